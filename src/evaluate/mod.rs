@@ -1,0 +1,8 @@
+//! Suites, scorers, statistics, comparison of base and tuned, forgetting.
+
+pub mod result;
+
+pub use result::{
+    Answer, Difference, Evaluation, Form, ItemResult, Metric, MetricResult, Proportion, SuiteKind,
+    SuiteResult, TextLoss, Verdict,
+};

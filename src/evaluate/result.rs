@@ -1,0 +1,196 @@
+//! What an evaluation found: the shape of `report.json`.
+
+use serde::{Deserialize, Serialize};
+
+/// Base and tuned model on every suite.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Evaluation {
+    /// Version of this shape.
+    pub version: u32,
+    /// Base model name.
+    pub model: String,
+    /// Run whose adapter was on for *tuned*; none when only the base was scored.
+    pub run: Option<u32>,
+    /// Unix seconds.
+    pub created: i64,
+    /// Seconds the evaluation took.
+    pub seconds: f64,
+    /// One result a suite, in the order they ran.
+    pub suites: Vec<SuiteResult>,
+}
+
+/// What a suite asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SuiteKind {
+    /// Tool calls.
+    Tools,
+    /// Questions about documents.
+    Domain,
+    /// Short answers checked by rule.
+    Answers,
+    /// Multiple choice by likelihood.
+    Choice,
+    /// Cross-entropy of given texts.
+    Text,
+}
+
+/// One suite's outcome.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SuiteResult {
+    /// Suite name, for example `tools` or `forgetting/mathematics`.
+    pub name: String,
+    /// Title for people, Korean and English.
+    pub title: Title,
+    /// What it asks for.
+    pub kind: SuiteKind,
+    /// Whether it guards against forgetting, rather than measuring the task.
+    pub forgetting: bool,
+    /// Metrics, most important first.
+    pub metrics: Vec<MetricResult>,
+    /// Cross-entropy, for [`SuiteKind::Text`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text_loss: Option<TextLoss>,
+    /// Every item with both answers.
+    pub items: Vec<ItemResult>,
+}
+
+/// A title in both languages.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Title {
+    /// Korean.
+    pub ko: String,
+    /// English.
+    pub en: String,
+}
+
+/// What is measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Metric {
+    /// Output is parsable as calls (all items that expect one).
+    JsonValidity,
+    /// Multiset of tool names is right (all items that expect a call).
+    ToolName,
+    /// Whole call right by BFCL's AST rule (all items that expect a call).
+    Parameters,
+    /// No call where none fits.
+    NoCall,
+    /// Right answer.
+    Accuracy,
+}
+
+/// How strictly the model's output is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Form {
+    /// Exactly the format the model's template asks for.
+    Strict,
+    /// The call found in code fences or prose.
+    Lenient,
+}
+
+/// `successes` of `n`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Proportion {
+    /// Items that count as right.
+    pub successes: u32,
+    /// Items in all.
+    pub n: u32,
+}
+
+/// A metric for both models.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct MetricResult {
+    /// What.
+    pub metric: Metric,
+    /// How strictly.
+    pub form: Form,
+    /// Subset of items, for example `seen`, `unseen`, `en`; none for all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subset: Option<String>,
+    /// Base.
+    pub base: Proportion,
+    /// 95 % Wilson interval of the base, as shares.
+    pub base_interval: (f64, f64),
+    /// Tuned; none when only the base was scored.
+    pub tuned: Option<Proportion>,
+    /// 95 % Wilson interval of the tuned model.
+    pub tuned_interval: Option<(f64, f64)>,
+    /// Tuned minus base on the same items.
+    pub difference: Option<Difference>,
+}
+
+/// A paired difference.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Difference {
+    /// Items the tuned model alone gets right.
+    pub improved: u32,
+    /// Items the base alone gets right.
+    pub regressed: u32,
+    /// Tuned minus base, as a share.
+    pub delta: f64,
+    /// 95 % interval of the paired difference.
+    pub interval: (f64, f64),
+    /// Two-sided exact McNemar p value.
+    pub p: f64,
+}
+
+impl Difference {
+    /// Tells whether the difference can be told from nothing (p below .05).
+    pub fn is_told(&self) -> bool {
+        self.p < 0.05
+    }
+}
+
+/// Cross-entropy on text, before and after.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct TextLoss {
+    /// Nats a token, base.
+    pub base: f64,
+    /// Nats a token, tuned.
+    pub tuned: Option<f64>,
+    /// Tokens scored.
+    pub tokens: u64,
+}
+
+/// One item with both answers.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ItemResult {
+    /// Case identifier.
+    pub id: String,
+    /// The question, as text for people.
+    pub question: String,
+    /// What was expected, as text for people.
+    pub expected: String,
+    /// Labels of the case.
+    #[serde(default)]
+    pub tags: Vec<String>,
+    /// Base model's answer.
+    pub base: Answer,
+    /// Tuned model's answer.
+    pub tuned: Option<Answer>,
+}
+
+/// An answer and what each metric says of it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Answer {
+    /// The model's text.
+    pub text: String,
+    /// A verdict for each metric and form that applies.
+    pub verdicts: Vec<Verdict>,
+    /// Why it is wrong, in words, if it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// One metric's word on one answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Verdict {
+    /// What.
+    pub metric: Metric,
+    /// How strictly.
+    pub form: Form,
+    /// Right or wrong.
+    pub right: bool,
+}

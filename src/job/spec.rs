@@ -1,0 +1,89 @@
+//! What can be asked of a job. The interface and the subcommands ask for the same things.
+
+use std::path::PathBuf;
+
+use crate::pair::Example;
+use crate::project::PassageId;
+use crate::train::Recipe;
+
+/// A piece of long work.
+#[derive(Debug, Clone, PartialEq)]
+pub enum JobSpec {
+    /// Read a document into pages and passages.
+    AddDocument {
+        /// The file.
+        path: PathBuf,
+        /// Password of an encrypted file.
+        password: Option<String>,
+    },
+    /// Import examples from a JSONL file.
+    ImportPairs {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Export examples to a JSONL file.
+    ExportPairs {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Have a model propose pairs about passages.
+    Draft {
+        /// The passages.
+        passages: Vec<PassageId>,
+        /// Pairs asked for, a passage.
+        count: usize,
+        /// Who proposes.
+        source: DraftSource,
+    },
+    /// Fetch a model.
+    PullModel {
+        /// Short name or `OWNER/NAME`.
+        name: String,
+    },
+    /// Put together the training set and tell its figures.
+    Mix,
+    /// Train.
+    Train {
+        /// Base model.
+        model: String,
+        /// Settings.
+        recipe: Recipe,
+        /// Run to go on with; none starts a new one.
+        resume: Option<u32>,
+    },
+    /// Score base and tuned.
+    Evaluate {
+        /// Base model.
+        model: String,
+        /// Run whose adapter is *tuned*; none scores the base alone.
+        run: Option<u32>,
+        /// Suites by name; empty for all.
+        suites: Vec<String>,
+    },
+    /// Answer a conversation with base and tuned.
+    Chat {
+        /// Base model.
+        model: String,
+        /// Run whose adapter is *tuned*.
+        run: Option<u32>,
+        /// The conversation so far, ending with the user's turn.
+        conversation: Example,
+    },
+}
+
+/// Who proposes pairs.
+#[derive(Debug, Clone, PartialEq)]
+pub enum DraftSource {
+    /// A model run by this program.
+    Embedded {
+        /// Base model name.
+        model: String,
+    },
+    /// An OpenAI-compatible endpoint. Its key comes from the environment, never from here.
+    Endpoint {
+        /// Base address, for example `http://127.0.0.1:8000/v1`.
+        url: String,
+        /// Model name sent.
+        model: String,
+    },
+}

@@ -1,0 +1,78 @@
+//! Where the engine gets weights from, one tensor at a time.
+
+use std::fmt;
+
+use crate::failure::Result;
+
+/// A tensor of the decoder. Displayed as the Hugging Face name (`model.layers.0....weight`).
+///
+/// Query and key rows are always in Hugging Face order (rotary pairs `i` and `i + head_dim / 2`);
+/// a source that stores them otherwise (GGUF of the llama family) restores that order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum TensorName {
+    /// Token embedding, `[vocab_size, hidden_size]`.
+    Embedding,
+    /// Output head, `[vocab_size, hidden_size]`; absent when tied.
+    Head,
+    /// Norm before the head, `[hidden_size]`.
+    FinalNorm,
+    /// Norm before attention, `[hidden_size]`.
+    AttentionNorm(usize),
+    /// Norm before the feed-forward layer, `[hidden_size]`.
+    FfnNorm(usize),
+    /// Query projection, `[query_size, hidden_size]`.
+    Query(usize),
+    /// Key projection, `[kv_size, hidden_size]`.
+    Key(usize),
+    /// Value projection, `[kv_size, hidden_size]`.
+    Value(usize),
+    /// Query bias, `[query_size]`.
+    QueryBias(usize),
+    /// Key bias, `[kv_size]`.
+    KeyBias(usize),
+    /// Value bias, `[kv_size]`.
+    ValueBias(usize),
+    /// Attention output projection, `[hidden_size, query_size]`.
+    Output(usize),
+    /// Gate projection, `[ffn_size, hidden_size]`.
+    Gate(usize),
+    /// Up projection, `[ffn_size, hidden_size]`.
+    Up(usize),
+    /// Down projection, `[hidden_size, ffn_size]`.
+    Down(usize),
+}
+
+impl fmt::Display for TensorName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let layer = |f: &mut fmt::Formatter<'_>, i: usize, rest: &str| {
+            write!(f, "model.layers.{i}.{rest}")
+        };
+        match *self {
+            Self::Embedding => f.write_str("model.embed_tokens.weight"),
+            Self::Head => f.write_str("lm_head.weight"),
+            Self::FinalNorm => f.write_str("model.norm.weight"),
+            Self::AttentionNorm(i) => layer(f, i, "input_layernorm.weight"),
+            Self::FfnNorm(i) => layer(f, i, "post_attention_layernorm.weight"),
+            Self::Query(i) => layer(f, i, "self_attn.q_proj.weight"),
+            Self::Key(i) => layer(f, i, "self_attn.k_proj.weight"),
+            Self::Value(i) => layer(f, i, "self_attn.v_proj.weight"),
+            Self::QueryBias(i) => layer(f, i, "self_attn.q_proj.bias"),
+            Self::KeyBias(i) => layer(f, i, "self_attn.k_proj.bias"),
+            Self::ValueBias(i) => layer(f, i, "self_attn.v_proj.bias"),
+            Self::Output(i) => layer(f, i, "self_attn.o_proj.weight"),
+            Self::Gate(i) => layer(f, i, "mlp.gate_proj.weight"),
+            Self::Up(i) => layer(f, i, "mlp.up_proj.weight"),
+            Self::Down(i) => layer(f, i, "mlp.down_proj.weight"),
+        }
+    }
+}
+
+/// Gives the weights of one model, converted to f32, row-major `[out, in]`.
+pub trait TensorSource {
+    /// Reads one tensor whole.
+    ///
+    /// # Errors
+    /// Names the file and the tensor when it is missing, truncated, of an unsupported type or of
+    /// the wrong shape.
+    fn read(&mut self, name: TensorName) -> Result<Vec<f32>>;
+}
