@@ -20,8 +20,18 @@ pub struct Progress {
 
 impl Progress {
     /// Makes a progress report.
-    pub fn new(stage: impl Into<String>, done: u64, total: Option<u64>, unit: &'static str) -> Self {
-        Self { stage: stage.into(), done, total, unit }
+    pub fn new(
+        stage: impl Into<String>,
+        done: u64,
+        total: Option<u64>,
+        unit: &'static str,
+    ) -> Self {
+        Self {
+            stage: stage.into(),
+            done,
+            total,
+            unit,
+        }
     }
 
     /// Share done, 0 to 1, if the total is known.
@@ -33,15 +43,18 @@ impl Progress {
     /// Units a second over `elapsed`.
     pub fn rate(&self, elapsed: Duration) -> f64 {
         let seconds = elapsed.as_secs_f64();
-        if seconds > 0.0 { self.done as f64 / seconds } else { 0.0 }
+        if seconds > 0.0 {
+            self.done as f64 / seconds
+        } else {
+            0.0
+        }
     }
 
     /// Time left if the rate so far holds; unknown before anything is done.
     pub fn time_left(&self, elapsed: Duration) -> Option<Duration> {
         let total = self.total?;
         let rate = self.rate(elapsed);
-        (rate > 0.0)
-            .then(|| Duration::from_secs_f64(total.saturating_sub(self.done) as f64 / rate))
+        (rate > 0.0).then(|| Duration::from_secs_f64(total.saturating_sub(self.done) as f64 / rate))
     }
 }
 
@@ -65,6 +78,10 @@ impl Cancel {
 
     /// The answer a progress callback gives.
     pub fn flow(&self) -> ControlFlow<()> {
-        if self.is_cancelled() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        if self.is_cancelled() {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
     }
 }

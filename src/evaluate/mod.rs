@@ -4,5 +4,5 @@ pub mod result;
 
 pub use result::{
     Answer, Difference, Evaluation, Form, ItemResult, Metric, MetricResult, Proportion, SuiteKind,
-    SuiteResult, TextLoss, Verdict,
+    SuiteResult, TextLoss, Title, Verdict,
 };

@@ -44,9 +44,8 @@ pub enum TensorName {
 
 impl fmt::Display for TensorName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let layer = |f: &mut fmt::Formatter<'_>, i: usize, rest: &str| {
-            write!(f, "model.layers.{i}.{rest}")
-        };
+        let layer =
+            |f: &mut fmt::Formatter<'_>, i: usize, rest: &str| write!(f, "model.layers.{i}.{rest}");
         match *self {
             Self::Embedding => f.write_str("model.embed_tokens.weight"),
             Self::Head => f.write_str("lm_head.weight"),

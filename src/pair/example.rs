@@ -69,12 +69,21 @@ pub struct Message {
 impl Message {
     /// A turn of plain text.
     pub fn text(role: Role, content: impl Into<String>) -> Self {
-        Self { role, content: content.into(), tool_calls: Vec::new(), tool_call_id: None, name: None }
+        Self {
+            role,
+            content: content.into(),
+            tool_calls: Vec::new(),
+            tool_call_id: None,
+            name: None,
+        }
     }
 
     /// An assistant's turn that makes calls and says nothing.
     pub fn calls(tool_calls: Vec<ToolCall>) -> Self {
-        Self { tool_calls, ..Self::text(Role::Assistant, "") }
+        Self {
+            tool_calls,
+            ..Self::text(Role::Assistant, "")
+        }
     }
 }
 
@@ -92,11 +101,18 @@ pub struct ToolCall {
 
 impl ToolCall {
     /// Makes a function call.
-    pub fn new(id: impl Into<String>, name: impl Into<String>, arguments: Map<String, Value>) -> Self {
+    pub fn new(
+        id: impl Into<String>,
+        name: impl Into<String>,
+        arguments: Map<String, Value>,
+    ) -> Self {
         Self {
             id: id.into(),
             kind: function_kind(),
-            function: FunctionCall { name: name.into(), arguments },
+            function: FunctionCall {
+                name: name.into(),
+                arguments,
+            },
         }
     }
 }

@@ -6,5 +6,5 @@ pub mod example;
 
 pub use example::{
     Example, FunctionCall, FunctionDefinition, Language, Message, Meta, ReviewState, Role, Tool,
-   , ToolCall,
+    ToolCall,
 };

@@ -47,9 +47,17 @@ impl Default for Recipe {
         Self {
             rank: 16,
             alpha: 32.0,
-            targets: ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
-                .map(str::to_owned)
-                .to_vec(),
+            targets: [
+                "q_proj",
+                "k_proj",
+                "v_proj",
+                "o_proj",
+                "gate_proj",
+                "up_proj",
+                "down_proj",
+            ]
+            .map(str::to_owned)
+            .to_vec(),
             epochs: 3.0,
             batch_rows: 8,
             learning_rate: 2e-4,
