@@ -1,1 +1,5 @@
 //! (under construction)
+
+pub mod mix;
+pub mod new;
+pub mod pairs;

@@ -1,0 +1,333 @@
+//! `hone pairs`: lists, imports, exports, checks and judges examples.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Subcommand, ValueEnum};
+use serde_json::json;
+use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
+
+use crate::failure::{Context as _, Failure, Result};
+use crate::pair::duplicates::Original;
+use crate::pair::{Edit, ReviewState, check};
+use crate::project::exchange::{self, Form, Imported};
+use crate::project::{Project, StoredExample};
+
+/// Lists, imports, exports, checks and judges examples.
+#[derive(Debug, Clone, Args)]
+pub struct PairsArgs {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: PairsCommand,
+}
+
+/// What to do with examples.
+#[derive(Debug, Clone, Subcommand)]
+pub enum PairsCommand {
+    /// List examples
+    List {
+        /// Only those of this state
+        #[arg(long)]
+        state: Option<StateArg>,
+        /// One JSON object a line
+        #[arg(long)]
+        json: bool,
+    },
+    /// Add the examples of a JSONL file
+    Import {
+        /// The file
+        file: PathBuf,
+        /// Accept rows that do not say otherwise, instead of leaving them drafts
+        #[arg(long)]
+        accept: bool,
+        /// Print the summary as JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Write examples to a JSONL file
+    Export {
+        /// The file, or - for standard output
+        file: PathBuf,
+        /// Only those of this state
+        #[arg(long, default_value = "accepted", conflicts_with = "all")]
+        state: StateArg,
+        /// Those of every state
+        #[arg(long)]
+        all: bool,
+        /// Form of the rows
+        #[arg(long, default_value = "canonical")]
+        format: FormArg,
+    },
+    /// Tell what is wrong with examples that are not rejected; exit status 1 if anything is
+    Check,
+    /// Accept examples
+    Accept(Chosen),
+    /// Reject examples
+    Reject(Chosen),
+    /// Take the last change back
+    Undo,
+    /// Make the change that was taken back last again
+    Redo,
+}
+
+/// Which examples to judge.
+#[derive(Debug, Clone, Args)]
+#[group(required = true, multiple = false)]
+pub struct Chosen {
+    /// Numbers of the examples, as `pairs list` shows them
+    #[arg(value_name = "ID")]
+    pub ids: Vec<i64>,
+    /// All drafts
+    #[arg(long)]
+    pub all_drafts: bool,
+}
+
+/// A review state on the command line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum StateArg {
+    /// Not judged yet
+    Draft,
+    /// To be trained on
+    Accepted,
+    /// Refused
+    Rejected,
+}
+
+impl From<StateArg> for ReviewState {
+    fn from(state: StateArg) -> Self {
+        match state {
+            StateArg::Draft => Self::Draft,
+            StateArg::Accepted => Self::Accepted,
+            StateArg::Rejected => Self::Rejected,
+        }
+    }
+}
+
+/// A form of exported rows on the command line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum FormArg {
+    /// Arguments as objects, with tools and meta
+    Canonical,
+    /// OpenAI fine-tuning: arguments as strings, no meta
+    Openai,
+}
+
+/// Does what is asked in the project in `folder`. Relative files are meant from the process's
+/// current folder.
+pub fn run(args: &PairsArgs, folder: &Path, out: &mut dyn Write) -> Result<()> {
+    match &args.command {
+        PairsCommand::List { state, json } => list(folder, state.map(Into::into), *json, out),
+        PairsCommand::Import { file, accept, json } => {
+            let project = Project::open(folder)?;
+            let imported = exchange::import(project.store(), file, *accept)?;
+            if *json {
+                imported_json(&imported, out)
+            } else {
+                imported_text(&imported, out)
+            }
+            .because("output")
+        }
+        PairsCommand::Export {
+            file,
+            state,
+            all,
+            format,
+        } => {
+            let form = match format {
+                FormArg::Canonical => Form::Canonical,
+                FormArg::Openai => Form::OpenAi,
+            };
+            let state = (!all).then_some((*state).into());
+            let store = Project::reopen(folder)?;
+            if file.as_os_str() == "-" {
+                return exchange::export_to(&store, out, state, form).map(drop);
+            }
+            let written = exchange::export(&store, file, state, form)?;
+            writeln!(out, "wrote {} to {}", pairs(written), file.display()).because("output")
+        }
+        PairsCommand::Check => check_all(folder, out),
+        PairsCommand::Accept(chosen) => judge(folder, chosen, ReviewState::Accepted, out),
+        PairsCommand::Reject(chosen) => judge(folder, chosen, ReviewState::Rejected, out),
+        PairsCommand::Undo => {
+            let done = Project::open(folder)?.store().undo()?;
+            let text = done.map_or("nothing to undo".to_owned(), |what| {
+                format!("undid: {what}")
+            });
+            writeln!(out, "{text}").because("output")
+        }
+        PairsCommand::Redo => {
+            let done = Project::open(folder)?.store().redo()?;
+            let text = done.map_or("nothing to redo".to_owned(), |what| {
+                format!("redid: {what}")
+            });
+            writeln!(out, "{text}").because("output")
+        }
+    }
+}
+
+fn list(
+    folder: &Path,
+    state: Option<ReviewState>,
+    as_json: bool,
+    out: &mut dyn Write,
+) -> Result<()> {
+    let all = Project::reopen(folder)?.examples()?;
+    let listed = all
+        .iter()
+        .filter(|stored| state.is_none_or(|state| stored.state == state));
+    for stored in listed {
+        let line = if as_json {
+            serde_json::to_string(stored).because("output")?
+        } else {
+            line(stored)
+        };
+        writeln!(out, "{line}").because("output")?;
+    }
+    Ok(())
+}
+
+/// Width of the question column, in terminal cells.
+const QUESTION_CELLS: usize = 60;
+
+fn line(stored: &StoredExample) -> String {
+    let meta = &stored.example.meta;
+    let place = match (&meta.document, meta.page) {
+        (Some(document), Some(page)) => format!("{document}:{page}"),
+        (Some(document), None) => document.clone(),
+        (None, _) => String::new(),
+    };
+    let question = cut(stored.example.question(), QUESTION_CELLS);
+    let padding = " ".repeat(QUESTION_CELLS - question.width().min(QUESTION_CELLS));
+    let line = format!(
+        "{:>6}  {:<8}  {question}{padding}  {place}",
+        stored.id.0,
+        name(stored.state)
+    );
+    line.trim_end().to_owned()
+}
+
+/// The text on one line, cut to `cells` with an ellipsis.
+fn cut(text: &str, cells: usize) -> String {
+    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    if line.width() <= cells {
+        return line;
+    }
+    let mut used = 1;
+    let fits = line.chars().take_while(|c| {
+        used += c.width().unwrap_or(0);
+        used <= cells
+    });
+    fits.chain(['…']).collect()
+}
+
+fn name(state: ReviewState) -> &'static str {
+    match state {
+        ReviewState::Draft => "draft",
+        ReviewState::Accepted => "accepted",
+        ReviewState::Rejected => "rejected",
+    }
+}
+
+fn pairs(count: usize) -> String {
+    if count == 1 {
+        "1 pair".to_owned()
+    } else {
+        format!("{count} pairs")
+    }
+}
+
+fn imported_text(imported: &Imported, out: &mut dyn Write) -> std::io::Result<()> {
+    let states: Vec<String> = imported
+        .added
+        .iter()
+        .map(|(state, rows)| format!("{rows} {state}"))
+        .collect();
+    write!(out, "imported {}", pairs(imported.total()))?;
+    if !states.is_empty() {
+        write!(out, " ({})", states.join(", "))?;
+    }
+    writeln!(out)?;
+    for duplicate in &imported.duplicates {
+        let of = match duplicate.of {
+            Original::Stored(id) => format!("pair {id}"),
+            Original::Line(line) => format!("line {line}"),
+        };
+        writeln!(out, "line {}: same as {of}, not added", duplicate.line)?;
+    }
+    for problem in &imported.problems {
+        writeln!(out, "line {}: {}", problem.line, problem.reason)?;
+    }
+    Ok(())
+}
+
+fn imported_json(imported: &Imported, out: &mut dyn Write) -> std::io::Result<()> {
+    let duplicates: Vec<_> = imported
+        .duplicates
+        .iter()
+        .map(|duplicate| match duplicate.of {
+            Original::Stored(id) => json!({"line": duplicate.line, "pair": id}),
+            Original::Line(line) => json!({"line": duplicate.line, "of_line": line}),
+        })
+        .collect();
+    let summary = json!({
+        "added": imported.total(),
+        "states": imported.added,
+        "duplicates": duplicates,
+        "problems": imported.problems,
+    });
+    writeln!(out, "{summary}")
+}
+
+fn check_all(folder: &Path, out: &mut dyn Write) -> Result<()> {
+    let (mut checked, mut faulty) = (0, 0);
+    for stored in Project::reopen(folder)?.examples()? {
+        if stored.state == ReviewState::Rejected {
+            continue;
+        }
+        checked += 1;
+        let faults = check(&stored.example);
+        faulty += usize::from(!faults.is_empty());
+        for fault in faults {
+            writeln!(out, "{:>6}  {fault}", stored.id.0).because("output")?;
+        }
+    }
+    if faulty == 0 {
+        return writeln!(out, "checked {}: nothing is wrong", pairs(checked)).because("output");
+    }
+    Err(
+        Failure::user(format!("{faulty} of {} have problems", pairs(checked)))
+            .hint("mend them in the interface, or reject them: `hone pairs reject ID...`"),
+    )
+}
+
+fn judge(folder: &Path, chosen: &Chosen, state: ReviewState, out: &mut dyn Write) -> Result<()> {
+    let project = Project::open(folder)?;
+    let all = project.store().examples()?;
+    let missing = chosen
+        .ids
+        .iter()
+        .find(|id| !all.iter().any(|stored| stored.id.0 == **id));
+    if let Some(id) = missing {
+        return Err(
+            Failure::user(format!("there is no pair {id}; nothing was changed"))
+                .hint("`hone pairs list` shows the numbers"),
+        );
+    }
+    let concerned = all.iter().filter(|stored| {
+        stored.state != state
+            && if chosen.all_drafts {
+                stored.state == ReviewState::Draft
+            } else {
+                chosen.ids.contains(&stored.id.0)
+            }
+    });
+    let keys: Vec<i64> = concerned.map(|stored| stored.id.0).collect();
+    let summary = format!("{} {}", name(state), pairs(keys.len()));
+    project
+        .store()
+        .apply(Edit::set_state(summary.clone(), keys, state))?;
+    writeln!(out, "{summary}").because("output")
+}
+
+#[cfg(test)]
+mod tests;

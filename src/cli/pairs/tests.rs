@@ -1,0 +1,188 @@
+use std::fs;
+use std::path::Path;
+
+use clap::Parser;
+
+use super::*;
+use crate::cli::{mix, new};
+
+#[derive(Debug, Parser)]
+enum Line {
+    New(new::NewArgs),
+    Pairs(PairsArgs),
+    Mix(mix::MixArgs),
+}
+
+/// Runs a line of arguments in `folder` and gives what it prints or why it fails.
+fn hone(folder: &Path, arguments: &[&str]) -> Result<String, String> {
+    let line = Line::try_parse_from([&["hone"], arguments].concat()).map_err(|e| e.to_string())?;
+    let mut out = Vec::new();
+    let done = match line {
+        Line::New(args) => new::run(&args, folder, &mut out),
+        Line::Pairs(args) => run(&args, folder, &mut out),
+        Line::Mix(args) => {
+            let mut count = |example: &crate::pair::Example| example.answer().chars().count() + 5;
+            mix::run(&args, folder, &[], &mut count, &mut out)
+        }
+    };
+    let out = String::from_utf8(out).unwrap();
+    done.map(|()| out.clone())
+        .map_err(|failure| format!("{out}{failure}"))
+}
+
+const ROWS: &str = r#"{"messages": [{"role": "user", "content": "옥외 기둥의 최소 피복두께는 얼마인가? 표에 있는 값으로 답하라."}, {"role": "assistant", "content": "50 mm"}], "meta": {"document": "기준.pdf", "page": 7}}
+{"messages": [{"role": "user", "content": "Snow load?"}, {"role": "assistant", "content": "0.5 kN/m2"}], "meta": {"state": "accepted"}}
+
+{"messages": [{"role": "user", "content": "Snow  load?"}, {"role": "assistant", "content": "0.5 kN/m2"}]}
+{"messages": [{"role": "user", "content": "half
+{"messages": [{"role": "user", "content": "Roof?"}, {"role": "assistant", "content": null, "tool_calls": [{"function": {"name": "roof", "arguments": "{}"}}]}], "meta": {"state": "accepted"}}
+"#;
+
+fn project() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    hone(folder.path(), &["new", ".", "--name", "구조"]).unwrap();
+    fs::write(folder.path().join("rows.jsonl"), ROWS).unwrap();
+    folder
+}
+
+fn path(folder: &tempfile::TempDir, name: &str) -> String {
+    folder.path().join(name).to_str().unwrap().to_owned()
+}
+
+#[test]
+fn import_tells_what_was_added_repeated_and_wrong() {
+    let folder = project();
+    let rows = path(&folder, "rows.jsonl");
+    let told = hone(folder.path(), &["pairs", "import", &rows]).unwrap();
+    insta::assert_snapshot!(told, @r"
+    imported 3 pairs (1 accepted, 2 draft)
+    line 4: same as line 2, not added
+    line 5: not JSON at byte 47: control character (\u0000-\u001F) found while parsing a string
+    line 6: message 2: tool `roof` is called but not offered
+    ");
+    let listed = hone(folder.path(), &["pairs", "list"]).unwrap();
+    insta::assert_snapshot!(listed, @r"
+         1  draft     옥외 기둥의 최소 피복두께는 얼마인가? 표에 있는 값으로 답하…  기준.pdf:7
+         2  accepted  Snow load?
+         3  draft     Roof?
+    ");
+    let again = hone(folder.path(), &["pairs", "import", &rows, "--json"]).unwrap();
+    let again: serde_json::Value = serde_json::from_str(&again).unwrap();
+    assert_eq!(again["added"], 0);
+    assert_eq!(again["duplicates"][0], json!({"line": 1, "pair": 1}));
+}
+
+#[test]
+fn judging_is_undone_and_redone() {
+    let folder = project();
+    let at = folder.path();
+    hone(
+        at,
+        &["pairs", "import", &path(&folder, "rows.jsonl"), "--accept"],
+    )
+    .unwrap();
+    let drafts = |at: &Path| hone(at, &["pairs", "list", "--state", "draft"]).unwrap();
+    assert_eq!(drafts(at).lines().count(), 1);
+    assert_eq!(
+        hone(at, &["pairs", "reject", "--all-drafts"]).unwrap(),
+        "rejected 1 pair\n"
+    );
+    assert_eq!(
+        hone(at, &["pairs", "check"]).unwrap(),
+        "checked 2 pairs: nothing is wrong\n"
+    );
+    assert_eq!(
+        hone(at, &["pairs", "undo"]).unwrap(),
+        "undid: rejected 1 pair\n"
+    );
+    let wrong = hone(at, &["pairs", "check"]).unwrap_err();
+    assert_eq!(
+        wrong,
+        "     3  message 2: tool `roof` is called but not offered\n1 of 3 pairs have problems"
+    );
+    assert_eq!(
+        hone(at, &["pairs", "redo"]).unwrap(),
+        "redid: rejected 1 pair\n"
+    );
+    assert_eq!(hone(at, &["pairs", "redo"]).unwrap(), "nothing to redo\n");
+    assert_eq!(drafts(at), "");
+    let missing = hone(at, &["pairs", "accept", "3", "99"]).unwrap_err();
+    assert!(missing.contains("no pair 99"), "{missing}");
+    assert!(hone(at, &["pairs", "accept"]).is_err());
+    assert!(hone(at, &["pairs", "accept", "1", "--all-drafts"]).is_err());
+}
+
+#[test]
+fn export_writes_what_is_accepted() {
+    let folder = project();
+    hone(
+        folder.path(),
+        &["pairs", "import", &path(&folder, "rows.jsonl")],
+    )
+    .unwrap();
+    let printed = hone(folder.path(), &["pairs", "export", "-"]).unwrap();
+    assert_eq!(
+        printed,
+        concat!(
+            r#"{"messages":[{"role":"user","content":"Snow load?"},"#,
+            r#"{"role":"assistant","content":"0.5 kN/m2"}],"meta":{"state":"accepted"}}"#,
+            "\n"
+        )
+    );
+    let file = path(&folder, "out.jsonl");
+    let told = hone(
+        folder.path(),
+        &["pairs", "export", &file, "--all", "--format", "openai"],
+    );
+    assert_eq!(told.unwrap(), format!("wrote 3 pairs to {file}\n"));
+    let text = fs::read_to_string(&file).unwrap();
+    assert!(
+        text.contains(r#""content":null"#) && text.contains(r#""arguments":"{}""#),
+        "{text}"
+    );
+}
+
+#[test]
+fn mix_prints_and_writes_sides() {
+    let folder = project();
+    let at = folder.path();
+    let rows: String = (1..=10)
+        .map(|n| {
+            let row = json!({"messages": [{"role": "user", "content": format!("{n}쪽의 값은?")},
+                {"role": "assistant", "content": "12 mm"}],
+                "meta": {"document": "기준.pdf", "page": n}});
+            format!("{row}\n")
+        })
+        .collect();
+    fs::write(at.join("ten.jsonl"), rows).unwrap();
+    let none = hone(at, &["mix"]).unwrap_err();
+    assert!(none.contains("no example is accepted"), "{none}");
+    hone(
+        at,
+        &["pairs", "import", &path(&folder, "ten.jsonl"), "--accept"],
+    )
+    .unwrap();
+    let out = path(&folder, "mixed");
+    let told = hone(at, &["mix", "--general", "0.5", "--out", &out]).unwrap();
+    insta::assert_snapshot!(told, @"");
+    for (side, lines) in [("train", 8), ("validation", 1), ("test", 1)] {
+        let text = fs::read_to_string(at.join(format!("mixed/{side}.jsonl"))).unwrap();
+        assert_eq!(text.lines().count(), lines, "{side}");
+    }
+    let report = hone(at, &["mix", "--json"]).unwrap();
+    let report: crate::mix::MixReport = serde_json::from_str(&report).unwrap();
+    assert_eq!(report.general_share_asked, 0.5);
+    let bad = hone(at, &["mix", "--general", "15"]).unwrap_err();
+    assert!(bad.contains("--general 15"), "{bad}");
+}
+
+#[test]
+fn new_names_the_project_after_its_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let told = hone(folder.path(), &["new", "내진 기준"]).unwrap();
+    assert_eq!(told, "made project \"내진 기준\" in 내진 기준\n");
+    let again = hone(folder.path(), &["new", "내진 기준"]).unwrap_err();
+    assert!(again.contains("already a project"), "{again}");
+    let nowhere = hone(folder.path(), &["pairs", "list"]).unwrap_err();
+    assert!(nowhere.contains("not a project"), "{nowhere}");
+}
