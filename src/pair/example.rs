@@ -22,6 +22,51 @@ pub struct Example {
     pub meta: Meta,
 }
 
+impl Example {
+    /// What is asked: the last user turn's text, `""` when there is none.
+    pub fn question(&self) -> &str {
+        self.last_text(Role::User)
+    }
+
+    /// What the model should say: the last assistant turn's text, `""` when there is none.
+    pub fn answer(&self) -> &str {
+        self.last_text(Role::Assistant)
+    }
+
+    /// All calls the assistant makes, oldest first.
+    pub fn calls(&self) -> impl Iterator<Item = &ToolCall> {
+        self.messages.iter().flat_map(|message| &message.tool_calls)
+    }
+
+    /// Tells whether tools are offered or called.
+    pub fn is_about_tools(&self) -> bool {
+        !self.tools.is_empty() || self.calls().next().is_some()
+    }
+
+    /// The language of the conversation: as recorded, else Korean if any Hangul stands in it.
+    pub fn language(&self) -> Language {
+        self.meta.language.unwrap_or_else(|| {
+            let hangul = |c: char| ('\u{ac00}'..='\u{d7a3}').contains(&c);
+            if self
+                .messages
+                .iter()
+                .any(|message| message.content.contains(hangul))
+            {
+                Language::Korean
+            } else {
+                Language::English
+            }
+        })
+    }
+
+    fn last_text(&self, role: Role) -> &str {
+        let mut turns = self.messages.iter().rev();
+        turns
+            .find(|message| message.role == role)
+            .map_or("", |message| &message.content)
+    }
+}
+
 /// Who speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

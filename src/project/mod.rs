@@ -1,7 +1,27 @@
 //! A project folder: the SQLite store of documents, pairs, edits, runs and evaluations.
+//!
+//! One process writes at a time (a lock file says which); its job threads use connections of their
+//! own, see [`Project::reopen`]. Every method of [`Store`] is one transaction.
 
+mod attach;
+mod backup;
+mod document;
+pub mod exchange;
+mod failures;
+mod folder;
+mod history;
+mod lock;
 pub mod record;
+mod runs;
+mod schema;
+mod settings;
+mod store;
 
+pub use folder::Project;
 pub use record::{
     DocumentId, DocumentRecord, ExampleId, MixSettings, PassageId, PassageRecord, StoredExample,
 };
+pub use store::Store;
+
+#[cfg(test)]
+mod tests;

@@ -3,7 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use crate::document::Passage;
-use crate::pair::{Example, Language, ReviewState};
+use crate::pair::{Example, ReviewState};
+
+/// How the training set is put together.
+pub use crate::mix::Settings as MixSettings;
 
 /// Key of a document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -58,32 +61,4 @@ pub struct StoredExample {
     pub passage: Option<PassageId>,
     /// The example itself.
     pub example: Example,
-}
-
-/// How the training set is put together.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct MixSettings {
-    /// Share of general conversation, counted in tokens, 0 to 0.9.
-    pub general_share: f64,
-    /// Languages taken from the general pool.
-    pub general_languages: Vec<Language>,
-    /// Share of pages kept for validation.
-    pub validation_share: f64,
-    /// Share of pages kept for testing.
-    pub test_share: f64,
-    /// Seed of selection and order.
-    pub seed: u64,
-}
-
-impl Default for MixSettings {
-    fn default() -> Self {
-        Self {
-            general_share: 0.15,
-            general_languages: vec![Language::Korean, Language::English],
-            validation_share: 0.08,
-            test_share: 0.12,
-            seed: 1,
-        }
-    }
 }
