@@ -1,0 +1,46 @@
+//! What the runtime must do, in the imperative: everything that [`super::App::update`] asks for.
+
+use std::path::PathBuf;
+
+use serde_json::Value;
+
+use crate::job::{JobId, JobSpec};
+use crate::pair::{Edit, Example};
+use crate::project::DocumentId;
+
+/// Something to do outside the application's state.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Effect {
+    /// Start a job; its events come back under this id.
+    Spawn(JobId, JobSpec),
+    /// Ask a job to stop at its next safe point.
+    Cancel(JobId),
+    /// Apply an edit as one undoable unit.
+    Apply(Edit),
+    /// Undo the last edit.
+    Undo,
+    /// Redo the last undone edit.
+    Redo,
+    /// Remove a document with its pages and passages.
+    RemoveDocument(DocumentId),
+    /// Keep a setting.
+    SaveSetting(&'static str, Value),
+    /// Keep text that is being typed, under a key.
+    SaveUnsent(&'static str, String),
+    /// Open text in the outside editor.
+    EditOutside(String),
+    /// Put text on the clipboard.
+    Copy(String),
+    /// Read the project again.
+    Reload,
+    /// List the models on this machine.
+    ListModels,
+    /// List a folder.
+    ListFolder(PathBuf),
+    /// Render an example as the base model reads it.
+    Render(Box<Example>),
+    /// Read the stored events of a run.
+    ReadRun(u32),
+    /// Leave the program.
+    Quit,
+}

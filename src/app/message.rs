@@ -1,0 +1,74 @@
+//! What happened, in the past tense: everything that [`super::App::update`] hears of.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use ratatui::crossterm::event::{KeyEvent, MouseEvent};
+
+use super::snapshot::{InstalledModel, Snapshot};
+use crate::failure::Failure;
+use crate::job::{JobEvent, JobId};
+use crate::project::{ExampleId, StoredExample};
+use crate::train::TrainEvent;
+
+/// Something that happened.
+#[derive(Debug, Clone)]
+pub enum Message {
+    /// A key was pressed.
+    Key(KeyEvent),
+    /// Text was pasted.
+    Paste(String),
+    /// The mouse did something.
+    Mouse(MouseEvent),
+    /// The terminal has a new size, columns and rows.
+    Resize(u16, u16),
+    /// Time passed; the time since the program started. Sent while something moves or was typed.
+    Tick(Duration),
+    /// The project was read.
+    Loaded(Box<Snapshot>),
+    /// An edit was applied: the examples it touched, none where one was removed.
+    Changed(Vec<(ExampleId, Option<StoredExample>)>),
+    /// An undo was done; the summary of what was taken back, none when there was nothing.
+    Undone(Option<String>),
+    /// A redo was done; the summary of what was done again, none when there was nothing.
+    Redone(Option<String>),
+    /// A job told something.
+    Job(JobId, JobEvent),
+    /// The models on this machine were listed.
+    ModelsListed(Vec<InstalledModel>),
+    /// A folder was listed.
+    FolderListed {
+        /// The folder.
+        folder: PathBuf,
+        /// What is in it, sorted.
+        entries: Vec<FolderEntry>,
+    },
+    /// The outside editor was left; the text it saved.
+    EditedOutside(String),
+    /// The rendered row of an example was made.
+    Rendered(Vec<RenderedPart>),
+    /// The stored events of a run were read.
+    RunRead(u32, Vec<TrainEvent>),
+    /// An effect failed.
+    Failed(Failure),
+    /// The process was asked to end.
+    Terminated,
+}
+
+/// An entry of a folder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FolderEntry {
+    /// File name, NFC.
+    pub name: String,
+    /// Whether it is a folder.
+    pub is_folder: bool,
+}
+
+/// A piece of an example as the model reads it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RenderedPart {
+    /// Text with the template's marks.
+    pub text: String,
+    /// Whether its tokens are trained on.
+    pub trained: bool,
+}

@@ -1,0 +1,55 @@
+//! Texts that belong to no one screen: notices, overlays, figures.
+
+super::texts! {
+    TOO_SMALL: "{0}x{1} 이상이 필요합니다, 지금은 {2}x{3}", "needs {0}x{1}, now {2}x{3}";
+    UNDO_HINT: "u 되돌리기", "u undo";
+    UNDONE: "되돌림: {0}", "undone: {0}";
+    REDONE: "다시 함: {0}", "done again: {0}";
+    NOTHING_TO_UNDO: "되돌릴 것이 없습니다", "nothing to undo";
+    NOTHING_TO_REDO: "다시 할 것이 없습니다", "nothing to do again";
+    COPIED: "클립보드에 넣었습니다", "copied to the clipboard";
+    NOTHING_TO_COPY: "여기에는 복사할 글이 없습니다", "nothing here to copy";
+    RELOADED: "프로젝트를 다시 읽었습니다", "read the project again";
+    JOB_STARTED: "{0}: 시작했습니다", "{0}: started";
+    JOB_STOPPING: "{0}: 멈추는 중입니다", "{0}: stopping";
+    JOB_BUSY: "{0} 작업이 진행 중입니다 · x 멈춤", "{0} is running · x stops it";
+    NO_JOB: "진행 중인 작업이 없습니다", "no job is running";
+    NO_MODEL: "기본 모델이 없습니다: 8 설정에서 m으로 받으세요", "no base model: press 8, then m to fetch one";
+    UNAVAILABLE: "지금은 쓸 수 없습니다: {0}", "not available now: {0}";
+    LEFT: "{0} 남음", "{0} left";
+    STOPPING: "멈추는 중", "stopping";
+    HELP_TITLE: "여기서 쓸 수 있는 키", "Keys that work here";
+    PALETTE_TITLE: "명령", "Commands";
+    FILTER_HINT: "글자를 쳐서 거르기", "type to filter";
+    NO_MATCH: "맞는 것이 없습니다", "nothing matches";
+    CONFIRM_TITLE: "확인", "Please confirm";
+    CONFIRM_KEYS: "Enter 또는 y 예 · Esc 또는 n 아니요", "Enter or y yes · Esc or n no";
+    QUIT_QUESTION: "{0} 작업이 진행 중입니다. 멈추고 끝낼까요? 한 만큼은 남습니다.", "{0} is running. Stop it and quit? What was done is kept.";
+    QUITTING: "작업이 멈추기를 기다립니다", "waiting for the job to stop";
+    REMOVE_QUESTION: "“{0}” 문서를 프로젝트에서 제거할까요? 쪽과 구절이 지워지고, 문답은 남습니다. 되돌릴 수 없습니다.", "Remove “{0}” from the project? Its pages and passages go, its pairs stay. This cannot be undone.";
+    PROMPT_DOCUMENT: "추가할 문서", "Document to add";
+    PROMPT_DOCUMENT_ENCRYPTED: "암호가 걸린 문서", "Document with a password";
+    PROMPT_PASSWORD: "{0}의 암호", "Password of {0}";
+    PROMPT_IMPORT: "가져올 JSONL 파일", "JSONL file to import";
+    PROMPT_EXPORT: "내보낼 JSONL 파일", "JSONL file to export to";
+    PROMPT_MODEL: "받을 모델의 이름 (짧은 이름 또는 OWNER/NAME)", "Model to fetch (short name or OWNER/NAME)";
+    PROMPT_PATH_KEYS: "Tab 이어 쓰기 · ↑↓ 고르기 · Enter 확인 · Esc 닫기", "Tab completes · ↑↓ choose · Enter accepts · Esc closes";
+    PROMPT_KEYS: "Enter 확인 · Esc 닫기", "Enter accepts · Esc closes";
+    CHOOSE_MODEL: "기본 모델 고르기", "Choose the base model";
+    CHOOSE_RUN: "학습 고르기", "Choose a run";
+    CHOICE_KEYS: "↑↓ 고르기 · Enter 확인 · Esc 닫기", "↑↓ choose · Enter accepts · Esc closes";
+    TEXT_KEYS: "↑↓ 움직이기 · Esc 닫기", "↑↓ scroll · Esc closes";
+    DIFF_TITLE: "바뀐 낱말", "Changed words";
+    RENDERED_TITLE: "모델이 보는 대로 ({0} 부분이 학습됨)", "As the model sees it ({0} is trained)";
+    RENDERED_TRAINED: "밑줄", "underlined";
+    UNKNOWN: "모름", "unknown";
+    NONE: "없음", "none";
+    KOREAN: "한국어", "Korean";
+    ENGLISH: "영어", "English";
+    SECONDS: "{0}초", "{0} s";
+    MINUTES: "{0}분", "{0} min";
+    HOURS: "{0}시간 {1}분", "{0} h {1} min";
+    NOT_SET: "정하지 않음", "not set";
+    MORE_KEYS: "? 전체", "? all";
+    LANGUAGE_NOW: "화면 언어: 한국어", "language: English";
+}
