@@ -37,10 +37,8 @@ fn turns(messages: &[Message], problems: &mut Vec<String>) {
                 "the conversation starts with the {}",
                 role.as_str()
             )),
-            (role, Some((Role::Assistant, true))) => Some(format!(
-                "the {} speaks before the call is answered",
-                role.as_str()
-            )),
+            // That the call has no result is told where results are matched with calls.
+            (_, Some((Role::Assistant, true))) => None,
             (role, Some((other, _))) => {
                 Some(format!("{} follows {}", role.as_str(), other.as_str()))
             }

@@ -53,7 +53,7 @@ pub fn read(mut reader: impl BufRead) -> (Vec<(usize, Example)>, Vec<Problem>) {
                 rows.push((line, example));
                 for key in unkept {
                     if !told.contains(&key) {
-                        let reason = format!("`{key}` is not kept (told once; the row is loaded)");
+                        let reason = format!("{key} is not kept (told once; the row is loaded)");
                         problems.push(Problem { line, reason });
                         told.insert(key);
                     }
@@ -100,7 +100,9 @@ fn read_line(
     } else {
         text
     };
-    if text.trim().is_empty() {
+    // Without the line's end, which the parser would count as a line of its own.
+    let text = text.trim_end();
+    if text.is_empty() {
         return Ok(None);
     }
     let value = serde_json::from_str(text).map_err(|error| {

@@ -18,3 +18,6 @@ pub use example::{
     ToolCall,
 };
 pub use jsonl::Problem;
+
+#[cfg(test)]
+mod tests;

@@ -53,10 +53,10 @@ fn keep_in_meta(meta: &mut Meta, key: String, value: Value, unkept: &mut Vec<Str
         match value {
             Value::String(id) => meta.id = Some(id),
             Value::Number(id) => meta.id = Some(id.to_string()),
-            _ => unkept.push(key),
+            _ => unkept.push(format!("`{key}`")),
         }
     } else if OWN.contains(&key.as_str()) || meta.other.contains_key(&key) {
-        unkept.push(key);
+        unkept.push(format!("`{key}`"));
     } else {
         meta.other.insert(key, value);
     }
@@ -263,8 +263,5 @@ fn object(value: Value, what: &str) -> Result<Object, String> {
 
 fn leave_out(rest: Object, place: &str, unkept: &mut Vec<String>) {
     let told = rest.into_iter().filter(|(_, value)| !value.is_null());
-    unkept.extend(
-        told.map(|(key, _)| format!("{key}` of {place}"))
-            .map(|key| key.replace('\n', " ")),
-    );
+    unkept.extend(told.map(|(key, _)| format!("`{key}` of {place}")));
 }

@@ -57,7 +57,7 @@ fn import_tells_what_was_added_repeated_and_wrong() {
     insta::assert_snapshot!(told, @r"
     imported 3 pairs (1 accepted, 2 draft)
     line 4: same as line 2, not added
-    line 5: not JSON at byte 47: control character (\u0000-\u001F) found while parsing a string
+    line 5: not JSON at byte 47: EOF while parsing a string
     line 6: message 2: tool `roof` is called but not offered
     ");
     let listed = hone(folder.path(), &["pairs", "list"]).unwrap();
@@ -164,7 +164,20 @@ fn mix_prints_and_writes_sides() {
     .unwrap();
     let out = path(&folder, "mixed");
     let told = hone(at, &["mix", "--general", "0.5", "--out", &out]).unwrap();
-    insta::assert_snapshot!(told, @"");
+    insta::assert_snapshot!(told, @r"
+    rows (tokens)                 train         validation               test
+    domain                       8 (80)             1 (10)             1 (10)
+    tools                         0 (0)              0 (0)              0 (0)
+    general-korean                0 (0)              0 (0)              0 (0)
+    general-english               0 (0)              0 (0)              0 (0)
+    all                          8 (80)             1 (10)             1 (10)
+    pages                             8                  1                  1
+    general share: 0.0 % of training tokens, 50.0 % asked
+      the general pool is too small by 80 tokens
+    questions on two sides: 0 (0 rows moved to training for that)
+    longest training row: 10 tokens
+      up to     16 tokens: 8 rows
+    ");
     for (side, lines) in [("train", 8), ("validation", 1), ("test", 1)] {
         let text = fs::read_to_string(at.join(format!("mixed/{side}.jsonl"))).unwrap();
         assert_eq!(text.lines().count(), lines, "{side}");
