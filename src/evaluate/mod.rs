@@ -1,8 +1,28 @@
 //! Suites, scorers, statistics, comparison of base and tuned, forgetting.
+//!
+//! A [`Suite`] holds [`Case`]s; [`run::run`] puts them to an [`Answerer`] as base and as tuned
+//! model; the scorers ([`parse`], [`calls`], [`answers`], [`domain`], [`choice`]) judge each reply;
+//! [`compare`] turns the verdicts into metrics with intervals and paired tests ([`statistics`]).
+//! Nothing here knows models or files: the caller implements [`Answerer`] and reads the suites.
 
+pub mod answers;
+pub mod calls;
+pub mod case;
+pub mod choice;
+pub mod compare;
+pub mod domain;
+pub mod number;
+pub mod parse;
 pub mod result;
+pub mod run;
+pub mod score;
+pub mod statistics;
+pub mod suite;
 
+pub use case::{Case, Expect, ExpectedArgument, ExpectedCall, NO_CALL, ShortAnswer};
 pub use result::{
     Answer, Difference, Evaluation, Form, ItemResult, Metric, MetricResult, Proportion, SuiteKind,
     SuiteResult, TextLoss, Title, Verdict,
 };
+pub use run::{Answerer, Prompt, run};
+pub use suite::{Problem, Suite, calls_suite, domain_suite, shipped};

@@ -1,0 +1,409 @@
+//! Puts suites to a base model and its tuned form, and compares what they say.
+
+use std::ops::ControlFlow;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use super::case::{Case, Expect};
+use super::result::{Answer, Evaluation};
+use super::suite::Suite;
+use super::{choice, compare, score};
+use crate::failure::{Failure, Result};
+use crate::pair::example::{Message, Tool};
+use crate::progress::{OnProgress, Progress};
+
+/// Version of the shape of [`Evaluation`] that is written.
+pub const EVALUATION_VERSION: u32 = 1;
+
+/// Stage name of the progress reports.
+pub const STAGE: &str = "evaluate";
+
+/// What a model is shown.
+#[derive(Debug, Clone, Copy)]
+pub struct Prompt<'a> {
+    /// The conversation so far, ending with the user's turn.
+    pub messages: &'a [Message],
+    /// Tools offered.
+    pub tools: &'a [Tool],
+}
+
+/// A model that can be asked with and without its adapter. Replies are greedy, so that the same
+/// model gives the same scores again.
+pub trait Answerer {
+    /// Replies to `prompts`, in their order, with at most `max_new` tokens each and without
+    /// end-of-turn tokens. `on_done` is told how many prompts of this call are finished; when it
+    /// breaks, the rest may be left out.
+    fn answer(
+        &mut self,
+        prompts: &[Prompt<'_>],
+        tuned: bool,
+        max_new: usize,
+        on_done: &mut dyn FnMut(usize) -> ControlFlow<()>,
+    ) -> Result<Vec<String>>;
+
+    /// Negative log-likelihood of each text as the assistant's turn after its prompt, without the
+    /// end-of-turn token: (nats, tokens). Items of one case follow each other and share a prompt.
+    fn continuation_nats(
+        &mut self,
+        items: &[(Prompt<'_>, &str)],
+        tuned: bool,
+    ) -> Result<Vec<(f64, usize)>>;
+
+    /// Negative log-likelihood of plain texts, no chat template: (nats, tokens).
+    fn text_nats(&mut self, texts: &[&str], tuned: bool) -> Result<Vec<(f64, usize)>>;
+}
+
+/// Scores `suites` with the base model and, if `tuned`, with the adapter of `run` on. Returns
+/// nothing when `on` asked for a stop.
+pub fn run(
+    model: &str,
+    run: Option<u32>,
+    suites: &[Suite],
+    answerer: &mut dyn Answerer,
+    tuned: bool,
+    on: &mut OnProgress<'_>,
+) -> Result<Option<Evaluation>> {
+    let start = Instant::now();
+    let cases: usize = suites.iter().map(|suite| suite.cases.len()).sum();
+    let mut counter = Counter {
+        done: 0,
+        total: cases * (1 + usize::from(tuned)),
+        stopped: false,
+        on,
+    };
+    let _ = counter.advance(0);
+    let mut results = Vec::with_capacity(suites.len());
+    for suite in suites {
+        let base = outcomes(suite, answerer, false, &mut counter)?;
+        let tuned = if tuned && !counter.stopped {
+            Some(outcomes(suite, answerer, true, &mut counter)?)
+        } else {
+            None
+        };
+        if counter.stopped {
+            return Ok(None);
+        }
+        results.push(compare::compare(suite, base, tuned));
+    }
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    Ok(Some(Evaluation {
+        version: EVALUATION_VERSION,
+        model: model.to_owned(),
+        run,
+        created: now.map_or(0, |time| time.as_secs() as i64),
+        seconds: start.elapsed().as_secs_f64(),
+        suites: results,
+    }))
+}
+
+/// One model's outcome on one case.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Outcome {
+    /// The answer and its verdicts.
+    pub answer: Answer,
+    /// Nats and tokens, for texts.
+    pub loss: Option<(f64, usize)>,
+}
+
+/// Cases whose likelihoods are asked for in one call: enough to share work, few enough that a stop
+/// is heard soon.
+const LIKELIHOOD_CASES: usize = 4;
+
+struct Counter<'a, 'b> {
+    done: usize,
+    total: usize,
+    stopped: bool,
+    on: &'a mut OnProgress<'b>,
+}
+
+impl Counter<'_, '_> {
+    fn advance(&mut self, count: usize) -> ControlFlow<()> {
+        self.done += count;
+        let progress = Progress::new(STAGE, self.done as u64, Some(self.total as u64), "items");
+        let flow = (self.on)(progress);
+        self.stopped |= flow.is_break();
+        flow
+    }
+}
+
+/// The outcomes of every case in the suite's order; incomplete once the counter is stopped.
+fn outcomes(
+    suite: &Suite,
+    answerer: &mut dyn Answerer,
+    tuned: bool,
+    counter: &mut Counter<'_, '_>,
+) -> Result<Vec<Outcome>> {
+    let mut outcomes: Vec<Option<Outcome>> = vec![None; suite.cases.len()];
+    let mut place = |index: usize, outcome: Outcome| {
+        if let Some(slot) = outcomes.get_mut(index) {
+            *slot = Some(outcome);
+        }
+    };
+    let cases = || suite.cases.iter().enumerate();
+
+    let asked: Vec<(usize, &Case)> = cases()
+        .filter(|(_, case)| score::is_answered(&case.expect))
+        .collect();
+    if !asked.is_empty() && !counter.stopped {
+        let prompts: Vec<Prompt<'_>> = asked.iter().map(|(_, case)| prompt(case)).collect();
+        let mut seen = 0;
+        let replies = answerer.answer(&prompts, tuned, suite.max_new, &mut |finished| {
+            let fresh = finished.saturating_sub(seen);
+            seen += fresh;
+            counter.advance(fresh)
+        })?;
+        if !counter.stopped {
+            check_count(replies.len(), prompts.len())?;
+            let _ = counter.advance(prompts.len() - seen.min(prompts.len()));
+        }
+        for ((index, case), reply) in asked.iter().zip(replies) {
+            let answer = score::score(case, reply);
+            place(*index, Outcome { answer, loss: None });
+        }
+    }
+
+    let choices: Vec<(usize, &Case, &[String], usize)> = cases()
+        .filter_map(|(index, case)| match &case.expect {
+            Expect::Choice { options, right } => Some((index, case, options.as_slice(), *right)),
+            _ => None,
+        })
+        .collect();
+    for part in choices.chunks(LIKELIHOOD_CASES) {
+        if counter.stopped {
+            break;
+        }
+        let items: Vec<(Prompt<'_>, &str)> = part
+            .iter()
+            .flat_map(|(_, case, options, _)| {
+                options.iter().map(|option| (prompt(case), option.as_str()))
+            })
+            .collect();
+        let nats = answerer.continuation_nats(&items, tuned)?;
+        check_count(nats.len(), items.len())?;
+        let mut nats = nats.into_iter().map(|(nats, _)| nats);
+        for (index, _, options, right) in part {
+            let nats: Vec<f64> = nats.by_ref().take(options.len()).collect();
+            let answer = choice::judge(options, *right, &nats);
+            place(*index, Outcome { answer, loss: None });
+        }
+        let _ = counter.advance(part.len());
+    }
+
+    let texts: Vec<(usize, &str)> = cases()
+        .filter_map(|(index, case)| match &case.expect {
+            Expect::Text(text) => Some((index, text.as_str())),
+            _ => None,
+        })
+        .collect();
+    for part in texts.chunks(LIKELIHOOD_CASES) {
+        if counter.stopped {
+            break;
+        }
+        let items: Vec<&str> = part.iter().map(|(_, text)| *text).collect();
+        let losses = answerer.text_nats(&items, tuned)?;
+        check_count(losses.len(), items.len())?;
+        for ((index, _), (nats, tokens)) in part.iter().zip(losses) {
+            let each = if tokens > 0 {
+                nats / tokens as f64
+            } else {
+                0.0
+            };
+            let answer = Answer {
+                text: format!("{each:.3} nats/token, {tokens} tokens"),
+                verdicts: Vec::new(),
+                reason: None,
+            };
+            let loss = Some((nats, tokens));
+            place(*index, Outcome { answer, loss });
+        }
+        let _ = counter.advance(part.len());
+    }
+    Ok(outcomes.into_iter().flatten().collect())
+}
+
+fn prompt(case: &Case) -> Prompt<'_> {
+    Prompt {
+        messages: &case.messages,
+        tools: &case.tools,
+    }
+}
+
+fn check_count(got: usize, asked: usize) -> Result<()> {
+    if got == asked {
+        Ok(())
+    } else {
+        Err(Failure::defect(format!(
+            "the model was asked for {asked} answers and gave {got}"
+        )))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::evaluate::result::{Form, Metric};
+    use crate::evaluate::shipped;
+
+    /// A model that has learned the suites: tuned it answers as expected, base it repeats the
+    /// question; likelihoods favour the first (base) or right (tuned) option.
+    struct Scripted {
+        suites: Vec<Suite>,
+    }
+
+    impl Scripted {
+        fn case(&self, prompt: &Prompt<'_>) -> &Case {
+            let cases = self.suites.iter().flat_map(|suite| &suite.cases);
+            cases
+                .into_iter()
+                .find(|case| case.messages == prompt.messages)
+                .unwrap()
+        }
+    }
+
+    impl Answerer for Scripted {
+        fn answer(
+            &mut self,
+            prompts: &[Prompt<'_>],
+            tuned: bool,
+            _: usize,
+            on_done: &mut dyn FnMut(usize) -> ControlFlow<()>,
+        ) -> Result<Vec<String>> {
+            let mut replies = Vec::new();
+            for prompt in prompts {
+                let case = self.case(prompt);
+                replies.push(match &case.expect {
+                    Expect::Calls(calls) if tuned && !calls.is_empty() => calls
+                        .iter()
+                        .map(|call| format!("<tool_call>\n{}\n</tool_call>\n", call.to_json()))
+                        .collect(),
+                    Expect::Short(short) if tuned => match short.number {
+                        Some(number) => number.to_string(),
+                        None => short.accept[0].clone(),
+                    },
+                    _ => "죄송하지만 잘 모르겠습니다.".to_owned(),
+                });
+                if on_done(replies.len()).is_break() {
+                    break;
+                }
+            }
+            Ok(replies)
+        }
+
+        fn continuation_nats(
+            &mut self,
+            items: &[(Prompt<'_>, &str)],
+            tuned: bool,
+        ) -> Result<Vec<(f64, usize)>> {
+            Ok((items.iter())
+                .map(|(prompt, option)| {
+                    let Expect::Choice { options, right } = &self.case(prompt).expect else {
+                        panic!("not a choice");
+                    };
+                    let favoured = if tuned { &options[*right] } else { &options[0] };
+                    let each = if option == favoured { 0.1 } else { 1.0 };
+                    (each * option.len() as f64, option.len())
+                })
+                .collect())
+        }
+
+        fn text_nats(&mut self, texts: &[&str], tuned: bool) -> Result<Vec<(f64, usize)>> {
+            let each = if tuned { 2.2 } else { 2.0 };
+            Ok(texts
+                .iter()
+                .map(|text| (each * text.len() as f64, text.len()))
+                .collect())
+        }
+    }
+
+    #[test]
+    fn a_model_that_learned_everything_scores_full_marks_and_the_progress_adds_up() {
+        let suites = shipped();
+        let mut answerer = Scripted {
+            suites: suites.clone(),
+        };
+        let mut last = None;
+        let mut on = |progress: Progress| {
+            assert!(
+                last.as_ref()
+                    .is_none_or(|last: &Progress| last.done <= progress.done)
+            );
+            last = Some(progress);
+            ControlFlow::Continue(())
+        };
+        let evaluation = run("small", Some(3), &suites, &mut answerer, true, &mut on)
+            .unwrap()
+            .unwrap();
+        let last = last.unwrap();
+        assert_eq!(Some(last.done), last.total);
+        for (suite, result) in suites.iter().zip(&evaluation.suites) {
+            assert_eq!(result.items.len(), suite.cases.len());
+            for metric in &result.metrics {
+                let tuned = metric.tuned.unwrap();
+                assert_eq!(tuned.successes, tuned.n, "{} {metric:?}", result.name);
+                if metric.metric == Metric::Parameters {
+                    assert_eq!(metric.base.successes, 0);
+                }
+            }
+            if let Some(loss) = result.text_loss {
+                assert!((loss.base - 2.0).abs() < 1e-9);
+                assert!((loss.tuned.unwrap() - 2.2).abs() < 1e-9);
+            }
+        }
+        let tools = &evaluation.suites[0];
+        let all = tools
+            .metrics
+            .iter()
+            .filter(|metric| metric.subset.is_none());
+        assert_eq!(all.clone().count(), 8, "four metrics in two forms");
+        assert!(
+            all.clone()
+                .any(|m| m.metric == Metric::NoCall && m.form == Form::Strict)
+        );
+        let parts = |name: &str| {
+            let subset = tools.metrics.iter().filter(|metric| {
+                metric.subset.as_deref() == Some(name) && metric.metric == Metric::Parameters
+            });
+            subset.map(|metric| metric.base.n).next().unwrap()
+        };
+        let n = all
+            .clone()
+            .find(|m| m.metric == Metric::Parameters)
+            .unwrap()
+            .base
+            .n;
+        assert_eq!(parts("ko") + parts("en"), n);
+        assert_eq!(parts("seen") + parts("unseen"), n);
+    }
+
+    #[test]
+    fn base_alone_and_stopping() {
+        let suites: Vec<Suite> = shipped().iter().map(|suite| suite.sample(6, 1)).collect();
+        let mut answerer = Scripted {
+            suites: suites.clone(),
+        };
+        let mut go = |_: Progress| ControlFlow::Continue(());
+        let alone = run("small", None, &suites, &mut answerer, false, &mut go)
+            .unwrap()
+            .unwrap();
+        assert!(
+            alone
+                .suites
+                .iter()
+                .all(|suite| suite.items.iter().all(|i| i.tuned.is_none()))
+        );
+        assert!(alone.suites[0].metrics[0].difference.is_none());
+        for stop_at in [0, 3, 7, 40] {
+            let mut calls = 0;
+            let mut on = |progress: Progress| {
+                calls += usize::from(progress.done >= stop_at);
+                if progress.done >= stop_at {
+                    ControlFlow::Break(())
+                } else {
+                    ControlFlow::Continue(())
+                }
+            };
+            let outcome = run("small", None, &suites, &mut answerer, true, &mut on).unwrap();
+            assert!(outcome.is_none());
+            assert_eq!(calls, 1, "stopped at {stop_at} and asked on");
+        }
+    }
+}

@@ -1,0 +1,195 @@
+//! The verdicts on one generated reply.
+
+use super::answers;
+use super::calls;
+use super::case::{Case, Expect, ExpectedCall};
+use super::domain;
+use super::parse;
+use super::result::{Answer, Form, Metric, Verdict};
+use crate::pair::example::FunctionCall;
+
+/// Tells whether a case is answered by generated text, rather than scored by likelihood.
+pub fn is_answered(expect: &Expect) -> bool {
+    match expect {
+        Expect::Calls(_) | Expect::Reference(_) | Expect::Short(_) => true,
+        Expect::Choice { .. } | Expect::Text(_) => false,
+    }
+}
+
+/// Judges a reply. Cases scored by likelihood get no verdict here.
+pub fn score(case: &Case, reply: String) -> Answer {
+    let (verdicts, reason) = match &case.expect {
+        Expect::Calls(expected) if expected.is_empty() => score_no_call(&reply),
+        Expect::Calls(expected) => score_calls(case, expected, &reply),
+        Expect::Reference(reference) => {
+            let judgement = domain::judge(reference, &reply);
+            (accuracy(judgement.is_ok()), judgement.err())
+        }
+        Expect::Short(short) => (accuracy(answers::is_right(short, &reply)), None),
+        Expect::Choice { .. } | Expect::Text(_) => (Vec::new(), None),
+    };
+    Answer {
+        text: reply,
+        verdicts,
+        reason,
+    }
+}
+
+/// The verdict of a suite that knows right and wrong only. It counts as lenient: the answer is
+/// looked for in the words.
+pub(super) fn accuracy(right: bool) -> Vec<Verdict> {
+    vec![Verdict {
+        metric: Metric::Accuracy,
+        form: Form::Lenient,
+        right,
+    }]
+}
+
+/// The reason of a call in the wrong form, and of a reply without a call.
+const NO_CALL_FOUND: &str = "no call: the reply holds none";
+const WRONG_FORM: &str =
+    "form: the call is right but not written in the form the template asks for";
+
+fn score_calls(
+    case: &Case,
+    expected: &[ExpectedCall],
+    reply: &str,
+) -> (Vec<Verdict>, Option<String>) {
+    let readings = [
+        (Form::Strict, parse::strict(reply)),
+        (Form::Lenient, parse::lenient(reply)),
+    ];
+    let mut verdicts = Vec::new();
+    let mut reason = None;
+    for (form, found) in readings {
+        let found: &[FunctionCall] = found.as_deref().unwrap_or_default();
+        let outcome = calls::check(expected, &case.tools, found);
+        for (metric, right) in [
+            (Metric::JsonValidity, !found.is_empty()),
+            (Metric::ToolName, calls::names_equal(expected, found)),
+            (Metric::Parameters, outcome.is_ok()),
+        ] {
+            verdicts.push(Verdict {
+                metric,
+                form,
+                right,
+            });
+        }
+        reason = match (form, outcome) {
+            (_, Err(_)) if found.is_empty() => Some(NO_CALL_FOUND.to_owned()),
+            (_, Err(error)) => Some(error.to_string()),
+            (Form::Strict, Ok(())) => return (with_lenient(verdicts), None),
+            (Form::Lenient, Ok(())) => Some(WRONG_FORM.to_owned()),
+        };
+    }
+    (verdicts, reason)
+}
+
+/// What is right strictly is right leniently.
+fn with_lenient(strict: Vec<Verdict>) -> Vec<Verdict> {
+    let lenient: Vec<Verdict> = strict
+        .iter()
+        .map(|verdict| Verdict {
+            form: Form::Lenient,
+            ..*verdict
+        })
+        .collect();
+    strict.into_iter().chain(lenient).collect()
+}
+
+/// No call where none fits. Strictly, the reply must be plain words: neither a call in any form
+/// nor broken call syntax, so that a model earns nothing by writing calls that do not parse.
+/// Leniently, it is enough that no call can be found.
+fn score_no_call(reply: &str) -> (Vec<Verdict>, Option<String>) {
+    let called = parse::lenient(reply).is_some();
+    let broken = !called && parse::is_call_attempt(reply);
+    let verdicts = [(Form::Strict, !called && !broken), (Form::Lenient, !called)]
+        .map(|(form, right)| Verdict {
+            metric: Metric::NoCall,
+            form,
+            right,
+        })
+        .to_vec();
+    let reason = if called {
+        Some("unwanted call: no tool fits this request".to_owned())
+    } else {
+        broken.then(|| "broken call: the reply tries to call a tool".to_owned())
+    };
+    (verdicts, reason)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CASE: &str = r#"{"id":"a","question":"아산 날씨","tools":[{"type":"function","function":{"name":"get_weather","parameters":{"type":"object","properties":{"city":{"type":"string"}},"required":["city"]}}}],"expect":{"calls":[{"name":"get_weather","arguments":{"city":["아산","Asan"]}}]}}"#;
+
+    /// Verdicts as text: J N P strict, then J N P lenient, a dot for wrong.
+    fn marks(answer: &Answer) -> String {
+        answer
+            .verdicts
+            .iter()
+            .map(|verdict| match (verdict.right, verdict.metric) {
+                (false, _) => '.',
+                (true, Metric::JsonValidity) => 'J',
+                (true, Metric::ToolName) => 'N',
+                (true, Metric::Parameters) => 'P',
+                (true, Metric::NoCall) => 'C',
+                (true, Metric::Accuracy) => 'A',
+            })
+            .collect()
+    }
+
+    #[test]
+    fn replies_to_a_case_that_expects_a_call() {
+        let case = Case::parse(CASE).unwrap();
+        let right = r#"{"name":"get_weather","arguments":{"city":"아산"}}"#;
+        let cases = [
+            (format!("<tool_call>\n{right}\n</tool_call>"), "JNPJNP", ""),
+            (format!("```json\n{right}\n```"), "...JNP", "form"),
+            (right.to_owned(), "...JNP", "form"),
+            (right.replace("아산", "부산"), "...JN.", "value"),
+            (right.replace("get_", "the_"), "...J..", "name"),
+            (right.replace(":\"아산\"", ":3"), "...JN.", "type"),
+            (right.replace("city", "town"), "...JN.", "missing"),
+            ("아산은 맑습니다.".to_owned(), "......", "no call"),
+            (
+                format!(
+                    "<tool_call>\n{}\n</tool_call>",
+                    right.replace("아산", "천안")
+                ),
+                "JN.JN.",
+                "value",
+            ),
+        ];
+        for (reply, expected, reason) in cases {
+            let answer = score(&case, reply.clone());
+            assert_eq!(marks(&answer), expected, "{reply}");
+            let class = answer.reason.as_deref().unwrap_or_default();
+            assert_eq!(class.split(':').next().unwrap(), reason, "{reply}");
+        }
+    }
+
+    #[test]
+    fn replies_to_a_case_that_expects_no_call() {
+        let line = CASE.replace(
+            r#"[{"name":"get_weather","arguments":{"city":["아산","Asan"]}}]"#,
+            "[]",
+        );
+        let case = Case::parse(&line).unwrap();
+        let cases = [
+            ("천만에요. 안녕히 가세요!", "CC"),
+            ("```python\nprint({'a': 1})\n```", "CC"),
+            (r#"{"temperature": 21}"#, "CC"),
+            (
+                r#"{"name":"get_weather","arguments":{"city":"아산"}}"#,
+                "..",
+            ),
+            ("<tool_call>\n{\"name\":\"get_weather\"", ".C"),
+            (r#"{"name": "get_weather", "arguments": {"city": "#, ".C"),
+        ];
+        for (reply, expected) in cases {
+            assert_eq!(marks(&score(&case, reply.to_owned())), expected, "{reply}");
+        }
+    }
+}
