@@ -39,7 +39,7 @@ pub(super) fn example(value: Value, unkept: &mut Vec<String>) -> Result<Example,
         example.meta = serde_json::from_value::<Meta>(meta).map_err(|e| format!("`meta`: {e}"))?;
     }
     for (key, value) in row {
-        keep_in_meta(&mut example.meta, key, value, unkept);
+        keep_in_meta(&mut example.meta, &key, value, unkept);
     }
     normalize::normalize(&mut example);
     Ok(example)
@@ -47,7 +47,7 @@ pub(super) fn example(value: Value, unkept: &mut Vec<String>) -> Result<Example,
 
 /// Keys beside `messages` go under `meta`: a known one where it has the right type and `meta` has
 /// none, an unknown one as it is. A state counts only where this program writes it, in `meta`.
-fn keep_in_meta(meta: &mut Meta, key: String, value: Value, unkept: &mut Vec<String>) {
+fn keep_in_meta(meta: &mut Meta, key: &str, value: Value, unkept: &mut Vec<String>) {
     fn fill<T: DeserializeOwned>(place: &mut Option<T>, value: Value) -> bool {
         let found = serde_json::from_value(value)
             .ok()
@@ -58,7 +58,7 @@ fn keep_in_meta(meta: &mut Meta, key: String, value: Value, unkept: &mut Vec<Str
         Value::Number(number) if key == "id" => Value::String(number.to_string()),
         other => other,
     };
-    let kept = match key.as_str() {
+    let kept = match key {
         "id" => fill(&mut meta.id, value),
         "language" => fill(&mut meta.language, value),
         "document" => fill(&mut meta.document, value),
@@ -74,9 +74,9 @@ fn keep_in_meta(meta: &mut Meta, key: String, value: Value, unkept: &mut Vec<Str
             }
             Err(_) => false,
         },
-        _ if meta.other.contains_key(&key) => false,
+        _ if meta.other.contains_key(key) => false,
         _ => {
-            meta.other.insert(key.clone(), value);
+            meta.other.insert(key.to_owned(), value);
             true
         }
     };
