@@ -236,6 +236,9 @@ fn pairs(count: usize) -> String {
     }
 }
 
+/// Repeated lines told one by one; importing a file again repeats all of them.
+const DUPLICATES_SHOWN: usize = 10;
+
 fn imported_text(imported: &Imported, out: &mut dyn Write) -> std::io::Result<()> {
     let states: Vec<String> = imported
         .added
@@ -247,12 +250,15 @@ fn imported_text(imported: &Imported, out: &mut dyn Write) -> std::io::Result<()
         write!(out, " ({})", states.join(", "))?;
     }
     writeln!(out)?;
-    for duplicate in &imported.duplicates {
+    for duplicate in imported.duplicates.iter().take(DUPLICATES_SHOWN) {
         let of = match duplicate.of {
             Original::Stored(id) => format!("pair {id}"),
             Original::Line(line) => format!("line {line}"),
         };
         writeln!(out, "line {}: same as {of}, not added", duplicate.line)?;
+    }
+    if let Some(more @ 1..) = imported.duplicates.len().checked_sub(DUPLICATES_SHOWN) {
+        writeln!(out, "{more} more lines repeat what is there, not added")?;
     }
     for problem in &imported.problems {
         writeln!(out, "line {}: {}", problem.line, problem.reason)?;

@@ -28,17 +28,17 @@ fn turns(messages: &[Message], problems: &mut Vec<String>) {
         let calls = |turn: &Message| !turn.tool_calls.is_empty();
         let fault = match (message.role, before.map(|turn| (turn.role, calls(turn)))) {
             (Role::System, None)
-            | (Role::User, None | Some((Role::System, _) | (Role::Assistant, false))) => None,
-            (Role::Assistant, Some((Role::User | Role::Tool, _))) => None,
-            (Role::Tool, Some((Role::Assistant, true) | (Role::Tool, _))) => None,
+            | (Role::User, None | Some((Role::System, _) | (Role::Assistant, false)))
+            | (Role::Assistant, Some((Role::User | Role::Tool, _)))
+            | (Role::Tool, Some((Role::Assistant, true) | (Role::Tool, _)))
+            // That a call has no result is told where results are matched with calls.
+            | (Role::User | Role::Assistant, Some((Role::Assistant, true))) => None,
             (Role::System, Some(_)) => Some("a system turn can only be the first".to_owned()),
             (Role::Tool, _) => Some("a tool's turn must follow the call it answers".to_owned()),
             (role, None) => Some(format!(
                 "the conversation starts with the {}",
                 role.as_str()
             )),
-            // That the call has no result is told where results are matched with calls.
-            (_, Some((Role::Assistant, true))) => None,
             (role, Some((other, _))) => {
                 Some(format!("{} follows {}", role.as_str(), other.as_str()))
             }

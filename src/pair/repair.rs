@@ -3,6 +3,7 @@
 //! Read tolerantly: `arguments` or `tools` as JSON strings, `content` null or in parts, bare tool
 //! definitions, missing identifiers and types. What is not kept is told.
 
+use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
 use super::{
@@ -38,27 +39,49 @@ pub(super) fn example(value: Value, unkept: &mut Vec<String>) -> Result<Example,
         example.meta = serde_json::from_value::<Meta>(meta).map_err(|e| format!("`meta`: {e}"))?;
     }
     for (key, value) in row {
-        keep_in_meta(&mut example.meta, key, value, unkept);
+        keep_in_meta(&mut example.meta, &key, value, unkept);
     }
     normalize::normalize(&mut example);
     Ok(example)
 }
 
-/// Unknown keys beside `messages` go under `meta`, where unknown keys survive.
-fn keep_in_meta(meta: &mut Meta, key: String, value: Value, unkept: &mut Vec<String>) {
-    const OWN: [&str; 9] = [
-        "id", "language", "document", "page", "span", "quote", "author", "state", "tags",
-    ];
-    if key == "id" && meta.id.is_none() {
-        match value {
-            Value::String(id) => meta.id = Some(id),
-            Value::Number(id) => meta.id = Some(id.to_string()),
-            _ => unkept.push(format!("`{key}`")),
+/// Keys beside `messages` go under `meta`: a known one where it has the right type and `meta` has
+/// none, an unknown one as it is. A state counts only where this program writes it, in `meta`.
+fn keep_in_meta(meta: &mut Meta, key: &str, value: Value, unkept: &mut Vec<String>) {
+    fn fill<T: DeserializeOwned>(place: &mut Option<T>, value: Value) -> bool {
+        let found = serde_json::from_value(value)
+            .ok()
+            .filter(|_| place.is_none());
+        found.map(|found| *place = Some(found)).is_some()
+    }
+    let value = match value {
+        Value::Number(number) if key == "id" => Value::String(number.to_string()),
+        other => other,
+    };
+    let kept = match key {
+        "id" => fill(&mut meta.id, value),
+        "language" => fill(&mut meta.language, value),
+        "document" => fill(&mut meta.document, value),
+        "page" => fill(&mut meta.page, value),
+        "span" => fill(&mut meta.span, value),
+        "quote" => fill(&mut meta.quote, value),
+        "author" => fill(&mut meta.author, value),
+        "state" => false,
+        "tags" => match serde_json::from_value::<Vec<String>>(value) {
+            Ok(tags) => {
+                meta.tags.extend(tags);
+                true
+            }
+            Err(_) => false,
+        },
+        _ if meta.other.contains_key(key) => false,
+        _ => {
+            meta.other.insert(key.to_owned(), value);
+            true
         }
-    } else if OWN.contains(&key.as_str()) || meta.other.contains_key(&key) {
+    };
+    if !kept {
         unkept.push(format!("`{key}`"));
-    } else {
-        meta.other.insert(key, value);
     }
 }
 
@@ -106,24 +129,20 @@ fn complete_result(message: &mut Message, earlier: &[Message]) {
         return;
     };
     let calls = &earlier[at].tool_calls;
-    let call = match &message.tool_call_id {
-        Some(id) => earlier
+    let call = if let Some(id) = &message.tool_call_id {
+        earlier
             .iter()
             .flat_map(|turn| &turn.tool_calls)
-            .find(|call| call.id == *id),
-        None => {
-            let answered: Vec<&str> = earlier[at..]
-                .iter()
-                .filter_map(|turn| turn.tool_call_id.as_deref())
-                .collect();
-            calls.iter().find(|call| {
-                !answered.contains(&call.id.as_str())
-                    && message
-                        .name
-                        .as_ref()
-                        .is_none_or(|name| call.function.name == *name)
-            })
-        }
+            .find(|call| call.id == *id)
+    } else {
+        let results = earlier[at..].iter();
+        let answered: Vec<&str> = results
+            .filter_map(|turn| turn.tool_call_id.as_deref())
+            .collect();
+        let named = |name: &String| message.name.as_ref().is_none_or(|wanted| wanted == name);
+        calls
+            .iter()
+            .find(|call| !answered.contains(&call.id.as_str()) && named(&call.function.name))
     };
     if let Some(call) = call {
         message.tool_call_id.get_or_insert_with(|| call.id.clone());

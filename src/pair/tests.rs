@@ -203,11 +203,17 @@ fn common_variants_are_repaired() {
 
 #[test]
 fn unknown_keys_are_kept_in_meta_or_told() {
-    let row = json!({"id": 7, "topic": "하중", "page": 3, "meta": {"licence": "CC0"},
+    let row = json!({"id": 7, "topic": "하중", "page": "iv", "document": "기준.pdf", "state": "accepted",
+        "tags": ["a"], "meta": {"licence": "CC0", "tags": ["b"]},
         "messages": [{"role": "user", "content": "a", "weight": 1, "refusal": null}]});
     let (rows, problems) = read(format!("{row}\n{row}\n"));
     let meta = &rows[0].1.meta;
     assert_eq!(meta.id.as_deref(), Some("7"));
+    assert_eq!(
+        (meta.document.as_deref(), meta.state),
+        (Some("기준.pdf"), None)
+    );
+    assert_eq!(meta.tags, ["b", "a"]);
     assert_eq!(meta.other["topic"], "하중");
     assert_eq!(meta.other["licence"], "CC0");
     assert_eq!(rows.len(), 2);
@@ -220,6 +226,7 @@ fn unknown_keys_are_kept_in_meta_or_told() {
         [
             "`weight` of messages is not kept (told once; the row is loaded)",
             "`page` is not kept (told once; the row is loaded)",
+            "`state` is not kept (told once; the row is loaded)",
         ]
     );
 }
@@ -283,6 +290,8 @@ fn check_finds_nothing_in_a_sound_conversation() {
     assert_eq!(check(&one(&conversation())), Vec::<String>::new());
 }
 
+type Damage = Box<dyn Fn(&mut Value)>;
+
 #[test]
 fn check_names_each_fault() {
     let changed = |change: &dyn Fn(&mut Value)| {
@@ -295,7 +304,7 @@ fn check_names_each_fault() {
         let pointer = pointer.to_owned();
         move |row: &mut Value| *row.pointer_mut(&pointer).unwrap() = value.clone()
     };
-    let cases: Vec<(Box<dyn Fn(&mut Value)>, &str)> = vec![
+    let cases: Vec<(Damage, &str)> = vec![
         (
             Box::new(set("/messages", json!([]))),
             "there are no messages",

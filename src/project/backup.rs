@@ -1,4 +1,4 @@
-//! A sound copy of the store, made at most once a day when a project is opened.
+//! A sound copy of the store, made at most once an hour when a project is opened.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
@@ -8,14 +8,14 @@ use rusqlite::Connection;
 use super::failures::{SqlContext as _, damaged};
 use crate::failure::{Context as _, Result};
 
-const AGE_MAX: Duration = Duration::from_hours(24);
+const AGE_MAX: Duration = Duration::from_hours(1);
 
 /// Where the copy of the store at `path` is.
 pub(super) fn path(path: &Path) -> PathBuf {
     path.with_extension("backup.sqlite")
 }
 
-/// Copies the store if the last copy is older than a day and the store is sound.
+/// Copies the store if the last copy is older than an hour and the store is sound.
 ///
 /// # Errors
 /// Only when the store is damaged. A copy that cannot be made is logged, and the old one stays.

@@ -78,7 +78,7 @@ pub(super) fn damaged(path: &Path, error: impl std::fmt::Display) -> Failure {
     let copy = backup::path(path);
     let failure = if copy.exists() {
         failure.hint(format!(
-            "a sound copy from an earlier day is {}: move {file} away with its -wal and -shm files, \
+            "a sound copy made earlier is {}: move {file} away with its -wal and -shm files, \
              and rename the copy to {}",
             copy.display(),
             path.file_name().unwrap_or_default().display(),

@@ -583,3 +583,4 @@ fn a_damaged_store_points_to_the_copy() {
 
 #[cfg(unix)]
 mod faults;
+mod sequences;

@@ -146,15 +146,13 @@ fn export_writes_what_is_accepted() {
 fn mix_prints_and_writes_sides() {
     let folder = project();
     let at = folder.path();
-    let rows: String = (1..=10)
-        .map(|n| {
-            let row = json!({"messages": [{"role": "user", "content": format!("{n}쪽의 값은?")},
-                {"role": "assistant", "content": "12 mm"}],
-                "meta": {"document": "기준.pdf", "page": n}});
-            format!("{row}\n")
-        })
-        .collect();
-    fs::write(at.join("ten.jsonl"), rows).unwrap();
+    let row = |page: u32| {
+        json!({"messages": [{"role": "user", "content": format!("{page}쪽의 값은?")},
+            {"role": "assistant", "content": "12 mm"}],
+            "meta": {"document": "기준.pdf", "page": page}})
+    };
+    let rows: Vec<String> = (1..=10).map(|page| row(page).to_string()).collect();
+    fs::write(at.join("ten.jsonl"), rows.join("\n")).unwrap();
     let none = hone(at, &["mix"]).unwrap_err();
     assert!(none.contains("no example is accepted"), "{none}");
     hone(

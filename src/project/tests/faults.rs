@@ -206,7 +206,7 @@ fn assert_full(folder: &Path, (last, failed, export): &(i64, String, String)) {
     );
     assert!(failed.contains("free some space"), "{failed}");
     let file = fs::read_to_string(folder.join("out.jsonl")).unwrap();
-    if *export == format!("{last} rows") {
+    if *export == format!("export: {last} rows") {
         assert_eq!(
             file.lines().count() as i64,
             *last,
