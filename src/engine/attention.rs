@@ -263,7 +263,9 @@ fn backward_head(
             1.0,
             Threads::One,
         );
-        let rows = chances.chunks_exact_mut(last).zip(dscores.chunks_exact_mut(last));
+        let rows = chances
+            .chunks_exact_mut(last)
+            .zip(dscores.chunks_exact_mut(last));
         for (i, (chances, dscores)) in rows.enumerate() {
             let token = start + first + i;
             let row = token * heads.heads + head;

@@ -262,10 +262,10 @@ impl Reader<'_, '_> {
             .hint("The weights and the model's configuration do not belong together."));
         }
         if !values.par_iter().all(|x| x.is_finite()) {
-            return Err(Failure::user(format!(
-                "{name} has values that are not finite"
-            ))
-            .hint("The file is damaged; download it again."));
+            return Err(
+                Failure::user(format!("{name} has values that are not finite"))
+                    .hint("The file is damaged; download it again."),
+            );
         }
         self.done += len as u64 * 4;
         Ok(values)
@@ -319,7 +319,12 @@ fn read_model(
         Some(reader.read(TensorName::Head, config.vocab_size * hidden)?)
     };
     // The last word on progress: all is read. A stop asked for here comes too late to matter.
-    let _ = (reader.on)(Progress::new("load", reader.done, Some(reader.total), "bytes"));
+    let _ = (reader.on)(Progress::new(
+        "load",
+        reader.done,
+        Some(reader.total),
+        "bytes",
+    ));
     Ok(Base {
         config: config.clone(),
         residency,

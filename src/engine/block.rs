@@ -117,13 +117,24 @@ pub(super) fn forward_front(
     kept: &mut Kept,
     scratch: &mut Scratch,
 ) {
-    let Context { base, adapter, packed, rotary } = context;
+    let Context {
+        base,
+        adapter,
+        packed,
+        rotary,
+    } = context;
     let (config, parameters) = (base.config(), base.layer(layer));
     let (tokens, hidden) = (packed.tokens(), config.hidden_size);
     let normed = fit(&mut scratch.normed, tokens * hidden);
     kept.attention_inverse.resize(tokens, 0.0);
     let inverse = &mut kept.attention_inverse;
-    norm::forward(x, &parameters.attention_norm, config.norm_eps, normed, inverse);
+    norm::forward(
+        x,
+        &parameters.attention_norm,
+        config.norm_eps,
+        normed,
+        inverse,
+    );
 
     let operand = weights.get(base, adapter, layer, Group::Attention);
     let pitch = operand.outputs + operand.columns;
@@ -176,7 +187,12 @@ pub(super) fn forward_back(
     out: &mut [f32],
     down_u: &mut Vec<f32>,
 ) {
-    let Context { base, adapter, packed, .. } = context;
+    let Context {
+        base,
+        adapter,
+        packed,
+        ..
+    } = context;
     let config = base.config();
     let tokens = packed.tokens();
     let pitch = 2 * config.ffn_size + effective::columns(adapter, Group::Ffn);
@@ -192,7 +208,10 @@ pub(super) fn forward_back(
 
 /// Takes `dx`, the gradient at the block's output, to the gradient at its input, and adds the
 /// adapter's gradients of this layer to `grads`. Uses up `kept`.
-#[expect(clippy::too_many_arguments, reason = "each is a distinct part of the state of a pass")]
+#[expect(
+    clippy::too_many_arguments,
+    reason = "each is a distinct part of the state of a pass"
+)]
 pub(super) fn backward(
     context: Context<'_>,
     weights: &mut Weights,
@@ -203,7 +222,12 @@ pub(super) fn backward(
     grads: &mut [f32],
     scratch: &mut Scratch,
 ) {
-    let Context { base, adapter, packed, rotary } = context;
+    let Context {
+        base,
+        adapter,
+        packed,
+        rotary,
+    } = context;
     let (config, parameters) = (base.config(), base.layer(layer));
     let (tokens, hidden) = (packed.tokens(), config.hidden_size);
     let normed = fit(&mut scratch.normed, tokens * hidden);
@@ -335,7 +359,9 @@ struct Gradients<'a> {
 impl Gradients<'_> {
     /// `dA += v^T x` and `dB += s dy^T u`.
     fn add(&self, context: Context<'_>, group: Group, grads: &mut [f32]) {
-        let Some(adapter) = context.adapter else { return };
+        let Some(adapter) = context.adapter else {
+            return;
+        };
         let tokens = context.packed.tokens();
         let (rank, scale) = (adapter.config().rank, adapter.config().scale());
         let parts = effective::parts(adapter, group);

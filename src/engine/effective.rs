@@ -79,7 +79,10 @@ pub(super) fn parts(adapter: &Adapter, group: Group) -> Vec<Part> {
 /// Adapter columns of a group.
 pub(super) fn columns(adapter: Option<&Adapter>, group: Group) -> usize {
     adapter.map_or(0, |adapter| {
-        let adapted = group.targets().iter().filter(|t| adapter.slot(**t).is_some());
+        let adapted = group
+            .targets()
+            .iter()
+            .filter(|t| adapter.slot(**t).is_some());
         adapted.count() * adapter.config().rank
     })
 }

@@ -83,9 +83,18 @@ impl Few {
                 });
             }
         }
-        let source = matrix.cached().map_or(Source::Matrix(matrix), Source::Values);
+        let source = matrix
+            .cached()
+            .map_or(Source::Matrix(matrix), Source::Values);
         let transposed = &mut self.outputs;
-        rows_times(&self.tokens, inputs, source, outputs, update.as_ref(), transposed);
+        rows_times(
+            &self.tokens,
+            inputs,
+            source,
+            outputs,
+            update.as_ref(),
+            transposed,
+        );
         untranspose(transposed, count, outputs, out);
     }
 
@@ -95,13 +104,21 @@ impl Few {
         let outputs = weights.len() / inputs;
         self.transpose(x, count, inputs);
         let source = Source::Values(weights);
-        rows_times(&self.tokens, inputs, source, outputs, None, &mut self.outputs);
+        rows_times(
+            &self.tokens,
+            inputs,
+            source,
+            outputs,
+            None,
+            &mut self.outputs,
+        );
         untranspose(&self.outputs, count, outputs, out);
     }
 
     fn transpose(&mut self, x: &[f32], count: usize, inputs: usize) {
         self.tokens.clear();
-        self.tokens.resize(count.div_ceil(LANES) * LANES * inputs, 0.0);
+        self.tokens
+            .resize(count.div_ceil(LANES) * LANES * inputs, 0.0);
         for (token, x) in x.chunks_exact(inputs).enumerate() {
             let start = token / LANES * LANES * inputs + token % LANES;
             for (value, x) in self.tokens[start..].iter_mut().step_by(LANES).zip(x) {
@@ -113,11 +130,13 @@ impl Few {
 
 fn untranspose(transposed: &[f32], count: usize, outputs: usize, out: &mut [f32]) {
     let width = count.div_ceil(LANES) * LANES;
-    out.par_chunks_mut(outputs).enumerate().for_each(|(token, out)| {
-        for (value, lanes) in out.iter_mut().zip(transposed.chunks_exact(width)) {
-            *value = lanes[token];
-        }
-    });
+    out.par_chunks_mut(outputs)
+        .enumerate()
+        .for_each(|(token, out)| {
+            for (value, lanes) in out.iter_mut().zip(transposed.chunks_exact(width)) {
+                *value = lanes[token];
+            }
+        });
 }
 
 fn rows_times(
@@ -131,9 +150,9 @@ fn rows_times(
     let width = tokens.len() / inputs;
     out.resize(outputs * width, 0.0);
     let panel = (PANEL_VALUES / inputs / ROWS * ROWS).clamp(ROWS, 256);
-    out.par_chunks_mut(panel * width)
-        .enumerate()
-        .for_each_init(Vec::new, |decoded, (index, out)| {
+    out.par_chunks_mut(panel * width).enumerate().for_each_init(
+        Vec::new,
+        |decoded, (index, out)| {
             let (first, count) = (index * panel, out.len() / width);
             let rows = match source {
                 Source::Values(values) => &values[first * inputs..(first + count) * inputs],
@@ -165,7 +184,8 @@ fn rows_times(
                     }
                 }
             }
-        });
+        },
+    );
 }
 
 vectorized! {
@@ -270,7 +290,14 @@ mod tests {
                         }
                     }
                     let mut one = vec![0.0; outputs];
-                    few.group(&base, adapter, (1, group), &x[17 * inputs..18 * inputs], 1, &mut one);
+                    few.group(
+                        &base,
+                        adapter,
+                        (1, group),
+                        &x[17 * inputs..18 * inputs],
+                        1,
+                        &mut one,
+                    );
                     assert_eq!(one, got[17 * outputs..18 * outputs]);
                 }
             }

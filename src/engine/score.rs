@@ -96,7 +96,15 @@ impl Forward {
             let (rows, pitch) = kept.qkv(context);
             on_layer(layer, rows, pitch);
             let next = fit(&mut self.next, width);
-            block::forward_back(context, weights, layer, kept, scratch, next, &mut self.down_u);
+            block::forward_back(
+                context,
+                weights,
+                layer,
+                kept,
+                scratch,
+                next,
+                &mut self.down_u,
+            );
             std::mem::swap(&mut self.x, &mut self.next);
         }
         &self.x[..width]

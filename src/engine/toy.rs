@@ -85,9 +85,13 @@ impl TensorSource for Source {
             }
         };
         let mut random = ChaCha8Rng::seed_from_u64(self.seed);
-        let stream: u64 = name.to_string().bytes().map(u64::from).fold(7, |all, byte| {
-            all.wrapping_mul(0x0100_0000_01b3).wrapping_add(byte)
-        });
+        let stream: u64 = name
+            .to_string()
+            .bytes()
+            .map(u64::from)
+            .fold(7, |all, byte| {
+                all.wrapping_mul(0x0100_0000_01b3).wrapping_add(byte)
+            });
         random.set_stream(stream);
         Ok((0..len)
             .map(|_| middle + random.random_range(-width..width))

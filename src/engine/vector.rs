@@ -80,7 +80,10 @@ pub(super) fn level() -> Level {
 }
 
 /// `a * b + c`, in one instruction when `FUSED`.
-#[expect(clippy::inline_always, reason = "takes on the caller's target features")]
+#[expect(
+    clippy::inline_always,
+    reason = "takes on the caller's target features"
+)]
 #[inline(always)]
 pub(super) fn multiply_add<const FUSED: bool>(a: f32, b: f32, c: f32) -> f32 {
     if FUSED { a.mul_add(b, c) } else { a * b + c }
@@ -90,7 +93,10 @@ pub(super) fn multiply_add<const FUSED: bool>(a: f32, b: f32, c: f32) -> f32 {
 ///
 /// Cephes `expf` (range reduction by ln 2 in two parts, polynomial of degree 6) without branches,
 /// so that it vectorizes. NaN stays NaN.
-#[expect(clippy::inline_always, reason = "takes on the caller's target features")]
+#[expect(
+    clippy::inline_always,
+    reason = "takes on the caller's target features"
+)]
 #[inline(always)]
 pub(super) fn exp<const FUSED: bool>(x: f32) -> f32 {
     /// Adding it leaves the nearest integer in the low mantissa bits.
@@ -115,7 +121,10 @@ pub(super) fn exp<const FUSED: bool>(x: f32) -> f32 {
 }
 
 /// Adds up lanes in a fixed order.
-#[expect(clippy::inline_always, reason = "takes on the caller's target features")]
+#[expect(
+    clippy::inline_always,
+    reason = "takes on the caller's target features"
+)]
 #[inline(always)]
 fn total(lanes: [f32; LANES]) -> f32 {
     let mut lanes = lanes;
