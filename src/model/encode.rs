@@ -34,7 +34,10 @@ impl Encoded {
 
     /// Tokens before the first trained one.
     pub fn prompt_length(&self) -> usize {
-        self.labels.iter().position(|label| *label).unwrap_or(self.labels.len())
+        self.labels
+            .iter()
+            .position(|label| *label)
+            .unwrap_or(self.labels.len())
     }
 }
 
@@ -45,7 +48,10 @@ impl Codec {
         if let Some(id) = end_of_turn(&tokenizer, &template) {
             tokenizer.add_stop(id);
         }
-        Self { tokenizer, template }
+        Self {
+            tokenizer,
+            template,
+        }
     }
 
     /// The tokenizer.
@@ -73,15 +79,16 @@ impl Codec {
     /// When the template refuses the conversation, or writes earlier turns differently once later
     /// ones follow, so that no part of the text is the turn.
     pub fn encode(&self, example: &Example) -> Result<Encoded> {
-        let Example { messages, tools, .. } = example;
+        let Example {
+            messages, tools, ..
+        } = example;
         let text = self.template.render(messages, tools, false)?;
         let mut turns: Vec<Range<usize>> = Vec::new();
         for (position, message) in messages.iter().enumerate() {
             if message.role != Role::Assistant {
                 continue;
             }
-            let (before, rest) = messages.split_at(position);
-            let _ = rest;
+            let (before, _) = messages.split_at(position);
             let through = messages.get(..=position).unwrap_or(messages);
             let opened = self.template.render(before, tools, true)?;
             let written = self.template.render(through, tools, false)?;
@@ -101,7 +108,9 @@ impl Codec {
     /// # Errors
     /// When the template refuses the conversation.
     pub fn encode_prompt(&self, messages: &[Message], tools: &[Tool]) -> Result<Vec<u32>> {
-        Ok(self.tokenizer.encode(&self.template.render(messages, tools, true)?))
+        Ok(self
+            .tokenizer
+            .encode(&self.template.render(messages, tools, true)?))
     }
 
     /// Number of tokens an example takes in training.
@@ -109,7 +118,9 @@ impl Codec {
     /// # Errors
     /// When the template refuses the conversation.
     pub fn count(&self, example: &Example) -> Result<usize> {
-        let text = self.template.render(&example.messages, &example.tools, false)?;
+        let text = self
+            .template
+            .render(&example.messages, &example.tools, false)?;
         Ok(self.tokenizer.encode(&text).len())
     }
 
@@ -142,7 +153,9 @@ impl Codec {
                 let inside = |at: usize| turn.contains(&at);
                 let first = whole.iter().position(|piece| inside(piece.bytes.start));
                 let last = whole.iter().rposition(|piece| inside(piece.bytes.start));
-                let (Some(first), Some(last)) = (first, last) else { continue };
+                let (Some(first), Some(last)) = (first, last) else {
+                    continue;
+                };
                 let trained = self.trained_part(ids.get(first..=last).unwrap_or_default());
                 labels.splice(first..=last, trained);
             }
@@ -158,13 +171,17 @@ impl Codec {
     /// only white space follows that is never generated; all, if there is none.
     fn trained_part(&self, said: &[u32]) -> Vec<bool> {
         let ends = |id: &u32| self.tokenizer.is_control(*id) || self.tokenizer.is_stop(*id);
-        let end = said.iter().rposition(ends).map_or(said.len(), |end| end + 1);
+        let end = said
+            .iter()
+            .rposition(ends)
+            .map_or(said.len(), |end| end + 1);
         (0..said.len()).map(|position| position < end).collect()
     }
 }
 
 fn slice(text: &str, range: Range<usize>) -> Result<&str> {
-    text.get(range).ok_or_else(|| Failure::defect("a turn ends inside a character"))
+    text.get(range)
+        .ok_or_else(|| Failure::defect("a turn ends inside a character"))
 }
 
 fn not_a_prefix(position: usize) -> Failure {
@@ -179,10 +196,16 @@ fn not_a_prefix(position: usize) -> Failure {
 /// The control token the template puts after what the assistant said.
 fn end_of_turn(tokenizer: &Tokenizer, template: &ChatTemplate) -> Option<u32> {
     const SAID: &str = "Probe.";
-    let messages = [Message::text(Role::User, "x"), Message::text(Role::Assistant, SAID)];
+    let messages = [
+        Message::text(Role::User, "x"),
+        Message::text(Role::Assistant, SAID),
+    ];
     let text = template.render(&messages, &[], false).ok()?;
     let (_, tail) = text.rsplit_once(SAID)?;
-    tokenizer.encode(tail).into_iter().find(|id| tokenizer.is_control(*id))
+    tokenizer
+        .encode(tail)
+        .into_iter()
+        .find(|id| tokenizer.is_control(*id))
 }
 
 #[cfg(test)]

@@ -52,7 +52,10 @@ impl GgufFile {
 
     fn open_unnamed(path: &Path) -> Result<Self> {
         let file = File::open(path).because("cannot open the file")?;
-        let length = file.metadata().because("cannot read the file's size")?.len();
+        let length = file
+            .metadata()
+            .because("cannot read the file's size")?
+            .len();
         let content = read_header(&file)?;
         let mut opened = Self {
             path: path.to_owned(),
@@ -122,7 +125,9 @@ impl GgufFile {
     pub fn tensor_types(&self) -> BTreeMap<String, usize> {
         let mut counts = BTreeMap::new();
         for info in self.tensors.values() {
-            *counts.entry(layout::type_name(info.ggml_dtype)).or_insert(0) += 1;
+            *counts
+                .entry(layout::type_name(info.ggml_dtype))
+                .or_insert(0) += 1;
         }
         counts
     }
@@ -139,7 +144,10 @@ impl GgufFile {
             let bytes = layout::stored_bytes(info).ok_or_else(|| {
                 Failure::user(format!("tensor \"{stored}\" has an impossible size"))
             })?;
-            let end = self.data_offset.checked_add(info.offset).and_then(|at| at.checked_add(bytes));
+            let end = self
+                .data_offset
+                .checked_add(info.offset)
+                .and_then(|at| at.checked_add(bytes));
             if end.is_none_or(|end| end > length) {
                 return Err(truncated(stored));
             }
@@ -151,7 +159,11 @@ impl GgufFile {
                     .hint("The file may be one part of a split model, or not a text decoder.")
             })?;
             let (rows, columns) = name.shape(&self.config);
-            let expected = if columns == 1 { vec![rows] } else { vec![rows, columns] };
+            let expected = if columns == 1 {
+                vec![rows]
+            } else {
+                vec![rows, columns]
+            };
             if info.shape.dims() != expected {
                 return Err(Failure::user(format!(
                     "tensor \"{stored}\" has shape {:?}, expected {expected:?}",
@@ -170,8 +182,12 @@ impl GgufFile {
 
     /// Decides whether a stored head is the embedding once more, and which copy is better.
     fn settle_head(&mut self) -> Result<()> {
-        let Some(head) = self.tensors.get(layout::HEAD) else { return Ok(()) };
-        let Some(embedding) = self.tensors.get(layout::EMBEDDING) else { return Ok(()) };
+        let Some(head) = self.tensors.get(layout::HEAD) else {
+            return Ok(());
+        };
+        let Some(embedding) = self.tensors.get(layout::EMBEDDING) else {
+            return Ok(());
+        };
         let better = layout::precision(head.ggml_dtype) > layout::precision(embedding.ggml_dtype);
         if self.copies_agree()? {
             self.config.tied_head = true;
@@ -222,8 +238,12 @@ impl GgufFile {
             let count = rows_at_once.min(rows.end - next);
             let mut raw = vec![0; count * row_bytes];
             let at = start + (next * row_bytes) as u64;
-            self.file.seek(SeekFrom::Start(at)).because(format!("tensor \"{stored}\""))?;
-            self.file.read_exact(&mut raw).map_err(|_| truncated(stored))?;
+            self.file
+                .seek(SeekFrom::Start(at))
+                .because(format!("tensor \"{stored}\""))?;
+            self.file
+                .read_exact(&mut raw)
+                .map_err(|_| truncated(stored))?;
             values.extend(dequantize(kind, &raw, width, row_bytes, stored)?);
             next += count;
         }
@@ -250,7 +270,9 @@ impl TensorSource for GgufFile {
         };
         let permuted = self.config.architecture == Architecture::Llama;
         let result = match name {
-            TensorName::Query(_) | TensorName::QueryBias(_) | TensorName::Key(_)
+            TensorName::Query(_)
+            | TensorName::QueryBias(_)
+            | TensorName::Key(_)
             | TensorName::KeyBias(_)
                 if permuted =>
             {
@@ -285,7 +307,9 @@ fn read_header(file: &File) -> Result<Content> {
             let message = message.lines().next().unwrap_or("unreadable header");
             Err(layout::header_failure(message))
         }
-        Err(_) => Err(Failure::user("not a usable GGUF file: its header is inconsistent")),
+        Err(_) => Err(Failure::user(
+            "not a usable GGUF file: its header is inconsistent",
+        )),
     }
 }
 
@@ -298,12 +322,19 @@ fn dequantize(
     stored: &str,
 ) -> Result<Vec<f32>> {
     let halves = |convert: fn([u8; 2]) -> f32| {
-        raw.as_chunks::<2>().0.iter().map(|bytes| convert(*bytes)).collect()
+        raw.as_chunks::<2>()
+            .0
+            .iter()
+            .map(|bytes| convert(*bytes))
+            .collect()
     };
     match kind {
-        GgmlDType::F32 => {
-            Ok(raw.as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect())
-        }
+        GgmlDType::F32 => Ok(raw
+            .as_chunks::<4>()
+            .0
+            .iter()
+            .map(|bytes| f32::from_le_bytes(*bytes))
+            .collect()),
         GgmlDType::F16 => Ok(halves(|bytes| half::f16::from_le_bytes(bytes).to_f32())),
         GgmlDType::BF16 => Ok(halves(|bytes| half::bf16::from_le_bytes(bytes).to_f32())),
         _ => {

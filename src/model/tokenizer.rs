@@ -58,7 +58,9 @@ impl Tokenizer {
         tokenizer.beginning = id("tokenizer.ggml.bos_token_id");
         tokenizer.ending = id("tokenizer.ggml.eos_token_id");
         for key in ["eos", "eot", "eom"] {
-            tokenizer.stop.extend(id(&format!("tokenizer.ggml.{key}_token_id")));
+            tokenizer
+                .stop
+                .extend(id(&format!("tokenizer.ggml.{key}_token_id")));
         }
         Ok(tokenizer)
     }
@@ -68,7 +70,11 @@ impl Tokenizer {
         inner.with_padding(None);
         let _ = inner.with_truncation(None);
         let added = inner.get_added_tokens_decoder();
-        let control = added.iter().filter(|(_, token)| token.special).map(|(id, _)| *id).collect();
+        let control = added
+            .iter()
+            .filter(|(_, token)| token.special)
+            .map(|(id, _)| *id)
+            .collect();
         let mut tokenizer = Self {
             inner: Arc::new(inner),
             stop: BTreeSet::new(),
@@ -85,15 +91,23 @@ impl Tokenizer {
     /// Token ids of a text. Control tokens written out in it ("<|im_start|>") are recognised;
     /// nothing is added at either end.
     pub fn encode(&self, text: &str) -> Vec<u32> {
-        self.encoding(text).map_or_else(Vec::new, |encoding| encoding.get_ids().to_vec())
+        self.encoding(text)
+            .map_or_else(Vec::new, |encoding| encoding.get_ids().to_vec())
     }
 
     /// Tokens of a text with the bytes each stands for.
     pub fn encode_with_offsets(&self, text: &str) -> Vec<Piece> {
-        let Some(encoding) = self.encoding(text) else { return Vec::new() };
+        let Some(encoding) = self.encoding(text) else {
+            return Vec::new();
+        };
         let ids = encoding.get_ids().iter();
         let offsets = encoding.get_offsets().iter();
-        ids.zip(offsets).map(|(&id, &(start, end))| Piece { id, bytes: start..end }).collect()
+        ids.zip(offsets)
+            .map(|(&id, &(start, end))| Piece {
+                id,
+                bytes: start..end,
+            })
+            .collect()
     }
 
     fn encoding(&self, text: &str) -> Option<tokenizers::Encoding> {

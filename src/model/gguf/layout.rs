@@ -41,19 +41,31 @@ pub(super) fn is_known(stored: &str, config: &DecoderConfig) -> bool {
     if [EMBEDDING, HEAD, ROPE_FACTORS, "output_norm.weight"].contains(&stored) {
         return true;
     }
-    let layer = stored.strip_prefix("blk.").and_then(|rest| rest.split_once('.'));
-    let Some((layer, rest)) = layer else { return false };
-    let weights = ["attn_norm", "ffn_norm", "attn_q", "attn_k", "attn_v", "attn_output"];
+    let layer = stored
+        .strip_prefix("blk.")
+        .and_then(|rest| rest.split_once('.'));
+    let Some((layer, rest)) = layer else {
+        return false;
+    };
+    let weights = [
+        "attn_norm",
+        "ffn_norm",
+        "attn_q",
+        "attn_k",
+        "attn_v",
+        "attn_output",
+    ];
     let known = match rest.rsplit_once('.') {
         Some((part, "weight")) => {
             weights.contains(&part) || ["ffn_gate", "ffn_up", "ffn_down"].contains(&part)
         }
-        Some((part, "bias")) => {
-            config.qkv_bias && ["attn_q", "attn_k", "attn_v"].contains(&part)
-        }
+        Some((part, "bias")) => config.qkv_bias && ["attn_q", "attn_k", "attn_v"].contains(&part),
         _ => false,
     };
-    known && layer.parse::<usize>().is_ok_and(|layer| layer < config.layers)
+    known
+        && layer
+            .parse::<usize>()
+            .is_ok_and(|layer| layer < config.layers)
 }
 
 /// Bytes a tensor takes in the file; `None` when the numbers overflow or do not fit blocks.
@@ -190,9 +202,8 @@ mod tests {
     fn interleaved_rotation_of_stored_rows_equals_half_rotation_of_restored_rows() {
         let head_dim = 8;
         let half = head_dim / 2;
-        let angle = |j: usize, position: f32| {
-            position * 10_000_f32.powf(-2.0 * j as f32 / head_dim as f32)
-        };
+        let angle =
+            |j: usize, position: f32| position * 10_000_f32.powf(-2.0 * j as f32 / head_dim as f32);
         let interleaved = |x: &[f32], position: f32| {
             let mut y = x.to_vec();
             for j in 0..half {

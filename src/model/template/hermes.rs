@@ -34,7 +34,11 @@ pub fn tools_text(tools: &[Tool]) -> String {
 /// system turn, calls become the assistant's text, results become the user's.
 pub fn plain_turns(messages: &[Message], tools: &[Tool]) -> Vec<Message> {
     let mut turns: Vec<Message> = Vec::with_capacity(messages.len() + 1);
-    if !tools.is_empty() && messages.first().is_none_or(|first| first.role != Role::System) {
+    if !tools.is_empty()
+        && messages
+            .first()
+            .is_none_or(|first| first.role != Role::System)
+    {
         turns.push(Message::text(Role::System, tools_text(tools)));
     }
     let mut follows_result = false;
@@ -53,7 +57,12 @@ pub fn plain_turns(messages: &[Message], tools: &[Tool]) -> Vec<Message> {
                 if !content.is_empty() || message.tool_calls.is_empty() {
                     parts.push(content.to_owned());
                 }
-                parts.extend(message.tool_calls.iter().map(|call| call_text(&call.function)));
+                parts.extend(
+                    message
+                        .tool_calls
+                        .iter()
+                        .map(|call| call_text(&call.function)),
+                );
                 turns.push(Message::text(Role::Assistant, parts.join("\n")));
             }
             Role::Tool => {
@@ -78,7 +87,10 @@ fn tool_line(tool: &Tool) -> String {
     let mut entries = serde_json::Map::new();
     entries.insert("name".to_owned(), function.name.as_str().into());
     if !function.description.is_empty() {
-        entries.insert("description".to_owned(), function.description.as_str().into());
+        entries.insert(
+            "description".to_owned(),
+            function.description.as_str().into(),
+        );
     }
     if !function.parameters.is_null() {
         entries.insert("parameters".to_owned(), function.parameters.clone());
@@ -123,9 +135,19 @@ mod tests {
         let roles: Vec<Role> = turns.iter().map(|turn| turn.role).collect();
         assert_eq!(
             roles,
-            [Role::System, Role::User, Role::Assistant, Role::User, Role::Assistant]
+            [
+                Role::System,
+                Role::User,
+                Role::Assistant,
+                Role::User,
+                Role::Assistant
+            ]
         );
-        assert!(turns[0].content.starts_with("짧게 답한다.\n\nTools:\n<tools>\n{\"name\": \"live_load\""));
+        assert!(
+            turns[0]
+                .content
+                .starts_with("짧게 답한다.\n\nTools:\n<tools>\n{\"name\": \"live_load\"")
+        );
         assert_eq!(
             turns[2].content,
             "<tool_call>\n{\"name\": \"live_load\", \"arguments\": {\"use\": \"사무실\"}}\n</tool_call>\n\
@@ -150,8 +172,15 @@ mod tests {
 
     #[test]
     fn text_beside_a_call_comes_first() {
-        let message = Message { content: "찾아보겠습니다.".to_owned(), ..Message::calls(vec![call("call_1", "사무실")]) };
+        let message = Message {
+            content: "찾아보겠습니다.".to_owned(),
+            ..Message::calls(vec![call("call_1", "사무실")])
+        };
         let turns = plain_turns(&[message], &[]);
-        assert!(turns[0].content.starts_with("찾아보겠습니다.\n<tool_call>\n"));
+        assert!(
+            turns[0]
+                .content
+                .starts_with("찾아보겠습니다.\n<tool_call>\n")
+        );
     }
 }

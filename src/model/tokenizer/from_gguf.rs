@@ -29,14 +29,18 @@ pub(super) fn build(file: &GgufFile) -> Result<tokenizers::Tokenizer> {
         Failure::user("there is no tokenizer in the file (\"tokenizer.ggml.model\" is missing)")
     })?;
     if kind != "gpt2" {
-        return Err(Failure::user(format!("tokenizer kind \"{kind}\" inside GGUF is not supported"))
-            .hint("Use the model's Hugging Face folder with its tokenizer.json."));
+        return Err(Failure::user(format!(
+            "tokenizer kind \"{kind}\" inside GGUF is not supported"
+        ))
+        .hint("Use the model's Hugging Face folder with its tokenizer.json."));
     }
     let tokens = strings(file, "tokenizer.ggml.tokens")?;
     let mut vocabulary = HashMap::with_capacity(tokens.len());
     for (id, token) in (0_u32..).zip(&tokens) {
         if vocabulary.insert((*token).to_owned(), id).is_some() {
-            return Err(Failure::user(format!("token {id} \"{token}\" is in the vocabulary twice")));
+            return Err(Failure::user(format!(
+                "token {id} \"{token}\" is in the vocabulary twice"
+            )));
         }
     }
     let mut merges = Vec::new();
@@ -49,7 +53,12 @@ pub(super) fn build(file: &GgufFile) -> Result<tokenizers::Tokenizer> {
 
     let flavour = Flavour::of(file.text("tokenizer.ggml.pre").unwrap_or("default"))?;
     let model = BPE::builder()
-        .vocab_and_merges(vocabulary.into_iter().collect::<tokenizers::models::bpe::Vocab>(), merges)
+        .vocab_and_merges(
+            vocabulary
+                .into_iter()
+                .collect::<tokenizers::models::bpe::Vocab>(),
+            merges,
+        )
         .ignore_merges(flavour.whole_words_first)
         .build()
         .because("the vocabulary and its merges do not fit together")?;
@@ -59,9 +68,13 @@ pub(super) fn build(file: &GgufFile) -> Result<tokenizers::Tokenizer> {
     tokenizer.with_post_processor(Some(ByteLevel::new(false, false, false)));
     if flavour.composes {
         let composed: NormalizerWrapper = NFC.into();
-        tokenizer.with_normalizer(Some(composed)).because("tokenizer")?;
+        tokenizer
+            .with_normalizer(Some(composed))
+            .because("tokenizer")?;
     }
-    tokenizer.add_tokens(added(file, &tokens)).because("tokenizer")?;
+    tokenizer
+        .add_tokens(added(file, &tokens))
+        .because("tokenizer")?;
     Ok(tokenizer)
 }
 
@@ -91,7 +104,11 @@ fn strings<'a>(file: &'a GgufFile, key: &str) -> Result<Vec<&'a str>> {
     for value in values {
         match value {
             Value::String(text) => texts.push(text.as_str()),
-            _ => return Err(Failure::user(format!("metadata key \"{key}\" holds more than text"))),
+            _ => {
+                return Err(Failure::user(format!(
+                    "metadata key \"{key}\" holds more than text"
+                )));
+            }
         }
     }
     Ok(texts)
@@ -118,11 +135,20 @@ impl Flavour {
         };
         match pre {
             "gpt-2" | "gpt2" => Ok(plain),
-            "smollm" => Ok(Self { digits_apart: true, ..plain }),
-            "qwen2" => Ok(Self { pattern: Some(QWEN2), composes: true, ..plain }),
-            "llama-bpe" | "llama3" | "llama-v3" => {
-                Ok(Self { pattern: Some(LLAMA3), whole_words_first: true, ..plain })
-            }
+            "smollm" => Ok(Self {
+                digits_apart: true,
+                ..plain
+            }),
+            "qwen2" => Ok(Self {
+                pattern: Some(QWEN2),
+                composes: true,
+                ..plain
+            }),
+            "llama-bpe" | "llama3" | "llama-v3" => Ok(Self {
+                pattern: Some(LLAMA3),
+                whole_words_first: true,
+                ..plain
+            }),
             other => Err(Failure::user(format!(
                 "how the tokenizer cuts text (\"tokenizer.ggml.pre\" = \"{other}\") is not known"
             ))

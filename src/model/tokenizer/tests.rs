@@ -8,10 +8,16 @@ fn bytes_of_a_korean_character_come_out_together() {
     let folder = tempfile::tempdir().unwrap();
     let tokenizer = Tokenizer::from_file(&toy::tokenizer_file(folder.path())).unwrap();
     let ids = tokenizer.encode("값은 3개");
-    assert!(ids.len() > "값은 3개".chars().count(), "the toy vocabulary is bytes only");
+    assert!(
+        ids.len() > "값은 3개".chars().count(),
+        "the toy vocabulary is bytes only"
+    );
     let mut stream = tokenizer.stream();
     let parts: Vec<String> = ids.iter().map(|id| stream.push(*id)).collect();
-    assert!(parts.iter().all(|part| !part.contains('\u{FFFD}')), "{parts:?}");
+    assert!(
+        parts.iter().all(|part| !part.contains('\u{FFFD}')),
+        "{parts:?}"
+    );
     assert_eq!(parts.concat(), "값은 3개");
     assert_eq!(stream.finish(), "");
     assert_eq!(tokenizer.decode(&ids), "값은 3개");
@@ -23,7 +29,11 @@ fn half_a_character_at_the_end_is_given_out_as_a_replacement() {
     let tokenizer = Tokenizer::from_file(&toy::tokenizer_file(folder.path())).unwrap();
     let ids = tokenizer.encode("가나");
     let mut stream = tokenizer.stream();
-    let given: String = ids.iter().take(ids.len() - 1).map(|id| stream.push(*id)).collect();
+    let given: String = ids
+        .iter()
+        .take(ids.len() - 1)
+        .map(|id| stream.push(*id))
+        .collect();
     assert_eq!(given, "가");
     assert!(stream.finish().starts_with('\u{FFFD}'));
 }
@@ -71,7 +81,9 @@ fn a_broken_tokenizer_file_is_named() {
 /// Compares with the ids llama.cpp and transformers give, when the model is installed.
 #[test]
 fn smollm2_gives_the_reference_ids() {
-    let Some(path) = toy::installed_smollm2() else { return };
+    let Some(path) = toy::installed_smollm2() else {
+        return;
+    };
     let file = GgufFile::open(&path).unwrap();
     let tokenizer = Tokenizer::from_gguf(&file).unwrap();
     let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/tokens_smollm2.json");

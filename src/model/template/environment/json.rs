@@ -21,7 +21,12 @@ impl Style {
         let between = if indent.is_some() { "," } else { ", " };
         let (between, after_key) =
             separators.unwrap_or_else(|| (between.to_owned(), ": ".to_owned()));
-        Self { indent, between, after_key, sorted }
+        Self {
+            indent,
+            between,
+            after_key,
+            sorted,
+        }
     }
 }
 
@@ -93,14 +98,20 @@ fn number_text(number: &Number) -> String {
         return number.to_string();
     };
     let scientific = format!("{real:e}");
-    let Some((digits, exponent)) = scientific.split_once('e') else { return scientific };
+    let Some((digits, exponent)) = scientific.split_once('e') else {
+        return scientific;
+    };
     let exponent: i32 = exponent.parse().unwrap_or(0);
     if real != 0.0 && !(-4..16).contains(&exponent) {
         let sign = if exponent < 0 { '-' } else { '+' };
         return format!("{digits}e{sign}{:02}", exponent.abs());
     }
     let plain = real.to_string();
-    if plain.contains('.') { plain } else { format!("{plain}.0") }
+    if plain.contains('.') {
+        plain
+    } else {
+        format!("{plain}.0")
+    }
 }
 
 #[cfg(test)]
@@ -112,11 +123,22 @@ mod tests {
     #[test]
     fn text_equals_what_python_writes() {
         let cases = [
-            (json!({"cond": "h<3 & 폭>2", "b": [1, 2.5]}), r#"{"cond": "h<3 & 폭>2", "b": [1, 2.5]}"#),
-            (json!(["it's", "\"\\\n\t\u{7f}\u{1}"]), "[\"it's\", \"\\\"\\\\\\n\\t\u{7f}\\u0001\"]"),
-            (json!([1.0, 1e16, 1e-5, 0.0001, -0.0, 123456789012345680.0]),
-             "[1.0, 1e+16, 1e-05, 0.0001, -0.0, 1.2345678901234568e+17]"),
-            (json!({"a": {}, "b": [], "c": null, "d": true}), r#"{"a": {}, "b": [], "c": null, "d": true}"#),
+            (
+                json!({"cond": "h<3 & 폭>2", "b": [1, 2.5]}),
+                r#"{"cond": "h<3 & 폭>2", "b": [1, 2.5]}"#,
+            ),
+            (
+                json!(["it's", "\"\\\n\t\u{7f}\u{1}"]),
+                "[\"it's\", \"\\\"\\\\\\n\\t\u{7f}\\u0001\"]",
+            ),
+            (
+                json!([1.0, 1e16, 1e-5, 0.0001, -0.0, 123456789012345680.0]),
+                "[1.0, 1e+16, 1e-05, 0.0001, -0.0, 1.2345678901234568e+17]",
+            ),
+            (
+                json!({"a": {}, "b": [], "c": null, "d": true}),
+                r#"{"a": {}, "b": [], "c": null, "d": true}"#,
+            ),
         ];
         for (value, expected) in cases {
             assert_eq!(one_line(&value), expected);
@@ -127,7 +149,8 @@ mod tests {
     fn indent_and_order_follow_python() {
         let style = Style::new(Some(2), None, true);
         let value = json!({"b": [1, {"x": 2}], "a": "값"});
-        let expected = "{\n  \"a\": \"값\",\n  \"b\": [\n    1,\n    {\n      \"x\": 2\n    }\n  ]\n}";
+        let expected =
+            "{\n  \"a\": \"값\",\n  \"b\": [\n    1,\n    {\n      \"x\": 2\n    }\n  ]\n}";
         assert_eq!(write(&value, &style), expected);
     }
 }
