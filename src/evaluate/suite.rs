@@ -203,7 +203,14 @@ macro_rules! shipped_suite {
 }
 
 /// The suites compiled in, as manifest and cases.
-const SHIPPED: &[(&str, &str)] = &[shipped_suite!("tools")];
+const SHIPPED: &[(&str, &str)] = &[
+    shipped_suite!("tools"),
+    shipped_suite!("forgetting/korean"),
+    shipped_suite!("forgetting/mathematics"),
+    shipped_suite!("forgetting/code"),
+    shipped_suite!("forgetting/knowledge"),
+    shipped_suite!("forgetting/text"),
+];
 
 /// Most tokens of a reply where the manifest does not say.
 fn reply_tokens_max(kind: SuiteKind) -> usize {
