@@ -21,7 +21,9 @@ pub(super) fn decode(bytes: &[u8]) -> Option<String> {
         [0xEF, 0xBB, 0xBF, rest @ ..] => str::from_utf8(rest).ok()?.to_owned(),
         _ => str::from_utf8(bytes).ok()?.to_owned(),
     };
-    (!text.contains('\0')).then_some(text)
+    // Text files have no control characters but these.
+    let odd = |c: char| c.is_control() && !matches!(c, '\n' | '\r' | '\t' | '\u{C}' | '\u{B}');
+    (!text.contains(odd)).then_some(text)
 }
 
 /// Pages of a text: one, or one for each form feed and what follows it.

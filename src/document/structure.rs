@@ -43,7 +43,7 @@ pub(super) fn marker(line: &str) -> Option<Marker> {
 
 /// Tells whether a line begins a new item, clause or heading, so that it never continues a paragraph.
 pub(super) fn begins_item(line: &str) -> bool {
-    marker(line).is_some_and(|marker| marker.level != level::NUMBER + 1)
+    marker(line).is_some()
 }
 
 /// Tells whether a line is a heading: marked as one, short, and not a sentence.

@@ -9,6 +9,9 @@ use std::collections::HashSet;
 
 use super::line::{Line, Piece};
 
+/// A line distance above this many usual ones separates paragraphs.
+pub(super) const BREAK: f64 = 1.13;
+
 /// What a document's lines say about its line ends.
 #[derive(Debug, Default)]
 pub(super) struct Joiner {
@@ -33,33 +36,27 @@ const WORD_TAILS: [&str; 22] = [
 ];
 
 impl Joiner {
-    /// Learns from every line of a document.
-    pub(super) fn new(pages: &[Vec<Line>]) -> Self {
+    /// Learns from every line of a document; `usual_step` is the line distance in font sizes.
+    pub(super) fn new(pages: &[Vec<Line>], usual_step: f64) -> Self {
         let mut words = HashSet::new();
-        let mut full = 0usize;
-        let mut open = 0usize;
-        let mut spaced = 0usize;
+        let (mut full, mut open, mut spaced) = (0usize, 0usize, 0usize);
         for lines in pages {
-            for pair in lines.windows(2) {
+            for (index, pair) in lines.windows(2).enumerate() {
                 let [line, next] = pair else { continue };
-                let (Some(piece), Some(_)) = (line.piece(), next.piece()) else {
+                let (Some(piece), Some(following)) = (line.piece(), next.piece()) else {
                     continue;
                 };
-                if !wraps(line, next) || !piece.text.ends_with(is_hangul) {
+                let near = next.baseline - line.baseline < BREAK * usual_step * line.size;
+                let room = (right_margin(lines, index) - line.right) / line.size;
+                if !(wraps(line, next) && near)
+                    || !piece.text.ends_with(is_hangul)
+                    || !following.text.starts_with(is_hangul)
+                    || room > 8.0
+                {
                     continue;
                 }
-                if piece.spaced {
-                    spaced += 1;
-                }
-                let margin = lines
-                    .iter()
-                    .filter(|other| {
-                        (other.left - line.left).abs() < 4.0 * line.size
-                            && other.right < line.right + 4.0 * line.size
-                    })
-                    .map(|other| other.right)
-                    .fold(line.right, f64::max);
-                if margin - line.right < line.size {
+                spaced += usize::from(piece.spaced);
+                if room < 1.2 {
                     full += 1;
                 } else {
                     open += 1;
@@ -80,7 +77,20 @@ impl Joiner {
         Self {
             words,
             spaced: spaced >= 2 && spaced * 10 > (full + open),
-            breaks_words: open * 8 < full,
+            breaks_words: open * 5 < full,
+        }
+    }
+
+    /// The widest start of a line's text that cannot be broken, in characters: what did not fit on the
+    /// line before if both are of one paragraph.
+    pub(super) fn unbroken(&self, last: &Piece, next: &Piece) -> usize {
+        let word = next.text.split(' ').next().unwrap_or_default();
+        let syllables = word.starts_with(is_hangul) && self.breaks_words && !last.spaced;
+        if syllables {
+            // A syllable, and punctuation that may not begin a line.
+            word.chars().count().min(2)
+        } else {
+            word.chars().count()
         }
     }
 
@@ -148,6 +158,50 @@ impl Joiner {
             || (known(head) && head.chars().count() > 2)
             || (known(tail) && WORD_ENDS.iter().any(|end| head.ends_with(end)))
     }
+}
+
+/// The right end of the column that a line stands in, as far as the lines around it show.
+pub(super) fn right_margin(lines: &[Line], index: usize) -> f64 {
+    const REACH: usize = 12;
+    let Some(line) = lines.get(index) else {
+        return 0.0;
+    };
+    let mut margin = line.right;
+    let mut above = line;
+    for other in lines
+        .get(..index)
+        .unwrap_or_default()
+        .iter()
+        .rev()
+        .take(REACH)
+    {
+        if !same_column(other, above) {
+            break;
+        }
+        margin = margin.max(other.right);
+        above = other;
+    }
+    let mut below = line;
+    for other in lines
+        .get(index + 1..)
+        .unwrap_or_default()
+        .iter()
+        .take(REACH)
+    {
+        if !same_column(below, other) {
+            break;
+        }
+        margin = margin.max(other.right);
+        below = other;
+    }
+    margin
+}
+
+fn same_column(line: &Line, next: &Line) -> bool {
+    line.piece().is_some()
+        && next.piece().is_some()
+        && wraps(line, next)
+        && (line.left - next.left).abs() < 4.0 * line.size
 }
 
 /// Tells whether `next` looks like the next line of the same paragraph.

@@ -21,8 +21,8 @@ pub(crate) fn lay_out(pages: &[PageFragments]) -> Vec<String> {
         aside.push(rest);
     }
     furniture::remove(&mut main);
-    let joiner = Joiner::new(&main);
     let step = usual_step(&main);
+    let joiner = Joiner::new(&main, step);
     main.iter()
         .zip(&aside)
         .map(|(lines, aside)| {

@@ -226,9 +226,6 @@ enum Beside {
 
 fn beside(block: &Block, next: &Block) -> Option<Beside> {
     let size = block.size().max(next.size());
-    if next.left < block.right - 0.3 * size {
-        return None;
-    }
     let slack = 0.7 * size;
     if next.top() > block.bottom() + slack || next.bottom() < block.top() - slack {
         return None;
@@ -237,16 +234,27 @@ fn beside(block: &Block, next: &Block) -> Option<Beside> {
     if wide(block) && wide(next) || block.strips.len().min(next.strips.len()) >= 4 {
         return None;
     }
+    // Lines of a paragraph above a table may be in the cell's block.
+    let clear = |strips: &[Strip]| {
+        let right = strips
+            .iter()
+            .map(|strip| strip.right)
+            .fold(f64::MIN, f64::max);
+        next.left > right - 0.3 * size
+    };
     let centred =
         ((block.top() + block.bottom()) - (next.top() + next.bottom())).abs() < 0.8 * size;
     let level = (block.top() - next.top()).abs() < 0.4 * size;
-    if centred || level {
+    if (centred || level) && clear(&block.strips) {
         return Some(Beside::Whole);
     }
     let first = block
         .strips
         .iter()
         .position(|strip| strip.baseline > next.top() - slack)?;
+    if !clear(block.strips.get(first..)?) {
+        return None;
+    }
     Some(if first == 0 {
         Beside::Whole
     } else {

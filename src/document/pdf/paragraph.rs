@@ -1,11 +1,8 @@
 //! Lines to paragraphs to a page's text.
 
-use super::join::{Joiner, wraps};
+use super::join::{BREAK, Joiner, right_margin, wraps};
 use super::line::{Content, Line, Piece};
 use crate::document::structure;
-
-/// A line distance above this many usual ones separates paragraphs.
-const BREAK: f64 = 1.13;
 
 /// The text of a page: paragraphs separated by a blank line, one line each; tables with a line a row.
 pub(super) fn page_text(lines: &[Line], usual_step: f64, joiner: &Joiner) -> String {
@@ -14,7 +11,7 @@ pub(super) fn page_text(lines: &[Line], usual_step: f64, joiner: &Joiner) -> Str
     for (index, line) in lines.iter().enumerate() {
         let previous = index.checked_sub(1).and_then(|before| lines.get(before));
         let joint = previous.map_or(Joint::Start, |previous| {
-            joint(lines, index, previous, line, usual_step)
+            joint(lines, index, previous, line, usual_step, joiner)
         });
         match joint {
             Joint::Start => {}
@@ -66,7 +63,14 @@ enum Joint {
     Paragraph,
 }
 
-fn joint(lines: &[Line], index: usize, previous: &Line, line: &Line, usual_step: f64) -> Joint {
+fn joint(
+    lines: &[Line],
+    index: usize,
+    previous: &Line,
+    line: &Line,
+    usual_step: f64,
+    joiner: &Joiner,
+) -> Joint {
     let (last, next) = match (&previous.content, &line.content) {
         (Content::Text(last), Content::Text(next)) => (last, next),
         (Content::Row(_), Content::Row(_)) => {
@@ -89,13 +93,13 @@ fn joint(lines: &[Line], index: usize, previous: &Line, line: &Line, usual_step:
     if step <= 0.0 || step > BREAK * usual_step * size || line.left > previous.right {
         return Joint::Paragraph;
     }
-    if structure::is_heading(&last.text) && !reaches_margin(lines, index - 1, 2.0) {
+    let left_over = (right_margin(lines, index - 1) - previous.right) / size;
+    if structure::is_heading(&last.text) && left_over > 2.0 {
         return Joint::Paragraph;
     }
-    // The next line's first word would have stood on the previous line, so the break is meant.
-    let first_word = next.text.split(' ').next().unwrap_or_default();
-    let room = first_word_width(line, next, first_word) + 0.3 * size;
-    if !reaches_margin(lines, index - 1, room / size) {
+    // What begins the next line would have stood on the previous one, so the break is meant.
+    let character = (line.right - line.left) / next.text.chars().count().max(1) as f64 / size;
+    if left_over > joiner.unbroken(last, next) as f64 * character * 1.1 + 0.8 {
         return Joint::Paragraph;
     }
     let indented = line.left > previous.left + 0.8 * size;
@@ -107,35 +111,6 @@ fn joint(lines: &[Line], index: usize, previous: &Line, line: &Line, usual_step:
         return Joint::Paragraph;
     }
     Joint::Same
-}
-
-fn first_word_width(line: &Line, piece: &Piece, word: &str) -> f64 {
-    let characters = piece.text.chars().count().max(1) as f64;
-    // A Korean line may be broken in a word, so there only one syllable counts.
-    let count = if word.chars().any(super::join::is_hangul) {
-        1.5
-    } else {
-        word.chars().count() as f64
-    };
-    ((line.right - line.left) / characters) * count
-}
-
-/// Tells whether a line comes closer than `room` font sizes to the right end of the lines around it.
-fn reaches_margin(lines: &[Line], index: usize, room: f64) -> bool {
-    let Some(line) = lines.get(index) else {
-        return false;
-    };
-    let margin = lines
-        .iter()
-        .filter(|other| {
-            other.piece().is_some()
-                && other.left < line.right
-                && other.left > line.left - 8.0 * line.size
-                && (other.size - line.size).abs() < 0.3 * line.size
-        })
-        .map(|other| other.right)
-        .fold(line.right, f64::max);
-    margin - line.right < room * line.size
 }
 
 /// One line's own text: a row's cells separated by spaces.
