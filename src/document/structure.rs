@@ -13,6 +13,13 @@ pub(super) struct Marker {
     pub names_place: bool,
 }
 
+impl Marker {
+    /// Tells whether it also looks like the end of a sentence, as "다." does.
+    pub(super) fn may_be_ending(&self) -> bool {
+        self.level == level::SYLLABLE
+    }
+}
+
 /// Levels of the markers; a larger level lies inside a smaller one.
 mod level {
     pub(super) const PART: u32 = 0;
@@ -207,7 +214,8 @@ fn listed(line: &str) -> Option<Marker> {
     let label = line.get(..line.len() - body.len() + end + 1)?;
     let after = body.get(end + 1..)?;
     let closed = match close {
-        ')' => true,
+        // "(3)의 지붕구조" is a mention.
+        ')' => !after.starts_with(['의', '을', '를', '은', '는', '에', '과', '와', '로']),
         '.' => !bracketed && after.starts_with(' '),
         _ => false,
     };
@@ -264,6 +272,7 @@ mod tests {
             ("2026. 3. 1. 시행", None),
             ("(1) 창고로", Some("(1)")),
             ("(가) 창고", Some("(가)")),
+            ("(3)의 지붕구조", None),
             ("가. 창고", Some("가.")),
             ("가을에는", None),
             ("(a) Site engineer", Some("(a)")),

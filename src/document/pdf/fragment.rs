@@ -161,41 +161,47 @@ impl Open {
         })
     }
 
-    /// Letter spacing in font sizes: the median gap, if the text is spread out.
+    /// Letter spacing in font sizes: a low quantile of the gaps, below those between words.
     fn tracking(&self) -> f64 {
         let mut gaps: Vec<f64> = self.glyphs.iter().skip(1).map(|(_, gap, _)| *gap).collect();
         if gaps.len() < 4 {
             return 0.0;
         }
         gaps.sort_by(f64::total_cmp);
-        gaps.get(gaps.len() / 2)
+        gaps.get(gaps.len() * 3 / 10)
             .copied()
             .unwrap_or(0.0)
             .clamp(0.0, 1.0)
     }
 }
 
-/// Where each character was drawn so far.
+/// Where each character was drawn so far, by its baseline in whole points.
 #[derive(Default)]
-struct Drawn(HashMap<(String, i16, i64), Vec<f64>>);
+struct Drawn(HashMap<(String, i16, i64), Vec<(f64, f64)>>);
 
 impl Drawn {
     /// Tells whether the same glyph was drawn at (nearly) the same place before, and remembers it.
     fn again(&mut self, glyph: &Glyph) -> bool {
-        if glyph.text.trim().is_empty() || glyph.size <= 0.0 {
+        if glyph.text.trim().is_empty() {
             return false;
         }
         let near = 0.12 * glyph.size;
-        let row = (glyph.y / (0.25 * glyph.size)).round() as i64;
-        let places = self
-            .0
-            .entry((glyph.text.clone(), glyph.angle, row))
-            .or_default();
-        if places.iter().any(|x| (x - glyph.x).abs() < near) {
-            return true;
+        let row = glyph.y.round() as i64;
+        let seen = (row - 1..=row + 1).any(|row| {
+            let places = self.0.get(&(glyph.text.clone(), glyph.angle, row));
+            places.is_some_and(|places| {
+                places
+                    .iter()
+                    .any(|(x, y)| (x - glyph.x).abs() < near && (y - glyph.y).abs() < near)
+            })
+        });
+        if !seen {
+            self.0
+                .entry((glyph.text.clone(), glyph.angle, row))
+                .or_default()
+                .push((glyph.x, glyph.y));
         }
-        places.push(glyph.x);
-        false
+        seen
     }
 }
 

@@ -1,9 +1,9 @@
 //! How two lines of a paragraph become one: with a space, without, or without the hyphen.
 //!
 //! Latin lines end at word ends. Korean lines may end inside a word, and whether they do is not in the
-//! file. What tells it, in this order: a space drawn at the line's end; whether this document draws such
-//! spaces at all; the document's own words; common particles and endings; whether the document's lines
-//! are filled to the last syllable.
+//! file. What tells it, in this order: a space drawn at the line's end; the document's own words; whether
+//! its lines are filled to the last syllable, as those are that may end inside a word; common particles
+//! and endings.
 
 use std::collections::HashSet;
 
@@ -17,23 +17,74 @@ pub(super) const BREAK: f64 = 1.13;
 pub(super) struct Joiner {
     /// Words seen inside lines, where their ends are certain.
     words: HashSet<String>,
-    /// The file draws the space at which a line is broken.
-    spaced: bool,
     /// Lines end anywhere in a word.
     breaks_words: bool,
 }
 
-/// Particles and endings after which a Korean word is complete.
-const WORD_ENDS: [&str; 34] = [
-    "을", "를", "은", "는", "이", "가", "의", "에", "와", "과", "로", "도", "및", "또는", "하는",
-    "되는", "하여", "되어", "에서", "으로", "하고", "하며", "때", "경우", "것", "수", "등", "따라",
-    "대한", "위한", "따른", "있는", "없는", "다.",
+/// Particles and endings after which a Korean word is complete, with the length from which a word that
+/// ends so is trusted to end there.
+const WORD_ENDS: [(&str, usize); 28] = [
+    ("을", 2),
+    ("를", 2),
+    ("은", 3),
+    ("는", 3),
+    ("의", 3),
+    ("에", 3),
+    ("와", 2),
+    ("과", 3),
+    ("로", 3),
+    ("및", 1),
+    ("또는", 2),
+    ("하는", 3),
+    ("되는", 3),
+    ("있는", 2),
+    ("없는", 2),
+    ("하여", 2),
+    ("되어", 3),
+    ("하고", 3),
+    ("하며", 3),
+    ("에서", 3),
+    ("으로", 3),
+    ("따라", 2),
+    ("대한", 2),
+    ("위한", 2),
+    ("따른", 2),
+    ("고려한", 3),
+    ("경우", 2),
+    ("때에는", 3),
 ];
 /// Tails of Korean words that are rarely words themselves: a line that begins with one continues a word.
-const WORD_TAILS: [&str; 22] = [
-    "를", "을", "은", "는", "의", "에", "로", "와", "과", "으로", "에서", "에는", "에게", "하며",
-    "하고", "된다.", "되며", "되는", "하는", "하여", "다.", "니다.",
+const WORD_TAILS: [&str; 27] = [
+    "를",
+    "을",
+    "은",
+    "는",
+    "이",
+    "가",
+    "의",
+    "에",
+    "로",
+    "와",
+    "과",
+    "도",
+    "으로",
+    "에서",
+    "에는",
+    "에게",
+    "에서는",
+    "하며",
+    "하고",
+    "된다.",
+    "되며",
+    "되는",
+    "하는",
+    "하여",
+    "이다.",
+    "다.",
+    "니다.",
 ];
+/// Units that follow a number without a space.
+const COUNTERS: &str = "년월일시분초층개명회차조항호장절편쪽배원";
 
 impl Joiner {
     /// Learns from every line of a document; `usual_step` is the line distance in font sizes.
@@ -76,19 +127,22 @@ impl Joiner {
         }
         Self {
             words,
-            spaced: spaced >= 2 && spaced * 10 > (full + open),
-            breaks_words: open * 5 < full,
+            breaks_words: open * 3 < full && spaced * 2 < full + open,
         }
     }
 
     /// The widest start of a line's text that cannot be broken, in characters: what did not fit on the
     /// line before if both are of one paragraph.
     pub(super) fn unbroken(&self, last: &Piece, next: &Piece) -> usize {
-        let word = next.text.split(' ').next().unwrap_or_default();
+        let mut words = next.text.split(' ');
+        let word = words.next().unwrap_or_default();
         let syllables = word.starts_with(is_hangul) && self.breaks_words && !last.spaced;
         if syllables {
             // A syllable, and punctuation that may not begin a line.
             word.chars().count().min(2)
+        } else if word.starts_with(|c: char| c.is_ascii_digit()) && word.len() <= 3 {
+            // "1 m", "12 kN/m²" and the like stay together.
+            word.chars().count() + 1 + words.next().unwrap_or_default().chars().count()
         } else {
             word.chars().count()
         }
@@ -108,13 +162,11 @@ impl Joiner {
             if end == '\u{2010}' || self.is_broken_word(paragraph, &next.text) {
                 paragraph.pop();
             }
-        } else if !(is_hangul(end) || is_ideograph(end))
-            || !(is_hangul(start) || is_ideograph(start))
-        {
-            // A Hangul word may go on with a Latin or numeral part and back; there is no telling, and a
-            // space is right more often.
-            paragraph.push(' ');
-        } else if self.is_word_end(paragraph, last, &next.text) {
+        } else if is_east_asian(end) && is_east_asian(start) {
+            if self.is_word_end(paragraph, last, &next.text) {
+                paragraph.push(' ');
+            }
+        } else if last.spaced || !continues_word(end, &next.text) {
             paragraph.push(' ');
         }
         paragraph.push_str(&next.text);
@@ -131,17 +183,15 @@ impl Joiner {
         !head.trim_end_matches('-').contains('-')
     }
 
+    /// Tells whether a Korean word ends with the paragraph so far, rather than going on in `next`.
     fn is_word_end(&self, paragraph: &str, last: &Piece, next: &str) -> bool {
         if last.spaced {
             return true;
         }
-        if self.spaced {
-            return false;
-        }
         let head = paragraph.rsplit(' ').next().unwrap_or_default();
         let tail = next.split(' ').next().unwrap_or_default();
-        let whole = format!("{head}{tail}");
-        if self.words.contains(strip(&whole)) {
+        let known = |word: &str| self.words.contains(strip(word));
+        if known(&format!("{head}{tail}")) {
             return false;
         }
         if !self.breaks_words {
@@ -150,14 +200,21 @@ impl Joiner {
         if WORD_TAILS.contains(&tail) {
             return false;
         }
-        let known = |word: &str| self.words.contains(strip(word));
-        (known(head) && known(tail))
-            || (head.chars().count() > 1
-                && WORD_ENDS.iter().any(|end| head.ends_with(end))
-                && known(tail))
-            || (known(head) && head.chars().count() > 2)
-            || (known(tail) && WORD_ENDS.iter().any(|end| head.ends_with(end)))
+        let length = head.chars().count();
+        let complete = WORD_ENDS
+            .iter()
+            .any(|(end, least)| head.ends_with(end) && length >= *least);
+        complete || (known(head) && (known(tail) || length > 2))
     }
+}
+
+/// Tells whether a line that begins after a numeral, Latin letter or sign goes on with the same word.
+fn continues_word(end: char, next: &str) -> bool {
+    let tail = next.split(' ').next().unwrap_or_default();
+    let counted = end.is_ascii_digit() && tail.starts_with(|c| COUNTERS.contains(c));
+    (end.is_alphanumeric() && WORD_TAILS.contains(&tail))
+        || counted
+        || (end == '/' && !next.is_empty())
 }
 
 /// The right end of the column that a line stands in, as far as the lines around it show.
@@ -224,6 +281,8 @@ pub(super) fn is_hangul(character: char) -> bool {
     ('가'..='힣').contains(&character)
 }
 
-fn is_ideograph(character: char) -> bool {
-    ('\u{4E00}'..='\u{9FFF}').contains(&character) || ('\u{3400}'..='\u{4DBF}').contains(&character)
+fn is_east_asian(character: char) -> bool {
+    is_hangul(character)
+        || ('\u{4E00}'..='\u{9FFF}').contains(&character)
+        || ('\u{3400}'..='\u{4DBF}').contains(&character)
 }

@@ -122,8 +122,11 @@ impl Block {
         };
         let size = last.size.max(next.size);
         let step = next.baseline - last.baseline;
+        // A line that begins far to the left of a cell is the text below the table.
+        let centred = (next.left + next.right - self.left - self.right).abs() < 2.0 * size;
         step > 0.45 * size
             && step < BLOCK_STEP * size
+            && (next.left > self.left - 3.0 * size || centred)
             && next.left < self.right
             && next.right > self.left
     }

@@ -82,24 +82,34 @@ fn joint(
     };
     let size = previous.size.max(line.size);
     let step = line.baseline - previous.baseline;
-    if (previous.size - line.size).abs() > 0.08 * size || structure::begins_item(&next.text) {
+    if (previous.size - line.size).abs() > 0.08 * size {
         return Joint::Paragraph;
+    }
+    let finished = ends_sentence(&last.text);
+    let left_over = (right_margin(lines, index - 1) - previous.right) / size;
+    // What begins the next line would have stood on the previous one, so the break is meant.
+    let character = (line.right - line.left) / next.text.chars().count().max(1) as f64 / size;
+    let room =
+        joiner.unbroken(last, next) as f64 * character * 1.1 + if finished { 0.8 } else { 2.0 };
+    let full = left_over <= room;
+    if let Some(marker) = structure::marker(&next.text) {
+        // "구한|다. 동적해석으로": the end of a broken sentence may look like an item.
+        if !marker.may_be_ending() || finished || !full {
+            return Joint::Paragraph;
+        }
     }
     let column_jump = step < -size && line.left > previous.left;
     if column_jump {
-        let ended = last.text.ends_with(['.', '?', '!', ':', '。']);
-        return if ended { Joint::Paragraph } else { Joint::Same };
+        return if finished {
+            Joint::Paragraph
+        } else {
+            Joint::Same
+        };
     }
     if step <= 0.0 || step > BREAK * usual_step * size || line.left > previous.right {
         return Joint::Paragraph;
     }
-    let left_over = (right_margin(lines, index - 1) - previous.right) / size;
-    if structure::is_heading(&last.text) && left_over > 2.0 {
-        return Joint::Paragraph;
-    }
-    // What begins the next line would have stood on the previous one, so the break is meant.
-    let character = (line.right - line.left) / next.text.chars().count().max(1) as f64 / size;
-    if left_over > joiner.unbroken(last, next) as f64 * character * 1.1 + 0.8 {
+    if !full || (structure::is_heading(&last.text) && left_over > 2.0) {
         return Joint::Paragraph;
     }
     let indented = line.left > previous.left + 0.8 * size;
@@ -111,6 +121,11 @@ fn joint(
         return Joint::Paragraph;
     }
     Joint::Same
+}
+
+fn ends_sentence(text: &str) -> bool {
+    text.trim_end_matches([')', '”', '’', '"', '」', '』'])
+        .ends_with(['.', '?', '!', ':', ';', '。'])
 }
 
 /// One line's own text: a row's cells separated by spaces.
