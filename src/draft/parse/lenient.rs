@@ -214,11 +214,15 @@ impl Reader<'_> {
         let rest = self.text[self.at..].trim_start();
         let mut following = rest.chars();
         match following.next() {
-            None | Some(':' | '}' | ']') => true,
+            None | Some(':' | '：' | '}' | ']') => true,
             // A comma ends a string when a key, a value or the end of the list comes after it.
             Some(',') => {
-                let next = following.as_str().trim_start().chars().next();
-                next.is_none_or(|c| closing(c).is_some() || "{[]}".contains(c))
+                let next = following.as_str().trim_start();
+                let mark = next
+                    .chars()
+                    .next()
+                    .is_none_or(|c| closing(c).is_some() || "{[]}".contains(c));
+                mark || begins_with_bare_key(next)
             }
             // A forgotten comma: the next line begins with a mark.
             Some(c) => closing(c).is_some() && self.text[self.at..].starts_with(['\n', '\r']),
@@ -259,6 +263,12 @@ impl Reader<'_> {
         self.at += 4;
         Some(number)
     }
+}
+
+/// Tells whether a word and a colon come next.
+fn begins_with_bare_key(text: &str) -> bool {
+    let rest = text.trim_start_matches(|c: char| c.is_alphanumeric() || c == '_');
+    rest.len() < text.len() && rest.starts_with([':', '：'])
 }
 
 /// The marks that may close a string opened by `open`.
