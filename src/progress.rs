@@ -76,6 +76,11 @@ impl Cancel {
         self.0.load(Ordering::Relaxed)
     }
 
+    /// The flag itself, for signal handlers.
+    pub fn flag(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.0)
+    }
+
     /// The answer a progress callback gives.
     pub fn flow(&self) -> ControlFlow<()> {
         if self.is_cancelled() {

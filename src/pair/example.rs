@@ -219,6 +219,18 @@ impl Language {
     }
 }
 
+impl std::str::FromStr for Language {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "ko" => Ok(Self::Korean),
+            "en" => Ok(Self::English),
+            _ => Err("the languages are `ko` and `en`".to_owned()),
+        }
+    }
+}
+
 /// How far a person has judged an example.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

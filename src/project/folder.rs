@@ -32,6 +32,11 @@ pub struct Project {
     _lock: Lock,
 }
 
+/// The folder of a run in the project at `folder`: events, checkpoint, adapters, reports.
+pub fn run_folder(folder: &Path, number: u32) -> PathBuf {
+    folder.join(RUNS).join(format!("{number:04}"))
+}
+
 impl Project {
     /// Makes the folder where needed, and in it the manifest, an empty store and `runs/`.
     ///
@@ -118,7 +123,7 @@ impl Project {
 
     /// Where run `number` keeps its events, checkpoint and adapter: `runs/0001`. May not exist yet.
     pub fn run_folder(&self, number: u32) -> PathBuf {
-        self.folder.join(RUNS).join(format!("{number:04}"))
+        run_folder(&self.folder, number)
     }
 
     /// The store.

@@ -17,7 +17,7 @@ mod schema;
 mod settings;
 mod store;
 
-pub use folder::Project;
+pub use folder::{Project, run_folder};
 pub use record::{
     DocumentId, DocumentRecord, ExampleId, MixSettings, PassageId, PassageRecord, StoredExample,
 };

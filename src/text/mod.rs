@@ -1,11 +1,13 @@
 //! Text as people read and type it: width, wrapping, Hangul, normalization, spans. Knows nothing.
 
+pub mod estimate;
 pub mod hangul;
 pub mod nfc;
 pub mod span;
 pub mod width;
 pub mod wrap;
 
+pub use estimate::tokens_estimate;
 pub use nfc::nfc;
 pub use span::Span;
 pub use width::{fit, truncate, truncate_start, width};

@@ -1,7 +1,12 @@
-//! Recipe, packing, run, checkpoints, resume, and adapters in PEFT's file format.
+//! Recipe, rows, run, checkpoints, resume, and adapters in PEFT's file format.
 
+pub mod adapter_file;
+pub mod checkpoint;
 pub mod event;
 pub mod recipe;
+pub mod rows;
+pub mod run;
+pub mod schedule;
 
 pub use event::{RunOutcome, RunRecord, TrainEvent};
 pub use recipe::Recipe;

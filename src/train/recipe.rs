@@ -2,6 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::failure::{Failure, Result};
+
+/// Ranks above this are advised against.
+pub const RANK_ADVISED_MAX: usize = 16;
+/// Epochs above this are advised against.
+pub const EPOCHS_ADVISED_MAX: f64 = 5.0;
+
 /// Settings of a run. The defaults suit a few hundred rows and a model below two billion parameters.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -73,5 +80,80 @@ impl Default for Recipe {
             checkpoint_every: 0,
             seed: 1,
         }
+    }
+}
+
+impl Recipe {
+    /// Checks that the settings make sense, naming the key that does not.
+    pub fn check(&self) -> Result<()> {
+        let wrong = |key: &str, value: String, rule: &str| {
+            Err(Failure::user(format!("recipe: {key} = {value}: {rule}"))
+                .hint("change it on the Train screen, or pass another value on the command line"))
+        };
+        if !(1..=256).contains(&self.rank) {
+            return wrong("rank", self.rank.to_string(), "must be between 1 and 256");
+        }
+        if !self.alpha.is_finite() || self.alpha <= 0.0 {
+            return wrong("alpha", self.alpha.to_string(), "must be above 0");
+        }
+        if self.targets.is_empty() {
+            return wrong(
+                "targets",
+                "[]".to_owned(),
+                "at least one projection must be adapted",
+            );
+        }
+        if !self.epochs.is_finite() || self.epochs <= 0.0 || self.epochs > 1000.0 {
+            return wrong(
+                "epochs",
+                self.epochs.to_string(),
+                "must be above 0 and at most 1000",
+            );
+        }
+        if self.batch_rows == 0 {
+            return wrong("batch_rows", "0".to_owned(), "must be at least 1");
+        }
+        if !self.learning_rate.is_finite() || self.learning_rate <= 0.0 || self.learning_rate > 1.0
+        {
+            return wrong(
+                "learning_rate",
+                self.learning_rate.to_string(),
+                "must be above 0 and at most 1",
+            );
+        }
+        for (key, share) in [
+            ("warmup_share", self.warmup_share),
+            ("final_share", self.final_share),
+        ] {
+            if !(0.0..=1.0).contains(&share) {
+                return wrong(key, share.to_string(), "must be between 0 and 1");
+            }
+        }
+        if self.length_max < 16 {
+            return wrong(
+                "length_max",
+                self.length_max.to_string(),
+                "must be at least 16 tokens",
+            );
+        }
+        Ok(())
+    }
+
+    /// Advice on settings that work but often harm, one sentence each.
+    pub fn advice(&self) -> Vec<String> {
+        let mut advice = Vec::new();
+        if self.rank > RANK_ADVISED_MAX {
+            advice.push(format!(
+                "rank {} is above {RANK_ADVISED_MAX}: a larger adapter learns the training rows by heart and forgets more",
+                self.rank
+            ));
+        }
+        if self.epochs > EPOCHS_ADVISED_MAX {
+            advice.push(format!(
+                "{} epochs are above {EPOCHS_ADVISED_MAX}: long training forgets more; watch the validation loss",
+                self.epochs
+            ));
+        }
+        advice
     }
 }

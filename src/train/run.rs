@@ -1,0 +1,194 @@
+//! A training run: steps, validation, checkpoints, resume, and a named outcome.
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use super::checkpoint::{self, CheckpointHeader};
+use super::schedule::Schedule;
+use super::{Recipe, RunOutcome, TrainEvent, adapter_file};
+use crate::engine::{Adapter, Base, OptimizerConfig, Row, Trainer, row_losses};
+use crate::failure::{Failure, Result};
+use crate::progress::Cancel;
+
+/// Folder of the adapter with the best validation loss (or the last one, without validation rows).
+pub const BEST_ADAPTER: &str = "adapter";
+/// Folder of the adapter after the last step.
+pub const LAST_ADAPTER: &str = "adapter-last";
+/// Tokens that go through the model at once: bounds the memory for activations.
+pub const MICRO_TOKENS: usize = 2048;
+
+/// Everything a run needs.
+pub struct RunInput<'a> {
+    /// The frozen model.
+    pub base: &'a Base,
+    /// Its name, written into adapters and checkpoints.
+    pub model: &'a str,
+    /// Settings.
+    pub recipe: &'a Recipe,
+    /// Rows to train on.
+    pub train: &'a [Row],
+    /// Rows to validate on; may be empty.
+    pub validation: &'a [Row],
+    /// Folder for checkpoint and adapters.
+    pub folder: &'a Path,
+    /// Whether to go on from the checkpoint in `folder`.
+    pub resume: bool,
+}
+
+/// Answers a held-out question with the adapter as it is: question and answer.
+pub type Sampler<'a> = dyn FnMut(&Adapter) -> Option<(String, String)> + 'a;
+
+/// Trains until the last step or until asked to stop. A checkpoint is written at every validation,
+/// every `checkpoint_every` steps, when stopped, and at the end.
+///
+/// # Errors
+/// Bad settings, a checkpoint of another run, a disk that fills, or a loss that is not a number;
+/// the last good checkpoint stays.
+pub fn run(
+    input: &RunInput<'_>,
+    cancel: &Cancel,
+    sample: &mut Sampler<'_>,
+    on_event: &mut dyn FnMut(TrainEvent),
+) -> Result<RunOutcome> {
+    let RunInput {
+        base,
+        recipe,
+        train,
+        validation,
+        folder,
+        ..
+    } = *input;
+    recipe.check()?;
+    if train.is_empty() {
+        return Err(Failure::user("there are no training rows")
+            .hint("accept pairs on the Curate screen or import them with `hone pairs import`"));
+    }
+    let schedule = Schedule::new(recipe, train.len());
+    let mut header = CheckpointHeader::new(recipe, input.model, train);
+    let mut adapter = Adapter::new(base.config(), &adapter_file::lora_config(recipe)?);
+    let state = if input.resume {
+        let (found, state) = checkpoint::read(folder, &mut adapter)?;
+        found.check_same_run(&header)?;
+        header = found;
+        Some(state)
+    } else {
+        None
+    };
+    let optimizer = OptimizerConfig {
+        beta1: recipe.beta1,
+        beta2: recipe.beta2,
+        epsilon: recipe.epsilon,
+        weight_decay: recipe.weight_decay,
+        clip_norm: recipe.clip_norm,
+    };
+    let mut trainer = Trainer::new(base, adapter, optimizer, MICRO_TOKENS);
+    if let Some(state) = state {
+        trainer.restore(state)?;
+    }
+    on_event(TrainEvent::Planned {
+        steps: schedule.steps(),
+        first_step: header.step,
+        rows: train.len() as u64,
+        tokens: train.iter().map(|row| row.ids.len() as u64).sum(),
+        label_tokens: train
+            .iter()
+            .flat_map(|row| &row.labels)
+            .filter(|label| **label)
+            .count() as u64,
+        trainable: trainer.adapter().parameter_count() as u64,
+    });
+    for message in recipe.advice() {
+        on_event(TrainEvent::Warning { message });
+    }
+    let epoch_steps = schedule.steps_per_epoch().max(1);
+    let every = |setting: u64| if setting == 0 { epoch_steps } else { setting };
+    let (validate_every, checkpoint_every) =
+        (every(recipe.validate_every), every(recipe.checkpoint_every));
+    let (started, seconds_before, first_step) = (Instant::now(), header.seconds, header.step);
+    while header.step < schedule.steps() {
+        if cancel.is_cancelled() {
+            header.seconds = seconds_before + started.elapsed().as_secs_f64();
+            checkpoint::write(folder, &header, trainer.adapter(), &trainer.state())?;
+            adapter_file::write(&folder.join(LAST_ADAPTER), trainer.adapter(), input.model)?;
+            on_event(TrainEvent::Checkpoint { step: header.step });
+            return Ok(RunOutcome::Stopped);
+        }
+        let rows: Vec<Row> = schedule
+            .batch(header.step)
+            .into_iter()
+            .map(|index| train[index].clone())
+            .collect();
+        let learning_rate = schedule.learning_rate(header.step);
+        let step_started = Instant::now();
+        let report = trainer.step(&rows, learning_rate)?;
+        header.step += 1;
+        header.loss = Some(report.loss);
+        let seconds = started.elapsed().as_secs_f64();
+        let steps_here = (header.step - first_step) as f64;
+        on_event(TrainEvent::Step {
+            step: header.step,
+            epoch: schedule.epoch(header.step),
+            loss: report.loss,
+            learning_rate,
+            gradient_norm: report.gradient_norm,
+            tokens_per_second: report.tokens as f32
+                / step_started.elapsed().as_secs_f32().max(1e-6),
+            seconds: seconds_before + seconds,
+            seconds_left: seconds / steps_here * (schedule.steps() - header.step) as f64,
+        });
+        let last = header.step == schedule.steps();
+        let validates = header.step.is_multiple_of(validate_every) || last;
+        if validates {
+            let improved = validate(input, trainer.adapter(), &mut header, on_event)?;
+            if improved {
+                adapter_file::write(&folder.join(BEST_ADAPTER), trainer.adapter(), input.model)?;
+            }
+            if let Some((prompt, answer)) = sample(trainer.adapter()) {
+                on_event(TrainEvent::Sample {
+                    step: header.step,
+                    prompt,
+                    answer,
+                });
+            }
+        }
+        if validates || header.step.is_multiple_of(checkpoint_every) {
+            header.seconds = seconds_before + started.elapsed().as_secs_f64();
+            checkpoint::write(folder, &header, trainer.adapter(), &trainer.state())?;
+            on_event(TrainEvent::Checkpoint { step: header.step });
+        }
+    }
+    adapter_file::write(&folder.join(LAST_ADAPTER), trainer.adapter(), input.model)?;
+    Ok(RunOutcome::Finished)
+}
+
+/// Folder of the adapter to use: the best one, or the last where none was validated yet.
+pub fn adapter_folder(run_folder: &Path) -> PathBuf {
+    let best = run_folder.join(BEST_ADAPTER);
+    if best.is_dir() { best } else { run_folder.join(LAST_ADAPTER) }
+}
+
+/// Measures the validation loss; tells whether this adapter is the one to keep.
+fn validate(
+    input: &RunInput<'_>,
+    adapter: &Adapter,
+    header: &mut CheckpointHeader,
+    on_event: &mut dyn FnMut(TrainEvent),
+) -> Result<bool> {
+    if input.validation.is_empty() {
+        return Ok(true);
+    }
+    let losses = row_losses(input.base, Some(adapter), input.validation)?;
+    let tokens: usize = losses.iter().map(|loss| loss.tokens).sum();
+    let loss = (losses.iter().map(|loss| loss.nats).sum::<f64>() / tokens.max(1) as f64) as f32;
+    let improved = header.best.is_none_or(|best| loss < best);
+    if improved {
+        header.best = Some(loss);
+    }
+    let best = header.best.unwrap_or(loss);
+    on_event(TrainEvent::Validation {
+        step: header.step,
+        loss,
+        best,
+    });
+    Ok(improved)
+}
