@@ -44,17 +44,17 @@ pub enum CallError {
     Type {
         /// The argument.
         argument: String,
-        /// What was given.
-        found: Value,
+        /// What was given, as JSON.
+        found: String,
     },
     /// An argument has a value that is not acceptable.
     Value {
         /// The argument.
         argument: String,
-        /// What was given.
-        found: Value,
-        /// The first acceptable value.
-        expected: Value,
+        /// What was given, as JSON.
+        found: String,
+        /// The first acceptable value, as JSON.
+        expected: String,
     },
 }
 
@@ -312,7 +312,7 @@ fn check_value(wanted: &ExpectedArgument, schema: &Value, value: &Value) -> Resu
     if !right_items && (answer_kind != Some(kind) || right_kind) {
         return Err(CallError::Type {
             argument: wanted.name.clone(),
-            found: value.clone(),
+            found: value.to_string(),
         });
     }
     let number = |kind: Kind| matches!(kind, Kind::Integer | Kind::Float);
@@ -342,8 +342,11 @@ fn check_value(wanted: &ExpectedArgument, schema: &Value, value: &Value) -> Resu
     let expected = accepted.iter().find(|value| !is_omission(value));
     Err(CallError::Value {
         argument: wanted.name.clone(),
-        found: value.clone(),
-        expected: expected.or(accepted.first()).cloned().unwrap_or_default(),
+        found: value.to_string(),
+        expected: expected
+            .or(accepted.first())
+            .map(Value::to_string)
+            .unwrap_or_default(),
     })
 }
 

@@ -100,17 +100,17 @@ fn metric_result(
     tuned: bool,
 ) -> MetricResult {
     let n = pairs.len() as u32;
-    let count = |right: &dyn Fn(&(bool, Option<bool>)) -> bool| {
-        pairs.iter().filter(|pair| right(pair)).count() as u32
+    let both = |base: bool, tuned: bool| {
+        let alike = pairs.iter().filter(|pair| **pair == (base, Some(tuned)));
+        alike.count() as u32
     };
+    let (improved, regressed) = (both(false, true), both(true, false));
     let base = Proportion {
-        successes: count(&|(base, _)| *base),
+        successes: pairs.iter().filter(|(base, _)| *base).count() as u32,
         n,
     };
-    let improved = count(&|pair| *pair == (false, Some(true)));
-    let regressed = count(&|pair| *pair == (true, Some(false)));
     let tuned = tuned.then(|| Proportion {
-        successes: count(&|(_, tuned)| *tuned == Some(true)),
+        successes: both(true, true) + improved,
         n,
     });
     MetricResult {

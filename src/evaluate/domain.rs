@@ -78,8 +78,7 @@ impl Fact {
 
 impl std::fmt::Display for Fact {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} {}", self.value, self.unit)?;
-        Ok(())
+        write!(f, "{} {}", self.value, self.unit)
     }
 }
 

@@ -24,5 +24,5 @@ pub use result::{
     Answer, Difference, Evaluation, Form, ItemResult, Metric, MetricResult, Proportion, SuiteKind,
     SuiteResult, TextLoss, Title, Verdict,
 };
-pub use run::{Answerer, Prompt, run};
+pub use run::{Answerer, Prompt, recorded, run};
 pub use suite::{Problem, Suite, calls_suite, domain_suite, shipped};

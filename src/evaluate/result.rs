@@ -201,6 +201,27 @@ pub struct Answer {
     pub reason: Option<String>,
 }
 
+impl Answer {
+    /// Tells whether the answer counts as right when items are sorted into improved and regressed:
+    /// by the whole call, no call or accuracy, read strictly where there is a strict reading.
+    /// Nothing for texts, which are neither right nor wrong.
+    pub fn is_right(&self) -> Option<bool> {
+        let decides = |verdict: &&Verdict| match verdict.metric {
+            Metric::Parameters | Metric::NoCall | Metric::Accuracy => true,
+            Metric::JsonValidity | Metric::ToolName => false,
+        };
+        let mut verdicts: Vec<&Verdict> = self.verdicts.iter().filter(decides).collect();
+        verdicts.sort_by_key(|verdict| verdict.form != Form::Strict);
+        verdicts.first().map(|verdict| verdict.right)
+    }
+
+    /// The class of the error, if the answer is wrong: what stands before the colon of the reason.
+    pub fn error_class(&self) -> Option<&str> {
+        let reason = self.reason.as_deref()?;
+        Some(reason.split_once(':').map_or(reason, |(class, _)| class))
+    }
+}
+
 /// One metric's word on one answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Verdict {

@@ -1,10 +1,11 @@
 //! Puts suites to a base model and its tuned form, and compares what they say.
 
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use super::case::{Case, Expect};
-use super::result::{Answer, Evaluation};
+use super::result::{Answer, Evaluation, SuiteResult};
 use super::suite::Suite;
 use super::{choice, compare, score};
 use crate::failure::{Failure, Result};
@@ -93,6 +94,44 @@ pub fn run(
         seconds: start.elapsed().as_secs_f64(),
         suites: results,
     }))
+}
+
+/// Scores replies that were made elsewhere, by case id. Cases that are scored by likelihood are left
+/// out; a case without a reply is an error, so that nothing is gained by leaving hard ones out.
+pub fn recorded(
+    suite: &Suite,
+    base: &BTreeMap<String, String>,
+    tuned: Option<&BTreeMap<String, String>>,
+) -> Result<SuiteResult> {
+    let answered = Suite {
+        cases: (suite.cases.iter())
+            .filter(|case| score::is_answered(&case.expect))
+            .cloned()
+            .collect(),
+        ..suite.clone()
+    };
+    let outcomes = |replies: &BTreeMap<String, String>| -> Result<Vec<Outcome>> {
+        let missing = answered
+            .cases
+            .iter()
+            .filter(|case| !replies.contains_key(&case.id));
+        let missing: Vec<&str> = missing.map(|case| case.id.as_str()).collect();
+        if let Some(first) = missing.first() {
+            let count = missing.len();
+            return Err(Failure::user(format!(
+                "suite {}: {count} cases have no reply, the first is {first}",
+                suite.name
+            ))
+            .hint("give every case a reply; an empty one if the model said nothing"));
+        }
+        let scored = answered.cases.iter().map(|case| Outcome {
+            answer: score::score(case, replies.get(&case.id).cloned().unwrap_or_default()),
+            loss: None,
+        });
+        Ok(scored.collect())
+    };
+    let tuned = tuned.map(outcomes).transpose()?;
+    Ok(compare::compare(&answered, outcomes(base)?, tuned))
 }
 
 /// One model's outcome on one case.
@@ -273,8 +312,9 @@ mod tests {
                 replies.push(match &case.expect {
                     Expect::Calls(calls) if tuned && !calls.is_empty() => calls
                         .iter()
-                        .map(|call| format!("<tool_call>\n{}\n</tool_call>\n", call.to_json()))
-                        .collect(),
+                        .map(|call| format!("<tool_call>\n{}\n</tool_call>", call.to_json()))
+                        .collect::<Vec<_>>()
+                        .join("\n"),
                     Expect::Short(short) if tuned => match short.number {
                         Some(number) => number.to_string(),
                         None => short.accept[0].clone(),
@@ -405,5 +445,34 @@ mod tests {
             assert!(outcome.is_none());
             assert_eq!(calls, 1, "stopped at {stop_at} and asked on");
         }
+    }
+
+    #[test]
+    fn recorded_replies_are_scored_and_must_be_complete() {
+        let suites = shipped();
+        let mathematics = suites
+            .iter()
+            .find(|suite| suite.name == "forgetting/mathematics")
+            .unwrap();
+        let wrong: BTreeMap<String, String> = mathematics
+            .cases
+            .iter()
+            .map(|case| (case.id.clone(), "모름".to_owned()))
+            .collect();
+        let right: BTreeMap<String, String> = mathematics
+            .cases
+            .iter()
+            .map(|case| (case.id.clone(), case.expected()))
+            .collect();
+        let result = recorded(mathematics, &wrong, Some(&right)).unwrap();
+        let all = &result.metrics[0];
+        assert_eq!(
+            (all.base.successes, all.tuned.unwrap().successes),
+            (0, all.base.n)
+        );
+        let mut short = right.clone();
+        short.remove("mathematics-01");
+        let failure = recorded(mathematics, &short, None).unwrap_err();
+        assert!(failure.message.contains("mathematics-01"), "{failure}");
     }
 }

@@ -70,10 +70,10 @@ pub fn paired_interval(improved: u32, regressed: u32, n: u32) -> (f64, f64) {
 }
 
 /// Items that would tell the difference from nothing (McNemar's p below .05) if discordant pairs
-/// stayed as frequent as among `n`; none if they show no direction or it would take over a
-/// hundred times as many.
+/// stayed as frequent as among `n`; none if there are fewer than three of them, if they show no
+/// direction or if it would take over a hundred times as many items.
 pub fn items_needed(improved: u32, regressed: u32, n: u32) -> Option<u32> {
-    if improved == regressed || n == 0 {
+    if improved == regressed || improved + regressed < 3 || n == 0 {
         return None;
     }
     let scaled = |count: u32, items: u32| {
@@ -180,6 +180,7 @@ mod tests {
     fn more_items_are_asked_for_only_where_they_would_help() {
         assert_eq!(items_needed(2, 2, 18), None);
         assert_eq!(items_needed(0, 0, 18), None);
+        assert_eq!(items_needed(2, 0, 18), None);
         let needed = items_needed(4, 2, 18).unwrap();
         assert!((60..400).contains(&needed), "{needed}");
         assert_eq!(items_needed(10, 0, 18), Some(18));

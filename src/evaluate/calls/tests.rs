@@ -20,12 +20,12 @@ fn expected(name: &str, arguments: Value) -> ExpectedCall {
     }
 }
 
-fn tool(name: &str, properties: Value, required: Value) -> Tool {
+fn tool(name: &str, properties: &Value, required: &Value) -> Tool {
     let parameters = json!({"type": "object", "properties": properties, "required": required});
     serde_json::from_value(json!({"function": {"name": name, "parameters": parameters}})).unwrap()
 }
 
-fn found(name: &str, arguments: Value) -> FunctionCall {
+fn found(name: &str, arguments: &Value) -> FunctionCall {
     serde_json::from_value(json!({"name": name, "arguments": arguments})).unwrap()
 }
 
@@ -339,11 +339,11 @@ fn one_argument_at_a_time() {
         ),
     ];
     for (what, schema, accepted, value, outcome) in cases {
-        let tools = [tool("f", json!({"x": schema}), json!(["x"]))];
+        let tools = [tool("f", &json!({"x": schema}), &json!(["x"]))];
         let result = check(
             &[expected("f", json!({"x": accepted}))],
             &tools,
-            &[found("f", json!({"x": value}))],
+            &[found("f", &json!({"x": value}))],
         );
         let class = result.as_ref().err().map_or("", CallError::class);
         assert_eq!(class, outcome, "{what}: {result:?}");
@@ -354,8 +354,8 @@ fn one_argument_at_a_time() {
 fn names_and_presence() {
     let tools = [tool(
         "get.weather",
-        json!({"city": {"type": "string"}, "date": {"type": "string"}, "unit": {"type": "string"}}),
-        json!(["city"]),
+        &json!({"city": {"type": "string"}, "date": {"type": "string"}, "unit": {"type": "string"}}),
+        &json!(["city"]),
     )];
     let wanted = expected(
         "get.weather",
@@ -401,7 +401,7 @@ fn names_and_presence() {
         let result = check(
             std::slice::from_ref(&wanted),
             &tools,
-            &[found(name, arguments)],
+            &[found(name, &arguments)],
         );
         let shown = result
             .err()
@@ -413,7 +413,7 @@ fn names_and_presence() {
     let result = check(
         &[wanted],
         &tools,
-        &[found("get.weather", json!({"city": "서울"}))],
+        &[found("get.weather", &json!({"city": "서울"}))],
     );
     assert_eq!(result, Err(CallError::Missing("date".to_owned())));
 }
@@ -422,15 +422,15 @@ fn names_and_presence() {
 fn several_calls_are_matched_in_the_best_way() {
     let tools = [tool(
         "f",
-        json!({"x": {"type": "integer"}, "y": {"type": "integer"}}),
-        json!(["x"]),
+        &json!({"x": {"type": "integer"}, "y": {"type": "integer"}}),
+        &json!(["x"]),
     )];
     let wanted = [
         expected("f", json!({"x": [1], "y": [2, ""]})),
         expected("f", json!({"x": [1], "y": [2]})),
     ];
-    let both = found("f", json!({"x": 1, "y": 2}));
-    let short = found("f", json!({"x": 1}));
+    let both = found("f", &json!({"x": 1, "y": 2}));
+    let short = found("f", &json!({"x": 1}));
     // BFCL's greedy matching refuses the first of these and takes the second.
     assert_eq!(
         check(&wanted, &tools, &[both.clone(), short.clone()]),
@@ -445,7 +445,7 @@ fn several_calls_are_matched_in_the_best_way() {
         Err(CallError::Missing("y".to_owned()))
     );
     assert_eq!(
-        check(&wanted, &tools, &[both.clone()]),
+        check(&wanted, &tools, std::slice::from_ref(&both)),
         Err(CallError::Count {
             expected: 2,
             found: 1
@@ -454,7 +454,7 @@ fn several_calls_are_matched_in_the_best_way() {
     assert!(names_equal(&wanted, &[both.clone(), both.clone()]));
     assert!(!names_equal(
         &wanted,
-        &[both.clone(), found("g", json!({}))]
+        &[both.clone(), found("g", &json!({}))]
     ));
     assert!(!names_equal(&wanted, &[both]));
 }
