@@ -99,11 +99,9 @@ impl Joiner {
                 };
                 let near = next.baseline - line.baseline < BREAK * usual_step * line.size;
                 let room = (right_margin(lines, index) - line.right) / line.size;
-                if !(wraps(line, next) && near)
-                    || !piece.text.ends_with(is_hangul)
-                    || !following.text.starts_with(is_hangul)
-                    || room > 8.0
-                {
+                let inside =
+                    piece.text.ends_with(is_hangul) && following.text.starts_with(is_hangul);
+                if !wraps(line, next) || !near || !inside || room > 8.0 {
                     continue;
                 }
                 spaced += usize::from(piece.spaced);
