@@ -11,6 +11,10 @@ fn fixture(name: &str) -> PathBuf {
         .join(name)
 }
 
+#[expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot start the program fails"
+)]
 fn hone(arguments: &[&str], file: &Path) -> Output {
     Command::new(env!("CARGO_BIN_EXE_hone"))
         .args(arguments)
@@ -21,9 +25,9 @@ fn hone(arguments: &[&str], file: &Path) -> Output {
 }
 
 /// The lines that a worker writes.
+#[expect(clippy::unwrap_used, reason = "a test whose worker misbehaves fails")]
 fn worker(file: &Path, engine: &str, first_page: &str, password: &str) -> Vec<Value> {
-    let output = assert_cmd::Command::cargo_bin("hone")
-        .unwrap()
+    let output = assert_cmd::Command::new(env!("CARGO_BIN_EXE_hone"))
         .arg("document-worker")
         .arg(file)
         .args(["--engine", engine, "--first-page", first_page])
@@ -163,7 +167,6 @@ static READER: std::sync::OnceLock<PathBuf> = std::sync::OnceLock::new();
 /// Not a test of its own: the environment of a process can only be chosen when it starts.
 #[test]
 #[ignore = "run by a_worker_that_dies_or_hangs_costs_its_page"]
-#[expect(clippy::print_stdout, reason = "the test that runs this reads it")]
 fn read_for_another_test() {
     let Some(file) = std::env::var_os("HONE_TEST_FILE") else {
         return;

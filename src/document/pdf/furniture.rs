@@ -1,4 +1,5 @@
-//! Running headers, footers and page numbers: lines at a page's edge that come back on most pages.
+//! Running headers, footers and page numbers: lines at a page's edge that come back on most pages, or whose
+//! number counts the pages.
 
 use std::collections::HashMap;
 
@@ -30,7 +31,8 @@ pub(super) fn remove(pages: &mut [Vec<Line>]) {
     let count = pages.iter().filter(|lines| !lines.is_empty()).count();
     let share = if count >= 6 { SHARE_ALTERNATING } else { SHARE };
     let enough = ((share * count as f64).ceil() as usize).max(2);
-    for lines in pages {
+    let offset = page_offset(pages);
+    for (number, lines) in (1i64..).zip(pages) {
         let mut gone = Vec::new();
         for edge in [Edge::Top, Edge::Bottom] {
             // From the edge inwards: what stands beyond body text is furniture, nothing inside it is.
@@ -43,7 +45,9 @@ pub(super) fn remove(pages: &mut [Vec<Line>]) {
                     .get(&(edge, key(line)))
                     .is_some_and(|times| *times >= enough && !is_bare_number(line));
                 let next = order.get(place + 1).and_then(|next| lines.get(*next));
-                if repeated || (is_page_number(line) && stands_apart(line, next)) {
+                let counts =
+                    offset.is_some_and(|offset| numbers(line).contains(&(number + offset)));
+                if repeated || counts || (is_page_number(line) && stands_apart(line, next)) {
                     gone.push(*index);
                 } else {
                     break;
@@ -77,7 +81,44 @@ fn candidates(lines: &[Line], edge: Edge) -> Vec<usize> {
 }
 
 fn text(line: &Line) -> String {
-    line.pieces().map(|piece| piece.text.as_str()).collect()
+    let pieces: Vec<&str> = line.pieces().map(|piece| piece.text.as_str()).collect();
+    pieces.join(" ")
+}
+
+/// What to add to a page's place in the file for the number printed on it, where a number at the edge of
+/// most pages counts them. Three pages are the least that can show it.
+fn page_offset(pages: &[Vec<Line>]) -> Option<i64> {
+    let mut votes: HashMap<i64, usize> = HashMap::new();
+    let mut count = 0;
+    for (number, lines) in (1i64..).zip(pages) {
+        let mut offsets: Vec<i64> = [Edge::Top, Edge::Bottom]
+            .into_iter()
+            .filter_map(|edge| lines.get(*candidates(lines, edge).first()?))
+            .flat_map(numbers)
+            .map(|printed| printed - number)
+            .collect();
+        offsets.sort_unstable();
+        offsets.dedup();
+        count += usize::from(!lines.is_empty());
+        for offset in offsets {
+            *votes.entry(offset).or_default() += 1;
+        }
+    }
+    let (offset, votes) = votes
+        .into_iter()
+        .max_by_key(|(offset, votes)| (*votes, -offset.abs()))?;
+    (votes >= 3 && votes * 2 > count).then_some(offset)
+}
+
+/// The whole numbers with which a line begins or ends.
+fn numbers(line: &Line) -> Vec<i64> {
+    let text = text(line);
+    let mut words = text.split_whitespace();
+    [words.next(), words.next_back()]
+        .into_iter()
+        .flatten()
+        .filter_map(|word| word.parse().ok())
+        .collect()
 }
 
 /// The line with its numbers and spaces levelled, so that "3 / 12" and "4 / 12" are one.
@@ -125,4 +166,71 @@ fn stands_apart(line: &Line, inner: Option<&Line>) -> bool {
     inner.is_none_or(|inner| {
         (line.baseline - inner.baseline).abs() > 2.2 * line.size.max(inner.size)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::line::{Content, Piece};
+    use super::*;
+
+    fn page(lines: &[(f64, &str)]) -> Vec<Line> {
+        lines
+            .iter()
+            .map(|(baseline, text)| Line {
+                content: Content::Text(Piece {
+                    text: (*text).into(),
+                    spaced: false,
+                }),
+                left: 50.0,
+                right: 500.0,
+                baseline: *baseline,
+                size: 10.0,
+            })
+            .collect()
+    }
+
+    fn left(pages: &[&[(f64, &str)]]) -> Vec<String> {
+        let mut pages: Vec<Vec<Line>> = pages.iter().map(|lines| page(lines)).collect();
+        remove(&mut pages);
+        pages
+            .iter()
+            .map(|lines| lines.iter().map(text).collect::<Vec<_>>().join("|"))
+            .collect()
+    }
+
+    #[test]
+    fn headers_and_page_numbers_go_and_text_stays() {
+        let found = left(&[
+            &[
+                (30.0, "건축구조 표본기준"),
+                (60.0, "본문 하나"),
+                (80.0, "2.0 24 31"),
+                (800.0, "- 1 -"),
+            ],
+            &[
+                (30.0, "건축구조 표본기준"),
+                (60.0, "본문 둘"),
+                (80.0, "2.6 19 27"),
+                (800.0, "- 2 -"),
+            ],
+        ]);
+        assert_eq!(found, ["본문 하나|2.0 24 31", "본문 둘|2.6 19 27"]);
+    }
+
+    #[test]
+    fn chapter_headers_are_told_by_their_page_numbers() {
+        let found = left(&[
+            &[(30.0, "Chapter 1: Scope 7"), (45.0, "one")],
+            &[(30.0, "8 Handbook"), (45.0, "two")],
+            &[(30.0, "Chapter 2: Loads 9"), (45.0, "three")],
+            &[(30.0, "Loads on slabs"), (45.0, "four 10"), (60.0, "end")],
+        ]);
+        assert_eq!(found, ["one", "two", "three", "Loads on slabs|four 10|end"]);
+    }
+
+    #[test]
+    fn one_page_keeps_its_heading() {
+        let found = left(&[&[(30.0, "제1장 총칙"), (60.0, "본문"), (75.0, "12")]]);
+        assert_eq!(found, ["제1장 총칙|본문|12"]);
+    }
 }

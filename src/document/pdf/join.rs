@@ -23,7 +23,7 @@ pub(super) struct Joiner {
 
 /// Particles and endings after which a Korean word is complete, with the length from which a word that
 /// ends so is trusted to end there.
-const WORD_ENDS: [(&str, usize); 28] = [
+const WORD_ENDS: [(&str, usize); 27] = [
     ("을", 2),
     ("를", 2),
     ("은", 3),
@@ -49,7 +49,6 @@ const WORD_ENDS: [(&str, usize); 28] = [
     ("대한", 2),
     ("위한", 2),
     ("따른", 2),
-    ("고려한", 3),
     ("경우", 2),
     ("때에는", 3),
 ];
@@ -99,11 +98,9 @@ impl Joiner {
                 };
                 let near = next.baseline - line.baseline < BREAK * usual_step * line.size;
                 let room = (right_margin(lines, index) - line.right) / line.size;
-                if !(wraps(line, next) && near)
-                    || !piece.text.ends_with(is_hangul)
-                    || !following.text.starts_with(is_hangul)
-                    || room > 8.0
-                {
+                let inside =
+                    piece.text.ends_with(is_hangul) && following.text.starts_with(is_hangul);
+                if !wraps(line, next) || !near || !inside || room > 8.0 {
                     continue;
                 }
                 spaced += usize::from(piece.spaced);

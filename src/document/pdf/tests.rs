@@ -1,6 +1,7 @@
 //! Decoding and layout against files with known text.
 
 use std::collections::HashSet;
+use std::fmt::Write as _;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
@@ -183,20 +184,19 @@ fn small(content: &str, resources: &str, page: &str) -> Vec<u8> {
     let mut offsets = Vec::new();
     for (object, number) in objects.iter().zip(1..) {
         offsets.push(file.len());
-        file.push_str(&format!("{number} 0 obj\n{object}\nendobj\n"));
+        writeln!(file, "{number} 0 obj\n{object}\nendobj").unwrap();
     }
     let xref = file.len();
-    file.push_str(&format!(
-        "xref\n0 {}\n0000000000 65535 f \n",
-        objects.len() + 1
-    ));
+    writeln!(file, "xref\n0 {}\n0000000000 65535 f ", objects.len() + 1).unwrap();
     for offset in offsets {
-        file.push_str(&format!("{offset:010} 00000 n \n"));
+        writeln!(file, "{offset:010} 00000 n ").unwrap();
     }
-    file.push_str(&format!(
-        "trailer\n<</Size {}/Root 1 0 R>>\nstartxref\n{xref}\n%%EOF\n",
+    writeln!(
+        file,
+        "trailer\n<</Size {}/Root 1 0 R>>\nstartxref\n{xref}\n%%EOF",
         objects.len() + 1
-    ));
+    )
+    .unwrap();
     file.into_bytes()
 }
 
@@ -248,9 +248,8 @@ fn lines_paragraphs_and_rows() {
         // Out of reading order.
         (
             &[0, 3, 1, 5, 2, 6, 4, 9, 7, 8]
-                .iter()
                 .map(|index| format!("BT /F 10 Tf 20 {} Td (\\({index}\\) item) Tj ET ", 350 - 20 * index))
-                .collect::<String>(),
+                .concat(),
             "(0) item\n\n(1) item\n\n(2) item\n\n(3) item\n\n(4) item\n\n(5) item\n\n(6) item\n\n(7) item\n\n(8) item\n\n(9) item",
         ),
     ] {
@@ -306,7 +305,7 @@ fn measure() {
             std::fs::write(Path::new(&out).join(format!("{name}.txt")), &text).unwrap();
         }
         if flags.contains(&PageFlag::NeedsOcr) {
-            report.push_str(&format!("{name:30} {flags:?}\n"));
+            writeln!(report, "{name:30} {flags:?}").unwrap();
             continue;
         }
         let (cer, space) = (character_errors(&text, &truth), space_errors(&text, &truth));
@@ -316,20 +315,24 @@ fn measure() {
             .iter()
             .filter(|row| found.contains(&row.replace(['\t', ' '], "")))
             .count();
-        report.push_str(&format!(
-            "{name:30} CER {:5.2} space {:5.2} rows {right}/{} {flags:?}\n",
+        writeln!(
+            report,
+            "{name:30} CER {:5.2} space {:5.2} rows {right}/{} {flags:?}",
             100.0 * cer,
             100.0 * space,
             rows.len()
-        ));
+        )
+        .unwrap();
         characters += cer;
         spaces += space;
         count += 1.0;
     }
-    report.push_str(&format!(
-        "mean of {count}: CER {:.2} space {:.2}\n",
+    writeln!(
+        report,
+        "mean of {count}: CER {:.2} space {:.2}",
         100.0 * characters / count,
         100.0 * spaces / count
-    ));
+    )
+    .unwrap();
     std::fs::write(std::env::var("HONE_PDF_REPORT").unwrap(), report).unwrap();
 }
