@@ -6,13 +6,16 @@ pub mod config;
 pub mod encode;
 pub mod gguf;
 pub mod hf_config;
+pub mod hub;
 pub mod open;
 pub mod places;
+pub mod pull;
 pub mod registry;
 pub mod safetensors;
 pub mod source;
 pub mod template;
 pub mod tokenizer;
+pub mod wheel;
 
 pub use config::{Architecture, DecoderConfig};
 pub use encode::{Codec, Encoded};

@@ -141,6 +141,22 @@ impl Tokenizer {
         self.inner.id_to_token(id)
     }
 
+    /// The bytes a token of a byte-level vocabulary stands for; `None` for other vocabularies.
+    ///
+    /// Such vocabularies spell a printable byte as itself and the others as U+0100 and up, in
+    /// order (`bytes_to_unicode` of GPT-2).
+    pub fn bytes(&self, id: u32) -> Option<Vec<u8>> {
+        let hidden = |byte: &u8| !matches!(byte, 33..=126 | 161..=172 | 174..=255);
+        let byte = |character: char| {
+            let code = u32::from(character);
+            match u8::try_from(code) {
+                Ok(byte) => (!hidden(&byte)).then_some(byte),
+                Err(_) => (0..=255_u8).filter(hidden).nth(code as usize - 256),
+            }
+        };
+        self.spelling(id)?.chars().map(byte).collect()
+    }
+
     /// The token that opens a text, if the model names one.
     pub fn beginning(&self) -> Option<u32> {
         self.beginning

@@ -70,6 +70,18 @@ fn a_tokenizer_larger_than_the_embedding_is_refused() {
 }
 
 #[test]
+fn tokens_give_their_bytes() {
+    let folder = tempfile::tempdir().unwrap();
+    let tokenizer = Tokenizer::from_file(&toy::tokenizer_file(folder.path())).unwrap();
+    let text = "값 a\n\u{7f}\u{ad}";
+    let bytes = tokenizer
+        .encode(text)
+        .into_iter()
+        .flat_map(|id| tokenizer.bytes(id).unwrap());
+    assert_eq!(bytes.collect::<Vec<u8>>(), text.as_bytes());
+}
+
+#[test]
 fn a_broken_tokenizer_file_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("tokenizer.json");
