@@ -263,7 +263,7 @@ mod tests {
                 (opened.name.as_str(), opened.description.kind),
                 (name, kind)
             );
-            assert_eq!(opened.codec.stop_ids(), [2]);
+            assert_eq!(opened.codec.stop_ids(), [0, 2]);
             assert_eq!(opened.source.read(TensorName::FinalNorm).unwrap().len(), 32);
             let user = [Message::text(Role::User, "값은?")];
             prompts.push(opened.codec.encode_prompt(&user, &[]).unwrap());

@@ -1,6 +1,5 @@
 //! The models this program knows: short names, and a small manifest for each one installed.
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -221,10 +220,10 @@ pub(crate) fn write_manifest(folder: &Path, manifest: &Manifest) -> Result<()> {
     let text = serde_json::to_string_pretty(manifest)
         .map_err(|error| Failure::defect(format!("manifest: {error}")))?;
     let path = folder.join(MANIFEST);
-    let mut file = tempfile::NamedTempFile::new_in(folder).because(folder.display())?;
-    file.write_all(text.as_bytes()).because(path.display())?;
-    file.persist(&path).because(path.display())?;
-    Ok(())
+    // Not a private temporary file: other users of a shared model folder must be able to read it.
+    let new = folder.join("model.json.new");
+    std::fs::write(&new, text).because(new.display())?;
+    std::fs::rename(&new, &path).because(path.display())
 }
 
 /// Moves a finished folder to its place; what stood there gives way.

@@ -34,6 +34,16 @@ pub struct Piece {
     pub bytes: Range<usize>,
 }
 
+/// Control tokens that end a turn or a text whatever the model's settings name; a small model
+/// often writes the one it saw between documents.
+const ENDINGS: [&str; 5] = [
+    "<|endoftext|>",
+    "<|im_end|>",
+    "<|eot_id|>",
+    "<|eom_id|>",
+    "<|end_of_text|>",
+];
+
 impl Tokenizer {
     /// Reads `tokenizer.json` of a Hugging Face folder.
     ///
@@ -83,6 +93,12 @@ impl Tokenizer {
             ending: None,
             splittable: true,
         };
+        for ending in ENDINGS {
+            let id = tokenizer
+                .id_of(ending)
+                .filter(|id| tokenizer.is_control(*id));
+            tokenizer.stop.extend(id);
+        }
         let twice = [tokenizer.encode("x"), tokenizer.encode("x")].concat();
         tokenizer.splittable = tokenizer.decode(&twice) == "xx";
         tokenizer

@@ -123,6 +123,7 @@ impl ToyGguf {
             ("attention.head_count_kv", Value::U32(KV_HEADS as u32)),
             ("attention.layer_norm_rms_epsilon", Value::F32(1e-5)),
             ("rope.freq_base", Value::F32(10_000.0)),
+            ("rope.dimension_count", Value::U32(HEAD_DIM as u32)),
         ] {
             metadata.insert(format!("{family}.{key}"), value);
         }
