@@ -1,8 +1,13 @@
 //! Getting models from a hub, against a server of our own on this machine.
 
+#![expect(clippy::unwrap_used, reason = "a step that fails fails the test")]
+
 #[path = "support/hub_server.rs"]
 mod hub_server;
-#[expect(dead_code, reason = "the GGUF half serves the tests inside the library")]
+#[expect(
+    dead_code,
+    reason = "the GGUF half serves the tests inside the library"
+)]
 #[path = "support/toy_model.rs"]
 mod toy_model;
 

@@ -70,7 +70,8 @@ fn piece(tokenizer: &Tokenizer, id: u32) -> String {
         return text;
     }
     let bytes = tokenizer.bytes(id);
-    bytes.map_or(text, |bytes| {
+    let spelled = |bytes: Vec<u8>| -> Vec<String> {
         bytes.iter().map(|byte| format!("<{byte:02X}>")).collect()
-    })
+    };
+    bytes.map_or(text, |bytes| spelled(bytes).concat())
 }

@@ -63,10 +63,13 @@ struct Raw {
 
 #[derive(Debug, Deserialize)]
 struct Rope {
-    rope_type: Option<String>,
-    #[serde(rename = "type")]
+    #[serde(rename = "rope_type")]
     kind: Option<String>,
-    rope_theta: Option<f64>,
+    /// What older files call `rope_type`; some have both.
+    #[serde(rename = "type")]
+    older_kind: Option<String>,
+    #[serde(rename = "rope_theta")]
+    base: Option<f64>,
     factor: Option<f64>,
     low_freq_factor: Option<f64>,
     high_freq_factor: Option<f64>,
@@ -94,7 +97,7 @@ fn parse(text: &str) -> Result<HfConfig> {
     let rope = raw.rope_parameters.as_ref().or(raw.rope_scaling.as_ref());
     let rope_base = raw
         .rope_theta
-        .or_else(|| rope.and_then(|rope| rope.rope_theta))
+        .or_else(|| rope.and_then(|rope| rope.base))
         .unwrap_or(10_000.0);
     let mut decoder = DecoderConfig {
         architecture,
@@ -168,11 +171,7 @@ fn refuse_variants(raw: &Raw) -> Result<()> {
 /// `w > L / low` are divided by `factor`, and between the two the frequency is interpolated
 /// by `s = (L / w - low) / (high - low)`.
 fn factors(rope: &Rope, base: f64, head_dim: usize) -> Result<Option<Vec<f32>>> {
-    let kind = rope
-        .rope_type
-        .as_deref()
-        .or(rope.kind.as_deref())
-        .unwrap_or("default");
+    let kind = rope.kind.as_deref().or(rope.older_kind.as_deref()).unwrap_or("default");
     let need = |value: Option<f64>, key: &str| {
         value
             .filter(|value| value.is_finite() && *value > 0.0)
@@ -264,7 +263,7 @@ mod tests {
 
     #[test]
     fn both_places_of_rotary_settings_are_read() {
-        let linear = parsed("rope_scaling", json!({"type": "linear", "factor": 2.0})).unwrap();
+        let linear = parsed("rope_scaling", json!({"type": "linear", "rope_type": "linear", "factor": 2.0})).unwrap();
         assert_eq!(linear.decoder.rope_factors, Some(vec![2.0; 8]));
         let mut config = toy::hf_config("llama");
         config.as_object_mut().unwrap().remove("rope_theta");

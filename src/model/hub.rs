@@ -454,11 +454,15 @@ pub fn sha256(
             return Err(Trouble::Stopped);
         }
     }
-    Ok(hash
-        .finalize()
+    Ok(hexadecimal(&hash.finalize()))
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    let digit = |value: u8| char::from_digit(value.into(), 16).unwrap_or('0');
+    bytes
         .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect())
+        .flat_map(|byte| [digit(byte >> 4), digit(byte & 15)])
+        .collect()
 }
 
 /// Says which file could not be written or read, and why; a full disk in plain words.

@@ -216,7 +216,9 @@ fn chosen(files: &[RemoteFile]) -> Result<Vec<RemoteFile>> {
     let has = |name: &str| files.iter().any(|file| file.name == name);
     for needed in ["config.json", "tokenizer.json"] {
         if !has(needed) {
-            let gguf = files.iter().any(|file| file.name.ends_with(".gguf"));
+            let gguf = files
+                .iter()
+                .any(|file| file.name.to_lowercase().ends_with(".gguf"));
             let failure = Failure::user(format!("the repository has no {needed}"));
             return Err(if gguf {
                 failure.hint("It holds GGUF files: download one and run `hone model add FILE`.")

@@ -144,13 +144,13 @@ impl SafetensorsFolder {
             }
             let entry: Entry =
                 serde_json::from_value(value).because(format!("tensor \"{name}\""))?;
-            self.add_tensor(name, &entry, header_length + 8, length)?;
+            self.add_tensor(&name, &entry, header_length + 8, length)?;
         }
         self.files.push((path.to_owned(), file));
         Ok(())
     }
 
-    fn add_tensor(&mut self, name: String, entry: &Entry, base: u64, length: u64) -> Result<()> {
+    fn add_tensor(&mut self, name: &str, entry: &Entry, base: u64, length: u64) -> Result<()> {
         let kind = match entry.dtype.as_str() {
             "F32" => Kind::F32,
             "F16" => Kind::F16,
@@ -200,7 +200,7 @@ impl SafetensorsFolder {
             kind,
             start: base + start,
         };
-        if self.tensors.insert(name.clone(), place).is_some() {
+        if self.tensors.insert(name.to_owned(), place).is_some() {
             return Err(Failure::user(format!("tensor \"{name}\" is stored twice")));
         }
         Ok(())

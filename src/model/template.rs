@@ -243,7 +243,11 @@ impl ChatTemplate {
             name: Some(NAME.to_owned()),
             ..Message::text(Role::Tool, RESULT)
         };
-        let offered = self.render_as_is(std::slice::from_ref(&user), &[tool.clone()], true);
+        let offered = self.render_as_is(
+            std::slice::from_ref(&user),
+            std::slice::from_ref(&tool),
+            true,
+        );
         let called = self.render_as_is(&[user, answer, result], &[tool], true);
         offered.is_ok_and(|text| text.contains(NAME))
             && called.is_ok_and(|text| text.contains(&written) && text.contains(RESULT))

@@ -91,10 +91,11 @@ pub fn listing(files: &[(String, Vec<u8>)]) -> Answer {
 
 /// SHA-256 in hexadecimal.
 pub fn sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes)
+    let digits: Vec<String> = Sha256::digest(bytes)
         .iter()
         .map(|byte| format!("{byte:02x}"))
-        .collect()
+        .collect();
+    digits.concat()
 }
 
 /// A server that runs until it is dropped.
@@ -167,7 +168,7 @@ fn serve(stream: &TcpStream, answer: &impl Fn(&Request) -> Answer) -> std::io::R
         answer.body.len()
     );
     for (key, value) in &answer.headers {
-        head.push_str(&format!("{key}: {value}\r\n"));
+        head += &[key, ": ", value, "\r\n"].concat();
     }
     let mut stream = stream;
     stream.write_all(head.as_bytes())?;

@@ -244,10 +244,7 @@ fn what_cannot_be_run_is_refused_by_name() {
         ),
         (
             |toy| {
-                drop(
-                    toy.metadata
-                        .insert("llama.expert_count".to_owned(), Value::U32(8)),
-                )
+                toy.metadata.insert("llama.expert_count".to_owned(), Value::U32(8));
             },
             "experts",
         ),

@@ -65,6 +65,10 @@ pub(super) fn without_generation_marks(source: &str) -> String {
 
 /// `tojson` as `transformers` defines it: Python's `json.dumps` with `ensure_ascii=False`, neither
 /// the HTML escapes of Jinja nor the compact form of minijinja.
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "the form minijinja takes filters in"
+)]
 fn to_json(value: Value, options: Kwargs) -> Result<Value, Error> {
     let indent: Option<usize> = options.get("indent")?;
     let sorted: Option<bool> = options.get("sort_keys")?;
@@ -122,20 +126,27 @@ fn format_time(format: &str, seconds: u64) -> String {
         }
         match characters.next() {
             Some('Y') => text.push_str(&year.to_string()),
-            Some('m') => text.push_str(&format!("{month:02}")),
-            Some('d') => text.push_str(&format!("{day:02}")),
+            Some('m') => two_digits(&mut text, month),
+            Some('d') => two_digits(&mut text, day),
             Some('B') => text.push_str(month_name),
             Some('b') => text.extend(month_name.chars().take(3)),
             Some('A') => text.push_str(day_name),
             Some('a') => text.extend(day_name.chars().take(3)),
-            Some('H') => text.push_str(&format!("{:02}", seconds / 3600 % 24)),
-            Some('M') => text.push_str(&format!("{:02}", seconds / 60 % 60)),
-            Some('S') => text.push_str(&format!("{:02}", seconds % 60)),
+            Some('H') => two_digits(&mut text, seconds / 3600 % 24),
+            Some('M') => two_digits(&mut text, seconds / 60 % 60),
+            Some('S') => two_digits(&mut text, seconds % 60),
             Some(other) => text.push(other),
             None => text.push('%'),
         }
     }
     text
+}
+
+fn two_digits(text: &mut String, number: u64) {
+    if number < 10 {
+        text.push('0');
+    }
+    text.push_str(&number.to_string());
 }
 
 /// Year, month and day of a count of days since 1970-01-01, in the Gregorian calendar; a year
