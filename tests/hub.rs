@@ -1,5 +1,7 @@
 //! Getting models from a hub, against a server of our own on this machine.
 
+#![expect(clippy::unwrap_used, reason = "a step that fails fails the test")]
+
 #[path = "support/hub_server.rs"]
 mod hub_server;
 #[expect(dead_code, reason = "the GGUF half serves the tests inside the library")]
@@ -39,24 +41,12 @@ impl Setting {
             })
             .collect();
         files.sort();
-        let places = Places {
-            models: folder.path().join("models"),
-            hub_caches: Vec::new(),
-        };
-        Self {
-            folder,
-            places,
-            files,
-        }
+        let places = Places { models: folder.path().join("models"), hub_caches: Vec::new() };
+        Self { folder, places, files }
     }
 
     fn bytes(&self, name: &str) -> Vec<u8> {
-        self.files
-            .iter()
-            .find(|(file, _)| file == name)
-            .unwrap()
-            .1
-            .clone()
+        self.files.iter().find(|(file, _)| file == name).unwrap().1.clone()
     }
 
     /// What a hub answers that has no quirks.
@@ -84,10 +74,7 @@ impl Setting {
     ) -> Result<Manifest, Failure> {
         let hub = Hub::new(&server.address, token).unwrap();
         let hub = hub.patience(3, Duration::from_millis(1));
-        let options = pull::Options {
-            offline: false,
-            hub: Some(hub),
-        };
+        let options = pull::Options { offline: false, hub: Some(hub) };
         pull::pull(&self.places, NAME, &options, on)
     }
 
@@ -112,17 +99,14 @@ impl Setting {
     }
 
     fn part(&self) -> std::path::PathBuf {
-        self.places
-            .models
-            .join(".pull-owner--toy/model.safetensors.part")
+        self.places.models.join(".pull-owner--toy/model.safetensors.part")
     }
 }
 
 fn names(folder: &Path) -> Vec<String> {
     let entries = std::fs::read_dir(folder).unwrap();
-    let mut names: Vec<String> = entries
-        .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
-        .collect();
+    let mut names: Vec<String> =
+        entries.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned()).collect();
     names.sort();
     names
 }
@@ -146,18 +130,12 @@ fn a_model_is_downloaded_whole_with_progress_in_bytes() {
         assert_eq!(manifest.source, format!("{}/owner/toy", server.address));
     });
     setting.assert_installed();
-    assert!(
-        seen.iter()
-            .all(|progress| progress.total == Some(total as u64))
-    );
+    assert!(seen.iter().all(|progress| progress.total == Some(total as u64)));
     assert!(seen.windows(2).all(|pair| pair[0].done <= pair[1].done));
     assert_eq!(seen.last().unwrap().done, total as u64);
     // Once installed, the network is not asked.
     let gone = Hub::new("http://127.0.0.1:9", None).unwrap();
-    let options = pull::Options {
-        offline: false,
-        hub: Some(gone),
-    };
+    let options = pull::Options { offline: false, hub: Some(gone) };
     assert!(pull::pull(&setting.places, NAME, &options, &mut pull::go_on).is_ok());
 }
 
@@ -201,10 +179,7 @@ fn a_stopped_download_is_gone_on_with_by_the_next_command() {
             }
             setting.plain(request)
         });
-        let before: usize = ["config.json"]
-            .iter()
-            .map(|name| setting.bytes(name).len())
-            .sum();
+        let before: usize = ["config.json"].iter().map(|name| setting.bytes(name).len()).sum();
         let mut stop = |progress: Progress| {
             if progress.done > before as u64 {
                 ControlFlow::Break(())
@@ -236,11 +211,7 @@ fn a_server_that_ignores_ranges_is_started_over_with() {
             let mut tries = tries.lock().unwrap();
             *tries += 1;
             let answer = body(&whole, None);
-            if *tries == 1 {
-                answer.cut_after(7_000)
-            } else {
-                answer
-            }
+            if *tries == 1 { answer.cut_after(7_000) } else { answer }
         });
         setting.pull(&server).unwrap();
     });
@@ -279,11 +250,7 @@ fn server_errors_are_waited_out() {
             let mut asked = asked.lock().unwrap();
             *asked += 1;
             // Every second request fails.
-            if *asked % 2 == 1 {
-                Answer::status(500)
-            } else {
-                setting.plain(request)
-            }
+            if *asked % 2 == 1 { Answer::status(500) } else { setting.plain(request) }
         });
         setting.pull(&server).unwrap();
     });
@@ -295,11 +262,7 @@ fn a_server_that_never_recovers_is_given_up_on() {
     let setting = Setting::new();
     std::thread::scope(|scope| {
         let server = Server::start(scope, |request| {
-            if is_weights(request) {
-                Answer::status(503)
-            } else {
-                setting.plain(request)
-            }
+            if is_weights(request) { Answer::status(503) } else { setting.plain(request) }
         });
         let failure = setting.pull(&server).unwrap_err();
         assert!(failure.message.contains("503"), "{failure}");
@@ -318,14 +281,9 @@ fn denied_and_unknown_repositories_say_what_to_do() {
         let setting = Setting::new();
         std::thread::scope(|scope| {
             let server = Server::start(scope, |_| Answer::status(status));
-            let failure = setting
-                .pull_with(&server, token, &mut pull::go_on)
-                .unwrap_err();
+            let failure = setting.pull_with(&server, token, &mut pull::go_on).unwrap_err();
             assert!(failure.message.contains(&status.to_string()), "{failure}");
-            assert!(
-                failure.hints.iter().any(|h| h.contains(hint)),
-                "{failure:?}"
-            );
+            assert!(failure.hints.iter().any(|h| h.contains(hint)), "{failure:?}");
             assert!(!format!("{failure:?}").contains("hf_secret"));
         });
         setting.assert_not_installed();
@@ -341,11 +299,7 @@ fn altered_bytes_are_noticed_and_deleted() {
     altered[last] ^= 1;
     std::thread::scope(|scope| {
         let server = Server::start(scope, |request| {
-            if is_weights(request) {
-                body(&altered, request.range)
-            } else {
-                setting.plain(request)
-            }
+            if is_weights(request) { body(&altered, request.range) } else { setting.plain(request) }
         });
         let failure = setting.pull(&server).unwrap_err();
         assert!(failure.message.contains("SHA-256"), "{failure}");
@@ -367,11 +321,7 @@ fn a_server_that_sends_too_much_is_refused() {
     longer.extend([0; 1000]);
     std::thread::scope(|scope| {
         let server = Server::start(scope, |request| {
-            if is_weights(request) {
-                body(&longer, request.range)
-            } else {
-                setting.plain(request)
-            }
+            if is_weights(request) { body(&longer, request.range) } else { setting.plain(request) }
         });
         let failure = setting.pull(&server).unwrap_err();
         assert!(failure.message.contains("more than"), "{failure}");
@@ -386,27 +336,19 @@ fn a_redirect_to_another_host_does_not_carry_the_token() {
     let tokens = std::sync::Mutex::new(Vec::new());
     std::thread::scope(|scope| {
         let store = Server::start(scope, |request| {
-            tokens
-                .lock()
-                .unwrap()
-                .push(("store", request.authorization.clone()));
+            tokens.lock().unwrap().push(("store", request.authorization.clone()));
             setting.plain(request)
         });
         let address = store.address.clone();
         let (setting, tokens) = (&setting, &tokens);
         let server = Server::start(scope, move |request| {
-            tokens
-                .lock()
-                .unwrap()
-                .push(("hub", request.authorization.clone()));
+            tokens.lock().unwrap().push(("hub", request.authorization.clone()));
             if is_weights(request) {
                 return Answer::redirect(&format!("{address}/blob/model.safetensors"));
             }
             setting.plain(request)
         });
-        setting
-            .pull_with(&server, Some("hf_secret"), &mut pull::go_on)
-            .unwrap();
+        setting.pull_with(&server, Some("hf_secret"), &mut pull::go_on).unwrap();
     });
     setting.assert_installed();
     let tokens = tokens.lock().unwrap();
@@ -437,10 +379,7 @@ fn a_model_that_cannot_be_opened_is_not_installed() {
     let mut setting = Setting::new();
     for (name, bytes) in &mut setting.files {
         if name == "config.json" {
-            *bytes = String::from_utf8(bytes.clone())
-                .unwrap()
-                .replace("qwen2", "mamba")
-                .into();
+            *bytes = String::from_utf8(bytes.clone()).unwrap().replace("qwen2", "mamba").into();
         }
     }
     std::thread::scope(|scope| {
@@ -458,16 +397,10 @@ fn a_hub_cache_is_used_in_place() {
     let snapshot = cache.join("models--owner--toy/snapshots/abc");
     toy_model::hf_folder(&snapshot, "llama");
     setting.places.hub_caches.push(cache);
-    let options = pull::Options {
-        offline: true,
-        hub: None,
-    };
+    let options = pull::Options { offline: true, hub: None };
     let manifest = pull::pull(&setting.places, NAME, &options, &mut pull::go_on).unwrap();
     assert_eq!(manifest.path, snapshot);
-    assert_eq!(
-        names(&setting.places.models.join("owner--toy")),
-        ["model.json"]
-    );
+    assert_eq!(names(&setting.places.models.join("owner--toy")), ["model.json"]);
 }
 
 #[test]
@@ -475,10 +408,7 @@ fn an_unreachable_hub_fails_soon_and_says_so() {
     let setting = Setting::new();
     let started = std::time::Instant::now();
     let hub = Hub::new("http://127.0.0.1:9", None).unwrap();
-    let options = pull::Options {
-        offline: false,
-        hub: Some(hub),
-    };
+    let options = pull::Options { offline: false, hub: Some(hub) };
     let failure = pull::pull(&setting.places, NAME, &options, &mut pull::go_on).unwrap_err();
     assert!(failure.message.contains("cannot be reached"), "{failure}");
     assert!(started.elapsed() < Duration::from_secs(9));
@@ -486,8 +416,5 @@ fn an_unreachable_hub_fails_soon_and_says_so() {
 
 #[test]
 fn checksums_of_the_test_server_are_right() {
-    assert_eq!(
-        sha256(b"abc"),
-        "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
-    );
+    assert_eq!(sha256(b"abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
 }

@@ -73,21 +73,12 @@ pub enum ModelCommand {
 pub fn run(args: ModelArgs, out: &mut dyn Write, on: &mut OnProgress<'_>) -> Result<()> {
     let places = Places::from_environment()?;
     match args.command {
-        ModelCommand::Pull {
-            name,
-            offline,
-            json,
-        } => {
+        ModelCommand::Pull { name, offline, json } => {
             let options = pull::Options::from_environment(offline);
             let manifest = pull::pull(&places, &name, &options, on)?;
             installed(&manifest, json, out)
         }
-        ModelCommand::Add {
-            path,
-            name,
-            copy,
-            json,
-        } => {
+        ModelCommand::Add { path, name, copy, json } => {
             let manifest = registry::add(&places, &path, name.as_deref(), copy)?;
             installed(&manifest, json, out)
         }
@@ -96,11 +87,7 @@ pub fn run(args: ModelArgs, out: &mut dyn Write, on: &mut OnProgress<'_>) -> Res
             let opened = open::open_in(&places, &name)?;
             let sums = checksums(&opened, on)?;
             let facts = facts(&opened, &sums);
-            if json {
-                print_json(&facts, out)
-            } else {
-                print_facts(&facts, out)
-            }
+            if json { print_json(&facts, out) } else { print_facts(&facts, out) }
         }
     }
 }
@@ -109,48 +96,27 @@ fn installed(manifest: &Manifest, as_json: bool, out: &mut dyn Write) -> Result<
     if as_json {
         return print_json(&row(manifest), out);
     }
-    line(
-        out,
-        &format!("{}  {}", manifest.name, manifest.path.display()),
-    )
+    line(out, &format!("{}  {}", manifest.name, manifest.path.display()))
 }
 
 fn list(places: &Places, as_json: bool, out: &mut dyn Write) -> Result<()> {
     let (manifests, broken) = registry::list(places)?;
     if as_json {
         let rows: Vec<Value> = manifests.iter().map(row).collect();
-        let broken: Vec<&str> = broken
-            .iter()
-            .map(|failure| failure.message.as_str())
-            .collect();
+        let broken: Vec<&str> = broken.iter().map(|failure| failure.message.as_str()).collect();
         return print_json(&json!({"models": rows, "broken": broken}), out);
     }
     if manifests.is_empty() && broken.is_empty() {
-        return line(
-            out,
-            "No models are installed. Get one: hone model pull smollm2-135m",
-        );
+        return line(out, "No models are installed. Get one: hone model pull smollm2-135m");
     }
-    let longest = manifests
-        .iter()
-        .map(|manifest| manifest.name.width())
-        .max()
-        .unwrap_or(0);
+    let longest = manifests.iter().map(|manifest| manifest.name.width()).max().unwrap_or(0);
     for manifest in &manifests {
         let gap = " ".repeat(longest - manifest.name.width());
-        let state = if manifest.path.exists() {
-            ""
-        } else {
-            "  (missing)"
-        };
+        let state = if manifest.path.exists() { "" } else { "  (missing)" };
         let size = megabytes(size_of(manifest));
         line(
             out,
-            &format!(
-                "{}{gap}  {size:>9}  {}{state}",
-                manifest.name,
-                manifest.path.display()
-            ),
+            &format!("{}{gap}  {size:>9}  {}{state}", manifest.name, manifest.path.display()),
         )?;
     }
     for failure in broken {
@@ -198,23 +164,14 @@ fn checksums(opened: &Opened, on: &mut OnProgress<'_>) -> Result<Vec<(String, St
     let mut sums = Vec::with_capacity(files.len());
     for file in files {
         let sum = sha256(&file, &mut |bytes| {
-            on(Progress::new(
-                "verify",
-                finished + bytes,
-                Some(total),
-                "bytes",
-            ))
+            on(Progress::new("verify", finished + bytes, Some(total), "bytes"))
         });
         let sum = sum.map_err(|trouble| match trouble {
             Trouble::Stopped => Failure::user("stopped"),
             Trouble::Storage(failure) | Trouble::Source(failure) => failure,
         })?;
         finished += std::fs::metadata(&file).map_or(0, |data| data.len());
-        let name = file
-            .file_name()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into_owned();
+        let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
         sums.push((name, sum));
     }
     Ok(sums)
@@ -229,10 +186,8 @@ fn facts(opened: &Opened, sums: &[(String, String)]) -> Value {
         .into_iter()
         .map(|id| json!({"id": id, "text": tokenizer.spelling(id)}))
         .collect();
-    let sums: Vec<Value> = sums
-        .iter()
-        .map(|(file, sum)| json!({"file": file, "sha256": sum}))
-        .collect();
+    let sums: Vec<Value> =
+        sums.iter().map(|(file, sum)| json!({"file": file, "sha256": sum})).collect();
     json!({
         "name": opened.name,
         "path": description.path,
@@ -254,32 +209,13 @@ fn print_facts(facts: &Value, out: &mut dyn Write) -> Result<()> {
         Value::Null => "-".to_owned(),
         other => other.to_string(),
     };
-    let config = |key: &str| {
-        text(
-            facts
-                .pointer(&format!("/config/{key}"))
-                .unwrap_or(&Value::Null),
-        )
-    };
+    let config = |key: &str| text(facts.pointer(&format!("/config/{key}")).unwrap_or(&Value::Null));
     let fact = |key: &str| text(facts.get(key).unwrap_or(&Value::Null));
     let number = |key: &str| facts.get(key).and_then(Value::as_u64).unwrap_or(0);
-    let entries = |key: &str| {
-        facts
-            .get(key)
-            .and_then(Value::as_object)
-            .into_iter()
-            .flatten()
-    };
-    let types: Vec<String> = entries("tensor_types")
-        .map(|(name, count)| format!("{count} {name}"))
-        .collect();
-    let list = |key: &str| {
-        facts
-            .get(key)
-            .and_then(Value::as_array)
-            .into_iter()
-            .flatten()
-    };
+    let entries = |key: &str| facts.get(key).and_then(Value::as_object).into_iter().flatten();
+    let types: Vec<String> =
+        entries("tensor_types").map(|(name, count)| format!("{count} {name}")).collect();
+    let list = |key: &str| facts.get(key).and_then(Value::as_array).into_iter().flatten();
     let stop: Vec<String> = list("stop_tokens")
         .filter_map(|token| Some(token.get("text")?.as_str()?.to_owned()))
         .collect();
@@ -292,10 +228,7 @@ fn print_facts(facts: &Value, out: &mut dyn Write) -> Result<()> {
         ("name", fact("name")),
         ("path", fact("path")),
         ("size", megabytes(number("bytes"))),
-        (
-            "parameters",
-            format!("{:.1} million", number("parameters") as f64 / 1e6),
-        ),
+        ("parameters", format!("{:.1} million", number("parameters") as f64 / 1e6)),
         ("family", config("architecture")),
         (
             "shape",

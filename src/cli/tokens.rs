@@ -35,8 +35,7 @@ pub fn run(args: &TokensArgs, input: &mut dyn Read, out: &mut dyn Write) -> Resu
     };
     let opened = open(&args.model)?;
     let report = report(opened.codec.tokenizer(), &text, args.json)?;
-    out.write_all(report.as_bytes())
-        .because("cannot write to the output")
+    out.write_all(report.as_bytes()).because("cannot write to the output")
 }
 
 fn report(tokenizer: &Tokenizer, text: &str, as_json: bool) -> Result<String> {
@@ -44,23 +43,14 @@ fn report(tokenizer: &Tokenizer, text: &str, as_json: bool) -> Result<String> {
     let pieces: Vec<String> = ids.iter().map(|id| piece(tokenizer, *id)).collect();
     let characters = text.chars().count();
     if as_json {
-        let rows: Vec<Value> = ids
-            .iter()
-            .zip(&pieces)
-            .map(|(id, piece)| json!({"id": id, "piece": piece}))
-            .collect();
+        let rows: Vec<Value> =
+            ids.iter().zip(&pieces).map(|(id, piece)| json!({"id": id, "piece": piece})).collect();
         let report = json!({"tokens": ids.len(), "characters": characters, "pieces": rows});
         return Ok(serde_json::to_string_pretty(&report).because("JSON")? + "\n");
     }
-    let shown: Vec<String> = pieces
-        .iter()
-        .map(|piece| piece.escape_debug().to_string())
-        .collect();
+    let shown: Vec<String> = pieces.iter().map(|piece| piece.escape_debug().to_string()).collect();
     let count = ids.len();
-    Ok(format!(
-        "{count} tokens, {characters} characters\n{}\n",
-        shown.join("|")
-    ))
+    Ok(format!("{count} tokens, {characters} characters\n{}\n", shown.join("|")))
 }
 
 /// The text of one token; where it is part of a character, its bytes as `<E2>`.
@@ -70,7 +60,8 @@ fn piece(tokenizer: &Tokenizer, id: u32) -> String {
         return text;
     }
     let bytes = tokenizer.bytes(id);
-    bytes.map_or(text, |bytes| {
+    let spelled = |bytes: Vec<u8>| -> Vec<String> {
         bytes.iter().map(|byte| format!("<{byte:02X}>")).collect()
-    })
+    };
+    bytes.map_or(text, |bytes| spelled(bytes).concat())
 }

@@ -23,17 +23,11 @@ impl Architecture {
     /// # Errors
     /// Names the family that is not supported and lists those that are.
     pub fn from_name(name: &str) -> Result<Self> {
-        Self::SUPPORTED
-            .into_iter()
-            .find(|family| family.as_str() == name)
-            .ok_or_else(|| {
-                let known: Vec<&str> = Self::SUPPORTED
-                    .iter()
-                    .map(|family| family.as_str())
-                    .collect();
-                Failure::user(format!("the model family \"{name}\" is not supported"))
-                    .hint(format!("Supported families: {}.", known.join(", ")))
-            })
+        Self::SUPPORTED.into_iter().find(|family| family.as_str() == name).ok_or_else(|| {
+            let known: Vec<&str> = Self::SUPPORTED.iter().map(|family| family.as_str()).collect();
+            Failure::user(format!("the model family \"{name}\" is not supported"))
+                .hint(format!("Supported families: {}.", known.join(", ")))
+        })
     }
 
     /// The family's name as `config.json` and GGUF write it.
@@ -97,9 +91,7 @@ impl DecoderConfig {
         ];
         for (what, value, most) in sizes {
             if value == 0 || value > most {
-                return Err(Failure::user(format!(
-                    "{what} {value} is not in 1..={most}"
-                )));
+                return Err(Failure::user(format!("{what} {value} is not in 1..={most}")));
             }
         }
         if !self.heads.is_multiple_of(self.kv_heads) {
@@ -115,21 +107,13 @@ impl DecoderConfig {
             )));
         }
         if !(self.rope_base.is_finite() && self.rope_base > 0.0) {
-            return Err(Failure::user(format!(
-                "rotary base {} is not positive",
-                self.rope_base
-            )));
+            return Err(Failure::user(format!("rotary base {} is not positive", self.rope_base)));
         }
         if !(self.norm_eps.is_finite() && self.norm_eps > 0.0) {
-            return Err(Failure::user(format!(
-                "norm epsilon {} is not positive",
-                self.norm_eps
-            )));
+            return Err(Failure::user(format!("norm epsilon {} is not positive", self.norm_eps)));
         }
         if let Some(factors) = &self.rope_factors {
-            let usable = factors
-                .iter()
-                .all(|factor| factor.is_finite() && *factor > 0.0);
+            let usable = factors.iter().all(|factor| factor.is_finite() && *factor > 0.0);
             if factors.len() != self.head_dim / 2 || !usable {
                 return Err(Failure::user(format!(
                     "rotary factors: {} given, {} positive numbers needed",

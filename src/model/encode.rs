@@ -34,10 +34,7 @@ impl Encoded {
 
     /// Tokens before the first trained one.
     pub fn prompt_length(&self) -> usize {
-        self.labels
-            .iter()
-            .position(|label| *label)
-            .unwrap_or(self.labels.len())
+        self.labels.iter().position(|label| *label).unwrap_or(self.labels.len())
     }
 }
 
@@ -48,10 +45,7 @@ impl Codec {
         if let Some(id) = end_of_turn(&tokenizer, &template) {
             tokenizer.add_stop(id);
         }
-        Self {
-            tokenizer,
-            template,
-        }
+        Self { tokenizer, template }
     }
 
     /// The tokenizer.
@@ -79,9 +73,7 @@ impl Codec {
     /// When the template refuses the conversation, or writes earlier turns differently once later
     /// ones follow, so that no part of the text is the turn.
     pub fn encode(&self, example: &Example) -> Result<Encoded> {
-        let Example {
-            messages, tools, ..
-        } = example;
+        let Example { messages, tools, .. } = example;
         let text = self.template.render(messages, tools, false)?;
         let mut turns: Vec<Range<usize>> = Vec::new();
         for (position, message) in messages.iter().enumerate() {
@@ -108,9 +100,7 @@ impl Codec {
     /// # Errors
     /// When the template refuses the conversation.
     pub fn encode_prompt(&self, messages: &[Message], tools: &[Tool]) -> Result<Vec<u32>> {
-        Ok(self
-            .tokenizer
-            .encode(&self.template.render(messages, tools, true)?))
+        Ok(self.tokenizer.encode(&self.template.render(messages, tools, true)?))
     }
 
     /// Number of tokens an example takes in training.
@@ -118,9 +108,7 @@ impl Codec {
     /// # Errors
     /// When the template refuses the conversation.
     pub fn count(&self, example: &Example) -> Result<usize> {
-        let text = self
-            .template
-            .render(&example.messages, &example.tools, false)?;
+        let text = self.template.render(&example.messages, &example.tools, false)?;
         Ok(self.tokenizer.encode(&text).len())
     }
 
@@ -171,17 +159,13 @@ impl Codec {
     /// only white space follows that is never generated; all, if there is none.
     fn trained_part(&self, said: &[u32]) -> Vec<bool> {
         let ends = |id: &u32| self.tokenizer.is_control(*id) || self.tokenizer.is_stop(*id);
-        let end = said
-            .iter()
-            .rposition(ends)
-            .map_or(said.len(), |end| end + 1);
+        let end = said.iter().rposition(ends).map_or(said.len(), |end| end + 1);
         (0..said.len()).map(|position| position < end).collect()
     }
 }
 
 fn slice(text: &str, range: Range<usize>) -> Result<&str> {
-    text.get(range)
-        .ok_or_else(|| Failure::defect("a turn ends inside a character"))
+    text.get(range).ok_or_else(|| Failure::defect("a turn ends inside a character"))
 }
 
 fn not_a_prefix(position: usize) -> Failure {
@@ -196,16 +180,10 @@ fn not_a_prefix(position: usize) -> Failure {
 /// The control token the template puts after what the assistant said.
 fn end_of_turn(tokenizer: &Tokenizer, template: &ChatTemplate) -> Option<u32> {
     const SAID: &str = "Probe.";
-    let messages = [
-        Message::text(Role::User, "x"),
-        Message::text(Role::Assistant, SAID),
-    ];
+    let messages = [Message::text(Role::User, "x"), Message::text(Role::Assistant, SAID)];
     let text = template.render(&messages, &[], false).ok()?;
     let (_, tail) = text.rsplit_once(SAID)?;
-    tokenizer
-        .encode(tail)
-        .into_iter()
-        .find(|id| tokenizer.is_control(*id))
+    tokenizer.encode(tail).into_iter().find(|id| tokenizer.is_control(*id))
 }
 
 #[cfg(test)]

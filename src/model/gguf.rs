@@ -52,10 +52,7 @@ impl GgufFile {
 
     fn open_unnamed(path: &Path) -> Result<Self> {
         let file = File::open(path).because("cannot open the file")?;
-        let length = file
-            .metadata()
-            .because("cannot read the file's size")?
-            .len();
+        let length = file.metadata().because("cannot read the file's size")?.len();
         let content = read_header(&file)?;
         let mut opened = Self {
             path: path.to_owned(),
@@ -125,9 +122,7 @@ impl GgufFile {
     pub fn tensor_types(&self) -> BTreeMap<String, usize> {
         let mut counts = BTreeMap::new();
         for info in self.tensors.values() {
-            *counts
-                .entry(layout::type_name(info.ggml_dtype))
-                .or_insert(0) += 1;
+            *counts.entry(layout::type_name(info.ggml_dtype)).or_insert(0) += 1;
         }
         counts
     }
@@ -144,10 +139,8 @@ impl GgufFile {
             let bytes = layout::stored_bytes(info).ok_or_else(|| {
                 Failure::user(format!("tensor \"{stored}\" has an impossible size"))
             })?;
-            let end = self
-                .data_offset
-                .checked_add(info.offset)
-                .and_then(|at| at.checked_add(bytes));
+            let end =
+                self.data_offset.checked_add(info.offset).and_then(|at| at.checked_add(bytes));
             if end.is_none_or(|end| end > length) {
                 return Err(truncated(stored));
             }
@@ -159,11 +152,7 @@ impl GgufFile {
                     .hint("The file may be one part of a split model, or not a text decoder.")
             })?;
             let (rows, columns) = name.shape(&self.config);
-            let expected = if columns == 1 {
-                vec![rows]
-            } else {
-                vec![rows, columns]
-            };
+            let expected = if columns == 1 { vec![rows] } else { vec![rows, columns] };
             if info.shape.dims() != expected {
                 return Err(Failure::user(format!(
                     "tensor \"{stored}\" has shape {:?}, expected {expected:?}",
@@ -238,12 +227,8 @@ impl GgufFile {
             let count = rows_at_once.min(rows.end - next);
             let mut raw = vec![0; count * row_bytes];
             let at = start + (next * row_bytes) as u64;
-            self.file
-                .seek(SeekFrom::Start(at))
-                .because(format!("tensor \"{stored}\""))?;
-            self.file
-                .read_exact(&mut raw)
-                .map_err(|_| truncated(stored))?;
+            self.file.seek(SeekFrom::Start(at)).because(format!("tensor \"{stored}\""))?;
+            self.file.read_exact(&mut raw).map_err(|_| truncated(stored))?;
             values.extend(dequantize(kind, &raw, width, row_bytes, stored)?);
             next += count;
         }
@@ -307,9 +292,7 @@ fn read_header(file: &File) -> Result<Content> {
             let message = message.lines().next().unwrap_or("unreadable header");
             Err(layout::header_failure(message))
         }
-        Err(_) => Err(Failure::user(
-            "not a usable GGUF file: its header is inconsistent",
-        )),
+        Err(_) => Err(Failure::user("not a usable GGUF file: its header is inconsistent")),
     }
 }
 
@@ -322,19 +305,12 @@ fn dequantize(
     stored: &str,
 ) -> Result<Vec<f32>> {
     let halves = |convert: fn([u8; 2]) -> f32| {
-        raw.as_chunks::<2>()
-            .0
-            .iter()
-            .map(|bytes| convert(*bytes))
-            .collect()
+        raw.as_chunks::<2>().0.iter().map(|bytes| convert(*bytes)).collect()
     };
     match kind {
-        GgmlDType::F32 => Ok(raw
-            .as_chunks::<4>()
-            .0
-            .iter()
-            .map(|bytes| f32::from_le_bytes(*bytes))
-            .collect()),
+        GgmlDType::F32 => {
+            Ok(raw.as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect())
+        }
         GgmlDType::F16 => Ok(halves(|bytes| half::f16::from_le_bytes(bytes).to_f32())),
         GgmlDType::BF16 => Ok(halves(|bytes| half::bf16::from_le_bytes(bytes).to_f32())),
         _ => {

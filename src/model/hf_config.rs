@@ -63,10 +63,13 @@ struct Raw {
 
 #[derive(Debug, Deserialize)]
 struct Rope {
-    rope_type: Option<String>,
-    #[serde(rename = "type")]
+    #[serde(rename = "rope_type")]
     kind: Option<String>,
-    rope_theta: Option<f64>,
+    /// What older files call `rope_type`; some have both.
+    #[serde(rename = "type")]
+    older_kind: Option<String>,
+    #[serde(rename = "rope_theta")]
+    base: Option<f64>,
     factor: Option<f64>,
     low_freq_factor: Option<f64>,
     high_freq_factor: Option<f64>,
@@ -76,39 +79,24 @@ struct Rope {
 fn parse(text: &str) -> Result<HfConfig> {
     let raw: Raw = serde_json::from_str(text).map_err(|error| Failure::user(error.to_string()))?;
     let missing = |key: &str| Failure::user(format!("the key \"{key}\" is missing"));
-    let family = raw
-        .model_type
-        .as_deref()
-        .ok_or_else(|| missing("model_type"))?;
+    let family = raw.model_type.as_deref().ok_or_else(|| missing("model_type"))?;
     let architecture = Architecture::from_name(family)?;
     refuse_variants(&raw)?;
 
     let hidden_size = raw.hidden_size.ok_or_else(|| missing("hidden_size"))?;
-    let heads = raw
-        .num_attention_heads
-        .ok_or_else(|| missing("num_attention_heads"))?;
-    let head_dim = raw
-        .head_dim
-        .or_else(|| hidden_size.checked_div(heads))
-        .unwrap_or(0);
+    let heads = raw.num_attention_heads.ok_or_else(|| missing("num_attention_heads"))?;
+    let head_dim = raw.head_dim.or_else(|| hidden_size.checked_div(heads)).unwrap_or(0);
     let rope = raw.rope_parameters.as_ref().or(raw.rope_scaling.as_ref());
-    let rope_base = raw
-        .rope_theta
-        .or_else(|| rope.and_then(|rope| rope.rope_theta))
-        .unwrap_or(10_000.0);
+    let rope_base = raw.rope_theta.or_else(|| rope.and_then(|rope| rope.base)).unwrap_or(10_000.0);
     let mut decoder = DecoderConfig {
         architecture,
         vocab_size: raw.vocab_size.ok_or_else(|| missing("vocab_size"))?,
         hidden_size,
-        layers: raw
-            .num_hidden_layers
-            .ok_or_else(|| missing("num_hidden_layers"))?,
+        layers: raw.num_hidden_layers.ok_or_else(|| missing("num_hidden_layers"))?,
         heads,
         kv_heads: raw.num_key_value_heads.unwrap_or(heads),
         head_dim,
-        ffn_size: raw
-            .intermediate_size
-            .ok_or_else(|| missing("intermediate_size"))?,
+        ffn_size: raw.intermediate_size.ok_or_else(|| missing("intermediate_size"))?,
         rope_base: rope_base as f32,
         rope_factors: None,
         norm_eps: raw.rms_norm_eps.ok_or_else(|| missing("rms_norm_eps"))? as f32,
@@ -120,34 +108,21 @@ fn parse(text: &str) -> Result<HfConfig> {
     };
     // The sizes must be sane before factors are computed from them.
     decoder.check()?;
-    decoder.rope_factors = rope
-        .map(|rope| factors(rope, rope_base, head_dim))
-        .transpose()?
-        .flatten();
+    decoder.rope_factors =
+        rope.map(|rope| factors(rope, rope_base, head_dim)).transpose()?.flatten();
     decoder.check()?;
-    Ok(HfConfig {
-        decoder,
-        stop_ids: ids(raw.eos_token_id.as_ref()),
-    })
+    Ok(HfConfig { decoder, stop_ids: ids(raw.eos_token_id.as_ref()) })
 }
 
 fn refuse_variants(raw: &Raw) -> Result<()> {
     let refuse = |what: &str| Err(Failure::user(format!("{what} is not supported")));
     if let Some(config) = &raw.quantization_config {
-        let method = config
-            .get("quant_method")
-            .and_then(Value::as_str)
-            .unwrap_or("unknown");
-        return Err(
-            Failure::user(format!("the weights are already quantised ({method})"))
-                .hint("Use the original model in BF16 or F16, or a GGUF file."),
-        );
+        let method = config.get("quant_method").and_then(Value::as_str).unwrap_or("unknown");
+        return Err(Failure::user(format!("the weights are already quantised ({method})"))
+            .hint("Use the original model in BF16 or F16, or a GGUF file."));
     }
     if raw.hidden_act.as_deref().is_some_and(|name| name != "silu") {
-        return refuse(&format!(
-            "the activation {:?}",
-            raw.hidden_act.as_deref().unwrap_or("")
-        ));
+        return refuse(&format!("the activation {:?}", raw.hidden_act.as_deref().unwrap_or("")));
     }
     if raw.attention_bias == Some(true) && raw.model_type.as_deref() == Some("llama") {
         return refuse("a llama with \"attention_bias\"");
@@ -168,19 +143,13 @@ fn refuse_variants(raw: &Raw) -> Result<()> {
 /// `w > L / low` are divided by `factor`, and between the two the frequency is interpolated
 /// by `s = (L / w - low) / (high - low)`.
 fn factors(rope: &Rope, base: f64, head_dim: usize) -> Result<Option<Vec<f32>>> {
-    let kind = rope
-        .rope_type
-        .as_deref()
-        .or(rope.kind.as_deref())
-        .unwrap_or("default");
+    let kind = rope.kind.as_deref().or(rope.older_kind.as_deref()).unwrap_or("default");
     let need = |value: Option<f64>, key: &str| {
-        value
-            .filter(|value| value.is_finite() && *value > 0.0)
-            .ok_or_else(|| {
-                Failure::user(format!(
-                    "\"{key}\" of rotary scaling \"{kind}\" is missing or not positive"
-                ))
-            })
+        value.filter(|value| value.is_finite() && *value > 0.0).ok_or_else(|| {
+            Failure::user(format!(
+                "\"{key}\" of rotary scaling \"{kind}\" is missing or not positive"
+            ))
+        })
     };
     match kind {
         "default" => Ok(None),
@@ -228,10 +197,7 @@ mod tests {
 
     fn parsed(key: &str, value: Value) -> Result<HfConfig> {
         let mut config = toy::hf_config("llama");
-        config
-            .as_object_mut()
-            .unwrap()
-            .insert(key.to_owned(), value);
+        config.as_object_mut().unwrap().insert(key.to_owned(), value);
         parse(&config.to_string())
     }
 
@@ -264,37 +230,24 @@ mod tests {
 
     #[test]
     fn both_places_of_rotary_settings_are_read() {
-        let linear = parsed("rope_scaling", json!({"type": "linear", "factor": 2.0})).unwrap();
+        let linear =
+            parsed("rope_scaling", json!({"type": "linear", "rope_type": "linear", "factor": 2.0}))
+                .unwrap();
         assert_eq!(linear.decoder.rope_factors, Some(vec![2.0; 8]));
         let mut config = toy::hf_config("llama");
         config.as_object_mut().unwrap().remove("rope_theta");
         config["rope_parameters"] = json!({"rope_type": "default", "rope_theta": 1e6});
         let newer = parse(&config.to_string()).unwrap();
-        assert_eq!(
-            (newer.decoder.rope_base, newer.decoder.rope_factors),
-            (1e6, None)
-        );
+        assert_eq!((newer.decoder.rope_base, newer.decoder.rope_factors), (1e6, None));
     }
 
     #[test]
     fn what_is_not_supported_is_named() {
         let cases = [
             ("model_type", json!("mamba"), "mamba"),
-            (
-                "quantization_config",
-                json!({"quant_method": "gptq"}),
-                "gptq",
-            ),
-            (
-                "rope_scaling",
-                json!({"rope_type": "yarn", "factor": 4.0}),
-                "yarn",
-            ),
-            (
-                "rope_scaling",
-                json!({"rope_type": "llama3", "factor": 4.0}),
-                "low_freq_factor",
-            ),
+            ("quantization_config", json!({"quant_method": "gptq"}), "gptq"),
+            ("rope_scaling", json!({"rope_type": "yarn", "factor": 4.0}), "yarn"),
+            ("rope_scaling", json!({"rope_type": "llama3", "factor": 4.0}), "low_freq_factor"),
             ("hidden_act", json!("gelu"), "gelu"),
             ("num_attention_heads", json!(0), "head"),
             ("num_key_value_heads", json!(3), "cannot share"),

@@ -85,11 +85,7 @@ impl Hub {
     /// # Errors
     /// When no client for encrypted connections can be made.
     pub fn from_environment() -> Result<Self> {
-        let set = |key: &str| {
-            std::env::var(key)
-                .ok()
-                .filter(|value| !value.trim().is_empty())
-        };
+        let set = |key: &str| std::env::var(key).ok().filter(|value| !value.trim().is_empty());
         let endpoint = set("HF_ENDPOINT").unwrap_or_else(|| "https://huggingface.co".to_owned());
         Self::new(&endpoint, set("HF_TOKEN").as_deref())
     }
@@ -110,10 +106,7 @@ impl Hub {
             // For the blocking client this bounds each single read, not the whole download.
             .timeout(Duration::from_secs(30))
             .redirect(Policy::custom(|attempt| {
-                let secure = attempt
-                    .previous()
-                    .last()
-                    .is_some_and(|url| url.scheme() == "https");
+                let secure = attempt.previous().last().is_some_and(|url| url.scheme() == "https");
                 if attempt.previous().len() > 10 {
                     attempt.error("too many redirects")
                 } else if secure && attempt.url().scheme() != "https" {
@@ -201,10 +194,7 @@ impl Hub {
             // Nothing could tell a part of an older version from one of this.
             remove(&part)?;
         }
-        let address = format!(
-            "{}/{repository}/resolve/{revision}/{}",
-            self.endpoint, file.name
-        );
+        let address = format!("{}/{repository}/resolve/{revision}/{}", self.endpoint, file.name);
         let mut failed = 0;
         loop {
             let before = length(&part);
@@ -213,11 +203,7 @@ impl Hub {
                 Err(Interrupted::Final(trouble)) => return Err(trouble),
                 Err(Interrupted::Again(problem)) => problem,
             };
-            failed = if length(&part) > before {
-                1
-            } else {
-                failed + 1
-            };
+            failed = if length(&part) > before { 1 } else { failed + 1 };
             if failed >= self.tries {
                 return Err(Failure::user(format!("{}: {problem}", file.name))
                     .hint("Run the command again: it goes on where it stopped.")
@@ -254,9 +240,7 @@ impl Hub {
         let status = response.status();
         if status == StatusCode::RANGE_NOT_SATISFIABLE {
             remove(part)?;
-            return Err(Interrupted::Again(
-                "the hub refused to go on in the file".to_owned(),
-            ));
+            return Err(Interrupted::Again("the hub refused to go on in the file".to_owned()));
         }
         if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
             return Err(Interrupted::Again(format!("the hub answered {status}")));
@@ -267,9 +251,7 @@ impl Hub {
         if status != StatusCode::PARTIAL_CONTENT || !starts_at(&response, have) {
             have = 0;
         }
-        let total = file
-            .size
-            .or_else(|| response.content_length().map(|rest| rest + have));
+        let total = file.size.or_else(|| response.content_length().map(|rest| rest + have));
         let mut options = OpenOptions::new();
         let mut output = if have == 0 {
             options.write(true).create(true).truncate(true).open(part)
@@ -283,9 +265,7 @@ impl Hub {
                 "the connection was cut after {done} of {total} bytes"
             )));
         }
-        output
-            .sync_all()
-            .map_err(|error| storage(part, &error).into())
+        output.sync_all().map_err(|error| storage(part, &error).into())
     }
 
     fn get(&self, address: &str, range: Option<&str>) -> reqwest::Result<Response> {
@@ -301,11 +281,7 @@ impl Hub {
     }
 
     fn unreachable(&self, error: &reqwest::Error) -> Failure {
-        Failure::user(format!(
-            "{} cannot be reached ({})",
-            self.endpoint,
-            reason(error)
-        ))
+        Failure::user(format!("{} cannot be reached ({})", self.endpoint, reason(error)))
     }
 
     fn refused(&self, status: StatusCode, repository: &str) -> Failure {
@@ -390,9 +366,7 @@ fn copy(
             )))));
         }
         let bytes = buffer.get(..read).unwrap_or_default();
-        output
-            .write_all(bytes)
-            .map_err(|error| storage(part, &error))?;
+        output.write_all(bytes).map_err(|error| storage(part, &error))?;
         if on_bytes(done).is_break() {
             return Err(Trouble::Stopped.into());
         }
@@ -407,10 +381,7 @@ fn verify(
 ) -> Result<(), Trouble> {
     let size = length(part);
     let wrong = if file.size.is_some_and(|expected| expected != size) {
-        Some(format!(
-            "{size} bytes came instead of {}",
-            file.size.unwrap_or(0)
-        ))
+        Some(format!("{size} bytes came instead of {}", file.size.unwrap_or(0)))
     } else if let Some(expected) = &file.sha256 {
         let found = sha256(part, &mut |_| on_bytes(size))?;
         (!found.eq_ignore_ascii_case(expected))
@@ -423,7 +394,9 @@ fn verify(
         Some(what) => {
             remove(part)?;
             Err(Failure::user(format!("{}: {what}; the file was deleted", file.name))
-                .hint("Run the command again; if it stays wrong, the mirror or a proxy alters files.")
+                .hint(
+                    "Run the command again; if it stays wrong, the mirror or a proxy alters files.",
+                )
                 .into())
         }
     }
@@ -442,9 +415,7 @@ pub fn sha256(
     let mut buffer = vec![0; 1 << 20];
     let mut done = 0;
     loop {
-        let read = file
-            .read(&mut buffer)
-            .map_err(|error| storage(path, &error))?;
+        let read = file.read(&mut buffer).map_err(|error| storage(path, &error))?;
         if read == 0 {
             break;
         }
@@ -454,19 +425,17 @@ pub fn sha256(
             return Err(Trouble::Stopped);
         }
     }
-    Ok(hash
-        .finalize()
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect())
+    Ok(hexadecimal(&hash.finalize()))
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    let digit = |value: u8| char::from_digit(value.into(), 16).unwrap_or('0');
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }
 
 /// Says which file could not be written or read, and why; a full disk in plain words.
 pub(crate) fn storage(path: &Path, error: &std::io::Error) -> Trouble {
-    let full = matches!(
-        error.kind(),
-        ErrorKind::StorageFull | ErrorKind::QuotaExceeded
-    );
+    let full = matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded);
     let failure = Failure::user(format!("{}: {error}", path.display()));
     Trouble::Storage(if full {
         failure.hint("The disk is full: free some space, or set HONE_MODELS to a folder on another disk. What was downloaded is kept.")
@@ -488,10 +457,7 @@ fn length(path: &Path) -> u64 {
 
 /// Tells whether a partial answer begins where the part file ends.
 fn starts_at(response: &Response, have: u64) -> bool {
-    let value = response
-        .headers()
-        .get(CONTENT_RANGE)
-        .and_then(|value| value.to_str().ok());
+    let value = response.headers().get(CONTENT_RANGE).and_then(|value| value.to_str().ok());
     let start = value.and_then(|value| value.strip_prefix("bytes ")?.split('-').next());
     start.and_then(|start| start.parse::<u64>().ok()) == Some(have)
 }
@@ -502,11 +468,7 @@ fn reason(error: &reqwest::Error) -> String {
     while let Some(inner) = cause.source() {
         cause = inner;
     }
-    if error.is_timeout() {
-        "no answer in time".to_owned()
-    } else {
-        cause.to_string()
-    }
+    if error.is_timeout() { "no answer in time".to_owned() } else { cause.to_string() }
 }
 
 #[derive(Deserialize)]
@@ -532,14 +494,10 @@ struct Lfs {
 fn parse_listing(text: &str) -> Result<Listing> {
     let raw: RawListing = serde_json::from_str(text)
         .map_err(|error| Failure::user(format!("the list of files is unreadable: {error}")))?;
-    let commit = raw
-        .sha
-        .filter(|sha| sha.len() == 40 && sha.chars().all(|c| c.is_ascii_hexdigit()));
+    let commit =
+        raw.sha.filter(|sha| sha.len() == 40 && sha.chars().all(|c| c.is_ascii_hexdigit()));
     let plain = |name: &str| !name.contains(['/', '\\', '?', '#', '%']) && !name.starts_with('.');
-    let files = raw
-        .siblings
-        .into_iter()
-        .filter(|sibling| plain(&sibling.rfilename));
+    let files = raw.siblings.into_iter().filter(|sibling| plain(&sibling.rfilename));
     let files = files.map(|sibling| {
         let lfs = sibling.lfs;
         RemoteFile {
@@ -548,8 +506,5 @@ fn parse_listing(text: &str) -> Result<Listing> {
             sha256: lfs.and_then(|lfs| lfs.sha256),
         }
     });
-    Ok(Listing {
-        revision: commit.unwrap_or_else(|| "main".to_owned()),
-        files: files.collect(),
-    })
+    Ok(Listing { revision: commit.unwrap_or_else(|| "main".to_owned()), files: files.collect() })
 }

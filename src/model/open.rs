@@ -83,20 +83,11 @@ pub fn open_in(places: &Places, name_or_path: &str) -> Result<Opened> {
     let path = Path::new(name_or_path);
     if path.exists() {
         let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-        let name = path
-            .file_stem()
-            .unwrap_or(path.as_os_str())
-            .to_string_lossy()
-            .into_owned();
+        let name = path.file_stem().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
         return open_path(&name, &path);
     }
-    if Path::new(name_or_path)
-        .extension()
-        .is_some_and(|end| end.eq_ignore_ascii_case("gguf"))
-    {
-        return Err(Failure::user(format!(
-            "{name_or_path}: there is no such file"
-        )));
+    if Path::new(name_or_path).extension().is_some_and(|end| end.eq_ignore_ascii_case("gguf")) {
+        return Err(Failure::user(format!("{name_or_path}: there is no such file")));
     }
     Err(Failure::user(format!("the model \"{name_or_path}\" is not installed"))
         .hint(format!("Run `hone model pull {name_or_path}`."))
@@ -125,11 +116,7 @@ pub fn find(places: &Places, name: &str) -> Result<Option<Manifest>> {
 /// # Errors
 /// Names the file that is missing, malformed or of an unsupported kind.
 pub fn open_path(name: &str, path: &Path) -> Result<Opened> {
-    if path.is_dir() {
-        open_folder(name, path)
-    } else {
-        open_gguf(name, path)
-    }
+    if path.is_dir() { open_folder(name, path) } else { open_gguf(name, path) }
 }
 
 fn open_gguf(name: &str, path: &Path) -> Result<Opened> {
@@ -146,14 +133,7 @@ fn open_gguf(name: &str, path: &Path) -> Result<Opened> {
         licence: file.text("general.license").map(str::to_owned),
         native_tools: template.has_native_tools(),
     };
-    join(
-        name,
-        tokenizer,
-        template,
-        config,
-        Box::new(file),
-        description,
-    )
+    join(name, tokenizer, template, config, Box::new(file), description)
 }
 
 fn open_folder(name: &str, folder: &Path) -> Result<Opened> {
@@ -179,14 +159,7 @@ fn open_folder(name: &str, folder: &Path) -> Result<Opened> {
         licence: card_licence(folder),
         native_tools: template.has_native_tools(),
     };
-    join(
-        name,
-        tokenizer,
-        template,
-        decoder,
-        Box::new(weights),
-        description,
-    )
+    join(name, tokenizer, template, decoder, Box::new(weights), description)
 }
 
 fn join(
@@ -201,13 +174,7 @@ fn join(
         .check_fits(config.vocab_size)
         .map_err(|failure| failure.context(description.path.display()))?;
     let codec = Codec::new(tokenizer, template);
-    Ok(Opened {
-        name: name.to_owned(),
-        config,
-        codec,
-        source,
-        description,
-    })
+    Ok(Opened { name: name.to_owned(), config, codec, source, description })
 }
 
 fn parameters(config: &DecoderConfig) -> u64 {
@@ -215,19 +182,14 @@ fn parameters(config: &DecoderConfig) -> u64 {
         let (rows, columns) = name.shape(config);
         (rows * columns) as u64
     };
-    crate::model::TensorName::all(config)
-        .into_iter()
-        .map(size)
-        .sum()
+    crate::model::TensorName::all(config).into_iter().map(size).sum()
 }
 
 /// The licence in the front matter of the model card, if the folder has one.
 fn card_licence(folder: &Path) -> Option<String> {
     let card = std::fs::read_to_string(folder.join("README.md")).ok()?;
     let front = card.strip_prefix("---")?.split("\n---").next()?;
-    let line = front
-        .lines()
-        .find_map(|line| line.strip_prefix("license:"))?;
+    let line = front.lines().find_map(|line| line.strip_prefix("license:"))?;
     Some(line.trim().to_owned())
 }
 
@@ -239,10 +201,7 @@ mod tests {
     use crate::pair::{Message, Role};
 
     fn places(folder: &Path) -> Places {
-        Places {
-            models: folder.join("models"),
-            hub_caches: vec![folder.join("hub")],
-        }
+        Places { models: folder.join("models"), hub_caches: vec![folder.join("hub")] }
     }
 
     #[test]
@@ -254,16 +213,10 @@ mod tests {
         let gguf = folder.path().join("toy.gguf");
         ToyGguf::new("llama").write(&gguf);
         let mut prompts = Vec::new();
-        for (path, name, kind) in [
-            (&hub, "toy-folder", Kind::Folder),
-            (&gguf, "toy", Kind::Gguf),
-        ] {
+        for (path, name, kind) in [(&hub, "toy-folder", Kind::Folder), (&gguf, "toy", Kind::Gguf)] {
             let mut opened = open_in(&places, path.to_str().unwrap()).unwrap();
-            assert_eq!(
-                (opened.name.as_str(), opened.description.kind),
-                (name, kind)
-            );
-            assert_eq!(opened.codec.stop_ids(), [2]);
+            assert_eq!((opened.name.as_str(), opened.description.kind), (name, kind));
+            assert_eq!(opened.codec.stop_ids(), [0, 2]);
             assert_eq!(opened.source.read(TensorName::FinalNorm).unwrap().len(), 32);
             let user = [Message::text(Role::User, "값은?")];
             prompts.push(opened.codec.encode_prompt(&user, &[]).unwrap());
@@ -300,9 +253,7 @@ mod tests {
         toy::hf_folder(folder.path(), "llama");
         let path = folder.path().join("tokenizer.json");
         let text = std::fs::read_to_string(&path).unwrap();
-        let text = text
-            .replace("\"id\":0", "\"id\":0")
-            .replace("\"a\":", "\"zz\":5000,\"a\":");
+        let text = text.replace("\"a\":", "\"zz\":5000,\"a\":");
         std::fs::write(&path, text).unwrap();
         let failure = open_path("toy", folder.path()).unwrap_err();
         assert!(failure.message.contains("only 264 rows"), "{failure}");

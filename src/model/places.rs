@@ -22,11 +22,7 @@ impl Places {
     /// # Errors
     /// When there is neither a home folder nor `HONE_MODELS`.
     pub fn from_environment() -> Result<Self> {
-        let set = |key: &str| {
-            std::env::var_os(key)
-                .filter(|v| !v.is_empty())
-                .map(PathBuf::from)
-        };
+        let set = |key: &str| std::env::var_os(key).filter(|v| !v.is_empty()).map(PathBuf::from);
         let home = etcetera::home_dir().ok();
         let models = match set("HONE_MODELS") {
             Some(folder) => folder,
@@ -50,9 +46,7 @@ impl Places {
     /// hold a `config.json`. The revision `refs/main` names is preferred.
     pub fn cached_snapshot(&self, repository: &str) -> Option<PathBuf> {
         let folder = format!("models--{}", repository.replace('/', "--"));
-        self.hub_caches
-            .iter()
-            .find_map(|cache| snapshot(&cache.join(&folder)))
+        self.hub_caches.iter().find_map(|cache| snapshot(&cache.join(&folder)))
     }
 }
 
@@ -62,11 +56,8 @@ fn snapshot(repository: &Path) -> Option<PathBuf> {
     let main = std::fs::read_to_string(repository.join("refs/main")).ok();
     let main = main.and_then(|revision| usable(snapshots.join(revision.trim())));
     main.or_else(|| {
-        let mut others: Vec<PathBuf> = std::fs::read_dir(&snapshots)
-            .ok()?
-            .flatten()
-            .map(|entry| entry.path())
-            .collect();
+        let mut others: Vec<PathBuf> =
+            std::fs::read_dir(&snapshots).ok()?.flatten().map(|entry| entry.path()).collect();
         others.sort();
         others.into_iter().find_map(usable)
     })
@@ -82,16 +73,10 @@ mod tests {
         let repository = cache.path().join("models--owner--name");
         for revision in ["aaa", "bbb"] {
             std::fs::create_dir_all(repository.join("snapshots").join(revision)).unwrap();
-            let config = repository
-                .join("snapshots")
-                .join(revision)
-                .join("config.json");
+            let config = repository.join("snapshots").join(revision).join("config.json");
             std::fs::write(config, "{}").unwrap();
         }
-        let places = Places {
-            models: cache.path().into(),
-            hub_caches: vec![cache.path().into()],
-        };
+        let places = Places { models: cache.path().into(), hub_caches: vec![cache.path().into()] };
         let found = |places: &Places| places.cached_snapshot("owner/name").unwrap();
         assert!(found(&places).ends_with("aaa"));
         std::fs::create_dir_all(repository.join("refs")).unwrap();

@@ -26,10 +26,7 @@ impl Options {
         let set = |key: &str| {
             std::env::var(key).is_ok_and(|value| !matches!(value.as_str(), "" | "0" | "false"))
         };
-        Self {
-            offline: offline || set("HONE_OFFLINE") || set("HF_HUB_OFFLINE"),
-            hub: None,
-        }
+        Self { offline: offline || set("HONE_OFFLINE") || set("HF_HUB_OFFLINE"), hub: None }
     }
 }
 
@@ -120,17 +117,10 @@ impl Staging {
         let lock_path = places.models.join(format!(".pull-{slug}.lock"));
         let lock = File::create(&lock_path).because(lock_path.display())?;
         if lock.try_lock().is_err() {
-            return Err(
-                Failure::user(format!("another hone is getting the model \"{slug}\""))
-                    .hint("Wait for it to end."),
-            );
+            return Err(Failure::user(format!("another hone is getting the model \"{slug}\""))
+                .hint("Wait for it to end."));
         }
-        Ok(Self {
-            folder,
-            target: places.models.join(slug),
-            _lock: lock,
-            lock_path,
-        })
+        Ok(Self { folder, target: places.models.join(slug), _lock: lock, lock_path })
     }
 
     /// Forgets what was downloaded of another revision.
@@ -165,10 +155,7 @@ impl Staging {
         if self.folder.exists() {
             std::fs::remove_dir_all(&self.folder).map_err(|error| storage(&self.folder, &error))?;
         }
-        Ok(Manifest {
-            path: self.target.join(path),
-            ..manifest
-        })
+        Ok(Manifest { path: self.target.join(path), ..manifest })
     }
 }
 
@@ -198,13 +185,9 @@ fn download_folder(
         let there = staging.folder.join(&file.name);
         // A file has its own name only after its checks.
         if !there.is_file() {
-            hub.download(
-                repository,
-                &listing.revision,
-                &file,
-                &staging.folder,
-                &mut |bytes| on(Progress::new("download", finished + bytes, total, "bytes")),
-            )?;
+            hub.download(repository, &listing.revision, &file, &staging.folder, &mut |bytes| {
+                on(Progress::new("download", finished + bytes, total, "bytes"))
+            })?;
         }
         finished += std::fs::metadata(&there).map_or(0, |data| data.len());
     }
@@ -216,7 +199,7 @@ fn chosen(files: &[RemoteFile]) -> Result<Vec<RemoteFile>> {
     let has = |name: &str| files.iter().any(|file| file.name == name);
     for needed in ["config.json", "tokenizer.json"] {
         if !has(needed) {
-            let gguf = files.iter().any(|file| file.name.ends_with(".gguf"));
+            let gguf = files.iter().any(|file| file.name.to_lowercase().ends_with(".gguf"));
             let failure = Failure::user(format!("the repository has no {needed}"));
             return Err(if gguf {
                 failure.hint("It holds GGUF files: download one and run `hone model add FILE`.")
@@ -242,19 +225,13 @@ fn chosen(files: &[RemoteFile]) -> Result<Vec<RemoteFile>> {
         return Err(Failure::user("the repository has no model*.safetensors")
             .hint("Weights stored as pytorch_model.bin are not read."));
     }
-    Ok(files
-        .iter()
-        .filter(|file| wanted(&file.name))
-        .cloned()
-        .collect())
+    Ok(files.iter().filter(|file| wanted(&file.name)).cloned().collect())
 }
 
 /// Refuses early when the disk cannot hold what is still missing.
 fn check_space(folder: &Path, total: u64) -> Result<(), Trouble> {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-    let there: u64 = entries
-        .filter_map(|entry| Some(entry.metadata().ok()?.len()))
-        .sum();
+    let there: u64 = entries.filter_map(|entry| Some(entry.metadata().ok()?.len())).sum();
     let missing = total.saturating_sub(there);
     match free_space(folder) {
         Some(free) if free < missing => Err(Trouble::Storage(
@@ -283,18 +260,14 @@ fn free_space(_folder: &Path) -> Option<u64> {
 
 fn ended(trouble: Trouble, name: &str) -> Failure {
     match trouble {
-        Trouble::Stopped => Failure::user("the download was stopped").hint(format!(
-            "Run `hone model pull {name}` again: it goes on where it stopped."
-        )),
+        Trouble::Stopped => Failure::user("the download was stopped")
+            .hint(format!("Run `hone model pull {name}` again: it goes on where it stopped.")),
         Trouble::Storage(failure) | Trouble::Source(failure) => failure,
     }
 }
 
 fn unknown(name: &str) -> Failure {
-    let short: Vec<&str> = registry::SHORT_NAMES
-        .iter()
-        .map(|(short, _)| *short)
-        .collect();
+    let short: Vec<&str> = registry::SHORT_NAMES.iter().map(|(short, _)| *short).collect();
     Failure::user(format!("\"{name}\" is no model this program can get")).hint(format!(
         "Give one of {}, or OWNER/NAME of a model on the Hugging Face hub.",
         short.join(", ")
@@ -302,14 +275,10 @@ fn unknown(name: &str) -> Failure {
 }
 
 fn nothing_worked(name: &str, tried: Vec<Failure>) -> Failure {
-    let reasons: Vec<String> = tried
-        .iter()
-        .map(|failure| format!("\n  - {}", failure.message))
-        .collect();
-    let mut failure = Failure::user(format!(
-        "no source has the model \"{name}\"{}",
-        reasons.concat()
-    ));
+    let reasons: Vec<String> =
+        tried.iter().map(|failure| format!("\n  - {}", failure.message)).collect();
+    let mut failure =
+        Failure::user(format!("no source has the model \"{name}\"{}", reasons.concat()));
     for hint in tried.into_iter().flat_map(|failure| failure.hints) {
         if !failure.hints.contains(&hint) {
             failure = failure.hint(hint);
@@ -328,11 +297,7 @@ mod tests {
     use super::*;
 
     fn files(names: &[&str]) -> Vec<RemoteFile> {
-        let file = |name: &&str| RemoteFile {
-            name: (*name).to_owned(),
-            size: None,
-            sha256: None,
-        };
+        let file = |name: &&str| RemoteFile { name: (*name).to_owned(), size: None, sha256: None };
         names.iter().map(file).collect()
     }
 
@@ -353,18 +318,10 @@ mod tests {
             "README.md",
             "vocab.json",
         ]);
-        let expected = [
-            "config.json",
-            "tokenizer.json",
-            "model.safetensors",
-            "README.md",
-        ];
+        let expected = ["config.json", "tokenizer.json", "model.safetensors", "README.md"];
         assert_eq!(names(&chosen(&all).unwrap()), expected);
-        let shards: Vec<RemoteFile> = all
-            .iter()
-            .filter(|file| file.name != "model.safetensors")
-            .cloned()
-            .collect();
+        let shards: Vec<RemoteFile> =
+            all.iter().filter(|file| file.name != "model.safetensors").cloned().collect();
         let shards = chosen(&shards).unwrap();
         assert!(names(&shards).contains(&"model-00001-of-00002.safetensors"));
         assert!(names(&shards).contains(&"model.safetensors.index.json"));
@@ -375,25 +332,15 @@ mod tests {
     fn repositories_without_usable_weights_are_refused() {
         let gguf = chosen(&files(&["model-q4.gguf", "README.md"])).unwrap_err();
         assert!(gguf.hints[0].contains("hone model add"), "{gguf:?}");
-        let old = chosen(&files(&[
-            "config.json",
-            "tokenizer.json",
-            "pytorch_model.bin",
-        ]));
+        let old = chosen(&files(&["config.json", "tokenizer.json", "pytorch_model.bin"]));
         assert!(old.unwrap_err().message.contains("safetensors"));
     }
 
     #[test]
     fn offline_lists_what_was_looked_at() {
         let folder = tempfile::tempdir().unwrap();
-        let places = Places {
-            models: folder.path().join("models"),
-            hub_caches: Vec::new(),
-        };
-        let options = Options {
-            offline: true,
-            hub: None,
-        };
+        let places = Places { models: folder.path().join("models"), hub_caches: Vec::new() };
+        let options = Options { offline: true, hub: None };
         let failure = pull(&places, "smollm2-135m", &options, &mut go_on).unwrap_err();
         assert!(failure.message.contains("offline"), "{failure}");
         assert!(!places.models.exists());

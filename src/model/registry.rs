@@ -1,6 +1,5 @@
 //! The models this program knows: short names, and a small manifest for each one installed.
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -60,9 +59,7 @@ pub fn repository(name: &str) -> Option<String> {
 /// The folder name of a model; `None` when the name could lead out of the model folder.
 pub fn slug(name: &str) -> Option<String> {
     let slug = name.replace('/', "--");
-    let short = SHORT_NAMES
-        .iter()
-        .find(|(_, repository)| *repository == name);
+    let short = SHORT_NAMES.iter().find(|(_, repository)| *repository == name);
     let slug = short.map_or(slug, |(short, _)| (*short).to_owned());
     (name.matches('/').count() <= 1 && is_plain(&slug)).then_some(slug)
 }
@@ -111,10 +108,7 @@ pub fn list(places: &Places) -> Result<(Vec<Manifest>, Vec<Failure>)> {
             return Ok((manifests, broken));
         }
         Err(error) => {
-            return Err(Failure::user(format!(
-                "{}: {error}",
-                places.models.display()
-            )));
+            return Err(Failure::user(format!("{}: {error}", places.models.display())));
         }
     };
     for entry in entries.flatten() {
@@ -210,10 +204,7 @@ pub(crate) fn save(places: &Places, slug: &str, manifest: Manifest) -> Result<Ma
     let folder = places.models.join(slug);
     std::fs::create_dir_all(&folder).because(folder.display())?;
     write_manifest(&folder, &manifest)?;
-    Ok(Manifest {
-        path: folder.join(&manifest.path),
-        ..manifest
-    })
+    Ok(Manifest { path: folder.join(&manifest.path), ..manifest })
 }
 
 /// Writes `model.json` whole or not at all.
@@ -221,10 +212,10 @@ pub(crate) fn write_manifest(folder: &Path, manifest: &Manifest) -> Result<()> {
     let text = serde_json::to_string_pretty(manifest)
         .map_err(|error| Failure::defect(format!("manifest: {error}")))?;
     let path = folder.join(MANIFEST);
-    let mut file = tempfile::NamedTempFile::new_in(folder).because(folder.display())?;
-    file.write_all(text.as_bytes()).because(path.display())?;
-    file.persist(&path).because(path.display())?;
-    Ok(())
+    // Not a private temporary file: other users of a shared model folder must be able to read it.
+    let new = folder.join("model.json.new");
+    std::fs::write(&new, text).because(new.display())?;
+    std::fs::rename(&new, &path).because(path.display())
 }
 
 /// Moves a finished folder to its place; what stood there gives way.
@@ -257,10 +248,7 @@ mod tests {
         for (name, expected) in cases {
             assert_eq!(slug(name).as_deref(), expected, "{name}");
         }
-        assert_eq!(
-            repository("qwen2.5-0.5b").as_deref(),
-            Some("Qwen/Qwen2.5-0.5B-Instruct")
-        );
+        assert_eq!(repository("qwen2.5-0.5b").as_deref(), Some("Qwen/Qwen2.5-0.5B-Instruct"));
         assert_eq!(repository("toy"), None);
         assert_eq!(repository("../x"), None);
     }
@@ -268,10 +256,7 @@ mod tests {
     #[test]
     fn models_are_added_in_place_or_copied_and_listed() {
         let folder = tempfile::tempdir().unwrap();
-        let places = Places {
-            models: folder.path().join("models"),
-            hub_caches: Vec::new(),
-        };
+        let places = Places { models: folder.path().join("models"), hub_caches: Vec::new() };
         let gguf = folder.path().join("toy.gguf");
         ToyGguf::new("llama").write(&gguf);
         let hub = folder.path().join("hub");
@@ -282,17 +267,11 @@ mod tests {
         assert!(copied.path.starts_with(&places.models));
         std::fs::remove_dir_all(&hub).unwrap();
         assert_eq!(open::open_in(&places, "mine").unwrap().config.layers, 2);
-        assert_eq!(
-            open::open_in(&places, "toy").unwrap().description.path,
-            added.path
-        );
+        assert_eq!(open::open_in(&places, "toy").unwrap().description.path, added.path);
         std::fs::create_dir_all(places.models.join("broken")).unwrap();
         std::fs::write(places.models.join("broken/model.json"), "{").unwrap();
         let (manifests, broken) = list(&places).unwrap();
-        let names: Vec<&str> = manifests
-            .iter()
-            .map(|manifest| manifest.name.as_str())
-            .collect();
+        let names: Vec<&str> = manifests.iter().map(|manifest| manifest.name.as_str()).collect();
         assert_eq!(names, ["mine", "toy"]);
         assert!(broken[0].message.contains("broken"), "{broken:?}");
     }
@@ -300,17 +279,11 @@ mod tests {
     #[test]
     fn an_unusable_model_or_a_taken_name_is_refused() {
         let folder = tempfile::tempdir().unwrap();
-        let places = Places {
-            models: folder.path().join("models"),
-            hub_caches: Vec::new(),
-        };
+        let places = Places { models: folder.path().join("models"), hub_caches: Vec::new() };
         let junk = folder.path().join("junk.gguf");
         std::fs::write(&junk, "no model").unwrap();
         assert!(add(&places, &junk, None, false).is_err());
-        assert!(
-            !places.models.exists(),
-            "nothing is written for a model that is refused"
-        );
+        assert!(!places.models.exists(), "nothing is written for a model that is refused");
         let gguf = folder.path().join("toy.gguf");
         ToyGguf::new("llama").write(&gguf);
         add(&places, &gguf, None, false).unwrap();

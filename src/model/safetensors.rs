@@ -81,9 +81,7 @@ impl SafetensorsFolder {
         };
         for name in weight_files(folder)? {
             let path = folder.join(&name);
-            opened
-                .add_file(&path)
-                .map_err(|failure| failure.context(path.display()))?;
+            opened.add_file(&path).map_err(|failure| failure.context(path.display()))?;
         }
         if !config.tied_head && !opened.tensors.contains_key(&TensorName::Head.to_string()) {
             // `tie_word_embeddings` is true where the key is absent in older configurations.
@@ -123,10 +121,7 @@ impl SafetensorsFolder {
     fn add_file(&mut self, path: &Path) -> Result<()> {
         const LONGEST_HEADER: u64 = 100_000_000;
         let mut file = File::open(path).because("cannot open the file")?;
-        let length = file
-            .metadata()
-            .because("cannot read the file's size")?
-            .len();
+        let length = file.metadata().because("cannot read the file's size")?.len();
         let mut count = [0; 8];
         file.read_exact(&mut count).map_err(|_| cut_off("header"))?;
         let header_length = u64::from_le_bytes(count);
@@ -134,8 +129,7 @@ impl SafetensorsFolder {
             return Err(cut_off("header"));
         }
         let mut header = vec![0; header_length as usize];
-        file.read_exact(&mut header)
-            .map_err(|_| cut_off("header"))?;
+        file.read_exact(&mut header).map_err(|_| cut_off("header"))?;
         let entries: serde_json::Map<String, Value> =
             serde_json::from_slice(&header).because("the header is no JSON")?;
         for (name, value) in entries {
@@ -144,13 +138,13 @@ impl SafetensorsFolder {
             }
             let entry: Entry =
                 serde_json::from_value(value).because(format!("tensor \"{name}\""))?;
-            self.add_tensor(name, &entry, header_length + 8, length)?;
+            self.add_tensor(&name, &entry, header_length + 8, length)?;
         }
         self.files.push((path.to_owned(), file));
         Ok(())
     }
 
-    fn add_tensor(&mut self, name: String, entry: &Entry, base: u64, length: u64) -> Result<()> {
+    fn add_tensor(&mut self, name: &str, entry: &Entry, base: u64, length: u64) -> Result<()> {
         let kind = match entry.dtype.as_str() {
             "F32" => Kind::F32,
             "F16" => Kind::F16,
@@ -163,16 +157,10 @@ impl SafetensorsFolder {
             }
         };
         let wanted = TensorName::all(&self.config).into_iter();
-        let wanted = wanted
-            .chain([TensorName::Head])
-            .find(|known| known.to_string() == name);
+        let wanted = wanted.chain([TensorName::Head]).find(|known| known.to_string() == name);
         if let Some(known) = wanted {
             let (rows, columns) = known.shape(&self.config);
-            let expected = if columns == 1 {
-                vec![rows]
-            } else {
-                vec![rows, columns]
-            };
+            let expected = if columns == 1 { vec![rows] } else { vec![rows, columns] };
             if entry.shape != expected {
                 return Err(Failure::user(format!(
                     "tensor \"{name}\" has shape {:?}, expected {expected:?}",
@@ -186,21 +174,15 @@ impl SafetensorsFolder {
             )));
         }
         let (start, end) = entry.data_offsets;
-        let elements = entry
-            .shape
-            .iter()
-            .try_fold(1_u64, |all, size| all.checked_mul(*size as u64));
+        let elements =
+            entry.shape.iter().try_fold(1_u64, |all, size| all.checked_mul(*size as u64));
         let bytes = elements.and_then(|elements| elements.checked_mul(kind.bytes() as u64));
         if bytes != end.checked_sub(start) || base.checked_add(end).is_none_or(|end| end > length) {
             return Err(cut_off(&format!("tensor \"{name}\"")));
         }
         self.parameters += elements.unwrap_or(0);
-        let place = Place {
-            file: self.files.len(),
-            kind,
-            start: base + start,
-        };
-        if self.tensors.insert(name.clone(), place).is_some() {
+        let place = Place { file: self.files.len(), kind, start: base + start };
+        if self.tensors.insert(name.to_owned(), place).is_some() {
             return Err(Failure::user(format!("tensor \"{name}\" is stored twice")));
         }
         Ok(())
@@ -221,17 +203,9 @@ impl TensorSource for SafetensorsFolder {
     ) -> Result<Vec<f32>> {
         const CHUNK: usize = 1 << 22;
         let (_, width) = name.shape(&self.config);
-        let missing = || {
-            Failure::user(format!(
-                "{}: tensor \"{name}\" is missing",
-                self.folder.display()
-            ))
-        };
-        let place = self
-            .tensors
-            .get(&name.to_string())
-            .cloned()
-            .ok_or_else(missing)?;
+        let missing =
+            || Failure::user(format!("{}: tensor \"{name}\" is missing", self.folder.display()));
+        let place = self.tensors.get(&name.to_string()).cloned().ok_or_else(missing)?;
         let (path, file) = self
             .files
             .get_mut(place.file)
@@ -276,26 +250,19 @@ pub fn weight_files(folder: &Path) -> Result<Vec<String>> {
         return Ok(vec![SINGLE.to_owned()]);
     }
     if !index.is_file() {
-        return Err(Failure::user(format!(
-            "{}: there is no model.safetensors",
-            folder.display()
-        ))
-        .hint("Weights stored as pytorch_model.bin are not read; get a model with safetensors."));
+        return Err(Failure::user(format!("{}: there is no model.safetensors", folder.display()))
+            .hint(
+                "Weights stored as pytorch_model.bin are not read; get a model with safetensors.",
+            ));
     }
     let text = std::fs::read(&index).because(index.display())?;
     let parsed: Value = serde_json::from_slice(&text).because(index.display())?;
     let map = parsed.get("weight_map").and_then(Value::as_object);
-    let names: BTreeSet<&str> = map
-        .into_iter()
-        .flat_map(|map| map.values())
-        .filter_map(Value::as_str)
-        .collect();
+    let names: BTreeSet<&str> =
+        map.into_iter().flat_map(|map| map.values()).filter_map(Value::as_str).collect();
     let plain = |name: &&str| !name.contains(['/', '\\']) && name.ends_with(".safetensors");
     if names.is_empty() || !names.iter().all(plain) {
-        return Err(Failure::user(format!(
-            "{}: no usable \"weight_map\"",
-            index.display()
-        )));
+        return Err(Failure::user(format!("{}: no usable \"weight_map\"", index.display())));
     }
     Ok(names.into_iter().map(str::to_owned).collect())
 }
@@ -329,10 +296,7 @@ mod tests {
         }
         let rows = weights.read_rows(TensorName::Up(1), 32, 3..5).unwrap();
         assert_eq!(rows, weights.read(TensorName::Up(1)).unwrap()[96..160]);
-        assert_eq!(
-            weights.tensor_types(),
-            [("BF16".to_owned(), 2 + 2 * 12)].into()
-        );
+        assert_eq!(weights.tensor_types(), [("BF16".to_owned(), 2 + 2 * 12)].into());
     }
 
     #[test]
@@ -348,20 +312,11 @@ mod tests {
                 map.insert(name.clone(), file.into());
             }
         }
-        let whole = open(folder.path())
-            .unwrap()
-            .read(TensorName::Down(1))
-            .unwrap();
+        let whole = open(folder.path()).unwrap().read(TensorName::Down(1)).unwrap();
         std::fs::remove_file(folder.path().join("model.safetensors")).unwrap();
         let index = folder.path().join("model.safetensors.index.json");
         std::fs::write(&index, serde_json::json!({"weight_map": map}).to_string()).unwrap();
-        assert_eq!(
-            open(folder.path())
-                .unwrap()
-                .read(TensorName::Down(1))
-                .unwrap(),
-            whole
-        );
+        assert_eq!(open(folder.path()).unwrap().read(TensorName::Down(1)).unwrap(), whole);
         let outside = serde_json::json!({"weight_map": {"x": "../b.safetensors"}}).to_string();
         std::fs::write(&index, outside).unwrap();
         assert!(open(folder.path()).is_err());
@@ -372,14 +327,8 @@ mod tests {
         type Change = fn(&mut Vec<(String, Vec<usize>, Vec<f32>)>);
         let cases: [(Change, &str); 4] = [
             (|all| drop(all.pop()), "is missing"),
-            (
-                |all| all[0].1 = vec![32, toy::VOCABULARY],
-                "expected [264, 32]",
-            ),
-            (
-                |all| all[5].0 = "model.layers.0.self_attn.q_norm.weight".to_owned(),
-                "no part of",
-            ),
+            (|all| all[0].1 = vec![32, toy::VOCABULARY], "expected [264, 32]"),
+            (|all| all[5].0 = "model.layers.0.self_attn.q_norm.weight".to_owned(), "no part of"),
             (|all| all[1].2.truncate(31), "ends before"),
         ];
         for (change, expected) in cases {
@@ -387,11 +336,8 @@ mod tests {
             toy::hf_folder(folder.path(), "llama");
             let mut tensors = toy::hf_tensors("llama");
             change(&mut tensors);
-            std::fs::write(
-                folder.path().join("model.safetensors"),
-                toy::safetensors(&tensors),
-            )
-            .unwrap();
+            std::fs::write(folder.path().join("model.safetensors"), toy::safetensors(&tensors))
+                .unwrap();
             let failure = open(folder.path()).unwrap_err();
             assert!(failure.message.contains(expected), "{failure}");
         }

@@ -50,12 +50,7 @@ impl TensorName {
     pub fn all(config: &DecoderConfig) -> Vec<Self> {
         let mut names = vec![Self::Embedding];
         for i in 0..config.layers {
-            names.extend([
-                Self::AttentionNorm(i),
-                Self::Query(i),
-                Self::Key(i),
-                Self::Value(i),
-            ]);
+            names.extend([Self::AttentionNorm(i), Self::Query(i), Self::Key(i), Self::Value(i)]);
             if config.qkv_bias {
                 names.extend([Self::QueryBias(i), Self::KeyBias(i), Self::ValueBias(i)]);
             }
@@ -130,9 +125,6 @@ pub trait TensorSource {
         rows: Range<usize>,
     ) -> Result<Vec<f32>> {
         let whole = self.read(name)?;
-        Ok(whole
-            .get(rows.start * width..rows.end * width)
-            .map(<[f32]>::to_vec)
-            .unwrap_or_default())
+        Ok(whole.get(rows.start * width..rows.end * width).map(<[f32]>::to_vec).unwrap_or_default())
     }
 }

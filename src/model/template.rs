@@ -90,17 +90,13 @@ impl ChatTemplate {
         let token = |key: &str| {
             let value = settings.get(key);
             let text = value.and_then(|value| value.get("content").or(Some(value)));
-            text.and_then(serde_json::Value::as_str)
-                .unwrap_or_default()
-                .to_owned()
+            text.and_then(serde_json::Value::as_str).unwrap_or_default().to_owned()
         };
         let file = std::fs::read_to_string(folder.join("chat_template.jinja")).ok();
         let stored = settings.get("chat_template");
         let named = |name: &str| {
             let list = stored?.as_array()?;
-            let entry = list
-                .iter()
-                .find(|entry| entry.get("name").is_some_and(|n| n == name))?;
+            let entry = list.iter().find(|entry| entry.get("name").is_some_and(|n| n == name))?;
             entry.get("template")?.as_str()
         };
         let main = file
@@ -108,13 +104,8 @@ impl ChatTemplate {
             .or_else(|| stored.and_then(serde_json::Value::as_str))
             .or_else(|| named("default"))
             .ok_or_else(|| no_template(&folder.display().to_string()))?;
-        Self::new(
-            main,
-            named("tool_use"),
-            &token("bos_token"),
-            &token("eos_token"),
-        )
-        .map_err(|failure| failure.context(folder.display()))
+        Self::new(main, named("tool_use"), &token("bos_token"), &token("eos_token"))
+            .map_err(|failure| failure.context(folder.display()))
     }
 
     /// Reads the template in a GGUF file's metadata.
@@ -127,23 +118,15 @@ impl ChatTemplate {
             .ok_or_else(|| no_template(&file.path().display().to_string()))?;
         let token = |key: &str| {
             let id = file.number(&format!("tokenizer.ggml.{key}_token_id"))?;
-            match file
-                .array("tokenizer.ggml.tokens")?
-                .get(usize::try_from(id).ok()?)?
-            {
+            match file.array("tokenizer.ggml.tokens")?.get(usize::try_from(id).ok()?)? {
                 candle_core::quantized::gguf_file::Value::String(text) => Some(text.as_str()),
                 _ => None,
             }
         };
         let with_tools = file.text("tokenizer.chat_template.tool_use");
         let (beginning, ending) = (token("bos"), token("eos"));
-        Self::new(
-            source,
-            with_tools,
-            beginning.unwrap_or_default(),
-            ending.unwrap_or_default(),
-        )
-        .map_err(|failure| failure.context(file.path().display()))
+        Self::new(source, with_tools, beginning.unwrap_or_default(), ending.unwrap_or_default())
+            .map_err(|failure| failure.context(file.path().display()))
     }
 
     /// Writes a conversation as the model was trained to read it. `add_generation_prompt` opens
@@ -197,16 +180,8 @@ impl ChatTemplate {
         tools: &[Tool],
         add_generation_prompt: bool,
     ) -> Result<String> {
-        let name = if self.separate_tools && !tools.is_empty() {
-            WITH_TOOLS
-        } else {
-            MAIN
-        };
-        let tools = if tools.is_empty() {
-            Value::from(())
-        } else {
-            Value::from(Serde(tools))
-        };
+        let name = if self.separate_tools && !tools.is_empty() { WITH_TOOLS } else { MAIN };
+        let tools = if tools.is_empty() { Value::from(()) } else { Value::from(Serde(tools)) };
         let variables = context! {
             messages => Value::from(Serde(messages)),
             tools => tools,
@@ -214,10 +189,7 @@ impl ChatTemplate {
             bos_token => self.beginning.as_str(),
             eos_token => self.ending.as_str(),
         };
-        let rendered = self
-            .environment
-            .get_template(name)
-            .and_then(|t| t.render(variables));
+        let rendered = self.environment.get_template(name).and_then(|t| t.render(variables));
         rendered.map_err(|error| {
             Failure::user(describe(name, &error))
                 .hint("The model's template does not accept this order or kind of turns.")
@@ -239,11 +211,9 @@ impl ChatTemplate {
         let written = hermes::call_text(&call.function);
         let user = Message::text(Role::User, "x");
         let answer = Message::calls(vec![call]);
-        let result = Message {
-            name: Some(NAME.to_owned()),
-            ..Message::text(Role::Tool, RESULT)
-        };
-        let offered = self.render_as_is(std::slice::from_ref(&user), &[tool.clone()], true);
+        let result = Message { name: Some(NAME.to_owned()), ..Message::text(Role::Tool, RESULT) };
+        let offered =
+            self.render_as_is(std::slice::from_ref(&user), std::slice::from_ref(&tool), true);
         let called = self.render_as_is(&[user, answer, result], &[tool], true);
         offered.is_ok_and(|text| text.contains(NAME))
             && called.is_ok_and(|text| text.contains(&written) && text.contains(RESULT))
@@ -257,13 +227,8 @@ fn no_template(place: &str) -> Failure {
 
 /// Message, line and innermost cause of a template error.
 fn describe(name: &str, error: &minijinja::Error) -> String {
-    let line = error
-        .line()
-        .map(|line| format!(", line {line}"))
-        .unwrap_or_default();
-    let reason = error
-        .detail()
-        .map_or_else(|| error.kind().to_string(), str::to_owned);
+    let line = error.line().map(|line| format!(", line {line}")).unwrap_or_default();
+    let reason = error.detail().map_or_else(|| error.kind().to_string(), str::to_owned);
     format!("{name}{line}: {reason}")
 }
 

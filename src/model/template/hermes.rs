@@ -34,11 +34,7 @@ pub fn tools_text(tools: &[Tool]) -> String {
 /// system turn, calls become the assistant's text, results become the user's.
 pub fn plain_turns(messages: &[Message], tools: &[Tool]) -> Vec<Message> {
     let mut turns: Vec<Message> = Vec::with_capacity(messages.len() + 1);
-    if !tools.is_empty()
-        && messages
-            .first()
-            .is_none_or(|first| first.role != Role::System)
-    {
+    if !tools.is_empty() && messages.first().is_none_or(|first| first.role != Role::System) {
         turns.push(Message::text(Role::System, tools_text(tools)));
     }
     let mut follows_result = false;
@@ -57,12 +53,7 @@ pub fn plain_turns(messages: &[Message], tools: &[Tool]) -> Vec<Message> {
                 if !content.is_empty() || message.tool_calls.is_empty() {
                     parts.push(content.to_owned());
                 }
-                parts.extend(
-                    message
-                        .tool_calls
-                        .iter()
-                        .map(|call| call_text(&call.function)),
-                );
+                parts.extend(message.tool_calls.iter().map(|call| call_text(&call.function)));
                 turns.push(Message::text(Role::Assistant, parts.join("\n")));
             }
             Role::Tool => {
@@ -87,10 +78,7 @@ fn tool_line(tool: &Tool) -> String {
     let mut entries = serde_json::Map::new();
     entries.insert("name".to_owned(), function.name.as_str().into());
     if !function.description.is_empty() {
-        entries.insert(
-            "description".to_owned(),
-            function.description.as_str().into(),
-        );
+        entries.insert("description".to_owned(), function.description.as_str().into());
     }
     if !function.parameters.is_null() {
         entries.insert("parameters".to_owned(), function.parameters.clone());
@@ -133,16 +121,7 @@ mod tests {
         ];
         let turns = plain_turns(&messages, &[tool()]);
         let roles: Vec<Role> = turns.iter().map(|turn| turn.role).collect();
-        assert_eq!(
-            roles,
-            [
-                Role::System,
-                Role::User,
-                Role::Assistant,
-                Role::User,
-                Role::Assistant
-            ]
-        );
+        assert_eq!(roles, [Role::System, Role::User, Role::Assistant, Role::User, Role::Assistant]);
         assert!(
             turns[0]
                 .content
@@ -177,10 +156,6 @@ mod tests {
             ..Message::calls(vec![call("call_1", "사무실")])
         };
         let turns = plain_turns(&[message], &[]);
-        assert!(
-            turns[0]
-                .content
-                .starts_with("찾아보겠습니다.\n<tool_call>\n")
-        );
+        assert!(turns[0].content.starts_with("찾아보겠습니다.\n<tool_call>\n"));
     }
 }

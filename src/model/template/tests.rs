@@ -15,11 +15,7 @@ fn tool() -> Tool {
 
 fn call() -> Message {
     let arguments = json!({"용도": "it's <b> & \"c\"", "n": 1.0});
-    Message::calls(vec![ToolCall::new(
-        "call_1",
-        "find",
-        arguments.as_object().unwrap().clone(),
-    )])
+    Message::calls(vec![ToolCall::new("call_1", "find", arguments.as_object().unwrap().clone())])
 }
 
 fn render(source: &str, messages: &[Message], tools: &[Tool]) -> Result<String> {
@@ -57,18 +53,10 @@ fn a_template_without_tools_is_given_plain_turns() {
     assert!(!template.has_native_tools());
     let messages = [Message::text(Role::User, "찾아 줘"), call()];
     let text = template.render(&messages, &[tool()], false).unwrap();
-    assert!(
-        text.starts_with("<|im_start|>system\nTools:\n<tools>\n{\"name\": \"find\""),
-        "{text}"
-    );
-    assert!(
-        !text.contains("Be kind."),
-        "the template's own system turn gives way"
-    );
+    assert!(text.starts_with("<|im_start|>system\nTools:\n<tools>\n{\"name\": \"find\""), "{text}");
+    assert!(!text.contains("Be kind."), "the template's own system turn gives way");
     assert!(text.ends_with("</tool_call><|im_end|>\n"), "{text}");
-    let plain = template
-        .render(&[Message::text(Role::User, "x")], &[], true)
-        .unwrap();
+    let plain = template.render(&[Message::text(Role::User, "x")], &[], true).unwrap();
     assert!(plain.starts_with("<|im_start|>system\nBe kind."), "{plain}");
 }
 
@@ -78,39 +66,21 @@ fn python_habits_of_templates_work() {
     let cases = [
         ("{{ messages[0]['content'].strip().upper() }}", "A B"),
         ("{{ messages[0].content.split(' ')[1] }}", "A"),
-        (
-            "{% for k, v in {'a': 1}.items() %}{{ k }}={{ v }}{% endfor %}",
-            "a=1",
-        ),
+        ("{% for k, v in {'a': 1}.items() %}{{ k }}={{ v }}{% endfor %}", "a=1"),
         (
             "{%- set ns = namespace(n=0) -%}{% for m in messages %}{% set ns.n = ns.n + 1 %}{% endfor %}{{ ns.n }}",
             "1",
         ),
-        (
-            "{% for i in range(5) %}{% if i == 2 %}{% break %}{% endif %}{{ i }}{% endfor %}",
-            "01",
-        ),
+        ("{% for i in range(5) %}{% if i == 2 %}{% break %}{% endif %}{{ i }}{% endfor %}", "01"),
         (
             "{% for i in range(3) %}\n    {% if i == 1 %}\n{{ i }}\n    {% endif %}\n{% endfor %}",
             "1\n",
         ),
         ("{{ bos_token + 'x' + eos_token }}", "<s>x</s>"),
-        (
-            "{% if tools is defined and tools is not none %}t{% else %}-{% endif %}",
-            "-",
-        ),
-        (
-            "{% if messages[0].tool_calls %}c{% endif %}{{ messages[0].content is string }}",
-            "True",
-        ),
-        (
-            "{{ messages[1:] | length }}{{ messages[-1].role }}",
-            "0user",
-        ),
-        (
-            "{{ {'b': [1, 'ㄱ']} | tojson(indent=2) }}",
-            "{\n  \"b\": [\n    1,\n    \"ㄱ\"\n  ]\n}",
-        ),
+        ("{% if tools is defined and tools is not none %}t{% else %}-{% endif %}", "-"),
+        ("{% if messages[0].tool_calls %}c{% endif %}{{ messages[0].content is string }}", "True"),
+        ("{{ messages[1:] | length }}{{ messages[-1].role }}", "0user"),
+        ("{{ {'b': [1, 'ㄱ']} | tojson(indent=2) }}", "{\n  \"b\": [\n    1,\n    \"ㄱ\"\n  ]\n}"),
         ("{% macro m(x) %}<{{ x }}>{% endmacro %}{{ m('a') }}", "<a>"),
         ("{% generation %}x{% endgeneration %}", "x"),
         ("{{ 'a\\n' }}", "a\n"),
@@ -125,15 +95,9 @@ fn python_habits_of_templates_work() {
 fn a_refusal_gives_the_template_s_own_words() {
     let source = "x\n{{ raise_exception('roles must alternate') }}";
     let failure = render(source, &[Message::text(Role::User, "x")], &[]).unwrap_err();
-    assert_eq!(
-        failure.message,
-        "chat template, line 2: roles must alternate"
-    );
+    assert_eq!(failure.message, "chat template, line 2: roles must alternate");
     let failure = render("a\n{% if %}", &[], &[]).unwrap_err();
-    assert!(
-        failure.message.starts_with("chat template, line 2: "),
-        "{failure}"
-    );
+    assert!(failure.message.starts_with("chat template, line 2: "), "{failure}");
 }
 
 #[test]
@@ -167,10 +131,5 @@ fn folders_keep_templates_in_three_places() {
     write("chat_template.jinja", "three");
     assert_eq!(rendered().unwrap(), "three");
     write("tokenizer_config.json", "{");
-    assert!(
-        rendered()
-            .unwrap_err()
-            .message
-            .contains("tokenizer_config.json")
-    );
+    assert!(rendered().unwrap_err().message.contains("tokenizer_config.json"));
 }

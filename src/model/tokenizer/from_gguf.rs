@@ -54,9 +54,7 @@ pub(super) fn build(file: &GgufFile) -> Result<tokenizers::Tokenizer> {
     let flavour = Flavour::of(file.text("tokenizer.ggml.pre").unwrap_or("default"))?;
     let model = BPE::builder()
         .vocab_and_merges(
-            vocabulary
-                .into_iter()
-                .collect::<tokenizers::models::bpe::Vocab>(),
+            vocabulary.into_iter().collect::<tokenizers::models::bpe::Vocab>(),
             merges,
         )
         .ignore_merges(flavour.whole_words_first)
@@ -68,13 +66,9 @@ pub(super) fn build(file: &GgufFile) -> Result<tokenizers::Tokenizer> {
     tokenizer.with_post_processor(Some(ByteLevel::new(false, false, false)));
     if flavour.composes {
         let composed: NormalizerWrapper = NFC.into();
-        tokenizer
-            .with_normalizer(Some(composed))
-            .because("tokenizer")?;
+        tokenizer.with_normalizer(Some(composed)).because("tokenizer")?;
     }
-    tokenizer
-        .add_tokens(added(file, &tokens))
-        .because("tokenizer")?;
+    tokenizer.add_tokens(added(file, &tokens)).because("tokenizer")?;
     Ok(tokenizer)
 }
 
@@ -105,9 +99,7 @@ fn strings<'a>(file: &'a GgufFile, key: &str) -> Result<Vec<&'a str>> {
         match value {
             Value::String(text) => texts.push(text.as_str()),
             _ => {
-                return Err(Failure::user(format!(
-                    "metadata key \"{key}\" holds more than text"
-                )));
+                return Err(Failure::user(format!("metadata key \"{key}\" holds more than text")));
             }
         }
     }
@@ -127,28 +119,15 @@ impl Flavour {
     fn of(pre: &str) -> Result<Self> {
         const QWEN2: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
         const LLAMA3: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
-        let plain = Self {
-            pattern: None,
-            digits_apart: false,
-            composes: false,
-            whole_words_first: false,
-        };
+        let plain =
+            Self { pattern: None, digits_apart: false, composes: false, whole_words_first: false };
         match pre {
             "gpt-2" | "gpt2" => Ok(plain),
-            "smollm" => Ok(Self {
-                digits_apart: true,
-                ..plain
-            }),
-            "qwen2" => Ok(Self {
-                pattern: Some(QWEN2),
-                composes: true,
-                ..plain
-            }),
-            "llama-bpe" | "llama3" | "llama-v3" => Ok(Self {
-                pattern: Some(LLAMA3),
-                whole_words_first: true,
-                ..plain
-            }),
+            "smollm" => Ok(Self { digits_apart: true, ..plain }),
+            "qwen2" => Ok(Self { pattern: Some(QWEN2), composes: true, ..plain }),
+            "llama-bpe" | "llama3" | "llama-v3" => {
+                Ok(Self { pattern: Some(LLAMA3), whole_words_first: true, ..plain })
+            }
             other => Err(Failure::user(format!(
                 "how the tokenizer cuts text (\"tokenizer.ggml.pre\" = \"{other}\") is not known"
             ))

@@ -15,12 +15,7 @@ pub struct TextStream<'a> {
 
 impl<'a> TextStream<'a> {
     pub(super) fn new(tokenizer: &'a Tokenizer) -> Self {
-        Self {
-            tokenizer,
-            ids: Vec::new(),
-            given: 0,
-            context: 0,
-        }
+        Self { tokenizer, ids: Vec::new(), given: 0, context: 0 }
     }
 
     /// Takes a token and returns the text that is now complete, possibly none.
@@ -50,13 +45,8 @@ impl<'a> TextStream<'a> {
 
     /// Text of the tokens not yet given out.
     fn pending(&self) -> String {
-        let before = self
-            .tokenizer
-            .decode(self.ids.get(..self.given).unwrap_or_default());
+        let before = self.tokenizer.decode(self.ids.get(..self.given).unwrap_or_default());
         let whole = self.tokenizer.decode(&self.ids);
-        whole
-            .strip_prefix(before.as_str())
-            .unwrap_or_default()
-            .to_owned()
+        whole.strip_prefix(before.as_str()).unwrap_or_default().to_owned()
     }
 }

@@ -8,16 +8,10 @@ fn bytes_of_a_korean_character_come_out_together() {
     let folder = tempfile::tempdir().unwrap();
     let tokenizer = Tokenizer::from_file(&toy::tokenizer_file(folder.path())).unwrap();
     let ids = tokenizer.encode("값은 3개");
-    assert!(
-        ids.len() > "값은 3개".chars().count(),
-        "the toy vocabulary is bytes only"
-    );
+    assert!(ids.len() > "값은 3개".chars().count(), "the toy vocabulary is bytes only");
     let mut stream = tokenizer.stream();
     let parts: Vec<String> = ids.iter().map(|id| stream.push(*id)).collect();
-    assert!(
-        parts.iter().all(|part| !part.contains('\u{FFFD}')),
-        "{parts:?}"
-    );
+    assert!(parts.iter().all(|part| !part.contains('\u{FFFD}')), "{parts:?}");
     assert_eq!(parts.concat(), "값은 3개");
     assert_eq!(stream.finish(), "");
     assert_eq!(tokenizer.decode(&ids), "값은 3개");
@@ -29,11 +23,7 @@ fn half_a_character_at_the_end_is_given_out_as_a_replacement() {
     let tokenizer = Tokenizer::from_file(&toy::tokenizer_file(folder.path())).unwrap();
     let ids = tokenizer.encode("가나");
     let mut stream = tokenizer.stream();
-    let given: String = ids
-        .iter()
-        .take(ids.len() - 1)
-        .map(|id| stream.push(*id))
-        .collect();
+    let given: String = ids.iter().take(ids.len() - 1).map(|id| stream.push(*id)).collect();
     assert_eq!(given, "가");
     assert!(stream.finish().starts_with('\u{FFFD}'));
 }
@@ -74,10 +64,7 @@ fn tokens_give_their_bytes() {
     let folder = tempfile::tempdir().unwrap();
     let tokenizer = Tokenizer::from_file(&toy::tokenizer_file(folder.path())).unwrap();
     let text = "값 a\n\u{7f}\u{ad}";
-    let bytes = tokenizer
-        .encode(text)
-        .into_iter()
-        .flat_map(|id| tokenizer.bytes(id).unwrap());
+    let bytes = tokenizer.encode(text).into_iter().flat_map(|id| tokenizer.bytes(id).unwrap());
     assert_eq!(bytes.collect::<Vec<u8>>(), text.as_bytes());
 }
 

@@ -21,12 +21,7 @@ impl Style {
         let between = if indent.is_some() { "," } else { ", " };
         let (between, after_key) =
             separators.unwrap_or_else(|| (between.to_owned(), ": ".to_owned()));
-        Self {
-            indent,
-            between,
-            after_key,
-            sorted,
-        }
+        Self { indent, between, after_key, sorted }
     }
 }
 
@@ -107,11 +102,7 @@ fn number_text(number: &Number) -> String {
         return format!("{digits}e{sign}{:02}", exponent.abs());
     }
     let plain = real.to_string();
-    if plain.contains('.') {
-        plain
-    } else {
-        format!("{plain}.0")
-    }
+    if plain.contains('.') { plain } else { format!("{plain}.0") }
 }
 
 #[cfg(test)]
@@ -127,12 +118,9 @@ mod tests {
                 json!({"cond": "h<3 & 폭>2", "b": [1, 2.5]}),
                 r#"{"cond": "h<3 & 폭>2", "b": [1, 2.5]}"#,
             ),
+            (json!(["it's", "\"\\\n\t\u{7f}\u{1}"]), "[\"it's\", \"\\\"\\\\\\n\\t\u{7f}\\u0001\"]"),
             (
-                json!(["it's", "\"\\\n\t\u{7f}\u{1}"]),
-                "[\"it's\", \"\\\"\\\\\\n\\t\u{7f}\\u0001\"]",
-            ),
-            (
-                json!([1.0, 1e16, 1e-5, 0.0001, -0.0, 123456789012345680.0]),
+                json!([1.0, 1e16, 1e-5, 0.0001, -0.0, 123_456_789_012_345_680.0]),
                 "[1.0, 1e+16, 1e-05, 0.0001, -0.0, 1.2345678901234568e+17]",
             ),
             (
