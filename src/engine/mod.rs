@@ -1,1 +1,43 @@
-//! (under construction)
+//! The embedded QLoRA engine: a frozen NF4 base, LoRA adapters, training, generation and scoring
+//! on the CPU in f32.
+//!
+//! Forward and backward are written by hand over slices; there is no autograd. Work runs on the
+//! current rayon pool. Sums run in an order that does not depend on threads or timing.
+//!
+//! One loaded [`Base`] serves base and tuned alike: everything takes the adapter as an option.
+
+mod attention;
+mod base;
+mod block;
+mod decode;
+mod effective;
+mod few;
+mod gate;
+mod generate;
+mod lora;
+mod loss;
+pub mod nf4;
+mod norm;
+mod optimizer;
+mod pack;
+mod product;
+mod rope;
+mod sample;
+mod score;
+mod trainer;
+mod vector;
+
+pub use base::{Base, Residency};
+pub use generate::{GenerateConfig, generate};
+pub use lora::{Adapter, LoraConfig, Target};
+pub use optimizer::{OptimizerConfig, OptimizerState};
+pub use pack::Row;
+pub use score::{RowLoss, row_losses};
+pub use trainer::{StepReport, Trainer, training_bytes};
+
+#[cfg(test)]
+mod oracle;
+#[cfg(test)]
+mod tests;
+#[cfg(test)]
+mod toy;

@@ -3,7 +3,28 @@
 //! Knows nothing of training.
 
 pub mod config;
+pub mod encode;
+pub mod gguf;
+pub mod hf_config;
+pub mod hub;
+pub mod open;
+pub mod places;
+pub mod pull;
+pub mod registry;
+pub mod safetensors;
 pub mod source;
+pub mod template;
+pub mod tokenizer;
+pub mod wheel;
 
 pub use config::{Architecture, DecoderConfig};
+pub use encode::{Codec, Encoded};
+pub use gguf::GgufFile;
+pub use open::{Description, Opened, open};
+pub use places::Places;
 pub use source::{TensorName, TensorSource};
+pub use template::{ChatTemplate, ToolFormat};
+pub use tokenizer::Tokenizer;
+
+#[cfg(test)]
+mod toy;

@@ -1,8 +1,10 @@
 //! Where the engine gets weights from, one tensor at a time.
 
 use std::fmt;
+use std::ops::Range;
 
 use crate::failure::Result;
+use crate::model::DecoderConfig;
 
 /// A tensor of the decoder. Displayed as the Hugging Face name (`model.layers.0....weight`).
 ///
@@ -42,6 +44,47 @@ pub enum TensorName {
     Down(usize),
 }
 
+impl TensorName {
+    /// Every tensor a decoder of this shape has, first to last; [`Self::Head`] only when it is
+    /// not tied, biases only where the family has them.
+    pub fn all(config: &DecoderConfig) -> Vec<Self> {
+        let mut names = vec![Self::Embedding];
+        for i in 0..config.layers {
+            names.extend([
+                Self::AttentionNorm(i),
+                Self::Query(i),
+                Self::Key(i),
+                Self::Value(i),
+            ]);
+            if config.qkv_bias {
+                names.extend([Self::QueryBias(i), Self::KeyBias(i), Self::ValueBias(i)]);
+            }
+            names.extend([Self::Output(i), Self::FfnNorm(i)]);
+            names.extend([Self::Gate(i), Self::Up(i), Self::Down(i)]);
+        }
+        names.push(Self::FinalNorm);
+        if !config.tied_head {
+            names.push(Self::Head);
+        }
+        names
+    }
+
+    /// Rows and columns of the tensor; a vector is one column wide.
+    pub fn shape(self, config: &DecoderConfig) -> (usize, usize) {
+        match self {
+            Self::Embedding | Self::Head => (config.vocab_size, config.hidden_size),
+            Self::FinalNorm | Self::AttentionNorm(_) | Self::FfnNorm(_) => (config.hidden_size, 1),
+            Self::Query(_) => (config.query_size(), config.hidden_size),
+            Self::Key(_) | Self::Value(_) => (config.kv_size(), config.hidden_size),
+            Self::QueryBias(_) => (config.query_size(), 1),
+            Self::KeyBias(_) | Self::ValueBias(_) => (config.kv_size(), 1),
+            Self::Output(_) => (config.hidden_size, config.query_size()),
+            Self::Gate(_) | Self::Up(_) => (config.ffn_size, config.hidden_size),
+            Self::Down(_) => (config.hidden_size, config.ffn_size),
+        }
+    }
+}
+
 impl fmt::Display for TensorName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let layer =
@@ -74,4 +117,22 @@ pub trait TensorSource {
     /// Names the file and the tensor when it is missing, truncated, of an unsupported type or of
     /// the wrong shape.
     fn read(&mut self, name: TensorName) -> Result<Vec<f32>>;
+
+    /// Reads some rows of a tensor that is `width` columns wide. The default reads the whole
+    /// tensor; sources that can read less do, so that a large embedding need not be held in f32.
+    ///
+    /// # Errors
+    /// As for [`Self::read`].
+    fn read_rows(
+        &mut self,
+        name: TensorName,
+        width: usize,
+        rows: Range<usize>,
+    ) -> Result<Vec<f32>> {
+        let whole = self.read(name)?;
+        Ok(whole
+            .get(rows.start * width..rows.end * width)
+            .map(<[f32]>::to_vec)
+            .unwrap_or_default())
+    }
 }

@@ -1,0 +1,462 @@
+//! The frozen base model: NF4 projections, everything else in f32.
+
+use std::ops::ControlFlow;
+
+use rayon::prelude::*;
+
+use super::lora::Target;
+use super::nf4::{self, Quantized};
+use crate::failure::{Failure, Result};
+use crate::model::{DecoderConfig, TensorName, TensorSource};
+use crate::progress::{OnProgress, Progress};
+
+/// How projections are held in memory. Results are the same to the bit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Residency {
+    /// NF4 only, 4.127 bits a weight; decoded each time.
+    Packed,
+    /// NF4 and its decoded values, 36 bits a weight; faster.
+    Cached,
+}
+
+/// A loaded base model. Never changes; adapters lie beside it.
+#[derive(Debug)]
+pub struct Base {
+    config: DecoderConfig,
+    residency: Residency,
+    embedding: Vec<f32>,
+    head: Option<Vec<f32>>,
+    final_norm: Vec<f32>,
+    layers: Vec<Layer>,
+}
+
+/// Weights of one decoder block.
+#[derive(Debug)]
+pub(super) struct Layer {
+    pub(super) attention_norm: Vec<f32>,
+    pub(super) ffn_norm: Vec<f32>,
+    /// Biases of query, key and value, one after the other.
+    pub(super) bias: Option<Vec<f32>>,
+    /// In the order of [`Group::ALL`].
+    groups: [Matrix; 4],
+}
+
+/// Projections of a block that share their input; their outputs lie side by side.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Group {
+    /// Query, key, value.
+    Attention,
+    /// Attention output.
+    Output,
+    /// Gate and up.
+    Ffn,
+    /// Down.
+    Down,
+}
+
+impl Group {
+    pub(super) const ALL: [Self; 4] = [Self::Attention, Self::Output, Self::Ffn, Self::Down];
+
+    /// The projections, in the order of their outputs.
+    pub(super) fn targets(self) -> &'static [Target] {
+        match self {
+            Self::Attention => &[Target::Query, Target::Key, Target::Value],
+            Self::Output => &[Target::Output],
+            Self::Ffn => &[Target::Gate, Target::Up],
+            Self::Down => &[Target::Down],
+        }
+    }
+
+    /// Inputs, and outputs of all projections together.
+    pub(super) fn shape(self, config: &DecoderConfig) -> (usize, usize) {
+        let targets = self.targets();
+        let outputs = targets.iter().map(|target| target.shape(config).1).sum();
+        (targets[0].shape(config).0, outputs)
+    }
+}
+
+/// A group's weights `[outputs, inputs]`, each projection quantized by itself.
+#[derive(Debug)]
+pub(super) struct Matrix {
+    inputs: usize,
+    outputs: usize,
+    parts: Vec<Quantized>,
+    cached: Option<Vec<f32>>,
+}
+
+impl Matrix {
+    pub(super) fn inputs(&self) -> usize {
+        self.inputs
+    }
+
+    pub(super) fn outputs(&self) -> usize {
+        self.outputs
+    }
+
+    /// All values, when they are cached.
+    pub(super) fn cached(&self) -> Option<&[f32]> {
+        self.cached.as_deref()
+    }
+
+    /// Decodes whole rows from `first` on into `out`, rows `pitch` apart.
+    pub(super) fn rows(&self, first: usize, out: &mut [f32], pitch: usize) {
+        for (i, out) in out.chunks_mut(pitch).enumerate() {
+            let out = &mut out[..self.inputs];
+            if let Some(cached) = &self.cached {
+                out.copy_from_slice(&cached[(first + i) * self.inputs..][..self.inputs]);
+                continue;
+            }
+            let mut row = first + i;
+            for part in &self.parts {
+                let rows = part.len / self.inputs;
+                if row < rows {
+                    part.dequantize(row * self.inputs, out);
+                    break;
+                }
+                row -= rows;
+            }
+        }
+    }
+
+    fn new(inputs: usize, parts: Vec<Quantized>, residency: Residency) -> Self {
+        let outputs = parts.iter().map(|part| part.len / inputs).sum();
+        let mut matrix = Self {
+            inputs,
+            outputs,
+            parts,
+            cached: None,
+        };
+        if residency == Residency::Cached {
+            let mut values = vec![0.0; inputs * outputs];
+            values
+                .par_chunks_mut(inputs)
+                .enumerate()
+                .for_each(|(row, out)| matrix.rows(row, out, inputs));
+            matrix.cached = Some(values);
+        }
+        matrix
+    }
+
+    fn bytes(&self) -> usize {
+        let packed: usize = self.parts.iter().map(Quantized::bytes).sum();
+        packed + self.cached.as_ref().map_or(0, |values| values.len() * 4)
+    }
+}
+
+impl Base {
+    /// Reads and quantizes a model, one tensor at a time: the peak above the result is one tensor.
+    ///
+    /// Progress has the stage "load" and counts bytes of f32 values. `None` when it asked to stop.
+    ///
+    /// # Errors
+    /// If a size in `config` cannot be, or the source fails or gives a tensor of another length or
+    /// one with values that are not finite.
+    pub fn load(
+        config: &DecoderConfig,
+        source: &mut dyn TensorSource,
+        residency: Residency,
+        on: &mut OnProgress,
+    ) -> Result<Option<Self>> {
+        check(config)?;
+        let mut reader = Reader {
+            source,
+            on,
+            done: 0,
+            total: total_values(config) as u64 * 4,
+            stopped: false,
+        };
+        let loaded = read_model(config, &mut reader, residency);
+        if reader.stopped {
+            return Ok(None);
+        }
+        loaded.map(Some)
+    }
+
+    /// Sizes and switches.
+    pub fn config(&self) -> &DecoderConfig {
+        &self.config
+    }
+
+    /// How projections are held.
+    pub fn residency(&self) -> Residency {
+        self.residency
+    }
+
+    /// Bytes of all weights as they are held.
+    pub fn bytes(&self) -> usize {
+        let layers: usize = self
+            .layers
+            .iter()
+            .map(|layer| {
+                let vectors = layer.attention_norm.len()
+                    + layer.ffn_norm.len()
+                    + layer.bias.as_ref().map_or(0, Vec::len);
+                vectors * 4 + layer.groups.iter().map(Matrix::bytes).sum::<usize>()
+            })
+            .sum();
+        let whole =
+            self.embedding.len() + self.final_norm.len() + self.head.as_ref().map_or(0, Vec::len);
+        layers + whole * 4
+    }
+
+    pub(super) fn layer(&self, layer: usize) -> &Layer {
+        &self.layers[layer]
+    }
+
+    pub(super) fn matrix(&self, layer: usize, group: Group) -> &Matrix {
+        &self.layers[layer].groups[group as usize]
+    }
+
+    pub(super) fn final_norm(&self) -> &[f32] {
+        &self.final_norm
+    }
+
+    /// The output head, `[vocab_size, hidden_size]`.
+    pub(super) fn head(&self) -> &[f32] {
+        self.head.as_deref().unwrap_or(&self.embedding)
+    }
+
+    /// Writes the embeddings of `ids` into `out`, one row a token.
+    pub(super) fn embed(&self, ids: &[u32], out: &mut [f32]) {
+        let width = self.config.hidden_size;
+        for (id, out) in ids.iter().zip(out.chunks_exact_mut(width)) {
+            out.copy_from_slice(&self.embedding[*id as usize * width..][..width]);
+        }
+    }
+
+    /// Fails unless `id` is in the vocabulary.
+    pub(super) fn check_id(&self, id: u32) -> Result<()> {
+        if (id as usize) < self.config.vocab_size {
+            return Ok(());
+        }
+        Err(Failure::user(format!(
+            "token {id} is outside the model's vocabulary of {}",
+            self.config.vocab_size
+        ))
+        .hint("The tokenizer belongs to another model."))
+    }
+}
+
+/// Reads tensors with checks and progress.
+struct Reader<'a, 'b> {
+    source: &'a mut dyn TensorSource,
+    on: &'a mut OnProgress<'b>,
+    done: u64,
+    total: u64,
+    stopped: bool,
+}
+
+impl Reader<'_, '_> {
+    fn read(&mut self, name: TensorName, len: usize) -> Result<Vec<f32>> {
+        let progress = Progress::new("load", self.done, Some(self.total), "bytes");
+        if (self.on)(progress) == ControlFlow::Break(()) {
+            self.stopped = true;
+            return Err(Failure::user("loading was stopped"));
+        }
+        let values = self.source.read(name)?;
+        if values.len() != len {
+            return Err(Failure::user(format!(
+                "{name} has {} values, but the model's sizes ask for {len}",
+                values.len()
+            ))
+            .hint("The weights and the model's configuration do not belong together."));
+        }
+        if !values.par_iter().all(|x| x.is_finite()) {
+            return Err(
+                Failure::user(format!("{name} has values that are not finite"))
+                    .hint("The file is damaged; download it again."),
+            );
+        }
+        self.done += len as u64 * 4;
+        Ok(values)
+    }
+}
+
+fn read_model(
+    config: &DecoderConfig,
+    reader: &mut Reader<'_, '_>,
+    residency: Residency,
+) -> Result<Base> {
+    let hidden = config.hidden_size;
+    let embedding = reader.read(TensorName::Embedding, config.vocab_size * hidden)?;
+    let mut layers = Vec::with_capacity(config.layers);
+    for layer in 0..config.layers {
+        let attention_norm = reader.read(TensorName::AttentionNorm(layer), hidden)?;
+        let ffn_norm = reader.read(TensorName::FfnNorm(layer), hidden)?;
+        let mut bias = None;
+        if config.qkv_bias {
+            let mut all = reader.read(TensorName::QueryBias(layer), config.query_size())?;
+            all.extend(reader.read(TensorName::KeyBias(layer), config.kv_size())?);
+            all.extend(reader.read(TensorName::ValueBias(layer), config.kv_size())?);
+            bias = Some(all);
+        }
+        let mut group = |group: Group| -> Result<Matrix> {
+            let mut parts = Vec::new();
+            for target in group.targets() {
+                let (inputs, outputs) = target.shape(config);
+                let values = reader.read(tensor_name(*target, layer), inputs * outputs)?;
+                parts.push(nf4::quantize(&values));
+            }
+            Ok(Matrix::new(group.shape(config).0, parts, residency))
+        };
+        let groups = [
+            group(Group::Attention)?,
+            group(Group::Output)?,
+            group(Group::Ffn)?,
+            group(Group::Down)?,
+        ];
+        layers.push(Layer {
+            attention_norm,
+            ffn_norm,
+            bias,
+            groups,
+        });
+    }
+    let final_norm = reader.read(TensorName::FinalNorm, hidden)?;
+    let head = if config.tied_head {
+        None
+    } else {
+        Some(reader.read(TensorName::Head, config.vocab_size * hidden)?)
+    };
+    // The last word on progress: all is read. A stop asked for here comes too late to matter.
+    let _ = (reader.on)(Progress::new(
+        "load",
+        reader.done,
+        Some(reader.total),
+        "bytes",
+    ));
+    Ok(Base {
+        config: config.clone(),
+        residency,
+        embedding,
+        head,
+        final_norm,
+        layers,
+    })
+}
+
+fn tensor_name(target: Target, layer: usize) -> TensorName {
+    match target {
+        Target::Query => TensorName::Query(layer),
+        Target::Key => TensorName::Key(layer),
+        Target::Value => TensorName::Value(layer),
+        Target::Output => TensorName::Output(layer),
+        Target::Gate => TensorName::Gate(layer),
+        Target::Up => TensorName::Up(layer),
+        Target::Down => TensorName::Down(layer),
+    }
+}
+
+fn total_values(config: &DecoderConfig) -> usize {
+    let matrices: usize = Target::ALL
+        .iter()
+        .map(|target| target.shape(config))
+        .map(|(inputs, outputs)| inputs * outputs)
+        .sum();
+    let biases = if config.qkv_bias {
+        config.query_size() + 2 * config.kv_size()
+    } else {
+        0
+    };
+    let heads = if config.tied_head { 1 } else { 2 };
+    config.layers * (matrices + biases + 2 * config.hidden_size)
+        + heads * config.vocab_size * config.hidden_size
+        + config.hidden_size
+}
+
+fn check(config: &DecoderConfig) -> Result<()> {
+    let wrong = |what: String| Err(Failure::user(format!("model configuration: {what}")));
+    for (name, value) in [
+        ("vocab_size", config.vocab_size),
+        ("hidden_size", config.hidden_size),
+        ("layers", config.layers),
+        ("heads", config.heads),
+        ("kv_heads", config.kv_heads),
+        ("head_dim", config.head_dim),
+        ("ffn_size", config.ffn_size),
+    ] {
+        if value == 0 {
+            return wrong(format!("{name} is 0"));
+        }
+    }
+    if !config.heads.is_multiple_of(config.kv_heads) {
+        return wrong(format!(
+            "{} heads cannot share {} key-value heads",
+            config.heads, config.kv_heads
+        ));
+    }
+    if !config.head_dim.is_multiple_of(2) {
+        return wrong(format!("head_dim {} is odd", config.head_dim));
+    }
+    if let Some(factors) = &config.rope_factors
+        && factors.len() != config.head_dim / 2
+    {
+        return wrong(format!(
+            "{} rope factors for {} frequencies",
+            factors.len(),
+            config.head_dim / 2
+        ));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::toy;
+
+    #[test]
+    fn cached_values_are_the_packed_ones() {
+        let config = toy::qwen2();
+        let packed = toy::load(&config, 5, Residency::Packed);
+        let cached = toy::load(&config, 5, Residency::Cached);
+        for layer in 0..config.layers {
+            for group in Group::ALL {
+                let (a, b) = (packed.matrix(layer, group), cached.matrix(layer, group));
+                assert_eq!((a.inputs(), a.outputs()), group.shape(&config));
+                let mut decoded = vec![0.0; a.inputs() * a.outputs()];
+                a.rows(0, &mut decoded, a.inputs());
+                assert_eq!(Some(&decoded[..]), b.cached());
+            }
+        }
+        assert!(packed.bytes() < cached.bytes());
+    }
+
+    #[test]
+    fn progress_ends_at_its_total_and_can_stop() {
+        let config = toy::llama();
+        let mut source = toy::Source::new(&config, 1);
+        let mut last = None;
+        let loaded = Base::load(&config, &mut source, Residency::Packed, &mut |progress| {
+            last = Some(progress);
+            ControlFlow::Continue(())
+        });
+        assert!(loaded.unwrap().is_some());
+        assert_eq!(last.unwrap().fraction(), Some(1.0));
+        let mut calls = 0;
+        let stopped = Base::load(&config, &mut source, Residency::Packed, &mut |_| {
+            calls += 1;
+            if calls == 4 {
+                ControlFlow::Break(())
+            } else {
+                ControlFlow::Continue(())
+            }
+        });
+        assert!(stopped.unwrap().is_none());
+        assert_eq!(calls, 4);
+    }
+
+    #[test]
+    fn impossible_sizes_and_wrong_tensors_are_named() {
+        let mut config = toy::llama();
+        config.kv_heads = 3;
+        let mut source = toy::Source::new(&toy::llama(), 1);
+        let mut on = |_| ControlFlow::Continue(());
+        let failure = Base::load(&config, &mut source, Residency::Packed, &mut on).unwrap_err();
+        assert!(failure.message.contains("key-value heads"));
+        let mut config = toy::llama();
+        config.ffn_size += 2;
+        let failure = Base::load(&config, &mut source, Residency::Packed, &mut on).unwrap_err();
+        assert!(failure.message.contains("gate_proj"), "{failure}");
+    }
+}

@@ -1,0 +1,393 @@
+//! One decoder block, forward and backward, over packed tokens.
+//!
+//! What a block keeps for its backward pass, in f32 values a token (`H` hidden, `Q` query, `K` key
+//! width, `F` feed-forward width, `c` adapter columns of a group): its input `H`, query, key and
+//! value `Q + 2K + c`, attention output `Q`, middle of the residual stream `H`, gate and up
+//! `2F + c`, and a few more: about 23 KB a token for SmolLM2-135M.
+
+use super::attention::{self, Heads};
+use super::base::{Base, Group};
+use super::effective::{self, Operand, Weights};
+use super::gate;
+use super::lora::Adapter;
+use super::norm;
+use super::pack::Packed;
+use super::product::{self, Threads, View, ViewMut};
+use super::rope::Rotary;
+
+/// What a pass works on.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Context<'a> {
+    pub(super) base: &'a Base,
+    pub(super) adapter: Option<&'a Adapter>,
+    pub(super) packed: &'a Packed,
+    pub(super) rotary: &'a Rotary,
+}
+
+/// What the backward pass of a block needs besides its input and [`Tail`].
+#[derive(Debug, Default)]
+pub(super) struct Kept {
+    attention_inverse: Vec<f32>,
+    /// `[tokens, Q + 2K + c]`: rotated query and key, value, `u`.
+    qkv: Vec<f32>,
+    mixed: Vec<f32>,
+    log_sums: Vec<f32>,
+    output_u: Vec<f32>,
+    middle: Vec<f32>,
+    ffn_inverse: Vec<f32>,
+    /// `[tokens, 2F + c]`: gate, up, `u`.
+    gate: Vec<f32>,
+}
+
+impl Kept {
+    /// Bytes a token.
+    pub(super) fn bytes(base: &Base, adapter: Option<&Adapter>) -> usize {
+        let config = base.config();
+        let columns: usize = [Group::Attention, Group::Output, Group::Ffn]
+            .iter()
+            .map(|group| effective::columns(adapter, *group))
+            .sum();
+        let values = 2 * config.query_size()
+            + 2 * config.kv_size()
+            + config.hidden_size
+            + 2 * config.ffn_size
+            + config.heads
+            + 2;
+        (values + columns) * 4
+    }
+
+    /// Rotated query and key, value of all tokens, and their pitch.
+    pub(super) fn qkv(&self, context: Context<'_>) -> (&[f32], usize) {
+        let pitch = qkv_width(context) + effective::columns(context.adapter, Group::Attention);
+        (&self.qkv, pitch)
+    }
+}
+
+/// Buffers that all blocks share.
+#[derive(Debug, Default)]
+pub(super) struct Scratch {
+    normed: Vec<f32>,
+    wide: Vec<f32>,
+    hidden: Vec<f32>,
+    mixed_grad: Vec<f32>,
+    attention: Vec<f32>,
+    qkv_grad: Vec<f32>,
+}
+
+/// The first `len` values of a buffer that grows as needed.
+pub(super) fn fit(buffer: &mut Vec<f32>, len: usize) -> &mut [f32] {
+    if buffer.len() < len {
+        buffer.resize(len, 0.0);
+    }
+    &mut buffer[..len]
+}
+
+fn qkv_width(context: Context<'_>) -> usize {
+    let config = context.base.config();
+    config.query_size() + 2 * config.kv_size()
+}
+
+/// `y = x W^T`, with `u = x A^T` beside it.
+fn project(x: &[f32], tokens: usize, weights: Operand<'_>, out: &mut [f32]) {
+    let width = weights.outputs + weights.columns;
+    product::multiply(
+        ViewMut::new(out, tokens, width, width),
+        false,
+        View::new(x, tokens, weights.inputs, weights.inputs),
+        weights.forward(),
+        1.0,
+        Threads::All,
+    );
+}
+
+/// Copies the columns from `first` on out of rows `pitch` wide.
+fn take_columns(rows: &[f32], pitch: usize, first: usize, out: &mut Vec<f32>) {
+    out.clear();
+    if first < pitch {
+        out.extend(rows.chunks_exact(pitch).flat_map(|row| &row[first..]));
+    }
+}
+
+/// The block up to gate and up; fills `kept`.
+pub(super) fn forward_front(
+    context: Context<'_>,
+    weights: &mut Weights,
+    layer: usize,
+    x: &[f32],
+    kept: &mut Kept,
+    scratch: &mut Scratch,
+) {
+    let Context {
+        base,
+        adapter,
+        packed,
+        rotary,
+    } = context;
+    let (config, parameters) = (base.config(), base.layer(layer));
+    let (tokens, hidden) = (packed.tokens(), config.hidden_size);
+    let normed = fit(&mut scratch.normed, tokens * hidden);
+    kept.attention_inverse.resize(tokens, 0.0);
+    let inverse = &mut kept.attention_inverse;
+    norm::forward(
+        x,
+        &parameters.attention_norm,
+        config.norm_eps,
+        normed,
+        inverse,
+    );
+
+    let operand = weights.get(base, adapter, layer, Group::Attention);
+    let pitch = operand.outputs + operand.columns;
+    kept.qkv.resize(tokens * pitch, 0.0);
+    project(normed, tokens, operand, &mut kept.qkv);
+    let turned = config.heads + config.kv_heads;
+    let bias = parameters.bias.as_deref();
+    rotary.forward((&mut kept.qkv, pitch), bias, turned, &packed.positions);
+
+    kept.mixed.resize(tokens * config.query_size(), 0.0);
+    kept.log_sums.resize(tokens * config.heads, 0.0);
+    attention::forward(
+        Heads::new(config),
+        (&kept.qkv, pitch),
+        &packed.segments,
+        &mut kept.mixed,
+        &mut kept.log_sums,
+    );
+
+    let operand = weights.get(base, adapter, layer, Group::Output);
+    let pitch = operand.outputs + operand.columns;
+    let out = fit(&mut scratch.wide, tokens * pitch);
+    project(&kept.mixed, tokens, operand, out);
+    take_columns(out, pitch, operand.outputs, &mut kept.output_u);
+    kept.middle.resize(tokens * hidden, 0.0);
+    kept.ffn_inverse.resize(tokens, 0.0);
+    norm::add_forward(
+        x,
+        (out, pitch),
+        &parameters.ffn_norm,
+        config.norm_eps,
+        &mut kept.middle,
+        normed,
+        &mut kept.ffn_inverse,
+    );
+
+    let operand = weights.get(base, adapter, layer, Group::Ffn);
+    let pitch = operand.outputs + operand.columns;
+    kept.gate.resize(tokens * pitch, 0.0);
+    project(normed, tokens, operand, &mut kept.gate);
+}
+
+/// The rest of the block: its output into `out`, and the down projection's `u` into `down_u`.
+pub(super) fn forward_back(
+    context: Context<'_>,
+    weights: &mut Weights,
+    layer: usize,
+    kept: &Kept,
+    scratch: &mut Scratch,
+    out: &mut [f32],
+    down_u: &mut Vec<f32>,
+) {
+    let Context {
+        base,
+        adapter,
+        packed,
+        ..
+    } = context;
+    let config = base.config();
+    let tokens = packed.tokens();
+    let pitch = 2 * config.ffn_size + effective::columns(adapter, Group::Ffn);
+    let hidden = fit(&mut scratch.hidden, tokens * config.ffn_size);
+    gate::forward((&kept.gate, pitch), hidden, config.ffn_size);
+    let operand = weights.get(base, adapter, layer, Group::Down);
+    let pitch = operand.outputs + operand.columns;
+    let down = fit(&mut scratch.wide, tokens * pitch);
+    project(hidden, tokens, operand, down);
+    take_columns(down, pitch, operand.outputs, down_u);
+    norm::add(&kept.middle, (down, pitch), config.hidden_size, out);
+}
+
+/// Takes `dx`, the gradient at the block's output, to the gradient at its input, and adds the
+/// adapter's gradients of this layer to `grads`. Uses up `kept`.
+#[expect(
+    clippy::too_many_arguments,
+    reason = "each is a distinct part of the state of a pass"
+)]
+pub(super) fn backward(
+    context: Context<'_>,
+    weights: &mut Weights,
+    layer: usize,
+    x: &[f32],
+    (kept, down_u): (&mut Kept, &[f32]),
+    dx: &mut [f32],
+    grads: &mut [f32],
+    scratch: &mut Scratch,
+) {
+    let Context {
+        base,
+        adapter,
+        packed,
+        rotary,
+    } = context;
+    let (config, parameters) = (base.config(), base.layer(layer));
+    let (tokens, hidden) = (packed.tokens(), config.hidden_size);
+    let normed = fit(&mut scratch.normed, tokens * hidden);
+
+    // Down, then the gate: `inner` holds dh, then h; `kept.gate` holds de and dg.
+    let operand = weights.get(base, adapter, layer, Group::Down);
+    let inner_pitch = operand.inputs + operand.columns;
+    let inner = fit(&mut scratch.hidden, tokens * inner_pitch);
+    project_back((dx, hidden), tokens, operand, inner);
+    let gate_pitch = 2 * config.ffn_size + effective::columns(adapter, Group::Ffn);
+    let width = config.ffn_size;
+    gate::backward((&mut kept.gate, gate_pitch), (inner, inner_pitch), width);
+    Gradients {
+        x: (inner, inner_pitch),
+        v: (tail(inner, width), inner_pitch),
+        dy: (dx, hidden),
+        u: (down_u, operand.columns),
+    }
+    .add(context, Group::Down, grads);
+
+    // Gate and up, then their norm.
+    let operand = weights.get(base, adapter, layer, Group::Ffn);
+    let pitch = operand.inputs + operand.columns;
+    let out = fit(&mut scratch.wide, tokens * pitch);
+    project_back((&kept.gate, gate_pitch), tokens, operand, out);
+    let before = (&kept.middle[..], &kept.ffn_inverse[..]);
+    norm::backward(before, &parameters.ffn_norm, (out, pitch), dx, normed);
+    Gradients {
+        x: (normed, hidden),
+        v: (tail(out, hidden), pitch),
+        dy: (&kept.gate, gate_pitch),
+        u: (tail(&kept.gate, 2 * width), gate_pitch),
+    }
+    .add(context, Group::Ffn, grads);
+
+    // Attention output.
+    let operand = weights.get(base, adapter, layer, Group::Output);
+    let pitch = operand.inputs + operand.columns;
+    let dmixed = fit(&mut scratch.mixed_grad, tokens * pitch);
+    project_back((dx, hidden), tokens, operand, dmixed);
+    Gradients {
+        x: (&kept.mixed, operand.inputs),
+        v: (tail(dmixed, operand.inputs), pitch),
+        dy: (dx, hidden),
+        u: (&kept.output_u, operand.columns),
+    }
+    .add(context, Group::Output, grads);
+
+    // Attention.
+    let heads = Heads::new(config);
+    let qkv_width = qkv_width(context);
+    let dqkv = fit(&mut scratch.qkv_grad, tokens * qkv_width);
+    let qkv_pitch = qkv_width + effective::columns(adapter, Group::Attention);
+    attention::backward(
+        heads,
+        attention::Kept {
+            rows: &kept.qkv,
+            pitch: qkv_pitch,
+            out: &kept.mixed,
+            log_sums: &kept.log_sums,
+        },
+        (dmixed, pitch),
+        &packed.segments,
+        (rotary, &packed.positions),
+        fit(&mut scratch.attention, heads.scratch(tokens)),
+        dqkv,
+    );
+
+    // Query, key and value, then their norm.
+    let operand = weights.get(base, adapter, layer, Group::Attention);
+    let pitch = operand.inputs + operand.columns;
+    let out = fit(&mut scratch.wide, tokens * pitch);
+    let before = (x, &kept.attention_inverse[..]);
+    if layer > 0 {
+        project_back((dqkv, qkv_width), tokens, operand, out);
+        norm::backward(before, &parameters.attention_norm, (out, pitch), dx, normed);
+    } else if operand.columns > 0 {
+        // Nobody asks for the gradient of the embeddings: only the adapter's part.
+        norm::again(before, &parameters.attention_norm, normed);
+        product::multiply(
+            ViewMut::new(&mut out[hidden..], tokens, operand.columns, pitch),
+            false,
+            View::new(dqkv, tokens, qkv_width, qkv_width),
+            operand.backward_adapter(),
+            1.0,
+            Threads::All,
+        );
+    }
+    Gradients {
+        x: (normed, hidden),
+        v: (tail(out, hidden), pitch),
+        dy: (dqkv, qkv_width),
+        u: (tail(&kept.qkv, qkv_width), qkv_pitch),
+    }
+    .add(context, Group::Attention, grads);
+}
+
+/// `dx = dy W`, with `v = s dy B` beside it.
+fn project_back(
+    (dy, pitch): (&[f32], usize),
+    tokens: usize,
+    weights: Operand<'_>,
+    out: &mut [f32],
+) {
+    let width = weights.inputs + weights.columns;
+    product::multiply(
+        ViewMut::new(out, tokens, width, width),
+        false,
+        View::new(dy, tokens, weights.outputs, pitch),
+        weights.backward(),
+        1.0,
+        Threads::All,
+    );
+}
+
+/// The values from `first` on; rows that start there keep their pitch.
+fn tail(values: &[f32], first: usize) -> &[f32] {
+    &values[first.min(values.len())..]
+}
+
+/// What the gradients of a group's A and B are made of: slices and pitches.
+struct Gradients<'a> {
+    x: (&'a [f32], usize),
+    v: (&'a [f32], usize),
+    dy: (&'a [f32], usize),
+    u: (&'a [f32], usize),
+}
+
+impl Gradients<'_> {
+    /// `dA += v^T x` and `dB += s dy^T u`.
+    fn add(&self, context: Context<'_>, group: Group, grads: &mut [f32]) {
+        let Some(adapter) = context.adapter else {
+            return;
+        };
+        let tokens = context.packed.tokens();
+        let (rank, scale) = (adapter.config().rank, adapter.config().scale());
+        let parts = effective::parts(adapter, group);
+        let Some(first) = parts.first() else { return };
+        // The As of a group lie side by side, so they are one matrix.
+        let (rows, inputs) = (parts.len() * rank, first.slot.inputs);
+        product::multiply(
+            ViewMut::new(&mut grads[first.slot.a..], rows, inputs, inputs),
+            true,
+            View::new(self.v.0, tokens, rows, self.v.1).transposed(),
+            View::new(self.x.0, tokens, inputs, self.x.1),
+            1.0,
+            Threads::All,
+        );
+        for part in &parts {
+            let outputs = part.slot.outputs;
+            let dy = View::new(&self.dy.0[part.output..], tokens, outputs, self.dy.1);
+            let u = View::new(&self.u.0[part.column..], tokens, rank, self.u.1);
+            product::multiply(
+                ViewMut::new(&mut grads[part.slot.b..], outputs, rank, rank),
+                true,
+                dy.transposed(),
+                u,
+                scale,
+                Threads::All,
+            );
+        }
+    }
+}

@@ -1,0 +1,239 @@
+//! Generation for many prompts: prompts are read packed, then decoded side by side.
+
+use std::ops::ControlFlow;
+
+use super::base::Base;
+use super::decode::{Cache, Decoder};
+use super::lora::Adapter;
+use super::loss::{self, HeadScratch};
+use super::pack::Packed;
+use super::sample::Sampler;
+use super::score::Forward;
+use crate::failure::{Failure, Result};
+
+/// Prompt tokens that are read together.
+const PREFILL_TOKENS: usize = 1024;
+
+/// How to generate.
+#[derive(Debug, Clone, PartialEq)]
+pub struct GenerateConfig {
+    /// Tokens generated for a prompt at most.
+    pub max_new: usize,
+    /// Tokens that end an answer; they are not part of it.
+    pub stop: Vec<u32>,
+    /// 0 takes the likeliest token; otherwise logits are divided by it.
+    pub temperature: f32,
+    /// Draws are from the smallest set of tokens with this much probability; 1 is all.
+    pub top_p: f32,
+    /// Seed of the draws. A prompt's draws depend on it and the prompt's number only.
+    pub seed: u64,
+    /// Sequences decoded at once.
+    pub batch: usize,
+}
+
+impl Default for GenerateConfig {
+    fn default() -> Self {
+        Self {
+            max_new: 256,
+            stop: Vec::new(),
+            temperature: 0.0,
+            top_p: 1.0,
+            seed: 0,
+            batch: 16,
+        }
+    }
+}
+
+/// A sequence that is being decoded.
+struct Sequence {
+    prompt: usize,
+    cache: Cache,
+    sampler: Sampler,
+    /// The last token, which is to be read next.
+    last: u32,
+    /// Tokens that may still be generated after `last`.
+    left: usize,
+}
+
+/// Continues each prompt, with the adapter or without; gives the new tokens of each.
+///
+/// `on_token` hears of each new token with its prompt's number; when it breaks, generation stops
+/// and what there is so far is given. A sequence also ends at the model's context length. When one
+/// ends, the next prompt takes its place.
+///
+/// # Errors
+/// If a prompt is empty, fills the model's context, or has tokens outside the vocabulary, or the
+/// adapter does not fit.
+pub fn generate(
+    base: &Base,
+    adapter: Option<&Adapter>,
+    prompts: &[Vec<u32>],
+    config: &GenerateConfig,
+    on_token: &mut dyn FnMut(usize, u32) -> ControlFlow<()>,
+) -> Result<Vec<Vec<u32>>> {
+    check(base, adapter, prompts)?;
+    let mut run = Run {
+        base,
+        adapter,
+        config,
+        on_token,
+        outputs: vec![Vec::new(); prompts.len()],
+        active: Vec::new(),
+        forward: Forward::default(),
+        head: HeadScratch::default(),
+        decoder: Decoder::default(),
+    };
+    // What was made before a stop is the answer.
+    let _ = run.all(prompts);
+    Ok(run.outputs)
+}
+
+fn check(base: &Base, adapter: Option<&Adapter>, prompts: &[Vec<u32>]) -> Result<()> {
+    if let Some(adapter) = adapter {
+        adapter.check(base.config())?;
+    }
+    let context = base.config().context_length;
+    for (i, prompt) in prompts.iter().enumerate() {
+        let number = i + 1;
+        if prompt.is_empty() {
+            return Err(Failure::user(format!("prompt {number} is empty")));
+        }
+        if prompt.len() >= context {
+            return Err(Failure::user(format!(
+                "prompt {number} has {} tokens, but the model's context is {context}",
+                prompt.len()
+            ))
+            .hint("Shorten the prompt."));
+        }
+        for id in prompt {
+            base.check_id(*id)
+                .map_err(|failure| failure.context(format!("prompt {number}")))?;
+        }
+    }
+    Ok(())
+}
+
+struct Run<'a> {
+    base: &'a Base,
+    adapter: Option<&'a Adapter>,
+    config: &'a GenerateConfig,
+    on_token: &'a mut dyn FnMut(usize, u32) -> ControlFlow<()>,
+    outputs: Vec<Vec<u32>>,
+    active: Vec<Sequence>,
+    forward: Forward,
+    head: HeadScratch,
+    decoder: Decoder,
+}
+
+impl Run<'_> {
+    fn all(&mut self, prompts: &[Vec<u32>]) -> ControlFlow<()> {
+        if self.config.max_new == 0 {
+            return ControlFlow::Continue(());
+        }
+        let mut next = 0;
+        while next < prompts.len() || !self.active.is_empty() {
+            let free = self.config.batch.max(1) - self.active.len();
+            if free > 0 && next < prompts.len() {
+                next = self.admit(prompts, next, free)?;
+            } else {
+                self.decode()?;
+            }
+        }
+        ControlFlow::Continue(())
+    }
+
+    /// Reads prompts from `first` on, at most `free`; gives the number of the next.
+    fn admit(&mut self, prompts: &[Vec<u32>], first: usize, free: usize) -> ControlFlow<(), usize> {
+        let (base, config) = (self.base, self.base.config());
+        let mut packed = Packed::default();
+        let mut caches = Vec::new();
+        for prompt in prompts[first..].iter().take(free) {
+            if !caches.is_empty() && packed.tokens() + prompt.len() > PREFILL_TOKENS {
+                break;
+            }
+            packed.push(prompt);
+            let room = (prompt.len() + self.config.max_new).min(config.context_length);
+            caches.push(Cache::new(config.layers, config.kv_size(), room));
+        }
+        let x = self
+            .forward
+            .run(base, self.adapter, &packed, |layer, rows, pitch| {
+                for (segment, cache) in packed.segments.iter().zip(&mut caches) {
+                    let rows = &rows[segment.start * pitch..segment.end * pitch];
+                    cache.append(base, layer, rows, pitch);
+                }
+            });
+        let last: Vec<usize> = packed
+            .segments
+            .iter()
+            .map(|segment| segment.end - 1)
+            .collect();
+        let admitted = caches.len();
+        let mut logits = Vec::new();
+        // In chunks, for the logits of many prompts at once would be large.
+        for rows in last.chunks(16) {
+            logits.extend_from_slice(loss::logits(base, x, rows, &mut self.head));
+        }
+        for (i, (cache, logits)) in caches
+            .into_iter()
+            .zip(logits.chunks_exact_mut(config.vocab_size))
+            .enumerate()
+        {
+            let prompt = first + i;
+            let context_left = config.context_length - packed.segments[i].len();
+            let sequence = Sequence {
+                prompt,
+                cache,
+                sampler: Sampler::new(
+                    self.config.temperature,
+                    self.config.top_p,
+                    self.config.seed,
+                    prompt,
+                ),
+                last: 0,
+                left: self.config.max_new.min(context_left),
+            };
+            self.active.push(sequence);
+            let at = self.active.len() - 1;
+            if !self.take(at, logits)? {
+                self.active.pop();
+            }
+        }
+        ControlFlow::Continue(first + admitted)
+    }
+
+    /// One more token for all active sequences.
+    fn decode(&mut self) -> ControlFlow<()> {
+        let ids: Vec<u32> = self.active.iter().map(|sequence| sequence.last).collect();
+        let mut caches: Vec<&mut Cache> = self.active.iter_mut().map(|s| &mut s.cache).collect();
+        let logits = self
+            .decoder
+            .step(self.base, self.adapter, &ids, &mut caches);
+        let mut logits = logits.to_vec();
+        let vocab = self.base.config().vocab_size;
+        let mut at = 0;
+        for logits in logits.chunks_exact_mut(vocab) {
+            if self.take(at, logits)? {
+                at += 1;
+            } else {
+                self.active.remove(at);
+            }
+        }
+        ControlFlow::Continue(())
+    }
+
+    /// Chooses the next token of an active sequence; tells whether the sequence goes on.
+    fn take(&mut self, at: usize, logits: &mut [f32]) -> ControlFlow<(), bool> {
+        let sequence = &mut self.active[at];
+        let id = sequence.sampler.choose(logits);
+        if self.config.stop.contains(&id) {
+            return ControlFlow::Continue(false);
+        }
+        sequence.last = id;
+        sequence.left -= 1;
+        let goes_on = sequence.left > 0;
+        self.outputs[sequence.prompt].push(id);
+        (self.on_token)(sequence.prompt, id)?;
+        ControlFlow::Continue(goes_on)
+    }
+}

@@ -1,0 +1,158 @@
+//! The output head and its cross entropy, on the rows that predict a label only.
+
+use rayon::prelude::*;
+
+use super::base::Base;
+use super::block::fit;
+use super::norm;
+use super::pack::Packed;
+use super::product::{self, Threads, View, ViewMut};
+use super::vector;
+use crate::model::DecoderConfig;
+
+/// Values of the logits that are there at a time (64 MiB), but for models of huge vocabularies.
+const CHUNK_VALUES: usize = 16 << 20;
+
+/// Buffers of the head.
+#[derive(Debug, Default)]
+pub(super) struct HeadScratch {
+    rows: Vec<f32>,
+    normed: Vec<f32>,
+    inverse: Vec<f32>,
+    logits: Vec<f32>,
+    grads: Vec<f32>,
+    row_grads: Vec<f32>,
+}
+
+/// Bytes that the head takes at most.
+pub(super) fn bytes(config: &DecoderConfig) -> usize {
+    chunk(config) * (config.vocab_size + 4 * config.hidden_size) * 4
+}
+
+/// Label rows that go through the head at a time.
+fn chunk(config: &DecoderConfig) -> usize {
+    (CHUNK_VALUES / config.vocab_size).clamp(16, 512)
+}
+
+/// Logits `[rows.len(), vocab_size]` after the given rows of `x` `[tokens, hidden]`.
+pub(super) fn logits<'a>(
+    base: &Base,
+    x: &[f32],
+    rows: &[usize],
+    scratch: &'a mut HeadScratch,
+) -> &'a mut [f32] {
+    let config = base.config();
+    let (hidden, vocab, count) = (config.hidden_size, config.vocab_size, rows.len());
+    let gathered = fit(&mut scratch.rows, count * hidden);
+    for (row, gathered) in rows.iter().zip(gathered.chunks_exact_mut(hidden)) {
+        gathered.copy_from_slice(&x[row * hidden..][..hidden]);
+    }
+    let normed = fit(&mut scratch.normed, count * hidden);
+    let inverse = fit(&mut scratch.inverse, count);
+    norm::forward(
+        gathered,
+        base.final_norm(),
+        config.norm_eps,
+        normed,
+        inverse,
+    );
+    let logits = fit(&mut scratch.logits, count * vocab);
+    product::multiply(
+        ViewMut::new(logits, count, vocab, vocab),
+        false,
+        View::new(normed, count, hidden, hidden),
+        View::new(base.head(), vocab, hidden, hidden).transposed(),
+        1.0,
+        Threads::All,
+    );
+    logits
+}
+
+/// Negative log-likelihood in nats of each label of `packed`, given the last block's output `x`.
+///
+/// With `back` = (dx, weight), `dx` is set to the gradient of `weight * sum of nats`.
+pub(super) fn cross_entropy(
+    base: &Base,
+    x: &[f32],
+    packed: &Packed,
+    mut back: Option<(&mut [f32], f32)>,
+    scratch: &mut HeadScratch,
+) -> Vec<f32> {
+    let config = base.config();
+    let (hidden, vocab) = (config.hidden_size, config.vocab_size);
+    let chunk = chunk(config);
+    let mut nats = vec![0.0; packed.label_rows.len()];
+    if let Some((dx, _)) = &mut back {
+        dx.fill(0.0);
+    }
+    let labels = packed
+        .label_rows
+        .chunks(chunk)
+        .zip(packed.label_ids.chunks(chunk));
+    for ((rows, ids), nats) in labels.zip(nats.chunks_mut(chunk)) {
+        let count = rows.len();
+        let weight = back.as_ref().map(|(_, weight)| *weight);
+        logits(base, x, rows, scratch)
+            .par_chunks_exact_mut(vocab)
+            .zip(ids)
+            .zip(nats)
+            .for_each(|((logits, id), nats)| *nats = softmax(logits, *id as usize, weight));
+        let Some((dx, _)) = &mut back else { continue };
+        let grads = fit(&mut scratch.grads, count * hidden);
+        product::multiply(
+            ViewMut::new(grads, count, hidden, hidden),
+            false,
+            View::new(&scratch.logits, count, vocab, vocab),
+            View::new(base.head(), vocab, hidden, hidden),
+            1.0,
+            Threads::All,
+        );
+        let row_grads = fit(&mut scratch.row_grads, count * hidden);
+        row_grads.fill(0.0);
+        norm::backward(
+            (&scratch.rows[..count * hidden], &scratch.inverse[..count]),
+            base.final_norm(),
+            (grads, hidden),
+            row_grads,
+            &mut scratch.normed[..count * hidden],
+        );
+        for (row, grad) in rows.iter().zip(row_grads.chunks_exact(hidden)) {
+            dx[row * hidden..][..hidden].copy_from_slice(grad);
+        }
+    }
+    nats
+}
+
+/// `-ln softmax(logits)[id]`; with `weight`, replaces the logits by `weight` times its gradient.
+fn softmax(logits: &mut [f32], id: usize, weight: Option<f32>) -> f32 {
+    let most = vector::largest(logits);
+    let given = logits[id];
+    let Some(weight) = weight else {
+        return vector::exp_sum(logits, most).ln() + (most - given);
+    };
+    let sum = vector::exp_shifted(logits, most);
+    vector::scale(logits, weight / sum);
+    logits[id] -= weight;
+    sum.ln() + (most - given)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn softmax_gives_loss_and_gradient() {
+        let logits = [0.5f32, -1.0, 2.0, 0.0];
+        let sum: f64 = logits.iter().map(|x| f64::from(*x).exp()).sum();
+        let want = sum.ln() - f64::from(logits[1]);
+        let mut grads = logits;
+        let loss = softmax(&mut grads, 1, Some(0.25));
+        assert!((f64::from(loss) - want).abs() < 1e-6);
+        assert!((loss - softmax(&mut logits.clone(), 1, None)).abs() < 1e-7);
+        for (i, grad) in grads.iter().enumerate() {
+            let chance = f64::from(logits[i]).exp() / sum;
+            let want = 0.25 * (chance - f64::from(u8::from(i == 1)));
+            assert!((f64::from(*grad) - want).abs() < 1e-7);
+        }
+    }
+}

@@ -1,0 +1,264 @@
+//! The NF4 number format of QLoRA (Dettmers et al. 2023, arXiv 2305.14314), as bitsandbytes has it.
+//!
+//! A matrix is flattened row-major and cut into blocks of 64. A block keeps its largest magnitude
+//! and, for each value, the index of the nearest of 16 codes. The magnitudes are quantized in turn
+//! ("double quantization"): less their mean, in blocks of 256, to an 8-bit dynamic map. In all
+//! 4 + 8/64 + 32/(64 * 256) = 4.127 bits a weight.
+
+use rayon::prelude::*;
+use std::sync::LazyLock;
+
+/// Values that share one magnitude.
+pub const BLOCK: usize = 64;
+
+/// Magnitudes that share one second-level magnitude.
+pub const NESTED_BLOCK: usize = 256;
+
+/// The 16 codes: quantiles of a normal distribution, scaled to [-1, 1], with an exact zero.
+pub const CODE: [f32; 16] = [
+    f32::from_bits(0xbf80_0000),
+    f32::from_bits(0xbf32_39b1),
+    f32::from_bits(0xbf06_6b30),
+    f32::from_bits(0xbeca_32a0),
+    f32::from_bits(0xbe91_a24d),
+    f32::from_bits(0xbe3d_353f),
+    f32::from_bits(0xbdba_7871),
+    f32::from_bits(0x0000_0000),
+    f32::from_bits(0x3da2_faff),
+    f32::from_bits(0x3e24_cae3),
+    f32::from_bits(0x3e7c_04dd),
+    f32::from_bits(0x3ead_033a),
+    f32::from_bits(0x3ee1_a4b8),
+    f32::from_bits(0x3f10_07ab),
+    f32::from_bits(0x3f39_13b3),
+    f32::from_bits(0x3f80_0000),
+];
+
+/// Limits between neighbouring codes: the midpoints in f32. A value on a limit takes the lower code.
+pub const THRESHOLDS: [f32; 15] = {
+    let mut limits = [0.0; 15];
+    let mut i = 0;
+    while i < 15 {
+        limits[i] = f32::midpoint(CODE[i], CODE[i + 1]);
+        i += 1;
+    }
+    limits
+};
+
+/// The signed 8-bit dynamic map (bitsandbytes `create_dynamic_map(signed=True)`), ascending.
+pub static DYNAMIC_MAP: LazyLock<[f32; 256]> = LazyLock::new(dynamic_map);
+
+/// A quantized tensor of `len` values, flattened.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Quantized {
+    /// Number of values.
+    pub len: usize,
+    /// Two indices into [`CODE`] a byte, the even value in the high nibble.
+    pub codes: Vec<u8>,
+    /// For each block of [`BLOCK`] values, an index into [`DYNAMIC_MAP`].
+    pub magnitudes: Vec<u8>,
+    /// For each [`NESTED_BLOCK`] magnitudes, the factor of the map's entries.
+    pub nested: Vec<f32>,
+    /// Mean magnitude, added to every decoded one.
+    pub offset: f32,
+}
+
+/// Index of the code nearest to `x`, which is scaled to [-1, 1]. NaN gives 0.
+#[inline]
+pub fn nearest_code(x: f32) -> u8 {
+    THRESHOLDS.iter().map(|limit| u8::from(x > *limit)).sum()
+}
+
+/// Quantizes a tensor.
+///
+/// An all-zero block is encoded as zeros (index 7), as bitsandbytes does on the CPU.
+pub fn quantize(values: &[f32]) -> Quantized {
+    let magnitudes: Vec<f32> = values
+        .par_chunks(BLOCK)
+        .map(|block| block.iter().fold(0.0f32, |most, x| most.max(x.abs())))
+        .collect();
+    let mut codes = vec![0u8; values.len().div_ceil(2)];
+    codes
+        .par_chunks_mut(BLOCK / 2)
+        .zip(values.par_chunks(BLOCK))
+        .zip(&magnitudes)
+        .for_each(|((codes, block), magnitude)| {
+            // The reciprocal is multiplied, not divided by: the last bit decides ties.
+            let inverse = 1.0 / magnitude.max(1e-38);
+            for (byte, pair) in codes.iter_mut().zip(block.chunks(2)) {
+                let high = nearest_code(pair[0] * inverse);
+                let low = pair.get(1).map_or(0, |x| nearest_code(x * inverse));
+                *byte = (high << 4) | low;
+            }
+        });
+    // The mean in f64 in sequence: one order on every machine.
+    let sum: f64 = magnitudes.iter().map(|x| f64::from(*x)).sum();
+    let offset = (sum / magnitudes.len().max(1) as f64) as f32;
+    let mut nested = Vec::with_capacity(magnitudes.len().div_ceil(NESTED_BLOCK));
+    let mut indices = Vec::with_capacity(magnitudes.len());
+    for block in magnitudes.chunks(NESTED_BLOCK) {
+        let most = block
+            .iter()
+            .fold(0.0f32, |most, x| most.max((x - offset).abs()));
+        let inverse = 1.0 / most.max(1e-38);
+        indices.extend(block.iter().map(|x| nearest_in_map((x - offset) * inverse)));
+        nested.push(most);
+    }
+    Quantized {
+        len: values.len(),
+        codes,
+        magnitudes: indices,
+        nested,
+        offset,
+    }
+}
+
+impl Quantized {
+    /// The magnitude of block `block`, decoded: `map[q] * nested + offset`, each step rounded.
+    #[inline]
+    pub fn magnitude(&self, block: usize) -> f32 {
+        DYNAMIC_MAP[usize::from(self.magnitudes[block])] * self.nested[block / NESTED_BLOCK]
+            + self.offset
+    }
+
+    /// Decodes the values from `start` on into `out`.
+    ///
+    /// # Panics
+    /// If `start + out.len()` is beyond the tensor.
+    pub fn dequantize(&self, start: usize, out: &mut [f32]) {
+        assert!(start + out.len() <= self.len, "beyond the quantized tensor");
+        let mut position = start;
+        let mut rest = out;
+        while !rest.is_empty() {
+            let within = position % BLOCK;
+            let count = rest.len().min(BLOCK - within);
+            let (block, after) = rest.split_at_mut(count);
+            let magnitude = self.magnitude(position / BLOCK);
+            // One table a block: the same product, rounded once, for each of the 16 codes.
+            let table = CODE.map(|code| code * magnitude);
+            match <&mut [f32; BLOCK]>::try_from(&mut *block) {
+                Ok(block) => {
+                    let codes = &self.codes[position / 2..position / 2 + BLOCK / 2];
+                    decode_block(codes, &table, block);
+                }
+                Err(_) => {
+                    for (i, value) in block.iter_mut().enumerate() {
+                        let byte = self.codes[(position + i) / 2];
+                        let shift = if (position + i).is_multiple_of(2) {
+                            4
+                        } else {
+                            0
+                        };
+                        *value = table[usize::from(byte >> shift & 15)];
+                    }
+                }
+            }
+            position += count;
+            rest = after;
+        }
+    }
+
+    /// Bytes held.
+    pub fn bytes(&self) -> usize {
+        self.codes.len() + self.magnitudes.len() + self.nested.len() * 4
+    }
+}
+
+/// Looks up one whole block.
+#[inline]
+fn decode_block(codes: &[u8], table: &[f32; 16], out: &mut [f32; BLOCK]) {
+    #[cfg(target_arch = "x86_64")]
+    if super::vector::level() == super::vector::Level::Wide {
+        // SAFETY: `level` saw AVX-512 F and BW; the lengths are checked inside.
+        #[expect(unsafe_code, reason = "call of a target-feature function")]
+        unsafe {
+            decode_block_wide(codes, table, out);
+        }
+        return;
+    }
+    for (pair, byte) in out.chunks_exact_mut(2).zip(codes) {
+        pair[0] = table[usize::from(byte >> 4)];
+        pair[1] = table[usize::from(byte & 15)];
+    }
+}
+
+/// [`decode_block`] with the table in one register.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl")]
+#[expect(unsafe_code, reason = "vector loads and stores")]
+fn decode_block_wide(codes: &[u8], table: &[f32; 16], out: &mut [f32; BLOCK]) {
+    use std::arch::x86_64::{
+        _mm_and_si128, _mm_loadu_si128, _mm_set1_epi8, _mm_srli_epi16, _mm_unpackhi_epi8,
+        _mm_unpacklo_epi8, _mm512_cvtepu8_epi32, _mm512_loadu_ps, _mm512_permutexvar_ps,
+        _mm512_storeu_ps,
+    };
+    assert!(codes.len() >= BLOCK / 2);
+    let low_bits = _mm_set1_epi8(15);
+    // SAFETY: `table` has 16 values.
+    let table = unsafe { _mm512_loadu_ps(table.as_ptr()) };
+    for half in 0..2 {
+        // SAFETY: 16 bytes at 0 and at 16 of at least 32.
+        let bytes = unsafe { _mm_loadu_si128(codes.as_ptr().add(half * 16).cast()) };
+        let high = _mm_and_si128(_mm_srli_epi16::<4>(bytes), low_bits);
+        let low = _mm_and_si128(bytes, low_bits);
+        let quarters = [_mm_unpacklo_epi8(high, low), _mm_unpackhi_epi8(high, low)];
+        for (quarter, indices) in quarters.into_iter().enumerate() {
+            let values = _mm512_permutexvar_ps(_mm512_cvtepu8_epi32(indices), table);
+            // SAFETY: 16 values at 0, 16, 32 and 48 of 64.
+            unsafe {
+                _mm512_storeu_ps(out.as_mut_ptr().add(half * 32 + quarter * 16), values);
+            }
+        }
+    }
+}
+
+/// Index of the map entry nearest to `x`; the lower one on an exact midpoint.
+fn nearest_in_map(x: f32) -> u8 {
+    static LIMITS: LazyLock<Vec<f32>> = LazyLock::new(|| {
+        DYNAMIC_MAP
+            .windows(2)
+            .map(|pair| f32::midpoint(pair[0], pair[1]))
+            .collect()
+    });
+    LIMITS.partition_point(|limit| x > *limit) as u8
+}
+
+/// Builds the map: for exponent i of 7, 2^i means of neighbours among 2^i + 1 even steps from 0.1
+/// to 1, times 10^(i - 6), with both signs; then 0 and 1.
+fn dynamic_map() -> [f32; 256] {
+    let mut map = Vec::with_capacity(256);
+    for exponent in 0..7i32 {
+        let steps = 1usize << exponent;
+        let limits = even_steps(steps + 1);
+        let factor = 10f64.powi(exponent - 6) as f32;
+        for pair in limits.windows(2) {
+            let mean = factor * ((pair[0] + pair[1]) / 2.0);
+            map.push(mean);
+            map.push(-mean);
+        }
+    }
+    map.push(0.0);
+    map.push(1.0);
+    map.sort_by(f32::total_cmp);
+    let mut fixed = [0.0; 256];
+    fixed.copy_from_slice(&map);
+    fixed
+}
+
+/// `torch.linspace(0.1, 1, count)` in f32: counted from the nearer end.
+fn even_steps(count: usize) -> Vec<f32> {
+    let (start, end) = (0.1f32, 1.0f32);
+    let step = (end - start) / (count - 1) as f32;
+    (0..count)
+        .map(|i| {
+            if i < count / 2 {
+                start + step * i as f32
+            } else {
+                end - step * (count - 1 - i) as f32
+            }
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,116 @@
+//! Choosing the next token from logits.
+
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+use super::vector;
+
+/// Chooses tokens of one sequence. Its choices depend on the seed and the sequence's number, not
+/// on what is decoded beside it.
+#[derive(Debug)]
+pub(super) struct Sampler {
+    temperature: f32,
+    top_p: f32,
+    random: ChaCha8Rng,
+}
+
+impl Sampler {
+    pub(super) fn new(temperature: f32, top_p: f32, seed: u64, sequence: usize) -> Self {
+        let mut random = ChaCha8Rng::seed_from_u64(seed);
+        random.set_stream(sequence as u64);
+        Self {
+            temperature,
+            top_p,
+            random,
+        }
+    }
+
+    /// The next token. With temperature 0 the likeliest, the first of equals. Otherwise a draw
+    /// from the smallest set of likeliest tokens whose probabilities reach `top_p`.
+    pub(super) fn choose(&mut self, logits: &mut [f32]) -> u32 {
+        let most = vector::largest(logits);
+        // Written so that NaN counts as greedy.
+        if self.temperature.is_nan() || self.temperature <= 0.0 {
+            return logits.iter().position(|x| *x == most).unwrap_or(0) as u32;
+        }
+        vector::scale(logits, 1.0 / self.temperature);
+        let sum = vector::exp_shifted(logits, most / self.temperature);
+        let top_p = if self.top_p > 0.0 {
+            self.top_p.min(1.0)
+        } else {
+            1.0
+        };
+        // Tokens below this have less than 1 - top_p in all, so none is in the set.
+        let least = sum * (1.0 - top_p) / logits.len() as f32;
+        let mut likely: Vec<(f32, u32)> = logits
+            .iter()
+            .zip(0..)
+            .filter(|(weight, _)| **weight >= least)
+            .map(|(weight, id)| (*weight, id))
+            .collect();
+        likely.sort_unstable_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+        let mut reach = 0.0;
+        let enough = likely
+            .iter()
+            .position(|(weight, _)| {
+                reach += weight;
+                reach >= top_p * sum
+            })
+            .map_or(likely.len(), |at| at + 1);
+        likely.truncate(enough);
+        let total: f32 = likely.iter().map(|(weight, _)| weight).sum();
+        let mut draw = self.random.random::<f32>() * total;
+        for (weight, id) in &likely {
+            draw -= weight;
+            if draw < 0.0 {
+                return *id;
+            }
+        }
+        likely.last().map_or(0, |(_, id)| *id)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn greedy_takes_the_first_of_equals() {
+        let mut sampler = Sampler::new(0.0, 1.0, 1, 0);
+        assert_eq!(sampler.choose(&mut [0.0, 3.0, -1.0, 3.0]), 1);
+    }
+
+    #[test]
+    fn draws_follow_the_probabilities_within_the_nucleus() {
+        // Probabilities 0.6, 0.3, 0.1; top_p 0.8 leaves 2/3 and 1/3.
+        let logits = [0.1f32.ln(), 0.6f32.ln(), 0.3f32.ln()];
+        for (temperature, top_p, want) in [
+            (1.0, 0.8, [0.0f64, 0.667, 0.333]),
+            (1.0, 1.0, [0.1, 0.6, 0.3]),
+            (1.0, 0.5, [0.0, 1.0, 0.0]),
+            (0.5, 1.0, [0.0217, 0.783, 0.196]),
+        ] {
+            let mut sampler = Sampler::new(temperature, top_p, 9, 4);
+            let mut counts = [0.0f64; 3];
+            for _ in 0..20_000 {
+                counts[sampler.choose(&mut logits.clone()) as usize] += 1.0 / 20_000.0;
+            }
+            for (count, want) in counts.iter().zip(want) {
+                assert!((count - want).abs() < 0.015, "{counts:?} for {top_p}");
+            }
+        }
+    }
+
+    #[test]
+    fn draws_repeat_with_the_seed_and_differ_by_sequence() {
+        let draw = |seed, sequence| {
+            let mut sampler = Sampler::new(1.0, 1.0, seed, sequence);
+            (0..40)
+                .map(|_| sampler.choose(&mut [0.0; 7]))
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(draw(1, 2), draw(1, 2));
+        assert_ne!(draw(1, 2), draw(1, 3));
+        assert_ne!(draw(2, 2), draw(1, 2));
+    }
+}

@@ -1,0 +1,112 @@
+//! Likelihood of given tokens, without gradients: for validation and multiple choice.
+
+use super::base::Base;
+use super::block::{self, Context, Kept, Scratch, fit};
+use super::effective::Weights;
+use super::lora::Adapter;
+use super::loss::{self, HeadScratch};
+use super::pack::{self, Packed, Row};
+use super::rope::Rotary;
+use crate::failure::Result;
+
+/// Tokens that go through the model together.
+const MICRO_TOKENS: usize = 1024;
+
+/// How likely a row's label tokens are.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct RowLoss {
+    /// Negative log-likelihood of all label tokens, in nats.
+    pub nats: f64,
+    /// Label tokens.
+    pub tokens: usize,
+}
+
+/// Scores each row's label tokens, with the adapter or without.
+///
+/// # Errors
+/// If a row or the adapter does not fit the model.
+pub fn row_losses(base: &Base, adapter: Option<&Adapter>, rows: &[Row]) -> Result<Vec<RowLoss>> {
+    if let Some(adapter) = adapter {
+        adapter.check(base.config())?;
+    }
+    pack::check(base, rows)?;
+    let mut losses = vec![RowLoss::default(); rows.len()];
+    let mut forward = Forward::default();
+    let mut head = HeadScratch::default();
+    for packed in pack::pack(rows, MICRO_TOKENS) {
+        let x = forward.run(base, adapter, &packed, |_, _, _| {});
+        let nats = loss::cross_entropy(base, x, &packed, None, &mut head);
+        for (owner, nats) in packed.label_owners.iter().zip(nats) {
+            losses[*owner].nats += f64::from(nats);
+            losses[*owner].tokens += 1;
+        }
+    }
+    Ok(losses)
+}
+
+/// Buffers of forward passes that keep nothing. All runs must be of one base and adapter.
+#[derive(Debug)]
+pub(super) struct Forward {
+    rotary: Rotary,
+    weights: Weights,
+    kept: Kept,
+    scratch: Scratch,
+    down_u: Vec<f32>,
+    x: Vec<f32>,
+    next: Vec<f32>,
+}
+
+impl Default for Forward {
+    fn default() -> Self {
+        Self {
+            rotary: Rotary::default(),
+            weights: Weights::new(0),
+            kept: Kept::default(),
+            scratch: Scratch::default(),
+            down_u: Vec::new(),
+            x: Vec::new(),
+            next: Vec::new(),
+        }
+    }
+}
+
+impl Forward {
+    /// The last block's output `[tokens, hidden]`. `on_layer` sees each layer's rows of rotated
+    /// query, key and value, and their pitch.
+    pub(super) fn run(
+        &mut self,
+        base: &Base,
+        adapter: Option<&Adapter>,
+        packed: &Packed,
+        mut on_layer: impl FnMut(usize, &[f32], usize),
+    ) -> &[f32] {
+        let config = base.config();
+        self.rotary.reach(config, packed.longest());
+        let width = packed.tokens() * config.hidden_size;
+        base.embed(&packed.ids, fit(&mut self.x, width));
+        let context = Context {
+            base,
+            adapter,
+            packed,
+            rotary: &self.rotary,
+        };
+        let (weights, kept, scratch) = (&mut self.weights, &mut self.kept, &mut self.scratch);
+        for layer in 0..config.layers {
+            block::forward_front(context, weights, layer, &self.x[..width], kept, scratch);
+            let (rows, pitch) = kept.qkv(context);
+            on_layer(layer, rows, pitch);
+            let next = fit(&mut self.next, width);
+            block::forward_back(
+                context,
+                weights,
+                layer,
+                kept,
+                scratch,
+                next,
+                &mut self.down_u,
+            );
+            std::mem::swap(&mut self.x, &mut self.next);
+        }
+        &self.x[..width]
+    }
+}

@@ -1,0 +1,403 @@
+//! The whole engine against candle's autograd, against itself, and on toy problems.
+
+use std::ops::ControlFlow;
+
+use super::base::{Base, Residency};
+use super::generate::{GenerateConfig, generate};
+use super::lora::{Adapter, LoraConfig, Target};
+use super::optimizer::{OptimizerConfig, OptimizerState};
+use super::oracle::Oracle;
+use super::pack::Row;
+use super::score::row_losses;
+use super::toy;
+use super::trainer::Trainer;
+use crate::model::DecoderConfig;
+
+/// An adapter whose B is not zero.
+fn adapter(decoder: &DecoderConfig, targets: &[Target]) -> Adapter {
+    let config = LoraConfig {
+        rank: 4,
+        alpha: 6.0,
+        targets: targets.to_vec(),
+        seed: 11,
+    };
+    let mut adapter = Adapter::new(decoder, &config);
+    for (i, value) in adapter.values_mut().iter_mut().enumerate() {
+        *value += (i as f32 * 1.7).sin() * 0.1;
+    }
+    adapter
+}
+
+fn trainer<'a>(base: &'a Base, adapter: &Adapter, micro_tokens: usize) -> Trainer<'a> {
+    Trainer::new(
+        base,
+        adapter.clone(),
+        OptimizerConfig::default(),
+        micro_tokens,
+    )
+}
+
+/// Largest difference relative to the largest value.
+fn difference(got: &[f32], want: &[f32]) -> f32 {
+    assert_eq!(got.len(), want.len());
+    let size = want.iter().fold(1e-6f32, |most, x| most.max(x.abs()));
+    let most = got.iter().zip(want).map(|(a, b)| (a - b).abs());
+    most.fold(0.0, f32::max) / size
+}
+
+#[test]
+fn loss_and_every_gradient_match_autograd() {
+    for config in [toy::llama(), toy::qwen2()] {
+        for targets in [
+            &Target::ALL[..],
+            &[Target::Key, Target::Up],
+            &[Target::Down],
+        ] {
+            let base = toy::load(&config, 5, Residency::Packed);
+            let adapter = adapter(&config, targets);
+            let rows = toy::rows(&config, &[9, 2, 70, 17], 3);
+            let mut trainer = trainer(&base, &adapter, 1000);
+            let report = trainer.accumulate(&rows).unwrap();
+            let oracle = Oracle::new(&base, &adapter);
+            let loss: f32 = oracle.loss(&rows).to_scalar().unwrap();
+            assert!(
+                (report.loss - loss).abs() < 1e-5 * loss,
+                "{} {loss}",
+                report.loss
+            );
+            let mut ours = adapter.clone();
+            ours.values_mut().copy_from_slice(trainer.gradient());
+            let theirs = oracle.gradients(&rows);
+            for ((layer, target, a, b), (want_a, want_b)) in ours.tensors().zip(theirs) {
+                for (name, got, want) in [("A", a, want_a), ("B", b, want_b)] {
+                    let difference = difference(got, &want);
+                    assert!(difference < 2e-4, "{name} {target} {layer}: {difference}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn gradients_match_central_differences() {
+    let config = toy::qwen2();
+    let base = toy::load(&config, 2, Residency::Cached);
+    let adapter = adapter(&config, &Target::ALL);
+    let rows = toy::rows(&config, &[12, 7], 8);
+    let mut whole = trainer(&base, &adapter, 1000);
+    whole.accumulate(&rows).unwrap();
+    let loss = |adapter: &Adapter| -> f64 {
+        let losses = row_losses(&base, Some(adapter), &rows).unwrap();
+        let tokens: usize = losses.iter().map(|loss| loss.tokens).sum();
+        losses.iter().map(|loss| loss.nats).sum::<f64>() / tokens as f64
+    };
+    let size = whole
+        .gradient()
+        .iter()
+        .fold(0.0f32, |most, x| most.max(x.abs()));
+    for at in (0..adapter.parameter_count()).step_by(97) {
+        let step = 3e-3;
+        let (mut up, mut down) = (adapter.clone(), adapter.clone());
+        up.values_mut()[at] += step;
+        down.values_mut()[at] -= step;
+        let slope = (loss(&up) - loss(&down)) / f64::from(2.0 * step);
+        let got = f64::from(whole.gradient()[at]);
+        assert!(
+            (got - slope).abs() < 3e-3 * f64::from(size),
+            "{at}: {got} {slope}"
+        );
+    }
+}
+
+#[test]
+fn packed_rows_are_separate_rows() {
+    let config = toy::llama();
+    let base = toy::load(&config, 4, Residency::Packed);
+    let adapter = adapter(&config, &Target::ALL);
+    let rows = toy::rows(&config, &[5, 130, 64, 65, 3], 9);
+    let labels: usize = rows.iter().map(Row::label_count).sum();
+    let mut all = trainer(&base, &adapter, 1000);
+    let report = all.accumulate(&rows).unwrap();
+    assert_eq!(report.label_tokens, labels);
+    assert_eq!(report.tokens, 5 + 130 + 64 + 65 + 3);
+    let (mut loss, mut grads) = (0.0, vec![0.0; adapter.parameter_count()]);
+    for row in &rows {
+        let share = row.label_count() as f32 / labels as f32;
+        let mut one = trainer(&base, &adapter, 1000);
+        loss += one.accumulate(std::slice::from_ref(row)).unwrap().loss * share;
+        for (sum, grad) in grads.iter_mut().zip(one.gradient()) {
+            *sum += grad * share;
+        }
+    }
+    assert!((report.loss - loss).abs() < 1e-5);
+    assert!(difference(all.gradient(), &grads) < 1e-5);
+    let losses = row_losses(&base, Some(&adapter), &rows).unwrap();
+    for (row, loss) in rows.iter().zip(&losses) {
+        let one = row_losses(&base, Some(&adapter), std::slice::from_ref(row)).unwrap()[0];
+        assert_eq!(one.tokens, loss.tokens);
+        assert!((one.nats - loss.nats).abs() < 1e-4);
+    }
+}
+
+#[test]
+fn micro_batches_memory_and_residency_do_not_change_a_step() {
+    let config = toy::qwen2();
+    let adapter = adapter(&config, &Target::ALL);
+    let rows = toy::rows(&config, &[30, 12, 41, 8, 20], 6);
+    let packed = toy::load(&config, 4, Residency::Packed);
+    let cached = toy::load(&config, 4, Residency::Cached);
+    let run = |base: &Base, micro_tokens: usize, memory: usize| {
+        let mut trainer = trainer(base, &adapter, micro_tokens).with_memory(memory);
+        let report = trainer.accumulate(&rows).unwrap();
+        (report.loss, trainer.gradient().to_vec())
+    };
+    let whole = run(&packed, 1000, usize::MAX);
+    // Computing again and caching give the same bits.
+    for memory in [0, 60_000, 600_000, 2_000_000] {
+        assert_eq!(run(&packed, 1000, memory), whole);
+        assert_eq!(run(&cached, 1000, memory), whole);
+    }
+    let split = run(&packed, 45, 0);
+    assert_eq!(run(&packed, 45, usize::MAX), split);
+    assert!((split.0 - whole.0).abs() < 1e-5);
+    assert!(difference(&split.1, &whole.1) < 1e-5);
+}
+
+#[test]
+fn a_restored_run_goes_on_to_the_same_bits() {
+    let config = toy::llama();
+    let base = toy::load(&config, 4, Residency::Cached);
+    let adapter = adapter(&config, &Target::ALL);
+    let rows = toy::rows(&config, &[20, 33, 8, 51], 1);
+    let mut whole = trainer(&base, &adapter, 64);
+    for step in 0..6 {
+        whole.step(&rows[step % 3..], 1e-3).unwrap();
+    }
+    let mut first = trainer(&base, &adapter, 64);
+    for step in 0..3 {
+        first.step(&rows[step % 3..], 1e-3).unwrap();
+    }
+    let state = first.state();
+    let mut second = Trainer::new(&base, first.into_adapter(), OptimizerConfig::default(), 64);
+    second.restore(state).unwrap();
+    for step in 3..6 {
+        second.step(&rows[step % 3..], 1e-3).unwrap();
+    }
+    assert_eq!(second.state(), whole.state());
+    assert_eq!(second.into_adapter(), whole.into_adapter());
+    let failure = trainer(&base, &adapter, 64)
+        .restore(OptimizerState::new(3))
+        .unwrap_err();
+    assert!(failure.message.contains('3'));
+}
+
+#[test]
+fn one_thread_and_many_give_the_same_bits() {
+    let config = toy::llama();
+    let base = toy::load(&config, 4, Residency::Packed);
+    let adapter = adapter(&config, &Target::ALL);
+    let rows = toy::rows(&config, &[200, 133, 80, 51], 1);
+    let run = |threads: usize| {
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .build()
+            .unwrap();
+        pool.install(|| {
+            let mut trainer = trainer(&base, &adapter, 1000);
+            trainer.step(&rows, 1e-3).unwrap();
+            trainer.into_adapter()
+        })
+    };
+    let one = run(1);
+    assert_eq!(one, run(2));
+    assert_eq!(one, run(5));
+}
+
+#[test]
+fn a_toy_problem_is_learned() {
+    let config = toy::llama();
+    let base = toy::load(&config, 4, Residency::Cached);
+    let lora = LoraConfig {
+        rank: 8,
+        alpha: 16.0,
+        targets: Target::ALL.to_vec(),
+        seed: 1,
+    };
+    let rows = toy::rows(&config, &[12, 9, 14, 10], 2);
+    let mut trainer = trainer(&base, &Adapter::new(&config, &lora), 256);
+    let first = trainer.step(&rows, 1e-2).unwrap().loss;
+    for _ in 0..80 {
+        trainer.step(&rows, 1e-2).unwrap();
+    }
+    let adapter = trainer.into_adapter();
+    let losses = row_losses(&base, Some(&adapter), &rows).unwrap();
+    let tokens: usize = losses.iter().map(|loss| loss.tokens).sum();
+    let last = losses.iter().map(|loss| loss.nats).sum::<f64>() / tokens as f64;
+    assert!(first > 3.0 && last < 0.1, "{first} {last}");
+    // The base beside it is what it was.
+    let base_losses = row_losses(&base, None, &rows).unwrap();
+    let base_loss = base_losses.iter().map(|loss| loss.nats).sum::<f64>() / tokens as f64;
+    assert!((base_loss - f64::from(first)).abs() < 1e-4);
+}
+
+#[test]
+fn what_cannot_be_trained_is_said_and_changes_nothing() {
+    let config = toy::llama();
+    let base = toy::load(&config, 4, Residency::Cached);
+    let good = adapter(&config, &Target::ALL);
+    let rows = toy::rows(&config, &[12, 9], 2);
+
+    let mut bad = good.clone();
+    let a = vec![f32::NAN; 4 * config.hidden_size];
+    let b = vec![0.5; 4 * config.ffn_size];
+    bad.set(1, Target::Up, &a, &b).unwrap();
+    let mut trainer = trainer(&base, &bad, 100);
+    let failure = trainer.step(&rows, 1e-3).unwrap_err();
+    assert!(failure.message.contains("layer 2 of 2"), "{failure}");
+    assert_eq!(trainer.state().step, 0);
+    for ((.., a, b), (.., want_a, want_b)) in trainer.adapter().tensors().zip(bad.tensors()) {
+        let bits = |x: &[f32]| x.iter().map(|x| x.to_bits()).collect::<Vec<_>>();
+        assert_eq!((bits(a), bits(b)), (bits(want_a), bits(want_b)));
+    }
+
+    let mut trainer = Trainer::new(&base, good.clone(), OptimizerConfig::default(), 100);
+    let mut unlabelled = rows.clone();
+    unlabelled.iter_mut().for_each(|row| row.labels.fill(false));
+    assert!(trainer.step(&unlabelled, 1e-3).is_err());
+    assert!(trainer.step(&[], 1e-3).is_err());
+    let mut outside = rows.clone();
+    outside[1].ids[2] = config.vocab_size as u32;
+    let failure = trainer.step(&outside, 1e-3).unwrap_err();
+    assert!(failure.message.contains("row 2: token 53"), "{failure}");
+    let mut torn = rows.clone();
+    torn[0].labels.pop();
+    assert!(trainer.step(&torn, 1e-3).is_err());
+    assert!(trainer.step(&rows, f32::NAN).is_err());
+    assert_eq!(trainer.adapter(), &good);
+    let other = toy::load(&toy::qwen2(), 1, Residency::Packed);
+    assert!(row_losses(&other, Some(&good), &[]).is_err());
+}
+
+/// The likeliest continuation, by the oracle's whole forward pass for each token.
+fn greedy(oracle: &Oracle, prompt: &[u32], count: usize) -> Vec<u32> {
+    let mut ids = prompt.to_vec();
+    for _ in 0..count {
+        let logits: Vec<Vec<f32>> = oracle.logits(&ids).to_vec2().unwrap();
+        let last = logits.last().unwrap();
+        let best = (0..last.len())
+            .max_by(|a, b| last[*a].total_cmp(&last[*b]))
+            .unwrap();
+        ids.push(best as u32);
+    }
+    ids.split_off(prompt.len())
+}
+
+#[test]
+fn generation_is_the_argmax_of_whole_passes() {
+    for config in [toy::llama(), toy::qwen2()] {
+        let base = toy::load(&config, 4, Residency::Packed);
+        let cached = toy::load(&config, 4, Residency::Cached);
+        let adapter = adapter(&config, &Target::ALL);
+        let prompts: Vec<Vec<u32>> = toy::rows(&config, &[3, 70, 1, 12, 5, 9], 7)
+            .into_iter()
+            .map(|row| row.ids)
+            .collect();
+        let settings = GenerateConfig {
+            max_new: 12,
+            batch: 4,
+            ..GenerateConfig::default()
+        };
+        let mut on = |_, _| ControlFlow::Continue(());
+        let tuned = generate(&base, Some(&adapter), &prompts, &settings, &mut on).unwrap();
+        let oracle = Oracle::new(&base, &adapter);
+        for (prompt, answer) in prompts.iter().zip(&tuned) {
+            assert_eq!(*answer, greedy(&oracle, prompt, 12));
+        }
+        let again = generate(&cached, Some(&adapter), &prompts, &settings, &mut on).unwrap();
+        assert_eq!(again, tuned);
+        for (i, prompt) in prompts.iter().enumerate() {
+            let one = std::slice::from_ref(prompt);
+            let alone = generate(&base, Some(&adapter), one, &settings, &mut on).unwrap();
+            assert_eq!(alone[0], tuned[i]);
+        }
+        let untuned = generate(&base, None, &prompts, &settings, &mut on).unwrap();
+        assert_ne!(untuned, tuned);
+    }
+}
+
+#[test]
+fn generation_stops_where_it_should() {
+    let mut config = toy::llama();
+    config.context_length = 20;
+    let base = toy::load(&config, 4, Residency::Cached);
+    let prompts = vec![vec![1, 2, 3], vec![4; 15], vec![5]];
+    let mut settings = GenerateConfig {
+        max_new: 8,
+        batch: 2,
+        ..GenerateConfig::default()
+    };
+    let mut heard = vec![Vec::new(); 3];
+    let all = generate(&base, None, &prompts, &settings, &mut |prompt, id| {
+        heard[prompt].push(id);
+        ControlFlow::Continue(())
+    });
+    let all = all.unwrap();
+    assert_eq!(all, heard);
+    assert_eq!(all.iter().map(Vec::len).collect::<Vec<_>>(), [8, 5, 8]);
+
+    settings.stop = vec![all[0][4]];
+    let mut on = |_, _| ControlFlow::Continue(());
+    let stopped = generate(&base, None, &prompts, &settings, &mut on).unwrap();
+    let first = all[0]
+        .iter()
+        .position(|id| settings.stop.contains(id))
+        .unwrap();
+    assert_eq!(stopped[0], all[0][..first]);
+
+    settings.stop.clear();
+    let mut heard = 0;
+    let broken = generate(&base, None, &prompts, &settings, &mut |_, _| {
+        heard += 1;
+        if heard == 5 {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
+    });
+    assert_eq!(broken.unwrap().iter().map(Vec::len).sum::<usize>(), 5);
+
+    settings.max_new = 0;
+    assert_eq!(
+        generate(&base, None, &prompts, &settings, &mut on).unwrap(),
+        vec![Vec::<u32>::new(); 3]
+    );
+    settings.max_new = 1;
+    for bad in [vec![], vec![1; 20], vec![99]] {
+        let failure = generate(&base, None, &[vec![1], bad], &settings, &mut on).unwrap_err();
+        assert!(failure.message.contains("prompt 2"), "{failure}");
+    }
+}
+
+#[test]
+fn draws_do_not_depend_on_the_batch() {
+    let config = toy::llama();
+    let base = toy::load(&config, 4, Residency::Cached);
+    let prompts: Vec<Vec<u32>> = (1..9).map(|i| vec![i, i + 1]).collect();
+    let run = |batch: usize, seed: u64| {
+        let settings = GenerateConfig {
+            max_new: 10,
+            temperature: 0.8,
+            top_p: 0.9,
+            seed,
+            batch,
+            ..GenerateConfig::default()
+        };
+        generate(&base, None, &prompts, &settings, &mut |_, _| {
+            ControlFlow::Continue(())
+        })
+        .unwrap()
+    };
+    assert_eq!(run(1, 3), run(8, 3));
+    assert_eq!(run(3, 3), run(8, 3));
+    assert_ne!(run(8, 4), run(8, 3));
+}

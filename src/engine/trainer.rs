@@ -1,0 +1,286 @@
+//! Training steps: forward and backward over packed micro-batches, clipping, AdamW.
+
+use super::base::{Base, Group};
+use super::block::{self, Context, Kept, Scratch, fit};
+use super::effective::{self, Weights};
+use super::lora::Adapter;
+use super::loss::{self, HeadScratch};
+use super::optimizer::{self, OptimizerConfig, OptimizerState};
+use super::pack::{self, Packed, Row};
+use super::rope::Rotary;
+use crate::failure::{Failure, Result};
+
+/// Bytes that activations and merged weights may take unless told otherwise.
+const MEMORY: usize = 4 << 30;
+
+/// What one optimizer step did.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct StepReport {
+    /// Mean loss over the step's label tokens, nats.
+    pub loss: f32,
+    /// Label tokens.
+    pub label_tokens: usize,
+    /// All tokens of the rows.
+    pub tokens: usize,
+    /// Gradient norm before clipping.
+    pub gradient_norm: f32,
+}
+
+/// Trains an adapter on a frozen base.
+///
+/// A step's result depends on the rows, the state and the machine's number formats only, so a run
+/// that was stopped and restored goes on to the same bits.
+///
+/// Memory: for each token of a micro-batch and each layer, the layer's input (4 bytes times the
+/// hidden size) and, as far as [`Self::with_memory`] allows, what its backward pass needs (for
+/// SmolLM2-135M about 23 KB; 0.7 MB a token for all layers). Layers beyond that are computed again
+/// in the backward pass, with the same result to the bit.
+#[derive(Debug)]
+pub struct Trainer<'a> {
+    base: &'a Base,
+    adapter: Adapter,
+    config: OptimizerConfig,
+    micro_tokens: usize,
+    memory: usize,
+    state: OptimizerState,
+    grads: Vec<f32>,
+    rotary: Rotary,
+    weights: Weights,
+    /// Inputs of the layers, then the output of the last.
+    inputs: Vec<Vec<f32>>,
+    down_u: Vec<Vec<f32>>,
+    /// One a layer, then one for all layers that are computed again.
+    kept: Vec<Kept>,
+    dx: Vec<f32>,
+    scratch: Scratch,
+    head: HeadScratch,
+}
+
+impl<'a> Trainer<'a> {
+    /// Starts from an adapter. Rows go through the model in micro-batches of at most
+    /// `micro_tokens` tokens; a longer row goes alone.
+    pub fn new(
+        base: &'a Base,
+        adapter: Adapter,
+        config: OptimizerConfig,
+        micro_tokens: usize,
+    ) -> Self {
+        let layers = base.config().layers;
+        let mut kept = Vec::new();
+        kept.resize_with(layers + 1, Kept::default);
+        Self {
+            base,
+            config,
+            micro_tokens,
+            memory: MEMORY,
+            state: OptimizerState::new(adapter.parameter_count()),
+            grads: vec![0.0; adapter.parameter_count()],
+            adapter,
+            rotary: Rotary::default(),
+            weights: Weights::new(0),
+            inputs: vec![Vec::new(); layers + 1],
+            down_u: vec![Vec::new(); layers],
+            kept,
+            dx: Vec::new(),
+            scratch: Scratch::default(),
+            head: HeadScratch::default(),
+        }
+        .with_memory(MEMORY)
+    }
+
+    /// Sets how many bytes activations and merged weights may take. What does not fit is computed
+    /// again; results stay the same.
+    #[must_use]
+    pub fn with_memory(mut self, bytes: usize) -> Self {
+        self.memory = bytes;
+        let layers = self.base.config().layers;
+        let activations = self.kept_bytes(self.micro_tokens) * layers;
+        let left = bytes.saturating_sub(activations);
+        let layer = Weights::layer_bytes(self.base, Some(&self.adapter)).max(1);
+        self.weights = Weights::new((left / layer).min(layers));
+        self
+    }
+
+    /// The adapter as it is now.
+    pub fn adapter(&self) -> &Adapter {
+        &self.adapter
+    }
+
+    /// Ends training.
+    pub fn into_adapter(self) -> Adapter {
+        self.adapter
+    }
+
+    /// What the optimizer remembers; with the adapter, all that a checkpoint needs.
+    pub fn state(&self) -> OptimizerState {
+        self.state.clone()
+    }
+
+    /// Goes on from a checkpoint. The adapter of the checkpoint is given to [`Self::new`].
+    ///
+    /// # Errors
+    /// If the state belongs to an adapter of another size, or has values that are not finite.
+    pub fn restore(&mut self, state: OptimizerState) -> Result<()> {
+        state.check(self.adapter.parameter_count())?;
+        self.state = state;
+        Ok(())
+    }
+
+    /// Does one optimizer step on `rows`: the loss is the mean over all their label tokens.
+    ///
+    /// # Errors
+    /// If a row does not fit the model, no row has a label, or the loss or a gradient is not
+    /// finite (the message names the layer). The adapter and the optimizer are then unchanged.
+    pub fn step(&mut self, rows: &[Row], learning_rate: f32) -> Result<StepReport> {
+        let report = self.accumulate(rows)?;
+        if !learning_rate.is_finite() {
+            return Err(Failure::defect("the learning rate is not finite"));
+        }
+        let norm = f64::from(report.gradient_norm);
+        let factor = optimizer::clip_factor(norm, self.config.clip_norm);
+        let values = self.adapter.values_mut();
+        self.state
+            .update(&self.config, learning_rate, values, &self.grads, factor);
+        self.weights.forget();
+        Ok(report)
+    }
+
+    /// Fills `grads` with the gradient of the mean loss.
+    pub(super) fn accumulate(&mut self, rows: &[Row]) -> Result<StepReport> {
+        self.adapter.check(self.base.config())?;
+        pack::check(self.base, rows)?;
+        let label_tokens: usize = rows.iter().map(Row::label_count).sum();
+        if label_tokens == 0 {
+            return Err(
+                Failure::user("none of the rows has a token to be trained on")
+                    .hint("Check that the answers are marked as such."),
+            );
+        }
+        self.grads.fill(0.0);
+        let mut nats = 0.0;
+        for packed in pack::pack(rows, self.micro_tokens) {
+            nats += self.micro_batch(&packed, 1.0 / label_tokens as f32)?;
+        }
+        let norm = optimizer::norm(&self.grads);
+        if !norm.is_finite() {
+            return Err(self.bad_gradient());
+        }
+        Ok(StepReport {
+            loss: (nats / label_tokens as f64) as f32,
+            label_tokens,
+            tokens: rows.iter().map(|row| row.ids.len()).sum(),
+            gradient_norm: norm as f32,
+        })
+    }
+
+    /// The gradient of the last [`Self::accumulate`].
+    #[cfg(test)]
+    pub(super) fn gradient(&self) -> &[f32] {
+        &self.grads
+    }
+
+    /// Bytes that one layer keeps for a micro-batch.
+    fn kept_bytes(&self, tokens: usize) -> usize {
+        Kept::bytes(self.base, Some(&self.adapter)) * tokens
+    }
+
+    /// Forward and backward of one micro-batch; gives its sum of nats.
+    fn micro_batch(&mut self, packed: &Packed, weight: f32) -> Result<f64> {
+        let (config, tokens) = (self.base.config(), packed.tokens());
+        let (layers, width) = (config.layers, tokens * config.hidden_size);
+        self.rotary.reach(config, packed.longest());
+        // Layers from here on keep what their backward pass needs: it starts with the last.
+        let bytes = self.kept_bytes(tokens.max(self.micro_tokens)).max(1);
+        let first_kept = layers - (self.memory / bytes).min(layers);
+        for kept in &mut self.kept[..first_kept] {
+            *kept = Kept::default();
+        }
+        let slot = |layer: usize| if layer < first_kept { layers } else { layer };
+        let context = Context {
+            base: self.base,
+            adapter: Some(&self.adapter),
+            packed,
+            rotary: &self.rotary,
+        };
+        let (weights, scratch) = (&mut self.weights, &mut self.scratch);
+
+        self.base
+            .embed(&packed.ids, fit(&mut self.inputs[0], width));
+        for layer in 0..layers {
+            let (before, after) = self.inputs.split_at_mut(layer + 1);
+            let (x, out) = (&before[layer][..width], fit(&mut after[0], width));
+            let kept = &mut self.kept[slot(layer)];
+            block::forward_front(context, weights, layer, x, kept, scratch);
+            let down_u = &mut self.down_u[layer];
+            block::forward_back(context, weights, layer, kept, scratch, out, down_u);
+        }
+
+        let dx = fit(&mut self.dx, width);
+        let last = &self.inputs[layers][..width];
+        let back = Some((&mut *dx, weight));
+        let nats = loss::cross_entropy(self.base, last, packed, back, &mut self.head);
+        let nats: f64 = nats.iter().map(|x| f64::from(*x)).sum();
+        if !nats.is_finite() {
+            return Err(self.bad_activation(width));
+        }
+
+        let layer_len = self.adapter.layer_len();
+        for layer in (0..layers).rev() {
+            let x = &self.inputs[layer][..width];
+            let kept = &mut self.kept[slot(layer)];
+            if layer < first_kept {
+                block::forward_front(context, weights, layer, x, kept, scratch);
+            }
+            let grads = &mut self.grads[layer * layer_len..(layer + 1) * layer_len];
+            let kept = (kept, &self.down_u[layer][..]);
+            block::backward(context, weights, layer, x, kept, dx, grads, scratch);
+        }
+        Ok(nats)
+    }
+
+    fn bad_activation(&self, width: usize) -> Failure {
+        let finite = |x: &[f32]| x.iter().all(|x| x.is_finite());
+        let layers = self.base.config().layers;
+        let bad = (0..layers).find(|layer| !finite(&self.inputs[layer + 1][..width]));
+        let place = bad.map_or_else(
+            || "the output head".to_owned(),
+            |layer| place(layer, layers),
+        );
+        not_finite(&format!("the loss is not finite from {place} on"))
+    }
+
+    fn bad_gradient(&self) -> Failure {
+        // Gradients flow from the last layer to the first, so the last bad one is where it began.
+        let layers = self.base.config().layers;
+        let layer_len = self.adapter.layer_len().max(1);
+        let bad = self.grads.iter().rposition(|x| !x.is_finite());
+        let place = place(bad.map_or(0, |at| at / layer_len), layers);
+        not_finite(&format!("the gradient is not finite in {place}"))
+    }
+}
+
+fn place(layer: usize, layers: usize) -> String {
+    format!("layer {} of {layers}", layer + 1)
+}
+
+fn not_finite(what: &str) -> Failure {
+    Failure::user(what).hint("Lower the learning rate, or start again from the last checkpoint.")
+}
+
+/// Bytes a training run needs besides the base: adapter, gradients, optimizer, activations of
+/// `micro_tokens` tokens with everything kept, buffers and the head. An estimate from above that
+/// can be shown before a run.
+pub fn training_bytes(base: &Base, adapter: &Adapter, micro_tokens: usize) -> usize {
+    let config = base.config();
+    let columns: usize = Group::ALL
+        .iter()
+        .map(|group| effective::columns(Some(adapter), *group))
+        .sum();
+    let kept = Kept::bytes(base, Some(adapter)) + config.hidden_size * 4;
+    let buffers =
+        4 * (3 * config.ffn_size + 6 * config.hidden_size + 6 * config.query_size() + 4 * columns);
+    adapter.parameter_count() * 16
+        + micro_tokens * (kept * config.layers + buffers)
+        + Weights::layer_bytes(base, Some(adapter))
+        + loss::bytes(config)
+}

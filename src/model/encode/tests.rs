@@ -1,0 +1,181 @@
+use serde_json::json;
+
+use super::*;
+use crate::model::{GgufFile, toy};
+use crate::pair::{FunctionDefinition, ToolCall};
+
+fn toy_codec(template: &str) -> Codec {
+    let folder = tempfile::tempdir().unwrap();
+    let tokenizer = Tokenizer::from_file(&toy::tokenizer_file(folder.path())).unwrap();
+    Codec::new(
+        tokenizer,
+        ChatTemplate::new(template, None, "", "<|im_end|>").unwrap(),
+    )
+}
+
+fn tool() -> Tool {
+    Tool {
+        kind: "function".to_owned(),
+        function: FunctionDefinition {
+            name: "live_load".to_owned(),
+            description: "용도별 활하중을 찾는다.".to_owned(),
+            parameters: json!({"type": "object", "properties": {"use": {"type": "string"}}}),
+        },
+    }
+}
+
+fn conversation() -> Example {
+    let arguments = json!({"use": "사무실"}).as_object().unwrap().clone();
+    Example {
+        messages: vec![
+            Message::text(Role::System, "짧게 답한다."),
+            Message::text(Role::User, "사무실의 활하중은?"),
+            Message::calls(vec![ToolCall::new("call_1", "live_load", arguments)]),
+            Message::text(Role::Tool, "2.5 kN/m²"),
+            Message::text(Role::Assistant, "2.5 kN/m²입니다."),
+            Message::text(Role::User, "Thanks!"),
+            Message::text(Role::Assistant, "You're welcome."),
+        ],
+        tools: vec![tool()],
+        ..Example::default()
+    }
+}
+
+/// The trained stretches as text.
+fn trained(codec: &Codec, encoded: &Encoded) -> Vec<String> {
+    let mut stretches: Vec<Vec<u32>> = Vec::new();
+    let mut inside = false;
+    for (id, label) in encoded.ids.iter().zip(&encoded.labels) {
+        if *label && !inside {
+            stretches.push(Vec::new());
+        }
+        if let Some(stretch) = stretches.last_mut().filter(|_| *label) {
+            stretch.push(*id);
+        }
+        inside = *label;
+    }
+    stretches
+        .iter()
+        .map(|ids| codec.tokenizer().decode_all(ids))
+        .collect()
+}
+
+fn check(codec: &Codec) {
+    let example = conversation();
+    let encoded = codec.encode(&example).unwrap();
+    assert_eq!(encoded.ids.len(), encoded.labels.len());
+    assert_eq!(codec.tokenizer().decode_all(&encoded.ids), encoded.text);
+    assert_eq!(
+        trained(codec, &encoded),
+        [
+            "<tool_call>\n{\"name\": \"live_load\", \"arguments\": {\"use\": \"사무실\"}}\n</tool_call><|im_end|>",
+            "2.5 kN/m²입니다.<|im_end|>",
+            "You're welcome.<|im_end|>",
+        ]
+    );
+    // What precedes a trained turn is what generation is given.
+    for (position, message) in example.messages.iter().enumerate() {
+        if message.role == Role::Assistant {
+            let prompt = codec
+                .encode_prompt(&example.messages[..position], &example.tools)
+                .unwrap();
+            assert_eq!(encoded.ids[..prompt.len()], prompt);
+            assert!(encoded.labels[prompt.len()] && !encoded.labels[prompt.len() - 1]);
+        }
+    }
+    assert_eq!(codec.count(&example).unwrap(), encoded.ids.len());
+    assert_eq!(
+        encoded.trained(),
+        encoded.labels.iter().filter(|label| **label).count()
+    );
+    let end = codec.tokenizer().id_of("<|im_end|>").unwrap();
+    assert!(codec.stop_ids().contains(&end));
+}
+
+#[test]
+fn what_the_assistant_says_is_trained_and_nothing_else() {
+    let codec = toy_codec(toy::PLAIN_TEMPLATE);
+    assert!(!codec.template().has_native_tools());
+    check(&codec);
+}
+
+#[test]
+fn smollm2_encodes_with_few_tokens_around_the_tools() {
+    if let Some(path) = toy::installed_smollm2() {
+        let file = GgufFile::open(&path).unwrap();
+        let template = ChatTemplate::from_gguf(&file).unwrap();
+        let codec = Codec::new(Tokenizer::from_gguf(&file).unwrap(), template);
+        check(&codec);
+        let bare = Message::text(Role::User, "x");
+        let tools = [tool()];
+        let with = codec
+            .encode_prompt(std::slice::from_ref(&bare), &tools)
+            .unwrap()
+            .len();
+        let system = [Message::text(Role::System, ""), bare];
+        let without = codec.encode_prompt(&system, &[]).unwrap().len();
+        let line = codec
+            .template()
+            .render(&system[1..], &tools, false)
+            .unwrap();
+        let line = line
+            .lines()
+            .find(|line| line.starts_with('{'))
+            .unwrap()
+            .to_owned();
+        let around = with - without - codec.tokenizer().encode(&line).len();
+        assert!(around < 60, "{around} tokens around the tools");
+    }
+}
+
+#[test]
+fn a_template_that_rewrites_earlier_turns_is_refused() {
+    // Writes only the last assistant turn in full.
+    let template = "{% for m in messages %}<|im_start|>{{ m.role }}\n\
+        {% if m.role != 'assistant' or loop.last %}{{ m.content }}{% endif %}<|im_end|>\n\
+        {% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}";
+    let codec = toy_codec(template);
+    let example = Example {
+        tools: Vec::new(),
+        ..conversation()
+    };
+    let failure = codec.encode(&example).unwrap_err();
+    assert!(
+        failure.message.contains("writes earlier turns differently"),
+        "{failure}"
+    );
+    assert!(!failure.hints.is_empty());
+}
+
+#[test]
+fn a_template_without_an_end_of_turn_trains_the_whole_turn() {
+    let codec = toy_codec(
+        "{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}\
+         {% if add_generation_prompt %}assistant: {% endif %}",
+    );
+    let messages = vec![
+        Message::text(Role::User, "hi"),
+        Message::text(Role::Assistant, "값"),
+    ];
+    let encoded = codec
+        .encode(&Example {
+            messages,
+            ..Example::default()
+        })
+        .unwrap();
+    assert_eq!(trained(&codec, &encoded), ["값\n"]);
+}
+
+#[test]
+fn an_empty_conversation_has_no_trained_tokens() {
+    let codec = toy_codec(toy::PLAIN_TEMPLATE);
+    let encoded = codec.encode(&Example::default()).unwrap();
+    assert_eq!(
+        (
+            encoded.ids.len(),
+            encoded.trained(),
+            encoded.prompt_length()
+        ),
+        (0, 0, 0)
+    );
+}

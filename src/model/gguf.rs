@@ -1,0 +1,362 @@
+//! Reads models stored as GGUF, the format of llama.cpp
+//! (<https://github.com/ggml-org/ggml/blob/master/docs/gguf.md>).
+//!
+//! The header is parsed by candle, tensors are read a slice at a time so that the peak is one
+//! tensor in f32. Sizes and counts in the file are not trusted.
+
+mod layout;
+mod metadata;
+
+use std::collections::{BTreeMap, HashMap};
+use std::fs::File;
+use std::io::{BufReader, Read, Seek, SeekFrom};
+use std::ops::Range;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+
+use candle_core::Device;
+use candle_core::quantized::ggml_file::qtensor_from_ggml;
+use candle_core::quantized::gguf_file::{Content, Value};
+use candle_core::quantized::{GgmlDType, gguf_file::TensorInfo};
+use rayon::prelude::*;
+
+use crate::failure::{Context, Failure, Result};
+use crate::model::{Architecture, DecoderConfig, TensorName, TensorSource};
+
+/// An open GGUF file whose header, tensor list and shapes have been checked.
+#[derive(Debug)]
+pub struct GgufFile {
+    path: PathBuf,
+    file: File,
+    metadata: HashMap<String, Value>,
+    tensors: HashMap<String, TensorInfo>,
+    data_offset: u64,
+    config: DecoderConfig,
+    /// The stored copy of the embedding that lost less in quantisation.
+    embedding: &'static str,
+}
+
+impl GgufFile {
+    /// Opens a file, reads its header and checks that it holds a decoder this program can run:
+    /// known family, known tensor types, every tensor present, of the right shape and inside the
+    /// file.
+    ///
+    /// A head stored beside the embedding although both are one matrix (Qwen2.5 up to 3B as
+    /// converted by llama.cpp) is recognised by comparing rows, and counts as tied.
+    ///
+    /// # Errors
+    /// Names the file and what is wrong with it.
+    pub fn open(path: &Path) -> Result<Self> {
+        Self::open_unnamed(path).map_err(|failure| failure.context(path.display()))
+    }
+
+    fn open_unnamed(path: &Path) -> Result<Self> {
+        let file = File::open(path).because("cannot open the file")?;
+        let length = file
+            .metadata()
+            .because("cannot read the file's size")?
+            .len();
+        let content = read_header(&file)?;
+        let mut opened = Self {
+            path: path.to_owned(),
+            config: metadata::config(&content)?,
+            file,
+            metadata: content.metadata,
+            tensors: content.tensor_infos,
+            data_offset: content.tensor_data_offset,
+            embedding: layout::EMBEDDING,
+        };
+        opened.check_tensors(length)?;
+        opened.settle_head()?;
+        if let Some(info) = opened.tensors.get(layout::ROPE_FACTORS) {
+            let half = opened.config.head_dim / 2;
+            if info.ggml_dtype != GgmlDType::F32 || info.shape.dims() != [half] {
+                return Err(Failure::user(format!(
+                    "tensor \"{}\" is not {half} numbers of type F32",
+                    layout::ROPE_FACTORS
+                )));
+            }
+            opened.config.rope_factors = Some(opened.rows(layout::ROPE_FACTORS, 0..half, 1)?);
+        }
+        opened.config.check()?;
+        Ok(opened)
+    }
+
+    /// Sizes and switches of the decoder.
+    pub fn config(&self) -> &DecoderConfig {
+        &self.config
+    }
+
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// A metadata entry that is text.
+    pub fn text(&self, key: &str) -> Option<&str> {
+        match self.metadata.get(key) {
+            Some(Value::String(text)) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// A metadata entry that is a whole number, not negative.
+    pub fn number(&self, key: &str) -> Option<u64> {
+        metadata::whole(self.metadata.get(key)?)
+    }
+
+    /// A metadata entry that is true or false.
+    pub fn switch(&self, key: &str) -> Option<bool> {
+        match self.metadata.get(key) {
+            Some(Value::Bool(value)) => Some(*value),
+            _ => None,
+        }
+    }
+
+    /// The elements of a metadata entry that is an array.
+    pub fn array(&self, key: &str) -> Option<&[Value]> {
+        match self.metadata.get(key) {
+            Some(Value::Array(values)) => Some(values),
+            _ => None,
+        }
+    }
+
+    /// How many tensors are stored in which type, by type name ("Q4_1").
+    pub fn tensor_types(&self) -> BTreeMap<String, usize> {
+        let mut counts = BTreeMap::new();
+        for info in self.tensors.values() {
+            *counts
+                .entry(layout::type_name(info.ggml_dtype))
+                .or_insert(0) += 1;
+        }
+        counts
+    }
+
+    fn check_tensors(&self, length: u64) -> Result<()> {
+        for (stored, info) in &self.tensors {
+            if !layout::is_known(stored, &self.config) {
+                return Err(Failure::user(format!(
+                    "tensor \"{stored}\" is no part of a plain {} decoder",
+                    self.config.architecture.as_str()
+                ))
+                .hint("Mixtures of experts, vision models and other variants are not supported."));
+            }
+            let bytes = layout::stored_bytes(info).ok_or_else(|| {
+                Failure::user(format!("tensor \"{stored}\" has an impossible size"))
+            })?;
+            let end = self
+                .data_offset
+                .checked_add(info.offset)
+                .and_then(|at| at.checked_add(bytes));
+            if end.is_none_or(|end| end > length) {
+                return Err(truncated(stored));
+            }
+        }
+        for name in TensorName::all(&self.config) {
+            let stored = layout::stored_name(name);
+            let info = self.tensors.get(&stored).ok_or_else(|| {
+                Failure::user(format!("tensor \"{stored}\" is missing"))
+                    .hint("The file may be one part of a split model, or not a text decoder.")
+            })?;
+            let (rows, columns) = name.shape(&self.config);
+            let expected = if columns == 1 {
+                vec![rows]
+            } else {
+                vec![rows, columns]
+            };
+            if info.shape.dims() != expected {
+                return Err(Failure::user(format!(
+                    "tensor \"{stored}\" has shape {:?}, expected {expected:?}",
+                    info.shape.dims()
+                )));
+            }
+            if !columns.is_multiple_of(info.ggml_dtype.block_size()) {
+                return Err(Failure::user(format!(
+                    "tensor \"{stored}\": rows of {columns} do not fit blocks of {}",
+                    layout::type_name(info.ggml_dtype)
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    /// Decides whether a stored head is the embedding once more, and which copy is better.
+    fn settle_head(&mut self) -> Result<()> {
+        let Some(head) = self.tensors.get(layout::HEAD) else {
+            return Ok(());
+        };
+        let Some(embedding) = self.tensors.get(layout::EMBEDDING) else {
+            return Ok(());
+        };
+        let better = layout::precision(head.ggml_dtype) > layout::precision(embedding.ggml_dtype);
+        if self.copies_agree()? {
+            self.config.tied_head = true;
+            if better {
+                self.embedding = layout::HEAD;
+            }
+        }
+        Ok(())
+    }
+
+    /// Compares sampled rows of embedding and head. Two quantisations of one matrix have a cosine
+    /// above 0.99; matrices trained apart are nowhere near.
+    fn copies_agree(&mut self) -> Result<bool> {
+        const SAMPLES: usize = 64;
+        let (rows, width) = (self.config.vocab_size, self.config.hidden_size);
+        let (mut dot, mut left, mut right) = (0.0_f64, 0.0_f64, 0.0_f64);
+        for sample in 0..SAMPLES.min(rows) {
+            let row = sample * rows / SAMPLES.min(rows);
+            let a = self.rows(layout::EMBEDDING, row..row + 1, width)?;
+            let b = self.rows(layout::HEAD, row..row + 1, width)?;
+            for (x, y) in a.iter().zip(&b) {
+                let (x, y) = (f64::from(*x), f64::from(*y));
+                dot += x * y;
+                left += x * x;
+                right += y * y;
+            }
+        }
+        Ok(left > 0.0 && right > 0.0 && dot / (left * right).sqrt() > 0.98)
+    }
+
+    /// Reads rows of a stored tensor as f32, a few megabytes at a time.
+    fn rows(&mut self, stored: &str, rows: Range<usize>, width: usize) -> Result<Vec<f32>> {
+        const CHUNK: usize = 1 << 22;
+        let defect = || Failure::defect(format!("tensor \"{stored}\" read outside its rows"));
+        let info = self.tensors.get(stored).ok_or_else(defect)?;
+        let kind = info.ggml_dtype;
+        let start = self.data_offset + info.offset;
+        let block = kind.block_size();
+        // A vector of unquantised numbers has rows of one; anything else has rows of whole blocks.
+        let row_bytes = width / block * kind.type_size();
+        if row_bytes == 0 || !width.is_multiple_of(block) {
+            return Err(defect());
+        }
+        let rows_at_once = (CHUNK / width).max(1);
+        let mut values = Vec::with_capacity(rows.len() * width);
+        let mut next = rows.start;
+        while next < rows.end {
+            let count = rows_at_once.min(rows.end - next);
+            let mut raw = vec![0; count * row_bytes];
+            let at = start + (next * row_bytes) as u64;
+            self.file
+                .seek(SeekFrom::Start(at))
+                .because(format!("tensor \"{stored}\""))?;
+            self.file
+                .read_exact(&mut raw)
+                .map_err(|_| truncated(stored))?;
+            values.extend(dequantize(kind, &raw, width, row_bytes, stored)?);
+            next += count;
+        }
+        Ok(values)
+    }
+}
+
+impl TensorSource for GgufFile {
+    fn read(&mut self, name: TensorName) -> Result<Vec<f32>> {
+        let (rows, width) = name.shape(&self.config);
+        self.read_rows(name, width, 0..rows)
+    }
+
+    fn read_rows(
+        &mut self,
+        name: TensorName,
+        _width: usize,
+        rows: Range<usize>,
+    ) -> Result<Vec<f32>> {
+        let (all, width) = name.shape(&self.config);
+        let stored = match name {
+            TensorName::Embedding => self.embedding.to_owned(),
+            other => layout::stored_name(other),
+        };
+        let permuted = self.config.architecture == Architecture::Llama;
+        let result = match name {
+            TensorName::Query(_)
+            | TensorName::QueryBias(_)
+            | TensorName::Key(_)
+            | TensorName::KeyBias(_)
+                if permuted =>
+            {
+                let whole = self.rows(&stored, 0..all, width);
+                whole.map(|values| {
+                    let values = layout::unpermute(&values, self.config.head_dim, width);
+                    values
+                        .get(rows.start * width..rows.end * width)
+                        .map(<[f32]>::to_vec)
+                        .unwrap_or_default()
+                })
+            }
+            _ => self.rows(&stored, rows, width),
+        };
+        result.map_err(|failure| failure.context(self.path.display()))
+    }
+}
+
+fn truncated(stored: &str) -> Failure {
+    Failure::user(format!("the file ends before tensor \"{stored}\" does"))
+        .hint("The download or copy was cut off; get the file again.")
+}
+
+fn read_header(file: &File) -> Result<Content> {
+    let mut reader = BufReader::with_capacity(1 << 16, file);
+    // candle divides by the file's own alignment; a crafted zero would panic.
+    let read = catch_unwind(AssertUnwindSafe(|| Content::read(&mut reader)));
+    match read {
+        Ok(Ok(content)) => Ok(content),
+        Ok(Err(error)) => {
+            let message = error.to_string();
+            let message = message.lines().next().unwrap_or("unreadable header");
+            Err(layout::header_failure(message))
+        }
+        Err(_) => Err(Failure::user(
+            "not a usable GGUF file: its header is inconsistent",
+        )),
+    }
+}
+
+/// Turns whole stored rows into f32, in parallel.
+fn dequantize(
+    kind: GgmlDType,
+    raw: &[u8],
+    width: usize,
+    row_bytes: usize,
+    stored: &str,
+) -> Result<Vec<f32>> {
+    let halves = |convert: fn([u8; 2]) -> f32| {
+        raw.as_chunks::<2>()
+            .0
+            .iter()
+            .map(|bytes| convert(*bytes))
+            .collect()
+    };
+    match kind {
+        GgmlDType::F32 => Ok(raw
+            .as_chunks::<4>()
+            .0
+            .iter()
+            .map(|bytes| f32::from_le_bytes(*bytes))
+            .collect()),
+        GgmlDType::F16 => Ok(halves(|bytes| half::f16::from_le_bytes(bytes).to_f32())),
+        GgmlDType::BF16 => Ok(halves(|bytes| half::bf16::from_le_bytes(bytes).to_f32())),
+        _ => {
+            let rows_at_once = ((1 << 16) / width).max(1);
+            let parts: Vec<candle_core::Result<Vec<f32>>> = raw
+                .par_chunks(rows_at_once * row_bytes)
+                .map(|part| {
+                    let rows = part.len() / row_bytes;
+                    qtensor_from_ggml(kind, part, vec![rows, width], &Device::Cpu)?
+                        .dequantize(&Device::Cpu)?
+                        .flatten_all()?
+                        .to_vec1()
+                })
+                .collect();
+            let mut values = Vec::with_capacity(raw.len() / row_bytes * width);
+            for part in parts {
+                values.extend(part.because(format!("tensor \"{stored}\""))?);
+            }
+            Ok(values)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,280 @@
+use super::*;
+use crate::model::toy::{self, ToyGguf};
+
+fn opened(toy: &ToyGguf) -> (tempfile::TempDir, Result<GgufFile>) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("toy.gguf");
+    toy.write(&path);
+    let file = GgufFile::open(&path);
+    (folder, file)
+}
+
+fn refusal(toy: &ToyGguf) -> String {
+    let failure = opened(toy).1.unwrap_err();
+    assert!(failure.message.contains("toy.gguf"), "{failure}");
+    failure.message
+}
+
+#[test]
+fn a_llama_is_read_with_its_rows_in_original_order() {
+    let (_folder, file) = opened(&ToyGguf::new("llama"));
+    let mut file = file.unwrap();
+    let config = file.config().clone();
+    assert_eq!(
+        (config.hidden_size, config.layers, config.head_dim),
+        (32, 2, 16)
+    );
+    assert!(config.tied_head && !config.qkv_bias);
+    for name in TensorName::all(&config) {
+        let (rows, columns) = name.shape(&config);
+        assert_eq!(file.read(name).unwrap().len(), rows * columns, "{name}");
+    }
+    let query = file.read(TensorName::Query(1)).unwrap();
+    // Row 1 of the original is row 2 of the stored head.
+    let stored = toy::weight("blk.1.attn_q.weight", 2 * 32 + 3);
+    assert!((query[32 + 3] - stored).abs() < 0.01);
+    let rows = file.read_rows(TensorName::Query(1), 32, 1..3).unwrap();
+    assert_eq!(rows, query[32..96]);
+    let value = file.read(TensorName::Value(0)).unwrap();
+    assert!((value[32 + 3] - toy::weight("blk.0.attn_v.weight", 32 + 3)).abs() < 0.01);
+}
+
+#[test]
+fn a_qwen2_keeps_its_rows_and_has_biases() {
+    let (_folder, file) = opened(&ToyGguf::new("qwen2"));
+    let mut file = file.unwrap();
+    assert!(file.config().qkv_bias);
+    let query = file.read(TensorName::Query(1)).unwrap();
+    assert!((query[32 + 3] - toy::weight("blk.1.attn_q.weight", 32 + 3)).abs() < 0.01);
+    let bias = file.read(TensorName::KeyBias(0)).unwrap();
+    assert_eq!(bias[5], toy::weight("blk.0.attn_k.bias", 5));
+}
+
+#[test]
+fn every_supported_type_is_read() {
+    for kind in [
+        GgmlDType::F32,
+        GgmlDType::F16,
+        GgmlDType::BF16,
+        GgmlDType::Q4_0,
+        GgmlDType::Q4_1,
+        GgmlDType::Q5_0,
+        GgmlDType::Q5_1,
+        GgmlDType::Q8_0,
+    ] {
+        let mut toy = ToyGguf::new("llama");
+        toy.matrix("blk.0.ffn_up.weight", 64, 32, kind);
+        let (_folder, file) = opened(&toy);
+        let up = file.unwrap().read(TensorName::Up(0)).unwrap();
+        let worst = (0..64 * 32)
+            .map(|i| (up[i] - toy::weight("blk.0.ffn_up.weight", i)).abs())
+            .fold(0.0, f32::max);
+        assert!(worst < 0.15, "{kind:?}: off by {worst}");
+    }
+}
+
+#[test]
+fn blocks_of_256_are_read() {
+    for kind in [GgmlDType::Q4K, GgmlDType::Q6K] {
+        let mut toy = ToyGguf::new("llama");
+        toy.metadata
+            .insert("llama.feed_forward_length".to_owned(), Value::U32(256));
+        for layer in 0..2 {
+            toy.matrix(
+                &format!("blk.{layer}.ffn_gate.weight"),
+                256,
+                32,
+                GgmlDType::F16,
+            );
+            toy.matrix(
+                &format!("blk.{layer}.ffn_up.weight"),
+                256,
+                32,
+                GgmlDType::F16,
+            );
+            toy.matrix(&format!("blk.{layer}.ffn_down.weight"), 32, 256, kind);
+        }
+        let (_folder, file) = opened(&toy);
+        let down = file.unwrap().read(TensorName::Down(1)).unwrap();
+        let worst = (0..32 * 256)
+            .map(|i| (down[i] - toy::weight("blk.1.ffn_down.weight", i)).abs())
+            .fold(0.0, f32::max);
+        assert!(worst < 0.15, "{kind:?}: off by {worst}");
+    }
+}
+
+#[test]
+fn two_quantisations_of_one_matrix_count_as_tied_and_the_better_is_read() {
+    let mut toy = ToyGguf::new("qwen2");
+    let numbers = toy.tensors["token_embd.weight"].3.clone();
+    let copy = |kind| (toy::VOCABULARY, 32, kind, numbers.clone());
+    toy.tensors
+        .insert("token_embd.weight".to_owned(), copy(GgmlDType::Q4_0));
+    toy.tensors
+        .insert("output.weight".to_owned(), copy(GgmlDType::Q8_0));
+    let (_folder, file) = opened(&toy);
+    let mut file = file.unwrap();
+    assert!(file.config().tied_head);
+    let embedding = file.read(TensorName::Embedding).unwrap();
+    let worst = embedding
+        .iter()
+        .zip(&numbers)
+        .map(|(a, b)| (a - b).abs())
+        .fold(0.0, f32::max);
+    assert!(
+        worst < 0.01,
+        "the copy in Q8_0 should be used, off by {worst}"
+    );
+}
+
+#[test]
+fn a_head_of_its_own_is_not_taken_for_the_embedding() {
+    let mut toy = ToyGguf::new("qwen2");
+    toy.matrix("output.weight", toy::VOCABULARY, 32, GgmlDType::Q8_0);
+    let (_folder, file) = opened(&toy);
+    let mut file = file.unwrap();
+    assert!(!file.config().tied_head);
+    assert_ne!(
+        file.read(TensorName::Head).unwrap(),
+        file.read(TensorName::Embedding).unwrap()
+    );
+}
+
+#[test]
+fn what_cannot_be_run_is_refused_by_name() {
+    type Change = fn(&mut ToyGguf);
+    let cases: [(Change, &str); 8] = [
+        (
+            |toy| {
+                toy.metadata.insert(
+                    "general.architecture".to_owned(),
+                    Value::String("gemma3".to_owned()),
+                );
+            },
+            "gemma3",
+        ),
+        (
+            |toy| drop(toy.tensors.remove("blk.1.ffn_up.weight")),
+            "blk.1.ffn_up.weight",
+        ),
+        (
+            |toy| toy.matrix("blk.0.attn_k.weight", 32, 32, GgmlDType::Q8_0),
+            "shape [32, 32]",
+        ),
+        (
+            |toy| toy.vector("blk.0.attn_q_norm.weight", 16),
+            "attn_q_norm",
+        ),
+        (
+            |toy| {
+                drop(
+                    toy.metadata
+                        .insert("llama.expert_count".to_owned(), Value::U32(8)),
+                )
+            },
+            "experts",
+        ),
+        (
+            |toy| drop(toy.metadata.insert("split.count".to_owned(), Value::U16(3))),
+            "split",
+        ),
+        (
+            |toy| {
+                toy.metadata.insert(
+                    "llama.rope.scaling.type".to_owned(),
+                    Value::String("yarn".to_owned()),
+                );
+            },
+            "yarn",
+        ),
+        (
+            |toy| drop(toy.metadata.remove("llama.block_count")),
+            "llama.block_count",
+        ),
+    ];
+    for (change, expected) in cases {
+        let mut toy = ToyGguf::new("llama");
+        change(&mut toy);
+        let message = refusal(&toy);
+        assert!(message.contains(expected), "{message}");
+    }
+}
+
+#[test]
+fn rotary_factors_stored_as_a_tensor_are_kept() {
+    let mut toy = ToyGguf::new("llama");
+    let factors: Vec<f32> = (1..=8).map(|i| i as f32).collect();
+    toy.tensors.insert(
+        "rope_freqs.weight".to_owned(),
+        (8, 1, GgmlDType::F32, factors.clone()),
+    );
+    let (_folder, file) = opened(&toy);
+    assert_eq!(file.unwrap().config().rope_factors, Some(factors));
+}
+
+#[test]
+fn a_cut_file_is_refused_wherever_it_is_cut() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("toy.gguf");
+    ToyGguf::new("llama").write(&path);
+    let whole = std::fs::read(&path).unwrap();
+    for length in [
+        0,
+        3,
+        4,
+        20,
+        100,
+        1000,
+        4000,
+        whole.len() / 2,
+        whole.len() - 40,
+    ] {
+        std::fs::write(&path, &whole[..length]).unwrap();
+        let failure = GgufFile::open(&path).unwrap_err();
+        assert!(failure.message.contains("toy.gguf"), "{length}: {failure}");
+    }
+}
+
+#[test]
+fn damaged_headers_never_panic_or_exhaust_memory() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("toy.gguf");
+    ToyGguf::new("llama").write(&path);
+    let whole = std::fs::read(&path).unwrap();
+    for at in (0..1200).chain(5200..9000).step_by(7) {
+        for byte in [0x00, 0xFF, 0x80] {
+            let mut damaged = whole.clone();
+            damaged[at] = byte;
+            std::fs::write(&path, &damaged).unwrap();
+            if let Ok(mut file) = GgufFile::open(&path) {
+                for name in TensorName::all(&file.config().clone()) {
+                    let _ = file.read(name);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn an_alignment_of_zero_and_an_unknown_type_are_refused() {
+    let mut toy = ToyGguf::new("llama");
+    toy.metadata
+        .insert("general.alignment".to_owned(), Value::U32(0));
+    assert!(refusal(&toy).contains("inconsistent"));
+
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("toy.gguf");
+    ToyGguf::new("llama").write(&path);
+    let mut bytes = std::fs::read(&path).unwrap();
+    let name = b"blk.0.ffn_up.weight";
+    let at = bytes
+        .windows(name.len())
+        .position(|window| window == name)
+        .unwrap();
+    // After the name: count of dimensions, two dimensions, type.
+    bytes[at + name.len() + 4 + 16] = 39;
+    std::fs::write(&path, &bytes).unwrap();
+    let failure = GgufFile::open(&path).unwrap_err();
+    assert!(failure.message.contains("MXFP4"), "{failure}");
+    assert!(!failure.hints.is_empty());
+}

@@ -1,0 +1,417 @@
+//! Reads weights stored as safetensors, in one file or in shards
+//! (<https://github.com/huggingface/safetensors#format>).
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::failure::{Context, Failure, Result};
+use crate::model::{DecoderConfig, TensorName, TensorSource};
+
+/// The open weight files of a model folder. Offsets in the files are not trusted.
+#[derive(Debug)]
+pub struct SafetensorsFolder {
+    folder: PathBuf,
+    files: Vec<(PathBuf, File)>,
+    tensors: HashMap<String, Place>,
+    config: DecoderConfig,
+    /// All tensors and parameters found, also those the decoder does not use.
+    parameters: u64,
+}
+
+/// Where a tensor lies.
+#[derive(Debug, Clone)]
+struct Place {
+    file: usize,
+    kind: Kind,
+    start: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    F32,
+    F16,
+    Bf16,
+}
+
+impl Kind {
+    fn bytes(self) -> usize {
+        match self {
+            Self::F32 => 4,
+            Self::F16 | Self::Bf16 => 2,
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::F32 => "F32",
+            Self::F16 => "F16",
+            Self::Bf16 => "BF16",
+        }
+    }
+}
+
+/// A tensor as the header of a file describes it.
+#[derive(Debug, Deserialize)]
+struct Entry {
+    dtype: String,
+    shape: Vec<usize>,
+    data_offsets: (u64, u64),
+}
+
+impl SafetensorsFolder {
+    /// Opens `model.safetensors`, or the shards `model.safetensors.index.json` names, and checks
+    /// that every tensor of the decoder is there with the right shape and inside its file. A
+    /// stored `lm_head` beside tied embeddings is not used.
+    ///
+    /// # Errors
+    /// Names the file and the tensor concerned.
+    pub fn open(folder: &Path, config: &DecoderConfig) -> Result<Self> {
+        let mut opened = Self {
+            folder: folder.to_owned(),
+            files: Vec::new(),
+            tensors: HashMap::new(),
+            config: config.clone(),
+            parameters: 0,
+        };
+        for name in weight_files(folder)? {
+            let path = folder.join(&name);
+            opened
+                .add_file(&path)
+                .map_err(|failure| failure.context(path.display()))?;
+        }
+        if !config.tied_head && !opened.tensors.contains_key(&TensorName::Head.to_string()) {
+            // `tie_word_embeddings` is true where the key is absent in older configurations.
+            opened.config.tied_head = true;
+        }
+        for name in TensorName::all(&opened.config) {
+            if !opened.tensors.contains_key(&name.to_string()) {
+                return Err(Failure::user(format!(
+                    "{}: tensor \"{name}\" is missing",
+                    folder.display()
+                ))
+                .hint("A weight file may be missing; get the model again."));
+            }
+        }
+        Ok(opened)
+    }
+
+    /// The decoder's shape, with the head found in the files.
+    pub fn config(&self) -> &DecoderConfig {
+        &self.config
+    }
+
+    /// How many tensors are stored in which type.
+    pub fn tensor_types(&self) -> BTreeMap<String, usize> {
+        let mut counts = BTreeMap::new();
+        for place in self.tensors.values() {
+            *counts.entry(place.kind.name().to_owned()).or_insert(0) += 1;
+        }
+        counts
+    }
+
+    /// Numbers in all weight files together.
+    pub fn parameters(&self) -> u64 {
+        self.parameters
+    }
+
+    fn add_file(&mut self, path: &Path) -> Result<()> {
+        const LONGEST_HEADER: u64 = 100_000_000;
+        let mut file = File::open(path).because("cannot open the file")?;
+        let length = file
+            .metadata()
+            .because("cannot read the file's size")?
+            .len();
+        let mut count = [0; 8];
+        file.read_exact(&mut count).map_err(|_| cut_off("header"))?;
+        let header_length = u64::from_le_bytes(count);
+        if header_length > LONGEST_HEADER || header_length.saturating_add(8) > length {
+            return Err(cut_off("header"));
+        }
+        let mut header = vec![0; header_length as usize];
+        file.read_exact(&mut header)
+            .map_err(|_| cut_off("header"))?;
+        let entries: serde_json::Map<String, Value> =
+            serde_json::from_slice(&header).because("the header is no JSON")?;
+        for (name, value) in entries {
+            if name == "__metadata__" {
+                continue;
+            }
+            let entry: Entry =
+                serde_json::from_value(value).because(format!("tensor \"{name}\""))?;
+            self.add_tensor(name, &entry, header_length + 8, length)?;
+        }
+        self.files.push((path.to_owned(), file));
+        Ok(())
+    }
+
+    fn add_tensor(&mut self, name: String, entry: &Entry, base: u64, length: u64) -> Result<()> {
+        let kind = match entry.dtype.as_str() {
+            "F32" => Kind::F32,
+            "F16" => Kind::F16,
+            "BF16" => Kind::Bf16,
+            other => {
+                return Err(Failure::user(format!(
+                    "tensor \"{name}\" is stored as {other}, which is not supported"
+                ))
+                .hint("Supported types: F32, F16, BF16."));
+            }
+        };
+        let wanted = TensorName::all(&self.config).into_iter();
+        let wanted = wanted
+            .chain([TensorName::Head])
+            .find(|known| known.to_string() == name);
+        if let Some(known) = wanted {
+            let (rows, columns) = known.shape(&self.config);
+            let expected = if columns == 1 {
+                vec![rows]
+            } else {
+                vec![rows, columns]
+            };
+            if entry.shape != expected {
+                return Err(Failure::user(format!(
+                    "tensor \"{name}\" has shape {:?}, expected {expected:?}",
+                    entry.shape
+                )));
+            }
+        } else if name.starts_with("model.layers.") && !name.ends_with("rotary_emb.inv_freq") {
+            return Err(Failure::user(format!(
+                "tensor \"{name}\" is no part of a plain {} decoder",
+                self.config.architecture.as_str()
+            )));
+        }
+        let (start, end) = entry.data_offsets;
+        let elements = entry
+            .shape
+            .iter()
+            .try_fold(1_u64, |all, size| all.checked_mul(*size as u64));
+        let bytes = elements.and_then(|elements| elements.checked_mul(kind.bytes() as u64));
+        if bytes != end.checked_sub(start) || base.checked_add(end).is_none_or(|end| end > length) {
+            return Err(cut_off(&format!("tensor \"{name}\"")));
+        }
+        self.parameters += elements.unwrap_or(0);
+        let place = Place {
+            file: self.files.len(),
+            kind,
+            start: base + start,
+        };
+        if self.tensors.insert(name.clone(), place).is_some() {
+            return Err(Failure::user(format!("tensor \"{name}\" is stored twice")));
+        }
+        Ok(())
+    }
+}
+
+impl TensorSource for SafetensorsFolder {
+    fn read(&mut self, name: TensorName) -> Result<Vec<f32>> {
+        let (rows, width) = name.shape(&self.config);
+        self.read_rows(name, width, 0..rows)
+    }
+
+    fn read_rows(
+        &mut self,
+        name: TensorName,
+        _width: usize,
+        rows: Range<usize>,
+    ) -> Result<Vec<f32>> {
+        const CHUNK: usize = 1 << 22;
+        let (_, width) = name.shape(&self.config);
+        let missing = || {
+            Failure::user(format!(
+                "{}: tensor \"{name}\" is missing",
+                self.folder.display()
+            ))
+        };
+        let place = self
+            .tensors
+            .get(&name.to_string())
+            .cloned()
+            .ok_or_else(missing)?;
+        let (path, file) = self
+            .files
+            .get_mut(place.file)
+            .ok_or_else(|| Failure::defect(format!("tensor \"{name}\" points to no file")))?;
+        let fail = |_| cut_off(&format!("tensor \"{name}\"")).context(path.display());
+        let size = place.kind.bytes();
+        let at = place.start + (rows.start * width * size) as u64;
+        file.seek(SeekFrom::Start(at)).map_err(fail)?;
+        let count = rows.len() * width;
+        let mut values = Vec::with_capacity(count);
+        let mut raw = Vec::new();
+        while values.len() < count {
+            raw.resize(CHUNK.min(count - values.len()) * size, 0);
+            file.read_exact(&mut raw).map_err(fail)?;
+            match place.kind {
+                Kind::F32 => {
+                    let numbers = raw.as_chunks::<4>().0.iter();
+                    values.extend(numbers.map(|bytes| f32::from_le_bytes(*bytes)));
+                }
+                Kind::F16 => {
+                    let numbers = raw.as_chunks::<2>().0.iter();
+                    values.extend(numbers.map(|b| half::f16::from_le_bytes(*b).to_f32()));
+                }
+                Kind::Bf16 => {
+                    let numbers = raw.as_chunks::<2>().0.iter();
+                    values.extend(numbers.map(|b| half::bf16::from_le_bytes(*b).to_f32()));
+                }
+            }
+        }
+        Ok(values)
+    }
+}
+
+/// Names of the weight files of a folder, relative to it.
+///
+/// # Errors
+/// When there are none, or the index is malformed or names a file outside the folder.
+pub fn weight_files(folder: &Path) -> Result<Vec<String>> {
+    const SINGLE: &str = "model.safetensors";
+    let index = folder.join("model.safetensors.index.json");
+    if folder.join(SINGLE).is_file() {
+        return Ok(vec![SINGLE.to_owned()]);
+    }
+    if !index.is_file() {
+        return Err(Failure::user(format!(
+            "{}: there is no model.safetensors",
+            folder.display()
+        ))
+        .hint("Weights stored as pytorch_model.bin are not read; get a model with safetensors."));
+    }
+    let text = std::fs::read(&index).because(index.display())?;
+    let parsed: Value = serde_json::from_slice(&text).because(index.display())?;
+    let map = parsed.get("weight_map").and_then(Value::as_object);
+    let names: BTreeSet<&str> = map
+        .into_iter()
+        .flat_map(|map| map.values())
+        .filter_map(Value::as_str)
+        .collect();
+    let plain = |name: &&str| !name.contains(['/', '\\']) && name.ends_with(".safetensors");
+    if names.is_empty() || !names.iter().all(plain) {
+        return Err(Failure::user(format!(
+            "{}: no usable \"weight_map\"",
+            index.display()
+        )));
+    }
+    Ok(names.into_iter().map(str::to_owned).collect())
+}
+
+fn cut_off(what: &str) -> Failure {
+    Failure::user(format!("the file ends before its {what} does"))
+        .hint("The download or copy was cut off; get the file again.")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{hf_config, toy};
+
+    fn open(folder: &Path) -> Result<SafetensorsFolder> {
+        SafetensorsFolder::open(folder, &hf_config::read(folder).unwrap().decoder)
+    }
+
+    #[test]
+    fn a_single_file_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        toy::hf_folder(folder.path(), "qwen2");
+        let mut weights = open(folder.path()).unwrap();
+        let config = weights.config().clone();
+        for name in TensorName::all(&config) {
+            let (rows, columns) = name.shape(&config);
+            let values = weights.read(name).unwrap();
+            assert_eq!(values.len(), rows * columns, "{name}");
+            let exact = toy::weight(&name.to_string(), 5);
+            assert!((values[5] - exact).abs() < 0.01, "{name}");
+        }
+        let rows = weights.read_rows(TensorName::Up(1), 32, 3..5).unwrap();
+        assert_eq!(rows, weights.read(TensorName::Up(1)).unwrap()[96..160]);
+        assert_eq!(
+            weights.tensor_types(),
+            [("BF16".to_owned(), 2 + 2 * 12)].into()
+        );
+    }
+
+    #[test]
+    fn shards_are_joined_by_their_index() {
+        let folder = tempfile::tempdir().unwrap();
+        toy::hf_folder(folder.path(), "llama");
+        let tensors = toy::hf_tensors("llama");
+        let (first, second) = tensors.split_at(7);
+        let mut map = serde_json::Map::new();
+        for (part, file) in [(first, "a.safetensors"), (second, "b.safetensors")] {
+            std::fs::write(folder.path().join(file), toy::safetensors(part)).unwrap();
+            for (name, _, _) in part {
+                map.insert(name.clone(), file.into());
+            }
+        }
+        let whole = open(folder.path())
+            .unwrap()
+            .read(TensorName::Down(1))
+            .unwrap();
+        std::fs::remove_file(folder.path().join("model.safetensors")).unwrap();
+        let index = folder.path().join("model.safetensors.index.json");
+        std::fs::write(&index, serde_json::json!({"weight_map": map}).to_string()).unwrap();
+        assert_eq!(
+            open(folder.path())
+                .unwrap()
+                .read(TensorName::Down(1))
+                .unwrap(),
+            whole
+        );
+        let outside = serde_json::json!({"weight_map": {"x": "../b.safetensors"}}).to_string();
+        std::fs::write(&index, outside).unwrap();
+        assert!(open(folder.path()).is_err());
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        type Change = fn(&mut Vec<(String, Vec<usize>, Vec<f32>)>);
+        let cases: [(Change, &str); 4] = [
+            (|all| drop(all.pop()), "is missing"),
+            (
+                |all| all[0].1 = vec![32, toy::VOCABULARY],
+                "expected [264, 32]",
+            ),
+            (
+                |all| all[5].0 = "model.layers.0.self_attn.q_norm.weight".to_owned(),
+                "no part of",
+            ),
+            (|all| all[1].2.truncate(31), "ends before"),
+        ];
+        for (change, expected) in cases {
+            let folder = tempfile::tempdir().unwrap();
+            toy::hf_folder(folder.path(), "llama");
+            let mut tensors = toy::hf_tensors("llama");
+            change(&mut tensors);
+            std::fs::write(
+                folder.path().join("model.safetensors"),
+                toy::safetensors(&tensors),
+            )
+            .unwrap();
+            let failure = open(folder.path()).unwrap_err();
+            assert!(failure.message.contains(expected), "{failure}");
+        }
+    }
+
+    #[test]
+    fn a_cut_or_damaged_file_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        toy::hf_folder(folder.path(), "llama");
+        let path = folder.path().join("model.safetensors");
+        let whole = std::fs::read(&path).unwrap();
+        for length in [0, 7, 8, 500, whole.len() - 1] {
+            std::fs::write(&path, &whole[..length]).unwrap();
+            assert!(open(folder.path()).is_err(), "{length}");
+        }
+        for at in (0..3000).step_by(3) {
+            let mut damaged = whole.clone();
+            damaged[at] = b'9';
+            std::fs::write(&path, &damaged).unwrap();
+            let _ = open(folder.path());
+        }
+    }
+}

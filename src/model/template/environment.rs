@@ -1,0 +1,186 @@
+//! The Jinja environment `transformers` renders chat templates in.
+
+mod json;
+
+pub(super) use json::one_line;
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use minijinja::syntax::SyntaxConfig;
+use minijinja::value::Kwargs;
+use minijinja::{Environment, Error, ErrorKind, Value};
+
+/// An environment with the options, filters, functions and Python methods templates rely on.
+pub(super) fn python_like() -> Environment<'static> {
+    let mut environment = Environment::new();
+    let syntax = SyntaxConfig::builder()
+        .trim_blocks(true)
+        .lstrip_blocks(true)
+        .build();
+    if let Ok(syntax) = syntax {
+        environment.set_syntax(syntax);
+    }
+    // A template comes with the model and is not trusted to end; real ones take thousands.
+    environment.set_fuel(Some(5_000_000));
+    environment.set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
+    environment.add_filter("tojson", to_json);
+    environment.add_function(
+        "raise_exception",
+        |message: String| -> Result<Value, Error> {
+            Err(Error::new(ErrorKind::InvalidOperation, message))
+        },
+    );
+    environment.add_function("strftime_now", |format: String| {
+        let now = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
+        format_time(&format, now.as_secs())
+    });
+    environment
+}
+
+/// Removes `{% generation %}` marks, which only `transformers` knows. They become conditions that
+/// always hold, so that white space is trimmed as before.
+pub(super) fn without_generation_marks(source: &str) -> String {
+    let mut result = String::with_capacity(source.len());
+    let mut rest = source;
+    while let Some(start) = rest.find("{%") {
+        let Some(length) = rest.get(start..).and_then(|tail| tail.find("%}")) else {
+            break;
+        };
+        let (before, tag) = rest.split_at(start);
+        let (tag, after) = tag.split_at(length + 2);
+        result.push_str(before);
+        let word: String = tag.chars().filter(char::is_ascii_alphabetic).collect();
+        match word.as_str() {
+            "generation" => result.push_str(&tag.replacen("generation", "if true", 1)),
+            "endgeneration" => result.push_str(&tag.replacen("endgeneration", "endif", 1)),
+            _ => result.push_str(tag),
+        }
+        rest = after;
+    }
+    result.push_str(rest);
+    result
+}
+
+/// `tojson` as `transformers` defines it: Python's `json.dumps` with `ensure_ascii=False`, neither
+/// the HTML escapes of Jinja nor the compact form of minijinja.
+fn to_json(value: Value, options: Kwargs) -> Result<Value, Error> {
+    let indent: Option<usize> = options.get("indent")?;
+    let sorted: Option<bool> = options.get("sort_keys")?;
+    let _: Option<bool> = options.get("ensure_ascii")?;
+    let separators: Option<(String, String)> = options
+        .get::<Option<Vec<String>>>("separators")?
+        .and_then(|pair| <[String; 2]>::try_from(pair).ok())
+        .map(Into::into);
+    options.assert_all_used()?;
+    let value = serde_json::to_value(&value).map_err(|error| {
+        Error::new(
+            ErrorKind::BadSerialization,
+            format!("no JSON form: {error}"),
+        )
+    })?;
+    let style = json::Style::new(indent, separators, sorted.unwrap_or(false));
+    Ok(Value::from_safe_string(json::write(&value, &style)))
+}
+
+/// The parts of `strftime` templates use; the time is UTC.
+fn format_time(format: &str, seconds: u64) -> String {
+    const MONTHS: [&str; 12] = [
+        "January",
+        "February",
+        "March",
+        "April",
+        "May",
+        "June",
+        "July",
+        "August",
+        "September",
+        "October",
+        "November",
+        "December",
+    ];
+    const DAYS: [&str; 7] = [
+        "Thursday",
+        "Friday",
+        "Saturday",
+        "Sunday",
+        "Monday",
+        "Tuesday",
+        "Wednesday",
+    ];
+    let days = seconds / 86_400;
+    let (year, month, day) = civil(days);
+    let month_name = MONTHS.get(month as usize - 1).copied().unwrap_or_default();
+    let day_name = DAYS.get((days % 7) as usize).copied().unwrap_or_default();
+    let mut text = String::new();
+    let mut characters = format.chars();
+    while let Some(character) = characters.next() {
+        if character != '%' {
+            text.push(character);
+            continue;
+        }
+        match characters.next() {
+            Some('Y') => text.push_str(&year.to_string()),
+            Some('m') => text.push_str(&format!("{month:02}")),
+            Some('d') => text.push_str(&format!("{day:02}")),
+            Some('B') => text.push_str(month_name),
+            Some('b') => text.extend(month_name.chars().take(3)),
+            Some('A') => text.push_str(day_name),
+            Some('a') => text.extend(day_name.chars().take(3)),
+            Some('H') => text.push_str(&format!("{:02}", seconds / 3600 % 24)),
+            Some('M') => text.push_str(&format!("{:02}", seconds / 60 % 60)),
+            Some('S') => text.push_str(&format!("{:02}", seconds % 60)),
+            Some(other) => text.push(other),
+            None => text.push('%'),
+        }
+    }
+    text
+}
+
+/// Year, month and day of a count of days since 1970-01-01, in the Gregorian calendar; a year
+/// starts in March so that the leap day is its last.
+fn civil(days: u64) -> (u64, u64, u64) {
+    let shifted = days + 719_468;
+    let era = shifted / 146_097;
+    let day_of_era = shifted % 146_097;
+    let year_of_era =
+        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let from_march = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * from_march + 2) / 5 + 1;
+    let month = if from_march < 10 {
+        from_march + 3
+    } else {
+        from_march - 9
+    };
+    (era * 400 + year_of_era + u64::from(month <= 2), month, day)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn time_is_formatted_as_strftime_does() {
+        let cases = [
+            (0, "%d %b %Y", "01 Jan 1970"),
+            (951_782_400, "%Y-%m-%d %A", "2000-02-29 Tuesday"),
+            (1_795_392_000, "%d %B %Y", "23 November 2026"),
+            (1_795_392_000 + 3_661, "%H:%M:%S 100%%", "01:01:01 100%"),
+        ];
+        for (seconds, format, expected) in cases {
+            assert_eq!(format_time(format, seconds), expected);
+        }
+    }
+
+    #[test]
+    fn generation_marks_vanish() {
+        let source = "a{%- generation -%} b {% endgeneration %}{% if x %}c{% endif %}";
+        let result = without_generation_marks(source);
+        assert_eq!(
+            result,
+            "a{%- if true -%} b {% endif %}{% if x %}c{% endif %}"
+        );
+    }
+}
