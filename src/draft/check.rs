@@ -171,6 +171,11 @@ impl Frame<'_> {
         // Terms, names and units of another script may make up a short answer.
         const SHORT: usize = 24;
         for (what, text) in [("question", question), ("answer", answer)] {
+            // Multilingual models slip into Chinese in the middle of a sentence.
+            let foreign = |c: &char| is_han(*c) && !self.passage.text.contains(*c);
+            if let Some(c) = text.chars().find(foreign) {
+                return Err(format!("the {what} has '{c}', a character the passage has not"));
+            }
             let letters = Letters::of(text);
             let right = match self.prompt.language() {
                 Language::Korean => {
@@ -201,6 +206,11 @@ fn solid(text: &str) -> usize {
     text.chars().filter(|c| !c.is_whitespace()).count()
 }
 
+/// Chinese characters and Japanese kana.
+fn is_han(c: char) -> bool {
+    matches!(c, '\u{3400}'..='\u{9fff}' | '\u{f900}'..='\u{faff}' | '\u{3040}'..='\u{30ff}')
+}
+
 /// Letters of a text by script.
 struct Letters {
     all: usize,
@@ -223,9 +233,7 @@ impl Letters {
                 '가'..='힣' | '\u{1100}'..='\u{11ff}' | '\u{3130}'..='\u{318f}' => {
                     letters.hangul += 1;
                 }
-                '\u{3400}'..='\u{9fff}' | '\u{f900}'..='\u{faff}' | '\u{3040}'..='\u{30ff}' => {
-                    letters.han += 1;
-                }
+                _ if is_han(c) => letters.han += 1,
                 'a'..='z' | 'A'..='Z' | '\u{c0}'..='\u{24f}' => letters.latin += 1,
                 _ => {}
             }
