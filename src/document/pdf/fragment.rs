@@ -1,0 +1,285 @@
+//! Pieces of lines: glyphs that stand side by side, with the spaces between their words.
+
+use std::collections::HashMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::glyph::Glyph;
+
+/// Glyphs farther apart than this many font sizes are in different table cells or columns.
+const CELL_GAP: f64 = 1.5;
+/// A gap of this many font sizes between glyphs separates words, where the text has no space characters.
+const WORD_GAP: f64 = 0.2;
+/// The same where the text has space characters, which then say nearly all of it.
+const WORD_GAP_BESIDE_SPACES: f64 = 0.4;
+/// Baselines may differ by this many font sizes within a line (superscripts, subscripts).
+const BASELINE: f64 = 0.45;
+
+/// A page as fragments in the order in which the file draws them.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub(crate) struct PageFragments {
+    /// Width of the page as it is shown, in points.
+    pub width: f64,
+    /// Height of the page as it is shown, in points.
+    pub height: f64,
+    /// The fragments.
+    pub fragments: Vec<Fragment>,
+}
+
+/// A piece of a line in its line's frame: `x` runs along the line and `y` across it, downwards.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Fragment {
+    /// Its characters, words separated by single spaces, none at the ends.
+    #[serde(rename = "t")]
+    pub text: String,
+    /// Where its first glyph begins, in points.
+    #[serde(rename = "l")]
+    pub left: f64,
+    /// Where its last visible glyph ends, in points.
+    #[serde(rename = "r")]
+    pub right: f64,
+    /// Baseline of its largest glyphs, in points.
+    #[serde(rename = "y")]
+    pub baseline: f64,
+    /// Font size of its largest glyphs, in points.
+    #[serde(rename = "s")]
+    pub size: f64,
+    /// Direction of the line on the page, in degrees clockwise.
+    #[serde(rename = "a", default)]
+    pub angle: i16,
+    /// The file draws a space character after the last visible glyph.
+    #[serde(rename = "w", default)]
+    pub spaced: bool,
+}
+
+/// Groups a page's glyphs, in drawing order, into fragments. Glyphs drawn twice at one place (bold by
+/// overprinting, shadows, fill and stroke) are taken once.
+pub(super) fn fragments(glyphs: &[Glyph]) -> Vec<Fragment> {
+    let mut done = Vec::new();
+    let mut open: Option<Open> = None;
+    let mut drawn = Drawn::default();
+    for glyph in glyphs {
+        if glyph.text.is_empty() || drawn.again(glyph) {
+            continue;
+        }
+        if let Some(building) = &mut open
+            && building.takes(glyph)
+        {
+            building.push(glyph);
+            continue;
+        }
+        done.extend(open.take().and_then(Open::close));
+        if !glyph.text.trim().is_empty() {
+            open = Some(Open::new(glyph));
+        }
+    }
+    done.extend(open.and_then(Open::close));
+    done
+}
+
+/// A fragment being built.
+struct Open {
+    glyphs: Vec<(String, f64, bool)>,
+    left: f64,
+    ink_end: f64,
+    pen_end: f64,
+    baseline: f64,
+    size: f64,
+    angle: i16,
+    space: bool,
+}
+
+impl Open {
+    fn new(glyph: &Glyph) -> Self {
+        Self {
+            glyphs: vec![(glyph.text.clone(), 0.0, false)],
+            left: glyph.x,
+            ink_end: glyph.x + glyph.advance,
+            pen_end: glyph.x + glyph.advance,
+            baseline: glyph.y,
+            size: glyph.size,
+            angle: glyph.angle,
+            space: false,
+        }
+    }
+
+    fn takes(&self, glyph: &Glyph) -> bool {
+        let size = self.size.max(glyph.size);
+        let gap = glyph.x - self.pen_end;
+        self.angle == glyph.angle
+            && (glyph.y - self.baseline).abs() <= BASELINE * size
+            && gap > -0.8 * size
+            && gap < CELL_GAP * size
+            && (glyph.x - self.ink_end < 2.0 * CELL_GAP * size)
+    }
+
+    fn push(&mut self, glyph: &Glyph) {
+        let end = glyph.x + glyph.advance;
+        if glyph.text.trim().is_empty() {
+            self.space = true;
+            self.pen_end = self.pen_end.max(end);
+            return;
+        }
+        let em = self.size.max(glyph.size).max(f64::MIN_POSITIVE);
+        self.glyphs.push((
+            glyph.text.clone(),
+            (glyph.x - self.pen_end) / em,
+            self.space,
+        ));
+        self.space = false;
+        self.ink_end = end;
+        self.pen_end = end;
+        if glyph.size > self.size * 1.05 {
+            self.size = glyph.size;
+            self.baseline = glyph.y;
+        }
+    }
+
+    fn close(self) -> Option<Fragment> {
+        let spaces = self.glyphs.iter().filter(|(_, _, space)| *space).count();
+        let threshold = if spaces * 15 >= self.glyphs.len() && spaces > 0 {
+            WORD_GAP_BESIDE_SPACES
+        } else {
+            WORD_GAP + self.tracking()
+        };
+        let mut text = String::new();
+        for (characters, gap, space) in &self.glyphs {
+            if (*space || *gap > threshold) && !text.is_empty() && !text.ends_with(' ') {
+                text.push(' ');
+            }
+            text.push_str(characters);
+        }
+        let text = text.trim().to_owned();
+        (!text.is_empty()).then_some(Fragment {
+            text,
+            left: self.left,
+            right: self.ink_end,
+            baseline: self.baseline,
+            size: self.size,
+            angle: self.angle,
+            spaced: self.space,
+        })
+    }
+
+    /// Letter spacing in font sizes: a low quantile of the gaps, below those between words.
+    fn tracking(&self) -> f64 {
+        let mut gaps: Vec<f64> = self.glyphs.iter().skip(1).map(|(_, gap, _)| *gap).collect();
+        if gaps.len() < 4 {
+            return 0.0;
+        }
+        gaps.sort_by(f64::total_cmp);
+        gaps.get(gaps.len() * 3 / 10)
+            .copied()
+            .unwrap_or(0.0)
+            .clamp(0.0, 1.0)
+    }
+}
+
+/// Where each character was drawn so far, by its baseline in whole points.
+#[derive(Default)]
+struct Drawn(HashMap<(String, i16, i64), Vec<(f64, f64)>>);
+
+impl Drawn {
+    /// Tells whether the same glyph was drawn at (nearly) the same place before, and remembers it.
+    fn again(&mut self, glyph: &Glyph) -> bool {
+        if glyph.text.trim().is_empty() {
+            return false;
+        }
+        let near = 0.12 * glyph.size;
+        let row = glyph.y.round() as i64;
+        let seen = (row - 1..=row + 1).any(|row| {
+            let places = self.0.get(&(glyph.text.clone(), glyph.angle, row));
+            places.is_some_and(|places| {
+                places
+                    .iter()
+                    .any(|(x, y)| (x - glyph.x).abs() < near && (y - glyph.y).abs() < near)
+            })
+        });
+        if !seen {
+            self.0
+                .entry((glyph.text.clone(), glyph.angle, row))
+                .or_default()
+                .push((glyph.x, glyph.y));
+        }
+        seen
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::glyph::Origin;
+    use super::*;
+
+    fn glyphs(items: &[(&str, f64, f64, f64)]) -> Vec<Glyph> {
+        items
+            .iter()
+            .map(|&(text, x, y, size)| Glyph {
+                text: text.into(),
+                x,
+                y,
+                size,
+                advance: if text.is_ascii() { size / 2.0 } else { size },
+                angle: 0,
+                invisible: false,
+                origin: Origin::Mapped,
+            })
+            .collect()
+    }
+
+    fn texts(items: &[(&str, f64, f64, f64)]) -> Vec<String> {
+        fragments(&glyphs(items))
+            .into_iter()
+            .map(|f| f.text)
+            .collect()
+    }
+
+    #[test]
+    fn words_are_separated_by_gaps_or_by_space_glyphs() {
+        assert_eq!(
+            texts(&[
+                ("건", 0.0, 0.0, 10.0),
+                ("물", 10.0, 0.0, 10.0),
+                ("중", 23.0, 0.0, 10.0)
+            ]),
+            ["건물 중"]
+        );
+        assert_eq!(
+            texts(&[
+                ("건", 0.0, 0.0, 10.0),
+                (" ", 10.0, 0.0, 10.0),
+                ("물", 15.0, 0.0, 10.0)
+            ]),
+            ["건 물"]
+        );
+    }
+
+    #[test]
+    fn letter_spacing_makes_no_words() {
+        let spread: Vec<_> = ["고", "정", "하", "중", "은"]
+            .iter()
+            .enumerate()
+            .map(|(i, text)| (*text, i as f64 * 13.0, 0.0, 10.0))
+            .collect();
+        assert_eq!(texts(&spread), ["고정하중은"]);
+    }
+
+    #[test]
+    fn superscripts_stay_cells_part_and_overprinting_counts_once() {
+        assert_eq!(
+            texts(&[
+                ("m", 0.0, 0.0, 10.0),
+                ("2", 5.0, -4.0, 6.0),
+                ("5", 60.0, 0.0, 10.0),
+                ("5", 60.3, 0.1, 10.0),
+            ]),
+            ["m2", "5"]
+        );
+    }
+
+    #[test]
+    fn a_trailing_space_is_remembered() {
+        let found = fragments(&glyphs(&[("용", 0.0, 0.0, 10.0), (" ", 10.0, 0.0, 10.0)]));
+        assert!(found[0].spaced);
+        assert_eq!(found[0].right, 10.0);
+    }
+}
