@@ -174,7 +174,9 @@ impl Frame<'_> {
             // Multilingual models slip into Chinese in the middle of a sentence.
             let foreign = |c: &char| is_han(*c) && !self.passage.text.contains(*c);
             if let Some(c) = text.chars().find(foreign) {
-                return Err(format!("the {what} has '{c}', a character the passage has not"));
+                return Err(format!(
+                    "the {what} has '{c}', a character the passage has not"
+                ));
             }
             let letters = Letters::of(text);
             let right = match self.prompt.language() {

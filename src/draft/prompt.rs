@@ -253,7 +253,11 @@ mod tests {
             let stated: Vec<&str> = stated.split(", ").collect();
             let body = split_front_matter(text).unwrap().1;
             assert!(variables(body).all(|used| stated.contains(&used)));
-            assert!(stated.iter().all(|name| body.contains(&format!("{{{name}}}"))));
+            assert!(
+                stated
+                    .iter()
+                    .all(|name| body.contains(&format!("{{{name}}}")))
+            );
             let roles: Vec<Role> = parsed.turns.iter().map(|(role, _)| *role).collect();
             assert_eq!(roles, [Role::User, Role::Assistant, Role::User]);
         }

@@ -122,7 +122,7 @@ fn bad_proposals_are_refused_with_a_reason() {
             "办公室的活荷载是多少?",
             "2.5",
             quote,
-            "question is not in Korean",
+            "question has '办'",
         ),
         (
             KOREAN,
@@ -136,7 +136,7 @@ fn bad_proposals_are_refused_with_a_reason() {
             "활하중은 얼마인가요?",
             "活荷载",
             quote,
-            "answer is not in Korean",
+            "answer has '活'",
         ),
         (
             ENGLISH,
