@@ -8,11 +8,17 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use hone::document::Passage;
-use hone::draft::{Drafter, Endpoint, EndpointConfig, draft_passage, language_of};
+use hone::draft::{Drafter, Embedded, Endpoint, EndpointConfig, draft_passage, language_of};
+use hone::engine::{Base, Residency};
 use hone::failure::Failure;
+use hone::model;
 use hone::pair::{Language, Message, ReviewState, Role};
 use hone::progress::Cancel;
 use hone::text::Span;
+
+#[path = "support/toy_model.rs"]
+#[expect(dead_code, reason = "other tests use the rest")]
+mod toy_model;
 
 const KEY: &str = "sk-test-key";
 
@@ -567,6 +573,73 @@ fn real_server() {
     let must_draft = std::env::var_os("HONE_TEST_EXPECT_DRAFTS").is_some();
     let mut endpoint =
         Endpoint::new(EndpointConfig::new(&url, &model, None), Cancel::default()).unwrap();
+    draft_both(&mut endpoint, must_draft);
+}
+
+/// Drafts from a real model in this program. `HONE_TEST_GGUF` is its file.
+#[test]
+#[ignore = "needs a model; set HONE_TEST_GGUF"]
+fn real_embedded() {
+    let Ok(path) = std::env::var("HONE_TEST_GGUF") else {
+        println!("skipped: HONE_TEST_GGUF is not set");
+        return;
+    };
+    let must_draft = std::env::var_os("HONE_TEST_EXPECT_DRAFTS").is_some();
+    let (base, codec) = load(path.as_ref());
+    draft_both(
+        &mut Embedded::new("embedded", &base, &codec, Cancel::default()),
+        must_draft,
+    );
+}
+
+fn load(path: &std::path::Path) -> (Base, model::Codec) {
+    let mut opened = model::open(&path.to_string_lossy()).unwrap();
+    let go_on = &mut |_| std::ops::ControlFlow::Continue(());
+    let base = Base::load(
+        &opened.config,
+        opened.source.as_mut(),
+        Residency::Cached,
+        go_on,
+    );
+    (base.unwrap().unwrap(), opened.codec)
+}
+
+#[test]
+fn an_embedded_model_streams_stops_and_tells_when_it_was_cut() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("toy.gguf");
+    toy_model::ToyGguf::new("qwen2").write(&path);
+    let (base, codec) = load(&path);
+    let cancel = Cancel::default();
+    let mut model = Embedded::new("toy", &base, &codec, cancel.clone());
+    assert_eq!(model.name(), "toy");
+    let ask = |model: &mut Embedded<'_>, question: &str, tokens| {
+        let mut streamed = String::new();
+        let question = [Message::text(Role::User, question)];
+        let answer = model.complete(&question, tokens, &mut |text| streamed.push_str(text));
+        (answer, streamed)
+    };
+    let (answer, streamed) = ask(&mut model, "Hi", 8);
+    let answer = answer.unwrap();
+    assert_eq!(answer, streamed);
+    assert!(!answer.is_empty() && model.was_cut());
+    assert_eq!(
+        ask(&mut model, "Hi", 8).0.unwrap(),
+        answer,
+        "the same question, the same answer"
+    );
+
+    let (answer, _) = ask(&mut model, &"long ".repeat(100), 8);
+    assert!(answer.unwrap_err().message.contains("context"));
+
+    // A stop asked for in the middle of the answer.
+    let question = [Message::text(Role::User, "Hi")];
+    let stopped = model.complete(&question, 50, &mut |_| cancel.cancel());
+    assert!(stopped.unwrap_err().message.contains("cancelled"));
+}
+
+/// Has the Korean and the English passage drafted, shows what came, and checks its source.
+fn draft_both(model: &mut dyn Drafter, must_draft: bool) {
     for (language, text) in [
         (Language::Korean, KOREAN_PASSAGE),
         (Language::English, ENGLISH_PASSAGE),
@@ -574,7 +647,7 @@ fn real_server() {
         assert_eq!(language_of(text), language);
         let passage = passage(1, &[], text.trim());
         let started = Instant::now();
-        let report = draft_passage(&mut endpoint, &passage, "passage.txt", 3).unwrap();
+        let report = draft_passage(model, &passage, "passage.txt", 3).unwrap();
         println!(
             "== {} in {:.1} s",
             language.code(),

@@ -5,6 +5,7 @@ use crate::document::Passage;
 use crate::pair::{Example, Language, Message, Meta, ReviewState, Role};
 use crate::text::Span;
 
+use super::Prompt;
 use super::parse::{Proposal, beginning};
 
 mod locate;
@@ -29,6 +30,12 @@ const SHORTEST_QUOTE: usize = 4;
 /// Shortest answer that may stand for a quote, in characters that are no spaces.
 const SHORTEST_ANSWER_QUOTE: usize = 12;
 
+/// Shortest question without a question mark, in characters that are no spaces.
+const SHORTEST_STATED_QUESTION: usize = 6;
+
+/// Shortest text that is hardly the prompt's by chance, in characters that are no spaces.
+const SHORTEST_EXAMPLE: usize = 10;
+
 /// The language of a text, from the share of Hangul among its letters. Korean technical prose
 /// holds many Latin terms and units, so a quarter is enough.
 pub fn language_of(text: &str) -> Language {
@@ -45,7 +52,7 @@ pub(super) struct Frame<'a> {
     pub passage: &'a Passage,
     pub document: &'a str,
     pub author: &'a str,
-    pub language: Language,
+    pub prompt: &'a Prompt,
 }
 
 impl Frame<'_> {
@@ -87,6 +94,18 @@ impl Frame<'_> {
         if question::asks_for_heading(question) {
             return Err("it asks about a chapter number or title".to_owned());
         }
+        if locate(&self.passage.text, question).is_some() {
+            return Err("the question is copied from the passage".to_owned());
+        }
+        if !question.contains(['?', '？']) && solid(question) < SHORTEST_STATED_QUESTION {
+            return Err("it is no question".to_owned());
+        }
+        if [question, answer]
+            .iter()
+            .any(|text| solid(text) >= SHORTEST_EXAMPLE && self.prompt.example_holds(text))
+        {
+            return Err("it repeats the example in the prompt".to_owned());
+        }
         self.check_language(question, answer)?;
         let mut tags = Vec::new();
         let span = match self.find_quote(&proposal.quote) {
@@ -100,7 +119,7 @@ impl Frame<'_> {
             }
         };
         let quote = span.of(&self.passage.text).to_owned();
-        if !numbers::occur(answer, &[&self.passage.text]) {
+        if !numbers::occur(answer, question, &self.passage.text) {
             tags.push(CHECK_NUMBERS.to_owned());
         }
         if question::leans_on_unseen_text(question) {
@@ -114,7 +133,7 @@ impl Frame<'_> {
             ],
             tools: Vec::new(),
             meta: Meta {
-                language: Some(self.language),
+                language: Some(self.prompt.language()),
                 document: Some(self.document.to_owned()),
                 page: Some(self.passage.page),
                 span: Some(Span {
@@ -152,8 +171,15 @@ impl Frame<'_> {
         // Terms, names and units of another script may make up a short answer.
         const SHORT: usize = 24;
         for (what, text) in [("question", question), ("answer", answer)] {
+            // Multilingual models slip into Chinese in the middle of a sentence.
+            let foreign = |c: &char| is_han(*c) && !self.passage.text.contains(*c);
+            if let Some(c) = text.chars().find(foreign) {
+                return Err(format!(
+                    "the {what} has '{c}', a character the passage has not"
+                ));
+            }
             let letters = Letters::of(text);
-            let right = match self.language {
+            let right = match self.prompt.language() {
                 Language::Korean => {
                     letters.hangul * 4 >= letters.all && letters.han <= letters.hangul
                 }
@@ -162,9 +188,9 @@ impl Frame<'_> {
             let excused = what == "answer"
                 && letters.all < SHORT
                 && letters.han == 0
-                && (self.language == Language::Korean || letters.hangul == 0);
+                && (self.prompt.language() == Language::Korean || letters.hangul == 0);
             if !right && !excused {
-                let language = match self.language {
+                let language = match self.prompt.language() {
                     Language::Korean => "Korean",
                     Language::English => "English",
                 };
@@ -180,6 +206,11 @@ impl Frame<'_> {
 /// Characters that are no spaces.
 fn solid(text: &str) -> usize {
     text.chars().filter(|c| !c.is_whitespace()).count()
+}
+
+/// Chinese characters and Japanese kana.
+fn is_han(c: char) -> bool {
+    matches!(c, '\u{3400}'..='\u{9fff}' | '\u{f900}'..='\u{faff}' | '\u{3040}'..='\u{30ff}')
 }
 
 /// Letters of a text by script.
@@ -204,9 +235,7 @@ impl Letters {
                 '가'..='힣' | '\u{1100}'..='\u{11ff}' | '\u{3130}'..='\u{318f}' => {
                     letters.hangul += 1;
                 }
-                '\u{3400}'..='\u{9fff}' | '\u{f900}'..='\u{faff}' | '\u{3040}'..='\u{30ff}' => {
-                    letters.han += 1;
-                }
+                _ if is_han(c) => letters.han += 1,
                 'a'..='z' | 'A'..='Z' | '\u{c0}'..='\u{24f}' => letters.latin += 1,
                 _ => {}
             }

@@ -2,15 +2,17 @@
 //! to review, never accepted pairs, and every proposal that is dropped is dropped with a reason.
 
 use crate::document::Passage;
-use crate::failure::Result;
-use crate::pair::{Example, Language, Message, Role};
+use crate::failure::{Failure, Result};
+use crate::pair::{Example, Language, Message};
 
 mod check;
+mod embedded;
 mod endpoint;
 mod parse;
 mod prompt;
 
 pub use check::{CHECK_NUMBERS, CHECK_QUESTION, QUOTE_FROM_ANSWER, language_of, locate};
+pub use embedded::Embedded;
 pub use endpoint::{Endpoint, EndpointConfig};
 pub use prompt::Prompt;
 
@@ -87,13 +89,13 @@ pub fn draft_passage_with(
     }
     let request = prompt.fill(passage, document, count);
     let limit = token_limit(prompt.language(), count);
-    let answer = drafter.complete(&[Message::text(Role::User, request)], limit, on_text)?;
+    let answer = drafter.complete(&request, limit, on_text)?;
     let found = parse::proposals(&answer, drafter.was_cut().then_some(limit));
     let frame = check::Frame {
         passage,
         document,
         author: &drafter.name(),
-        language: prompt.language(),
+        prompt,
     };
     let mut report = DraftReport {
         drafts: Vec::new(),
@@ -115,6 +117,11 @@ pub fn draft_passage_with(
         }
     }
     Ok(report)
+}
+
+/// The failure that says that someone asked for a stop.
+fn cancelled() -> Failure {
+    Failure::user("drafting was cancelled")
 }
 
 /// Tokens allowed for an answer: question, answer, quote and JSON of each pair, in the language

@@ -3,19 +3,28 @@
 use unicode_normalization::UnicodeNormalization;
 use unicode_segmentation::UnicodeSegmentation;
 
+use crate::document::find_quote;
 use crate::text::Span;
 
 /// Finds where `quote` stands in `passage`, as a range of the passage's characters.
 ///
-/// White space is left out of the comparison, since line breaks of a page fall anywhere and models
-/// mend spacing. So are differences of Unicode form (NFKC, typographic quotation marks, dashes) and
-/// an ellipsis or quotation marks around the quote. Words, letters and figures must be the same.
+/// First as [`find_quote`] does. Models also write m² for m2 or ㎡, mend typography and put quotation
+/// marks or an ellipsis around a quote, so next those are left out of the comparison too. Words,
+/// letters and figures must be the same in any case.
 pub fn locate(passage: &str, quote: &str) -> Option<Span> {
-    let wanted: Vec<char> = folded(strip_frame(quote)).map(|(c, _)| c).collect();
+    let quote = strip_frame(quote);
+    if quote.is_empty() {
+        return None;
+    }
+    find_quote(passage, quote).or_else(|| find_folded(passage, quote))
+}
+
+fn find_folded(passage: &str, quote: &str) -> Option<Span> {
+    let wanted: Vec<char> = folded(quote).map(|(c, _)| c).collect();
+    let here: Vec<(char, Span)> = folded(passage).collect();
     if wanted.is_empty() {
         return None;
     }
-    let here: Vec<(char, Span)> = folded(passage).collect();
     let found = here
         .windows(wanted.len())
         .find(|window| window.iter().map(|(c, _)| c).eq(&wanted))?;
@@ -110,6 +119,11 @@ mod tests {
                 "안전해야 한다",
             ),
             ("건축ㆍ토목 공사", "건축·토목", "건축ㆍ토목"),
+            (
+                "all rein-\nforcement bars",
+                "all reinforcement",
+                "all rein-\nforcement",
+            ),
             ("co\u{ad}operate", "cooperate", "co\u{ad}operate"),
         ] {
             let span = locate(passage, quote).unwrap_or_else(|| panic!("{quote} not in {passage}"));

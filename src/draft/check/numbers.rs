@@ -10,18 +10,23 @@ struct Figure {
     unit: String,
 }
 
-/// Tells whether every figure of `answer` occurs in one of the sources. Small bare counts are let
-/// pass: they number lists and stand for words.
-pub(super) fn occur(answer: &str, sources: &[&str]) -> bool {
-    let known: Vec<Figure> = sources.iter().flat_map(|source| figures(source)).collect();
+/// Tells whether every figure of `answer` occurs in the source with the same unit. The unit may be
+/// left out where the source has none or the question names it. Small counts that the source does
+/// not have are let pass: they number lists and stand for words.
+pub(super) fn occur(answer: &str, question: &str, source: &str) -> bool {
+    let known = figures(source);
+    let asked: String = question.nfkc().filter(|c| !c.is_whitespace()).collect();
     figures(answer).iter().all(|figure| {
-        let small_count = figure.unit.is_empty() && figure.number.len() == 1;
-        small_count
-            || known.iter().any(|other| {
-                // "2.5" beside "2.5 kN/m2" only leaves the unit out; another unit is an error.
-                figure.number == other.number
-                    && (figure.unit == other.unit || figure.unit.is_empty())
-            })
+        let mut same = known
+            .iter()
+            .filter(|other| other.number == figure.number)
+            .peekable();
+        if same.peek().is_none() {
+            return figure.unit.is_empty() && figure.number.len() == 1;
+        }
+        same.any(|other| {
+            other.unit == figure.unit || figure.unit.is_empty() && asked.contains(&other.unit)
+        })
     })
 }
 
@@ -231,20 +236,32 @@ mod tests {
 
     #[test]
     fn an_answer_may_only_use_figures_of_its_source() {
-        for (answer, source, right) in [
-            ("2.5 kN/m²이다.", "활하중은 2.5kN/㎡로 한다.", true),
-            ("2.5 MPa이다.", "활하중은 2.5kN/㎡로 한다.", false),
-            ("3.5 kN/m²이다.", "활하중은 2.5kN/㎡로 한다.", false),
-            ("25 kN/m²이다.", "활하중은 2.5kN/㎡로 한다.", false),
-            ("30일 안에 신고한다.", "30일 이내에 신고", true),
-            ("30개월 안에 신고한다.", "30일 이내에 신고", false),
-            ("There are 2 kinds.", "dead load and live load", true),
-            ("There are 20 kinds.", "dead load and live load", false),
-            ("It is 1500 mm.", "a width of 1,500 mm", true),
-            ("It is 50%.", "fifty, that is 50 percent", true),
-            ("No figures.", "", true),
+        for (answer, question, source, right) in [
+            ("2.5 kN/m²이다.", "", "활하중은 2.5kN/㎡로 한다.", true),
+            ("2.5 MPa이다.", "", "활하중은 2.5kN/㎡로 한다.", false),
+            ("3.5 kN/m²이다.", "", "활하중은 2.5kN/㎡로 한다.", false),
+            ("25 kN/m²이다.", "", "활하중은 2.5kN/㎡로 한다.", false),
+            ("2.5이다.", "활하중은?", "활하중은 2.5kN/㎡로 한다.", false),
+            (
+                "2.5이다.",
+                "활하중은 몇 kN/m²인가?",
+                "활하중은 2.5kN/㎡로 한다.",
+                true,
+            ),
+            ("30일 안에 신고한다.", "", "30일 이내에 신고", true),
+            ("30개월 안에 신고한다.", "", "30일 이내에 신고", false),
+            ("There are 2 kinds.", "", "dead load and live load", true),
+            ("There are 20 kinds.", "", "dead load and live load", false),
+            ("Class 12 applies.", "", "class 12 of the table", true),
+            ("It is 1500 mm.", "", "a width of 1,500 mm", true),
+            ("It is 50%.", "", "fifty, that is 50 percent", true),
+            ("No figures.", "", "", true),
         ] {
-            assert_eq!(occur(answer, &[source]), right, "{answer} / {source}");
+            assert_eq!(
+                occur(answer, question, source),
+                right,
+                "{answer} / {source}"
+            );
         }
     }
 }

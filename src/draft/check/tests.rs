@@ -23,7 +23,7 @@ fn judged(text: &str, question: &str, answer: &str, quote: &str) -> Result<Examp
         passage: &passage,
         document: "기준.pdf",
         author: "model-x",
-        language: language_of(text),
+        prompt: &Prompt::built_in(language_of(text)),
     };
     let proposal = Proposal {
         question: question.to_owned(),
@@ -122,7 +122,7 @@ fn bad_proposals_are_refused_with_a_reason() {
             "办公室的活荷载是多少?",
             "2.5",
             quote,
-            "question is not in Korean",
+            "question has '办'",
         ),
         (
             KOREAN,
@@ -136,7 +136,7 @@ fn bad_proposals_are_refused_with_a_reason() {
             "활하중은 얼마인가요?",
             "活荷载",
             quote,
-            "answer is not in Korean",
+            "answer has '活'",
         ),
         (
             ENGLISH,
@@ -144,6 +144,27 @@ fn bad_proposals_are_refused_with_a_reason() {
             "활하중은 2.5입니다",
             english_quote,
             "answer is not in English",
+        ),
+        (
+            KOREAN,
+            "로비는 4.0 kN/m²로 한다.",
+            "4.0 kN/m²입니다",
+            quote,
+            "question is copied",
+        ),
+        (
+            KOREAN,
+            "질문",
+            "2.5 kN/m²입니다",
+            quote,
+            "it is no question",
+        ),
+        (
+            KOREAN,
+            "활하중은 누가 정하나요?",
+            "방화문 경첩의 기름은 건물 관리자가 6개월마다 칩니다.",
+            quote,
+            "repeats the example",
         ),
         (
             KOREAN,
@@ -245,7 +266,7 @@ fn repeated_questions_are_refused() {
         passage: &passage,
         document: "d",
         author: "m",
-        language: Language::English,
+        prompt: &Prompt::built_in(Language::English),
     };
     let again = Proposal {
         question: "What is the LIVE-LOAD".to_owned(),

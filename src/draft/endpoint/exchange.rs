@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use reqwest::blocking::RequestBuilder;
 use reqwest::header::{LOCATION, RETRY_AFTER};
 
+use crate::draft::cancelled;
 use crate::failure::{Context, Failure};
 use crate::progress::Cancel;
 
@@ -89,7 +90,7 @@ impl<'a> Exchange<'a> {
     ) -> Result<Self, Trouble> {
         const WAITING: usize = 16;
         if cancel.is_cancelled() {
-            return Err(Trouble::Final(retry::cancelled()));
+            return Err(Trouble::Final(cancelled()));
         }
         let (sender, pieces) = sync_channel(WAITING);
         thread::Builder::new()
@@ -147,7 +148,7 @@ impl<'a> Exchange<'a> {
         const LOOK: Duration = Duration::from_millis(25);
         loop {
             if self.cancel.is_cancelled() {
-                return Err(Trouble::Final(retry::cancelled()));
+                return Err(Trouble::Final(cancelled()));
             }
             let patience = match self.any_bytes {
                 true => self.config.stall_timeout,

@@ -5,7 +5,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use rand::Rng;
 
-use crate::failure::{Failure, Result};
+use crate::draft::cancelled;
+use crate::failure::Result;
 use crate::progress::Cancel;
 
 use super::EndpointConfig;
@@ -38,11 +39,6 @@ pub(super) fn sleep(wait: Duration, cancel: &Cancel) -> Result<()> {
         }
         thread::sleep(left.min(LOOK));
     }
-}
-
-/// The failure that says that someone asked for a stop.
-pub(super) fn cancelled() -> Failure {
-    Failure::user("drafting was cancelled")
 }
 
 /// Reads `Retry-After`: seconds or an HTTP date (RFC 9110, section 10.2.3).

@@ -118,7 +118,8 @@ impl Reader<'_> {
         // Bare keys are words; anything longer is prose.
         const LONGEST: usize = 40;
         if self.peek().is_some_and(|c| closing(c).is_some()) {
-            return Some(self.string());
+            // Marks inside a key show that a mark was forgotten and what follows was swallowed.
+            return Some(self.string()).filter(|key| !key.contains(['"', '{', '}', '[', ']']));
         }
         let mut key = String::new();
         while let Some(c) = self
