@@ -13,6 +13,7 @@ super::texts! {
     JOB_STARTED: "{0}: 시작했습니다", "{0}: started";
     JOB_STOPPING: "{0}: 멈추는 중입니다", "{0}: stopping";
     JOB_BUSY: "{0} 작업이 진행 중입니다 · x 멈춤", "{0} is running · x stops it";
+    NOT_HERE: "문답을 쓸 때만 됩니다", "only while a pair is written";
     NO_JOB: "진행 중인 작업이 없습니다", "no job is running";
     NO_MODEL: "기본 모델이 없습니다: 8 설정에서 m으로 받으세요", "no base model: press 8, then m to fetch one";
     UNAVAILABLE: "지금은 쓸 수 없습니다: {0}", "not available now: {0}";
