@@ -91,6 +91,7 @@ impl Curate {
         let quote = meta.and_then(|meta| meta.quote.as_deref()).unwrap_or_default();
         let mut text = Rich::default();
         let mut marks: Vec<Span> = Vec::new();
+        let mut quote_at = None;
         if let Some(record) = record {
             for (depth, heading) in record.passage.context.iter().enumerate() {
                 text.hang(depth + 2).push(&" ".repeat(depth), theme::DIM);
@@ -102,6 +103,7 @@ impl Curate {
             let range = pair_text::quote_range(&record.passage.text, quote);
             let mut body = Rich::plain(&record.passage.text);
             if let Some(range) = range.clone() {
+                quote_at = Some(text.len() + range.start);
                 body.over(range, theme::QUOTE);
             }
             text.append(&body);
@@ -116,7 +118,11 @@ impl Curate {
             text.push(quote, theme::QUOTE);
         }
         let (body, foot) = split_bottom(inner, 2.min(inner.height / 4));
-        let lines = text.lines(usize::from(body.width.saturating_sub(1)));
+        let cells = usize::from(body.width.saturating_sub(1));
+        let lines = text.lines(cells);
+        if let Some(at) = quote_at {
+            self.passage_scroll.show(text.line_at(at, cells), body.height);
+        }
         self.passage_scroll.draw(frame, body, &lines, look);
         if foot.height > 1 {
             let line = Rect { y: foot.bottom() - 1, height: 1, ..foot };
