@@ -351,7 +351,8 @@ fn mix() -> MixReport {
 
 fn evaluation() -> Evaluation {
     let metric = |metric, form, base: (u32, (f64, f64)), tuned: (u32, (f64, f64)), n, p: f64| {
-        let (low, high) = (tuned.1.0 - base.1.1, tuned.1.1 - base.1.0);
+        let delta = (f64::from(tuned.0) - f64::from(base.0)) / f64::from(n);
+        let (low, high) = ((delta - 0.07).max(-1.0), (delta + 0.07).min(1.0));
         MetricResult {
             metric,
             form,
@@ -363,7 +364,7 @@ fn evaluation() -> Evaluation {
             difference: Some(Difference {
                 improved: tuned.0.saturating_sub(base.0),
                 regressed: base.0.saturating_sub(tuned.0),
-                delta: (f64::from(tuned.0) - f64::from(base.0)) / f64::from(n),
+                delta,
                 interval: (low, high),
                 p,
             }),

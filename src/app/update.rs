@@ -122,6 +122,10 @@ impl App {
                 let of_pair = self.screen == Screen::Curate && self.screens.curate.is_writing();
                 (!of_pair).then_some(common::NOT_HERE)
             }
+            Command::FieldSave => {
+                let searching = self.screen == Screen::Curate && !self.screens.curate.is_writing();
+                searching.then_some(common::NOT_HERE)
+            }
             _ => None,
         }
     }
@@ -233,7 +237,11 @@ impl App {
 
     fn go(&mut self, screen: Screen) -> Vec<Effect> {
         self.screen = screen;
-        self.data_changed()
+        self.data_changed();
+        let mut reply = Reply::default();
+        let look = look!(self);
+        self.screens.get_mut(screen).visited(&look, &mut reply);
+        self.carry_out(reply)
     }
 
     fn paste(&mut self, text: &str) -> Vec<Effect> {

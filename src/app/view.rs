@@ -57,7 +57,8 @@ impl App {
     fn draw_path(&self, frame: &mut Frame, area: Rect, look: &Look) {
         let room = usize::from(area.width).saturating_sub(2);
         let project = self.data.snapshot.project.as_str();
-        let head = [format!(" hone  {project}   "), " hone  ".to_owned(), " ".to_owned()];
+        let project = if project.is_empty() { String::new() } else { format!("{project}   ") };
+        let head = [format!(" hone  {project}"), " hone  ".to_owned(), " ".to_owned()];
         let figures: Vec<_> =
             SCREENS[1..7].iter().map(|&screen| stage_figure(screen, look)).collect();
         let beside = match self.screen {
@@ -142,7 +143,8 @@ impl App {
             let on_bar = on_screen(self.screen).filter(|info| info.on_bar && shown(info.command));
             on_bar.collect()
         };
-        let more = format!(" {}", look.t(common::MORE_KEYS));
+        let more = if editing { common::MORE_KEYS_IN_FIELD } else { common::MORE_KEYS };
+        let more = format!(" {}", look.t(more));
         let mut room = usize::from(area.width).saturating_sub(width(&more) + 2);
         let mut spans = vec![Span::raw(" ")];
         let mut taken: HashSet<Key> = HashSet::new();

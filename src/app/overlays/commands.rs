@@ -17,6 +17,8 @@ use crate::text::{fit, hangul, truncate, width};
 /// A filtered list of commands.
 pub struct CommandList {
     title: Text,
+    /// Whether commands of other screens are listed, so that each says where it works.
+    everywhere: bool,
     rows: Vec<Row>,
     shown: Vec<usize>,
     input: Input,
@@ -57,7 +59,8 @@ impl CommandList {
             infos.into_iter().map(|info| Row { info, unavailable: why(info.command) }).collect();
         let shown = (0..rows.len()).collect();
         let (input, list) = (Input::default(), ListState::default());
-        Self { title, rows, shown, input, list }
+        let everywhere = title == common::PALETTE_TITLE;
+        Self { title, everywhere, rows, shown, input, list }
     }
 
     pub(super) fn key(&mut self, key: KeyEvent) -> Outcome {
@@ -124,12 +127,12 @@ impl CommandList {
             return;
         }
         self.list.draw(frame, rows, self.shown.len(), (0, true), look, |index, room| {
-            line(&self.rows[self.shown[index]], room, look)
+            line(&self.rows[self.shown[index]], room, self.everywhere, look)
         });
     }
 }
 
-fn line(row: &Row, room: usize, look: &Look) -> Line<'static> {
+fn line(row: &Row, room: usize, everywhere: bool, look: &Look) -> Line<'static> {
     let mut keys = String::new();
     for key in row.info.keys {
         let next = format!("{key} ");
@@ -140,7 +143,7 @@ fn line(row: &Row, room: usize, look: &Look) -> Line<'static> {
     }
     let ellipsis = look.symbols.ellipsis;
     let place = strings::scope(row.info.scope);
-    let place = if room > 70 { fit(look.t(place), 14, ellipsis) } else { String::new() };
+    let place = if everywhere && room > 70 { fit(look.t(place), 14, ellipsis) } else { String::new() };
     let label = fit(row.info.command.label(look.language), 16, ellipsis);
     let rest = room.saturating_sub(14 + width(&place) + 17);
     let (help, style) = match row.unavailable {

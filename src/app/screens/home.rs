@@ -8,13 +8,17 @@ use super::ScreenState;
 use crate::app::command::Command;
 use crate::app::look::Look;
 use crate::app::reply::{Place, Reply};
-use crate::app::strings::{self, screen as texts};
+use crate::app::strings::{self, Text, common, screen as texts};
 use crate::app::widgets::ListState;
 use crate::app::widgets::columns::split_top;
 use crate::app::{SCREENS, Screen, format, theme};
 use crate::mix::Side;
 use crate::text::{fit, truncate, width};
 use crate::train::RunOutcome;
+
+const NAME_CELLS: usize = 11;
+/// Narrowest remark that is drawn.
+const DETAIL_CELLS_MIN: usize = 14;
 
 /// State of the screen.
 #[derive(Default)]
@@ -60,6 +64,7 @@ impl ScreenState for Home {
         );
         let stages = stages(look);
         let roomy = usize::from(rest.height) >= stages.len() * 2;
+        let widest = stages.iter().map(|stage| width(&stage.words)).max().unwrap_or_default();
         for (index, stage) in stages.iter().enumerate() {
             let y = rest.y + (index * (1 + usize::from(roomy))) as u16;
             if y >= rest.bottom() {
@@ -67,7 +72,8 @@ impl ScreenState for Home {
             }
             let row = Rect { x: rest.x + 1, y, width: rest.width.saturating_sub(2), height: 1 };
             look.drawn.put(row, crate::app::look::Target::Row(0, index));
-            draw_stage(frame, row, stage, self.chose && index == self.list.selected, look);
+            let selected = self.chose && index == self.list.selected;
+            draw_stage(frame, row, stage, widest, selected, look);
         }
     }
 
@@ -84,6 +90,10 @@ impl ScreenState for Home {
             Command::ListOpen => reply.go = Some(Place::Screen(self.target(look))),
             _ => {}
         }
+    }
+
+    fn unavailable(&self, command: Command, _look: &Look) -> Option<Text> {
+        (command == Command::FocusNext).then_some(common::ONE_COLUMN)
     }
 
     fn click(&mut self, _column: usize, row: Option<usize>, _look: &Look) {
@@ -202,13 +212,20 @@ fn stages(look: &Look) -> Vec<Stage> {
     vec![sources, curate, mix, train, evaluate, try_]
 }
 
-fn draw_stage(frame: &mut Frame, row: Rect, stage: &Stage, selected: bool, look: &Look) {
+fn draw_stage(
+    frame: &mut Frame,
+    row: Rect,
+    stage: &Stage,
+    widest: usize,
+    selected: bool,
+    look: &Look,
+) {
     let ellipsis = look.symbols.ellipsis;
-    let room = usize::from(row.width).saturating_sub(4);
-    let name_width = 12;
-    let detail_width =
-        if stage.detail.is_empty() { 0 } else { width(&stage.detail).min(room / 2) + 2 };
-    let words_width = room.saturating_sub(name_width + detail_width);
+    let room = usize::from(row.width).saturating_sub(3 + NAME_CELLS);
+    let words_cells = widest.min(room);
+    // A remark that would be cut to nothing is left out.
+    let detail_cells = room.saturating_sub(words_cells + 3);
+    let detail = if detail_cells < DETAIL_CELLS_MIN { "" } else { stage.detail.as_str() };
     let (mark, style) = match stage.good {
         Some(true) => (look.symbols.yes, theme::BETTER),
         Some(false) => (look.symbols.warn, theme::WARN),
@@ -218,14 +235,16 @@ fn draw_stage(frame: &mut Frame, row: Rect, stage: &Stage, selected: bool, look:
     let name = look.t(strings::screen(stage.screen));
     let words = if stage.good.is_none() { theme::DIM } else { theme::PLAIN };
     let name_style = if selected { theme::TITLE } else { theme::BOLD };
-    let detail = truncate(&stage.detail, detail_width.saturating_sub(2), ellipsis).into_owned();
     frame.render_widget(
         Line::from(vec![
             Span::styled(bar, theme::ACCENT),
-            Span::styled(fit(name, name_width, ellipsis), name_style),
-            Span::styled(fit(&stage.words, words_width, ellipsis), words),
-            Span::styled(fit(&detail, detail_width, ""), theme::DIM),
-            Span::styled(format!(" {mark}"), style),
+            Span::styled(format!("{mark} "), style),
+            Span::styled(fit(name, NAME_CELLS, ellipsis), name_style),
+            Span::styled(fit(&stage.words, words_cells, ellipsis), words),
+            Span::styled(
+                format!("   {}", truncate(detail, detail_cells, ellipsis)),
+                theme::DIM,
+            ),
         ]),
         row,
     );

@@ -9,7 +9,7 @@ use crate::app::activity::Activity;
 use crate::app::command::Command;
 use crate::app::look::Look;
 use crate::app::reply::Reply;
-use crate::app::strings::{self, screen as texts};
+use crate::app::strings::{self, Text, screen as texts};
 use crate::app::widgets::columns::{columns, draw_column, inside};
 use crate::app::widgets::{ListState, Rich, Scroll};
 use crate::app::{format, theme};
@@ -91,6 +91,12 @@ impl ScreenState for Jobs {
             Command::Back => self.focus = LIST,
             _ => {}
         }
+    }
+
+    fn unavailable(&self, command: Command, look: &Look) -> Option<Text> {
+        let empty = look.jobs.newest_first().len() == 0;
+        let needs_job = matches!(command, Command::ListOpen | Command::FocusNext);
+        (needs_job && empty).then_some(texts::NO_JOBS)
     }
 
     fn copied(&self, look: &Look) -> Option<String> {

@@ -11,7 +11,7 @@ use crate::app::command::Command;
 use crate::app::look::Look;
 use crate::app::reply::Reply;
 use crate::app::snapshot::Settings;
-use crate::app::strings::{Text, common, screen as texts};
+use crate::app::strings::{Text, screen as texts};
 use crate::app::widgets::bars::{bar, heights};
 use crate::app::widgets::columns::{columns, draw_column, inside};
 use crate::app::widgets::fields::{self, Field, Form};
@@ -104,17 +104,15 @@ impl Mix {
         let title = look.t(texts::MIX_SETTINGS);
         let inner = draw_column(frame, column, self.focus, title, "", look);
         let mix = &look.settings.mix;
-        let (full, rest) = bar(mix.general_share / 0.9, 10, look.symbols);
+        let cells = usize::from(inner.width).saturating_sub(27).min(10);
+        let (full, rest) = bar(mix.general_share / 0.9, cells, look.symbols);
         let advice = if ADVISED.contains(&mix.general_share) {
             String::new()
         } else {
             look.t(texts::ADVISED_SHARE).to_owned()
         };
-        let languages = match mix.general_languages[..] {
-            [Language::Korean] => look.t(common::KOREAN).to_owned(),
-            [Language::English] => look.t(common::ENGLISH).to_owned(),
-            _ => format!("{}, {}", look.t(common::KOREAN), look.t(common::ENGLISH)),
-        };
+        let languages = mix.general_languages.iter().map(|language| language.code());
+        let languages = languages.collect::<Vec<_>>().join(", ");
         let percent = format::whole_percent;
         let field = |label: Text, value: String, note: String| Field { label: look.t(label), value, note };
         let plain = String::new;
@@ -171,7 +169,7 @@ fn figures(report: &MixReport, cells: usize, look: &Look) -> Vec<Line<'static>> 
         Line::from(spans)
     };
     let say = |text| look.t(text).to_owned();
-    let label_width = 20.min(cells / 3);
+    let label_width = 20.min(cells * 2 / 5);
     let mut lines = vec![head(vec![
         (fit(look.t(texts::KIND), label_width, ""), label_width),
         (say(texts::ROWS), 8),

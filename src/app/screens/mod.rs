@@ -56,6 +56,9 @@ pub trait ScreenState {
     /// Takes pasted text while a text field has the focus.
     fn paste(&mut self, _text: &str, _look: &Look, _reply: &mut Reply) {}
 
+    /// The user came to this screen.
+    fn visited(&mut self, _look: &Look, _reply: &mut Reply) {}
+
     /// The project was read again or changed.
     fn data_changed(&mut self, _look: &Look) {}
 

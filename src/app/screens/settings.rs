@@ -148,6 +148,10 @@ impl ScreenState for SettingsScreen {
         }
     }
 
+    fn unavailable(&self, command: Command, _look: &Look) -> Option<Text> {
+        (command == Command::FocusNext).then_some(common::ONE_COLUMN)
+    }
+
     fn is_editing(&self) -> bool {
         self.form.input.is_some()
     }

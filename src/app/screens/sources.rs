@@ -116,7 +116,7 @@ impl Sources {
         let Some(document) = self.document(look) else { return };
         let foot = inside(foot);
         let mut lines = vec![Line::default()];
-        let added = format::date(document.added);
+        let added = format::day(document.added);
         let passages = format::count(u64::from(document.passages));
         lines.push(Line::styled(look.fill(texts::DOCUMENT_FACTS, &[&passages, &added]), theme::DIM));
         let flagged = |flag: PageFlag| {

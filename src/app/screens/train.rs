@@ -530,7 +530,11 @@ impl ScreenState for Train {
         });
     }
 
-    fn tick(&mut self, _look: &Look, _reply: &mut Reply) {}
+    fn visited(&mut self, look: &Look, reply: &mut Reply) {
+        if look.jobs.training().is_none() {
+            self.read_selected(look, reply);
+        }
+    }
 
     fn click(&mut self, column: usize, row: Option<usize>, look: &Look) {
         self.focus = column;

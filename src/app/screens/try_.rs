@@ -107,7 +107,11 @@ impl Try {
         let side = column.index;
         let inner = inside(draw_column(frame, column, self.focus, title, note, look));
         if self.turns.is_empty() {
-            empty(frame, inner, texts::TRY_EMPTY, &[Command::TryWrite], look);
+            if side == BASE {
+                empty(frame, inner, texts::TRY_EMPTY, &[Command::TryWrite], look);
+            } else if self.run(look).is_none() {
+                empty(frame, inner, texts::EVALUATE_NO_RUN, &[Command::GoTrain], look);
+            }
             return;
         }
         let mut text = Rich::default();
@@ -192,6 +196,7 @@ impl ScreenState for Try {
             Command::TryWrite => look.model().is_none().then_some(common::NO_MODEL),
             Command::TryClear if self.job.is_some() => Some(texts::WAIT_FOR_JOB),
             Command::TryClear => self.turns.is_empty().then_some(texts::TRY_EMPTY),
+            Command::ListOpen => Some(common::NO_MODEL),
             Command::TryRun => look.data.snapshot.runs.is_empty().then_some(texts::NO_RUNS),
             _ => None,
         }

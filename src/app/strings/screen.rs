@@ -4,7 +4,7 @@ super::texts! {
     // home
     NEXT: "다음:", "Next:";
     NEXT_ADD: "문서를 추가하세요", "add a document";
-    NEXT_REVIEW: "초안 {0}개가 검토를 기다립니다", "{0} drafts wait for review";
+    NEXT_REVIEW: "초안 {0}개가 검토를 기다립니다", "waiting for review: {0} draft{0s}";
     NEXT_WRITE: "문답을 쓰거나 모델에게 초안을 맡기세요", "write pairs, or have a model draft them";
     NEXT_MIX: "학습 세트를 섞으세요", "mix the training set";
     NEXT_TRAIN: "학습을 시작하세요", "start training";
@@ -12,21 +12,21 @@ super::texts! {
     NEXT_EVALUATE: "학습 {0}번을 기본 모델과 견주어 보세요", "compare run {0} with the base";
     NEXT_TRY: "기본 모델과 나란히 써 보세요", "try it beside the base";
     HOME_NO_DOCUMENTS: "아직 문서가 없습니다", "no documents yet";
-    HOME_SOURCES: "문서 {0}개, {1}쪽, 구절 {2}개", "{0} documents, {1} pages, {2} passages";
-    HOME_OCR: "{0}쪽은 글자 인식이 필요", "{0} pages need OCR";
+    HOME_SOURCES: "문서 {0}개, {1}쪽, 구절 {2}개", "{0} document{0s}, {1} page{1s}, {2} passage{2s}";
+    HOME_OCR: "{0}쪽은 글자 인식이 필요", "needs OCR: {0} page{0s}";
     HOME_NO_PAIRS: "아직 문답이 없습니다", "no pairs yet";
     HOME_CURATE: "승인 {0} · 초안 {1} · 거절 {2}", "{0} accepted · {1} drafts · {2} rejected";
     HOME_COVERS: "쪽의 {0} %를 다룸", "covers {0} % of pages";
     HOME_NO_MIX: "아직 섞지 않았습니다", "not mixed yet";
     HOME_MIX: "{0}줄, 토큰 {1}, 일반 대화 {2}", "{0} rows, {1} tokens, {2} general";
     HOME_NO_RUNS: "아직 학습하지 않았습니다", "no runs yet";
-    HOME_TRAIN: "학습 {0}, {1}, r {2}, {3}회", "run {0}, {1}, r {2}, {3} epochs";
+    HOME_TRAIN: "학습 {0}, {1}, r {2}, {3}회", "run {0}, {1}, r {2}, {3} epoch{3s}";
     HOME_NO_EVALUATION: "아직 평가하지 않았습니다", "not evaluated yet";
     HOME_TRY: "기본 모델과 학습 후 모델에게 나란히 묻기", "chat with base and tuned side by side";
     VALIDATION_LOSS: "검증 손실 {0}", "validation loss {0}";
     FROM_TO: "{0} {1} → {2}", "{0} {1} → {2}";
     FORGETTING_NONE: "잊은 것: 드러나지 않음", "forgetting: none told";
-    FORGETTING_SOME: "잊은 것: {0}가지", "forgetting: {0} suites worse";
+    FORGETTING_SOME: "잊은 것: {0}가지", "forgetting: {0} suite{0s} worse";
 
     // sources
     DOCUMENTS: "문서", "Documents";
@@ -34,8 +34,8 @@ super::texts! {
     PASSAGE: "구절", "Passage";
     PAGES: "{0}쪽", "{0} p.";
     PAGE: "{0}쪽", "p. {0}";
-    DOCUMENT_FACTS: "구절 {0}개, {1} 추가", "{0} passages, added {1}";
-    NEEDS_OCR: "! {0}쪽은 글자 인식이 필요합니다 ({1})", "! {0} pages need OCR ({1})";
+    DOCUMENT_FACTS: "구절 {0}개, {1} 추가", "{0} passage{0s}, added {1}";
+    NEEDS_OCR: "! {0}쪽은 글자 인식이 필요합니다 ({1})", "! needs OCR: {0} page{0s} ({1})";
     PAIRS_HERE: "이 구절의 문답 {0}개", "pairs about this passage: {0}";
     NO_DOCUMENTS: "아직 문서가 없습니다. 문서에서 구절이, 구절에서 문답이 나옵니다.", "No documents yet. Documents give passages, passages give pairs.";
     NO_PASSAGES: "이 문서에는 구절이 없습니다", "no passages in this document";
@@ -69,7 +69,7 @@ super::texts! {
     QUOTE_ONLY: "근거 인용 (문서는 이 프로젝트에 없음)", "supporting quote (its document is not in this project)";
     QUOTE_FOUND: "인용 확인", "quote found";
     QUOTE_MISSING: "인용을 구절에서 찾지 못함", "quote not found in the passage";
-    MORE_TURNS: "앞선 차례 {0}개", "{0} earlier turns";
+    MORE_TURNS: "앞선 차례 {0}개", "{0} earlier turn{0s}";
     TOOLS: "도구", "tools";
     TAGS: "꼬리표", "tags";
     CHECKS: "점검", "checks";
@@ -82,13 +82,13 @@ super::texts! {
     NO_MORE_DRAFTS: "검토할 초안이 없습니다", "no drafts left to review";
     ALL_COVERED: "모든 쪽에 문답이 있습니다", "every page has a pair";
     NOT_EDITED: "이번에 고친 문답이 아닙니다", "this pair was not edited in this session";
-    DONE_ACCEPTED: "문답 {0}개를 승인했습니다", "accepted {0} pairs";
-    DONE_REJECTED: "문답 {0}개를 거절했습니다", "rejected {0} pairs";
-    DONE_UNREVIEWED: "문답 {0}개를 초안으로 돌렸습니다", "made {0} pairs drafts again";
-    DONE_EDITED: "문답 {0}개를 고쳤습니다", "edited {0} pairs";
-    DONE_WRITTEN: "문답 {0}개를 썼습니다", "wrote {0} pairs";
-    DONE_DELETED: "문답 {0}개를 지웠습니다", "deleted {0} pairs";
-    DONE_DUPLICATED: "문답 {0}개를 복제했습니다", "duplicated {0} pairs";
+    DONE_ACCEPTED: "문답 {0}개를 승인했습니다", "accepted {0} pair{0s}";
+    DONE_REJECTED: "문답 {0}개를 거절했습니다", "rejected {0} pair{0s}";
+    DONE_UNREVIEWED: "문답 {0}개를 초안으로 돌렸습니다", "{0} pair{0s} back to draft";
+    DONE_EDITED: "문답 {0}개를 고쳤습니다", "edited {0} pair{0s}";
+    DONE_WRITTEN: "문답 {0}개를 썼습니다", "wrote {0} pair{0s}";
+    DONE_DELETED: "문답 {0}개를 지웠습니다", "deleted {0} pair{0s}";
+    DONE_DUPLICATED: "문답 {0}개를 복제했습니다", "duplicated {0} pair{0s}";
 
     // mix
     MIX_SETTINGS: "섞는 비율", "Shares";
@@ -120,8 +120,8 @@ super::texts! {
     SIDE_VALIDATION: "검증", "validation";
     SIDE_TEST: "시험", "test";
     NO_LEAKS: "나눔의 양쪽에 걸친 것이 없습니다", "nothing stands on both sides of the split";
-    LEAKS: "질문 {0}개가 나눔의 양쪽에 있습니다", "{0} questions stand on both sides of the split";
-    MOVED: "같은 질문이 다른 곳에도 있어 학습에 남긴 줄 {0}개", "{0} rows kept in training because their question stands elsewhere too";
+    LEAKS: "질문 {0}개가 나눔의 양쪽에 있습니다", "on both sides of the split: {0} question{0s}";
+    MOVED: "같은 질문이 다른 곳에도 있어 학습에 남긴 줄 {0}개", "kept in training, as the question stands elsewhere too: {0} row{0s}";
     LENGTHS: "줄의 길이", "row lengths";
     LONGEST: "가장 긴 줄 {0} 토큰", "longest {0} tokens";
     POOL_SHORT: "일반 대화가 {0} 토큰 모자랍니다", "the general pool is {0} tokens short";
@@ -140,18 +140,18 @@ super::texts! {
     RUN_FAILED: "실패: {0}", "failed: {0}";
     RUN_FAILED_SHORT: "실패", "failed";
     RUN_UNFINISHED: "도중에 끊김", "cut off";
-    RUN_RECIPE: "r {0}, α {1}, {2}회", "r {0}, α {1}, {2} epochs";
+    RUN_RECIPE: "r {0}, α {1}, {2}회", "r {0}, α {1}, {2} epoch{2s}";
     STEPS_OF: "단계 {0}/{1}", "step {0}/{1}";
     PREPARING: "준비하는 중", "preparing";
     EPOCH: "회차", "epoch";
     TRAIN_LOSS: "학습 손실", "training loss";
     VALIDATION_SHORT: "검증", "validation";
     BEST_AT: "(가장 낮음 {0}, {1}단계)", "(best {0} at {1})";
-    CHECKPOINT: "체크포인트 {0} ({1}단계 전)", "checkpoint at {0}, {1} steps ago";
+    CHECKPOINT: "체크포인트 {0} ({1}단계 전)", "checkpoint at {0}, {1} step{1s} ago";
     HELD_OUT: "지켜보는 질문: {0}", "held-out question: {0}";
     NOTHING_TO_RESUME: "이을 학습이 없습니다", "no run to go on with";
     NOT_A_NUMBER: "숫자가 아닙니다", "that is not a number";
-    ONCE_AN_EPOCH: "회차마다", "once an epoch";
+    ONCE_AN_EPOCH: "회차마다", "each epoch";
     MODEL: "기본 모델", "base model";
     EPOCHS: "반복 횟수", "epochs";
     LEARNING_RATE: "학습률", "learning rate";

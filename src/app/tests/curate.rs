@@ -26,11 +26,11 @@ fn accept_reject_and_undo_move_on_and_come_back() {
     ]);
     assert_eq!(states(&harness), [Accepted, Rejected, Accepted, Rejected, Draft]);
     let text = harness.screen(120, 40);
-    assert!(text.contains("rejected 1 pairs · u undo"), "{text}");
+    assert!(text.contains("rejected 1 pair · u undo"), "{text}");
     assert!(text.contains("Pair 5 of 5"), "the next draft is shown: {text}");
     harness.keys("u");
     assert_eq!(states(&harness), [Accepted, Draft, Accepted, Rejected, Draft]);
-    assert!(harness.screen(120, 40).contains("undone: rejected 1 pairs"));
+    assert!(harness.screen(120, 40).contains("undone: rejected 1 pair"));
     harness.keys("<c-r>");
     assert_eq!(states(&harness), [Accepted, Rejected, Accepted, Rejected, Draft]);
     harness.keys("uuu");

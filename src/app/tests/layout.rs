@@ -11,7 +11,7 @@ fn name(language: Language) -> &'static str {
 }
 
 /// Snapshots live beside the code, one file a screen, size and language.
-fn snapshot(name: &str, text: &str) {
+pub(super) fn snapshot(name: &str, text: &str) {
     insta::with_settings!({ snapshot_path => "../snapshots", prepend_module_to_snapshot => false, omit_expression => true }, {
         insta::assert_snapshot!(name, text);
     });

@@ -61,7 +61,7 @@ pub fn draw(
 ) {
     let (state, editing) = (&form.list, form.input.as_ref());
     let widest = fields.iter().map(|field| width(field.label)).max().unwrap_or_default();
-    let label_width = widest.min(usize::from(area.width) / 2) + 2;
+    let label_width = (widest + 2).min(usize::from(area.width) * 3 / 5);
     state.draw(frame, area, fields.len(), (column, focused), look, |index, room| {
         let field = &fields[index];
         let mut spans = vec![

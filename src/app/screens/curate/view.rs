@@ -5,12 +5,14 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
-use super::{Curate, Filter, LIST, PASSAGE};
+use super::{Curate, Filter, LIST, PAIR, PASSAGE};
 use crate::app::command::Command;
 use crate::app::look::Look;
 use crate::app::screens::empty;
 use crate::app::strings::{Text, screen as texts};
-use crate::app::widgets::columns::{columns, draw_column, inside, split_bottom, split_top};
+use crate::app::widgets::columns::{
+    columns_with_last, draw_column, inside, split_bottom, split_top,
+};
 use crate::app::widgets::{Column, Rich};
 use crate::app::{pair_text, theme};
 use crate::pair::ReviewState;
@@ -28,8 +30,17 @@ impl Curate {
             empty(frame, area, texts::CURATE_NOTHING, &[Command::GoSources], look);
             return;
         }
-        for column in columns(area, &WEIGHTS, self.focus) {
+        let columns = columns_with_last(area, &WEIGHTS, self.focus);
+        let alone = columns.len() == 1;
+        for mut column in columns {
             match column.index {
+                LIST if alone => {
+                    // What Accept would accept is never out of sight.
+                    let (top, below) = split_bottom(column.area, column.area.height * 3 / 5);
+                    column.area = top;
+                    self.draw_list(frame, column, look);
+                    self.draw_pair(frame, Column { index: PAIR, area: below }, look);
+                }
                 LIST => self.draw_list(frame, column, look),
                 PASSAGE => self.draw_passage(frame, column, look),
                 _ => self.draw_pair(frame, column, look),
@@ -195,6 +206,14 @@ impl Curate {
         if self.problems.is_empty() {
             text.push(&format!("{} {}", look.t(texts::CHECKS), look.symbols.yes), theme::DIM);
         }
+        let quote = example.meta.quote.as_deref().unwrap_or_default();
+        if let Some(record) = stored.passage.and_then(|passage| look.data.passage(passage)) {
+            let found = pair_text::quote_range(&record.passage.text, quote).is_some();
+            let mark = quote_mark(quote, found, look);
+            let gap = if self.problems.is_empty() && !quote.is_empty() { "   " } else { "" };
+            text.push(gap, theme::PLAIN).push(&mark.content, mark.style);
+        }
+        text.line();
         for problem in &self.problems {
             text.hang(2).push(&format!("{} {problem}", look.symbols.warn), theme::WARN).line();
         }

@@ -155,7 +155,7 @@ impl Layout {
     fn new(total: usize) -> Self {
         let intervals = total >= INTERVALS_FROM;
         let figure = if intervals { 16 } else { 8 };
-        let scale = if total >= SCALE_FROM { 28 } else { 0 };
+        let scale = if total >= SCALE_FROM { 22 } else { 0 };
         let label = if intervals { 25 } else { 20 };
         Self { total, label, scale, figure, intervals }
     }
@@ -207,7 +207,7 @@ impl Layout {
         spans.push(Span::raw(figure(Some(result.base), Some(result.base_interval))));
         spans.push(Span::styled(figure(result.tuned, result.tuned_interval), theme::BOLD));
         let n = result.base.n;
-        let room = self.total.saturating_sub(self.label + self.scale + 2 * self.figure + 6);
+        let room = self.total.saturating_sub(self.label + self.scale + 2 * self.figure + 5);
         let (words, style) = match result.difference {
             Some(difference) => difference_words(difference, n, room, look),
             None => (format!("n={n}"), theme::DIM),
@@ -279,16 +279,18 @@ fn difference_words(
         [
             format!("{mark} {} {range}  {chance} n={n}", right(&points, 6)),
             format!("{mark} {} {range}", right(&points, 6)),
+            format!("{mark} {} n={n}", right(&points, 6)),
             format!("{mark} {}", right(&points, 6)),
         ]
     } else {
         let cannot = look.t(texts::CANNOT_TELL);
         [
             format!("{mark} {cannot} ({points}, n={n})"),
+            format!("{mark} {cannot} n={n}"),
             format!("{mark} {cannot}"),
             mark.to_owned(),
         ]
     };
-    let fitting = forms.iter().find(|form| width(form) <= room).unwrap_or(&forms[2]);
+    let fitting = forms.iter().find(|form| width(form) <= room).unwrap_or(&forms[3]);
     (fitting.clone(), style)
 }
