@@ -24,7 +24,7 @@ pub enum Effect {
     /// Remove a document with its pages and passages.
     RemoveDocument(DocumentId),
     /// Keep a setting.
-    SaveSetting(&'static str, Value),
+    SaveSetting(String, Value),
     /// Keep text that is being typed, under a key.
     SaveUnsent(&'static str, String),
     /// Open text in the outside editor.

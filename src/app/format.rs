@@ -72,6 +72,11 @@ pub fn interval((low, high): (f64, f64)) -> String {
     format!("[{:.0}-{:.0}]", low * 100.0, high * 100.0)
 }
 
+/// A date (UTC) from Unix seconds: `2026-11-23`.
+pub fn day(unix: i64) -> String {
+    date(unix).split(' ').next().unwrap_or_default().to_owned()
+}
+
 /// A date and time (UTC) from Unix seconds: `2026-11-23 14:05`.
 ///
 /// The civil date is computed as in Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms".

@@ -4,6 +4,9 @@
 /// Builds a [`Look`] from the fields of an `App`, leaving `screens` and `overlays` free to change.
 macro_rules! look {
     ($app:expr) => {
+        look!($app, $app.overlays.is_empty())
+    };
+    ($app:expr, $on_top:expr) => {
         $crate::app::look::Look {
             language: $app.settings.language.unwrap_or($app.options.language),
             symbols: $app.options.symbols.unwrap_or($app.settings.symbols).symbols(),
@@ -12,7 +15,7 @@ macro_rules! look {
             jobs: &$app.jobs,
             now: $app.now,
             drawn: &$app.drawn,
-            on_top: $app.overlays.is_empty(),
+            on_top: $on_top,
         }
     };
 }
@@ -26,6 +29,7 @@ mod live_run;
 mod look;
 pub mod message;
 mod overlays;
+mod pair_text;
 mod reply;
 mod screens;
 pub mod snapshot;

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::symbols::SymbolSet;
 use crate::document::PageFlag;
 use crate::evaluate::Evaluation;
+use crate::mix::MixReport;
 use crate::pair::{Language, ReviewState};
 use crate::project::{
     DocumentId, DocumentRecord, ExampleId, MixSettings, PassageId, PassageRecord, StoredExample,
@@ -35,7 +36,7 @@ pub struct Snapshot {
     /// Models that can be used without a download.
     pub models: Vec<InstalledModel>,
     /// Figures of the last mix, if one was made.
-    pub mix: Option<MixFigures>,
+    pub mix: Option<MixReport>,
     /// Text that was being typed and not saved, by key.
     pub unsent: Vec<(String, String)>,
 }
@@ -96,71 +97,6 @@ impl Default for Settings {
             mix: MixSettings::default(),
         }
     }
-}
-
-/// A kind of training row.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum RowKind {
-    /// Answers about the documents.
-    Domain,
-    /// Tool calls.
-    Tools,
-    /// General conversation, Korean.
-    GeneralKorean,
-    /// General conversation, English.
-    GeneralEnglish,
-}
-
-/// Figures of a mix.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-pub struct MixFigures {
-    /// Rows and tokens by kind.
-    pub kinds: Vec<KindFigures>,
-    /// Rows and pages by side of the split: train, validation, test.
-    pub sides: [SideFigures; 3],
-    /// What was found on both sides of the split, in words.
-    pub leaks: Vec<String>,
-    /// Rows by length, equal bins from 0 to `longest`.
-    pub lengths: Vec<u32>,
-    /// Median row, tokens.
-    pub median: usize,
-    /// Longest row, tokens.
-    pub longest: usize,
-    /// Rows left out because they are longer than the recipe allows.
-    pub too_long: usize,
-}
-
-impl MixFigures {
-    /// Tokens of all kinds.
-    pub fn tokens(&self) -> usize {
-        self.kinds.iter().map(|kind| kind.tokens).sum()
-    }
-
-    /// Rows of all kinds.
-    pub fn rows(&self) -> usize {
-        self.kinds.iter().map(|kind| kind.rows).sum()
-    }
-}
-
-/// Rows and tokens of one kind.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct KindFigures {
-    /// Kind.
-    pub kind: RowKind,
-    /// Rows.
-    pub rows: usize,
-    /// Tokens.
-    pub tokens: usize,
-}
-
-/// Rows and pages on one side of the split.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct SideFigures {
-    /// Rows.
-    pub rows: usize,
-    /// Distinct pages.
-    pub pages: usize,
 }
 
 /// The snapshot with what is looked up often.

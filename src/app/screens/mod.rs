@@ -19,6 +19,9 @@ use super::command::Command;
 use super::look::Look;
 use super::reply::Reply;
 use super::strings::Text;
+use super::theme;
+use super::widgets::Rich;
+use crate::text::width::right;
 
 /// What every screen can do. All methods but [`ScreenState::view`] and [`ScreenState::command`]
 /// have a sensible nothing.
@@ -52,6 +55,9 @@ pub trait ScreenState {
 
     /// Takes pasted text while a text field has the focus.
     fn paste(&mut self, _text: &str, _look: &Look, _reply: &mut Reply) {}
+
+    /// The user came to this screen.
+    fn visited(&mut self, _look: &Look, _reply: &mut Reply) {}
 
     /// The project was read again or changed.
     fn data_changed(&mut self, _look: &Look) {}
@@ -120,5 +126,46 @@ impl Screens {
             Screen::Jobs => &mut self.jobs,
             Screen::Settings => &mut self.settings,
         }
+    }
+}
+
+/// Says what is missing and which keys help, in the middle of an empty area.
+pub(super) fn empty(
+    frame: &mut Frame,
+    area: Rect,
+    words: Text,
+    commands: &[Command],
+    look: &Look,
+) {
+    let cells = area.width.saturating_sub(4).min(64);
+    let mut text = Rich::default();
+    text.push(look.t(words), theme::PLAIN);
+    if !commands.is_empty() {
+        text.line();
+    }
+    for command in commands {
+        let key = command.info().keys.first().map(ToString::to_string).unwrap_or_default();
+        text.line().hang(8).push(&right(&key, 6), theme::KEY);
+        text.push(&format!("  {}", command.help(look.language)), theme::DIM);
+    }
+    let lines = text.lines(usize::from(cells));
+    let widest = lines.iter().map(ratatui::text::Line::width).max().unwrap_or_default() as u16;
+    let height = (lines.len() as u16).min(area.height);
+    let y = area.y + (area.height - height) / 3;
+    let x = area.x + area.width.saturating_sub(widest) / 2;
+    let place = Rect { x, y, width: area.right().saturating_sub(x), height };
+    for (row, line) in place.rows().zip(&lines) {
+        frame.render_widget(line, row);
+    }
+}
+
+/// Explains the selected one of `rows` settings at the bottom of their column.
+pub(super) fn explain(frame: &mut Frame, area: Rect, rows: usize, words: &str) {
+    let lines = Rich::plain(words).lines(usize::from(area.width.saturating_sub(3)));
+    let top = area.y + (rows as u16 + 1).min(area.height);
+    let room = area.bottom().saturating_sub(top);
+    let place = Rect { x: area.x + 1, y: top, width: area.width.saturating_sub(2), height: room };
+    for (row, line) in place.rows().zip(lines) {
+        frame.render_widget(line.style(theme::DIM), row);
     }
 }

@@ -13,6 +13,8 @@ super::texts! {
     JOB_STARTED: "{0}: 시작했습니다", "{0}: started";
     JOB_STOPPING: "{0}: 멈추는 중입니다", "{0}: stopping";
     JOB_BUSY: "{0} 작업이 진행 중입니다 · x 멈춤", "{0} is running · x stops it";
+    ONE_COLUMN: "칸이 하나뿐입니다", "there is only one column";
+    NOT_HERE: "문답을 쓸 때만 됩니다", "only while a pair is written";
     NO_JOB: "진행 중인 작업이 없습니다", "no job is running";
     NO_MODEL: "기본 모델이 없습니다: 8 설정에서 m으로 받으세요", "no base model: press 8, then m to fetch one";
     UNAVAILABLE: "지금은 쓸 수 없습니다: {0}", "not available now: {0}";
@@ -51,5 +53,6 @@ super::texts! {
     HOURS: "{0}시간 {1}분", "{0} h {1} min";
     NOT_SET: "정하지 않음", "not set";
     MORE_KEYS: "? 전체", "? all";
+    MORE_KEYS_IN_FIELD: "F1 전체", "F1 all";
     LANGUAGE_NOW: "화면 언어: 한국어", "language: English";
 }

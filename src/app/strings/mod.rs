@@ -11,7 +11,8 @@ use super::command::Scope;
 use crate::job::JobSpec;
 use crate::pair::Language;
 
-/// A text in both languages. `{0}`, `{1}` and so on are filled in by [`Text::fill`].
+/// A text in both languages. `{0}`, `{1}` and so on are filled in by [`Text::fill`]; `{0s}` is an
+/// English plural ending, left out when the value is 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Text {
     /// Korean.
@@ -33,7 +34,10 @@ impl Text {
     pub fn fill(self, language: Language, values: &[&dyn Display]) -> String {
         let mut out = self.of(language).to_owned();
         for (index, value) in values.iter().enumerate() {
-            out = out.replace(&format!("{{{index}}}"), &value.to_string());
+            let value = value.to_string();
+            let plural = if value == "1" { "" } else { "s" };
+            out = out.replace(&format!("{{{index}s}}"), plural);
+            out = out.replace(&format!("{{{index}}}"), &value);
         }
         out
     }

@@ -35,15 +35,28 @@ pub fn columns(area: Rect, weights: &[u16], focus: usize) -> Vec<Column> {
     .min(weights.len());
     let first = focus.saturating_sub(usize::from(fitting > 1 && focus + 1 == weights.len()));
     let first = first.min(weights.len() - fitting);
-    let shown = first..first + fitting;
-    let gaps = fitting as u16 - 1;
-    let total: u16 = weights[shown.clone()].iter().sum();
+    let shown: Vec<usize> = (first..first + fitting).collect();
+    place(area, weights, &shown)
+}
+
+/// As [`columns`], but of two columns that fit the last of three is always one: what is being
+/// judged stays in view.
+pub fn columns_with_last(area: Rect, weights: &[u16; 3], focus: usize) -> Vec<Column> {
+    if (TWO_FROM..THREE_FROM).contains(&area.width) {
+        return place(area, weights, &[focus.min(1), 2]);
+    }
+    columns(area, weights, focus)
+}
+
+fn place(area: Rect, weights: &[u16], shown: &[usize]) -> Vec<Column> {
+    let gaps = (shown.len() as u16).saturating_sub(1);
+    let total: u16 = shown.iter().map(|&index| weights[index]).sum();
     let room = area.width.saturating_sub(gaps);
     let mut x = area.x;
     shown
-        .clone()
-        .map(|index| {
-            let last = index + 1 == shown.end;
+        .iter()
+        .map(|&index| {
+            let last = shown.last() == Some(&index);
             let share = u32::from(room) * u32::from(weights[index]) / u32::from(total.max(1));
             let width = if last { area.right().saturating_sub(x) } else { share as u16 };
             let column = Column { index, area: Rect { x, width, ..area } };

@@ -1,6 +1,7 @@
 //! Labelled values in a list, one of which may be edited in place.
 
 use ratatui::Frame;
+use ratatui::crossterm::event::{KeyCode, KeyEvent};
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
@@ -20,18 +21,47 @@ pub struct Field {
     pub note: String,
 }
 
+/// Which field is selected, and what is being typed in its place.
+#[derive(Debug, Default)]
+pub struct Form {
+    /// Selected field.
+    pub list: ListState,
+    /// Typed in place of the selected value.
+    pub input: Option<Input>,
+}
+
+impl Form {
+    /// Starts typing over `value`.
+    pub fn begin(&mut self, value: &str) {
+        self.input = Some(Input::new(value));
+    }
+
+    /// Takes a key while typing; returns the text once it is entered.
+    pub fn key(&mut self, key: KeyEvent, save: bool) -> Option<String> {
+        if save || key.code == KeyCode::Enter {
+            return self.input.take().map(|input| input.text().trim().to_owned());
+        }
+        if key.code == KeyCode::Esc {
+            self.input = None;
+        } else if let Some(input) = &mut self.input {
+            input.key(key);
+        }
+        None
+    }
+}
+
 /// Draws fields as a list; `editing` is drawn in place of the selected value.
 pub fn draw(
     frame: &mut Frame,
     area: Rect,
     fields: &[Field],
-    state: &ListState,
+    form: &Form,
     (column, focused): (usize, bool),
-    editing: Option<&Input>,
     look: &Look,
 ) {
+    let (state, editing) = (&form.list, form.input.as_ref());
     let widest = fields.iter().map(|field| width(field.label)).max().unwrap_or_default();
-    let label_width = widest.min(usize::from(area.width) / 2) + 2;
+    let label_width = (widest + 2).min(usize::from(area.width) * 3 / 5);
     state.draw(frame, area, fields.len(), (column, focused), look, |index, room| {
         let field = &fields[index];
         let mut spans = vec![

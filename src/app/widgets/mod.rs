@@ -11,7 +11,7 @@ pub mod loss_chart;
 pub mod overlay;
 pub mod rich;
 
-pub use columns::{Column, columns};
+pub use columns::Column;
 pub use editor::Editor;
 pub use input::Input;
 pub use list::ListState;

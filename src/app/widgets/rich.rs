@@ -77,6 +77,18 @@ impl Rich {
         &self.text
     }
 
+    /// Line, among [`Rich::lines`], that a byte position of the text falls on.
+    pub fn line_at(&self, position: usize, width: usize) -> usize {
+        let before = self.text.get(..position).unwrap_or_default();
+        let before = Self { text: before.to_owned(), styles: Vec::new(), ..self.clone() };
+        before.lines(width).len() - 1
+    }
+
+    /// Number of bytes of text.
+    pub fn len(&self) -> usize {
+        self.text.len()
+    }
+
     /// Breaks into lines of at most `width` cells.
     pub fn lines(&self, width: usize) -> Vec<Line<'static>> {
         let mut lines = Vec::new();
@@ -144,12 +156,15 @@ fn next_word(text: &str, at: usize) -> usize {
 pub struct Scroll {
     offset: Cell<usize>,
     page: Cell<usize>,
+    /// Nothing was drawn since the text was begun.
+    fresh: Cell<bool>,
 }
 
 impl Scroll {
     /// Back to the first line.
     pub fn reset(&self) {
         self.offset.set(0);
+        self.fresh.set(true);
     }
 
     /// Moves by lines, down when positive.
@@ -162,11 +177,10 @@ impl Scroll {
         self.by(pages * self.page.get().max(2).cast_signed().saturating_sub(1));
     }
 
-    /// Moves so that `line` is shown.
-    pub fn show(&self, line: usize) {
-        let page = self.page.get();
-        if line < self.offset.get() || line >= self.offset.get() + page.max(1) {
-            self.offset.set(line.saturating_sub(page / 3));
+    /// The next drawing moves so that its `line` is shown, if this text was just begun.
+    pub fn show(&self, line: usize, height: u16) {
+        if self.fresh.replace(false) && line + 1 >= usize::from(height) {
+            self.offset.set(line.saturating_sub(usize::from(height) / 3));
         }
     }
 

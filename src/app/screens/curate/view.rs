@@ -1,0 +1,285 @@
+//! How Curate is drawn.
+
+use ratatui::Frame;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+use ratatui::text::{Line, Span};
+
+use super::{Curate, Filter, LIST, PAIR, PASSAGE};
+use crate::app::command::Command;
+use crate::app::look::Look;
+use crate::app::screens::empty;
+use crate::app::strings::{Text, screen as texts};
+use crate::app::widgets::columns::{
+    columns_with_last, draw_column, inside, split_bottom, split_top,
+};
+use crate::app::widgets::{Column, Rich};
+use crate::app::{pair_text, theme};
+use crate::pair::ReviewState;
+use crate::project::StoredExample;
+use crate::text::{fit, truncate, width};
+
+const WEIGHTS: [u16; 3] = [28, 44, 44];
+/// Most rows that the question takes while the pair is edited.
+const QUESTION_ROWS_MAX: u16 = 6;
+
+impl Curate {
+    pub(super) fn draw(&self, frame: &mut Frame, area: Rect, look: &Look) {
+        let nothing = look.data.snapshot.examples.is_empty() && self.editing.is_none();
+        if nothing && look.data.snapshot.passages.is_empty() {
+            empty(frame, area, texts::CURATE_NOTHING, &[Command::GoSources], look);
+            return;
+        }
+        let columns = columns_with_last(area, &WEIGHTS, self.focus);
+        let alone = columns.len() == 1;
+        for mut column in columns {
+            match column.index {
+                LIST if alone => {
+                    // What Accept would accept is never out of sight.
+                    let (top, below) = split_bottom(column.area, column.area.height * 3 / 5);
+                    column.area = top;
+                    self.draw_list(frame, column, look);
+                    self.draw_pair(frame, Column { index: PAIR, area: below }, look);
+                }
+                LIST => self.draw_list(frame, column, look),
+                PASSAGE => self.draw_passage(frame, column, look),
+                _ => self.draw_pair(frame, column, look),
+            }
+        }
+    }
+
+    fn draw_list(&self, frame: &mut Frame, column: Column, look: &Look) {
+        let filter = match self.filter {
+            Filter::All => texts::FILTER_ALL,
+            Filter::Only(ReviewState::Draft) => texts::FILTER_DRAFTS,
+            Filter::Only(ReviewState::Accepted) => texts::FILTER_ACCEPTED,
+            Filter::Only(ReviewState::Rejected) => texts::FILTER_REJECTED,
+        };
+        let mut title = look.t(filter).to_owned();
+        if let Some(record) = self.only.and_then(|passage| look.data.passage(passage)) {
+            title = format!("{title}, {}", look.fill(texts::PAGE, &[&record.passage.page]));
+        }
+        let total = crate::app::format::count(self.shown.len() as u64);
+        let inner = draw_column(frame, column, self.focus, &title, &total, look);
+        let rows = if self.searching || !self.search.text().is_empty() {
+            let (line, rows) = split_top(inner, 1);
+            let mark = Rect { width: 3.min(line.width), ..line };
+            frame.render_widget(Span::styled(" / ", theme::ACCENT), mark);
+            let field = Rect { x: line.x + 3, width: line.width.saturating_sub(4), ..line };
+            self.search.draw(frame, field, self.searching && look.on_top);
+            rows
+        } else {
+            inner
+        };
+        if self.shown.is_empty() {
+            let hint = if look.data.snapshot.examples.is_empty() {
+                (texts::NO_PAIRS, vec![Command::CurateDraft, Command::CurateNew])
+            } else {
+                (texts::NOTHING_LISTED, vec![Command::CurateFilter, Command::Back])
+            };
+            empty(frame, rows, hint.0, &hint.1, look);
+            return;
+        }
+        let focused = self.focus == LIST && self.alone.is_none();
+        self.list.draw(frame, rows, self.shown.len(), (LIST, focused), look, |row, room| {
+            self.listed(look, row).map_or_else(Line::default, |stored| list_row(stored, room, look))
+        });
+    }
+
+    fn draw_passage(&self, frame: &mut Frame, column: Column, look: &Look) {
+        let stored = self.current(look);
+        let record = self.current_passage(look);
+        let meta = stored.map(|stored| &stored.example.meta);
+        let document = record.and_then(|record| look.data.document(record.document));
+        let name = document.map(|document| document.name.as_str());
+        let name = name.or_else(|| meta.and_then(|meta| meta.document.as_deref()));
+        let page = record.map(|record| record.passage.page);
+        let page = page.or_else(|| meta.and_then(|meta| meta.page));
+        let title = name.unwrap_or(look.t(texts::PASSAGE));
+        let note = page.map_or_else(String::new, |page| look.fill(texts::PAGE, &[&page]));
+        let inner = draw_column(frame, column, self.focus, title, &note, look);
+        let inner = inside(inner);
+        let quote = meta.and_then(|meta| meta.quote.as_deref()).unwrap_or_default();
+        let mut text = Rich::default();
+        let mut marks: Vec<Span> = Vec::new();
+        let mut quote_at = None;
+        if let Some(record) = record {
+            for (depth, heading) in record.passage.context.iter().enumerate() {
+                text.hang(depth + 2).push(&" ".repeat(depth), theme::DIM);
+                text.push(heading, theme::DIM).line();
+            }
+            if !record.passage.context.is_empty() {
+                text.line();
+            }
+            let range = pair_text::quote_range(&record.passage.text, quote);
+            let mut body = Rich::plain(&record.passage.text);
+            if let Some(range) = range.clone() {
+                quote_at = Some(text.len() + range.start);
+                body.over(range, theme::QUOTE);
+            }
+            text.append(&body);
+            marks.push(quote_mark(quote, range.is_some(), look));
+            let pairs = look.data.examples_of(record.id).count();
+            marks.push(Span::styled(look.fill(texts::PAIRS_HERE, &[&pairs]), theme::DIM));
+        } else if quote.is_empty() {
+            let words = if stored.is_some() { texts::NO_PASSAGE } else { texts::NO_PAIR_SELECTED };
+            text.push(look.t(words), theme::DIM);
+        } else {
+            text.push(look.t(texts::QUOTE_ONLY), theme::DIM).line().line();
+            text.push(quote, theme::QUOTE);
+        }
+        let (body, foot) = split_bottom(inner, 2.min(inner.height / 4));
+        let cells = usize::from(body.width.saturating_sub(1));
+        let lines = text.lines(cells);
+        if let Some(at) = quote_at {
+            self.passage_scroll.show(text.line_at(at, cells), body.height);
+        }
+        self.passage_scroll.draw(frame, body, &lines, look);
+        if foot.height > 1 {
+            let line = Rect { y: foot.bottom() - 1, height: 1, ..foot };
+            marks.retain(|mark| !mark.content.is_empty());
+            let gap = Span::raw("   ");
+            let spans: Vec<_> = marks.into_iter().flat_map(|mark| [mark, gap.clone()]).collect();
+            frame.render_widget(Line::from(spans), line);
+        }
+    }
+
+    fn draw_pair(&self, frame: &mut Frame, column: Column, look: &Look) {
+        if self.editing.is_some() {
+            self.draw_editing(frame, column, look);
+            return;
+        }
+        let Some(stored) = self.current(look) else {
+            let title = look.t(texts::PAIR);
+            let inner = draw_column(frame, column, self.focus, title, "", look);
+            let commands = [Command::CurateNew, Command::CurateDraft];
+            let words = if self.current_passage(look).is_some() {
+                texts::NO_PAIR_HERE
+            } else {
+                texts::NO_PAIR_SELECTED
+            };
+            empty(frame, inner, words, &commands, look);
+            if self.has_unsent(look) {
+                let (_, line) = split_bottom(inside(inner), 1);
+                frame.render_widget(Span::styled(look.t(texts::UNSENT), theme::WARN), line);
+            }
+            return;
+        };
+        let (row, of) = (self.list.selected + 1, self.shown.len());
+        let title = look.fill(texts::PAIR_OF, &[&row, &of]);
+        let mut note = look.t(state_name(stored.state)).to_owned();
+        if let Some(author) = &stored.example.meta.author {
+            note = format!("{note} {} {author}", look.symbols.dot);
+        }
+        let inner = inside(draw_column(frame, column, self.focus, &title, &note, look));
+        let text = self.pair_text(stored, look);
+        let lines = text.lines(usize::from(inner.width.saturating_sub(1)));
+        self.pair_scroll.draw(frame, inner, &lines, look);
+    }
+
+    fn pair_text(&self, stored: &StoredExample, look: &Look) -> Rich {
+        let example = &stored.example;
+        let mut text = Rich::default();
+        let part = |text: &mut Rich, mark: &str, words: &str, style: Style| {
+            for (index, line) in words.lines().enumerate() {
+                let mark = if index == 0 { mark } else { "" };
+                text.hang(2).push(&fit(mark, 2, ""), theme::ACCENT).push(line, style).line();
+            }
+        };
+        part(&mut text, "Q", example.question(), theme::BOLD);
+        text.line();
+        part(&mut text, "A", &pair_text::answer(example), theme::PLAIN);
+        text.line();
+        let earlier = example.messages.len().saturating_sub(2);
+        if earlier > 0 {
+            text.push(&look.fill(texts::MORE_TURNS, &[&earlier]), theme::DIM).line();
+        }
+        if !example.tools.is_empty() {
+            let names: Vec<_> = example.tools.iter().map(|tool| tool.function.name.as_str()).collect();
+            let words = format!("{} {}", look.t(texts::TOOLS), names.join(", "));
+            text.hang(2).push(&words, theme::DIM).line();
+        }
+        if !example.meta.tags.is_empty() {
+            let words = format!("{} {}", look.t(texts::TAGS), example.meta.tags.join(", "));
+            text.hang(2).push(&words, theme::DIM).line();
+        }
+        if self.problems.is_empty() {
+            text.push(&format!("{} {}", look.t(texts::CHECKS), look.symbols.yes), theme::DIM);
+        }
+        let quote = example.meta.quote.as_deref().unwrap_or_default();
+        if let Some(record) = stored.passage.and_then(|passage| look.data.passage(passage)) {
+            let found = pair_text::quote_range(&record.passage.text, quote).is_some();
+            let mark = quote_mark(quote, found, look);
+            let gap = if self.problems.is_empty() && !quote.is_empty() { "   " } else { "" };
+            text.push(gap, theme::PLAIN).push(&mark.content, mark.style);
+        }
+        text.line();
+        for problem in &self.problems {
+            text.hang(2).push(&format!("{} {problem}", look.symbols.warn), theme::WARN).line();
+        }
+        if self.has_unsent(look) {
+            text.line().push(look.t(texts::UNSENT), theme::WARN);
+        }
+        text
+    }
+
+    fn draw_editing(&self, frame: &mut Frame, column: Column, look: &Look) {
+        let Some(editing) = &self.editing else { return };
+        let title = if editing.is_new() { texts::WRITING } else { texts::EDITING };
+        let inner = inside(draw_column(frame, column, self.focus, look.t(title), "", look));
+        let question_rows = (inner.height / 3).clamp(1, QUESTION_ROWS_MAX);
+        let (top, rest) = split_top(inner, question_rows + 1);
+        for (index, (area, label)) in
+            [(top, texts::QUESTION), (rest, texts::ANSWER)].into_iter().enumerate()
+        {
+            let focused = editing.field == index;
+            let (head, body) = split_top(area, 1);
+            let style = if focused { theme::TITLE } else { theme::DIM };
+            let rule = usize::from(head.width).saturating_sub(width(look.t(label)) + 1);
+            let rule = look.symbols.rule.repeat(rule);
+            frame.render_widget(
+                Line::from(vec![
+                    Span::styled(format!("{} ", look.t(label)), style),
+                    Span::styled(rule, theme::DIM),
+                ]),
+                head,
+            );
+            editing.fields[index].draw(frame, body, focused && look.on_top);
+        }
+    }
+}
+
+fn list_row<'a>(stored: &'a StoredExample, room: usize, look: &Look) -> Line<'a> {
+    let (mark, style) = match stored.state {
+        ReviewState::Draft => (look.symbols.open, theme::WARN),
+        ReviewState::Accepted => (look.symbols.yes, theme::BETTER),
+        ReviewState::Rejected => (look.symbols.no, theme::DIM),
+    };
+    let question = stored.example.question().lines().next().unwrap_or_default();
+    let question = truncate(question, room.saturating_sub(2), look.symbols.ellipsis);
+    let text = if stored.state == ReviewState::Rejected { theme::DIM } else { theme::PLAIN };
+    Line::from(vec![Span::styled(format!("{mark} "), style), Span::styled(question, text)])
+}
+
+fn quote_mark(quote: &str, found: bool, look: &Look) -> Span<'static> {
+    match (quote.is_empty(), found) {
+        (true, _) => Span::default(),
+        (false, true) => {
+            let words = format!("{} {}", look.t(texts::QUOTE_FOUND), look.symbols.yes);
+            Span::styled(words, theme::DIM)
+        }
+        (false, false) => {
+            let words = format!("{} {}", look.t(texts::QUOTE_MISSING), look.symbols.warn);
+            Span::styled(words, theme::WARN)
+        }
+    }
+}
+
+fn state_name(state: ReviewState) -> Text {
+    match state {
+        ReviewState::Draft => texts::STATE_DRAFT,
+        ReviewState::Accepted => texts::STATE_ACCEPTED,
+        ReviewState::Rejected => texts::STATE_REJECTED,
+    }
+}
+

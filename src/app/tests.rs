@@ -1,0 +1,9 @@
+//! The interface, driven by keys and read as text.
+
+use super::testing::{Harness, sample};
+use super::*;
+use crate::pair::Language::{English, Korean};
+
+mod curate;
+mod flow;
+mod layout;
