@@ -3,14 +3,8 @@
 //! `cargo bench --bench engine` prints tokens a second for training, reading prompts and decoding.
 //! Arguments choose parts by name; `ROUNDS` sets the repetitions (5).
 
-#![expect(
-    clippy::print_stdout,
-    reason = "a benchmark reports on standard output"
-)]
-#![expect(
-    clippy::unwrap_used,
-    reason = "a benchmark may stop at the first error"
-)]
+#![expect(clippy::print_stdout, reason = "a benchmark reports on standard output")]
+#![expect(clippy::unwrap_used, reason = "a benchmark may stop at the first error")]
 
 use std::ops::ControlFlow;
 use std::time::Instant;
@@ -69,9 +63,7 @@ fn rows(count: usize, length: usize, random: &mut ChaCha8Rng) -> Vec<Row> {
     (0..count)
         .map(|_| Row {
             // One more than is read: the last token is only predicted.
-            ids: (0..=length)
-                .map(|_| random.random_range(0..49_152))
-                .collect(),
+            ids: (0..=length).map(|_| random.random_range(0..49_152)).collect(),
             labels: vec![true; length + 1],
         })
         .collect()
@@ -91,26 +83,15 @@ fn time(name: &str, tokens: usize, mut run: impl FnMut()) {
     seconds.sort_by(f64::total_cmp);
     let rate = |seconds: f64| tokens as f64 / seconds;
     let (best, middle) = (seconds[0], seconds[seconds.len() / 2]);
-    println!(
-        "{name:<34} {:7.0} tokens/s, median {:7.0}",
-        rate(best),
-        rate(middle)
-    );
+    println!("{name:<34} {:7.0} tokens/s, median {:7.0}", rate(best), rate(middle));
 }
 
 fn main() {
-    let wanted: Vec<String> = std::env::args()
-        .skip(1)
-        .filter(|arg| !arg.starts_with('-'))
-        .collect();
+    let wanted: Vec<String> =
+        std::env::args().skip(1).filter(|arg| !arg.starts_with('-')).collect();
     let wants = |name: &str| wanted.is_empty() || wanted.iter().any(|part| name.contains(&**part));
     let config = smollm2();
-    let lora = LoraConfig {
-        rank: 16,
-        alpha: 32.0,
-        targets: Target::ALL.to_vec(),
-        seed: 1,
-    };
+    let lora = LoraConfig { rank: 16, alpha: 32.0, targets: Target::ALL.to_vec(), seed: 1 };
     for residency in [Residency::Cached, Residency::Packed] {
         let kind = format!("{residency:?}").to_lowercase();
         if !wanted.is_empty() && !wanted.iter().any(|part| kind == *part || part == "both") {
@@ -121,17 +102,13 @@ fn main() {
         let mut source = Random(random.clone());
         let start = Instant::now();
         let mut on = |_| ControlFlow::Continue(());
-        let base = Base::load(&config, &mut source, residency, &mut on)
-            .unwrap()
-            .unwrap();
+        let base = Base::load(&config, &mut source, residency, &mut on).unwrap().unwrap();
         let (seconds, megabytes) = (start.elapsed().as_secs_f64(), base.bytes() >> 20);
         println!("{kind}: {megabytes} MiB, random weights made and loaded in {seconds:.1} s");
         let mut adapter = Adapter::new(&config, &lora);
-        for (name, count, length) in [
-            ("train 4x256", 4, 256),
-            ("train 1x1024", 1, 1024),
-            ("train 16x128", 16, 128),
-        ] {
+        for (name, count, length) in
+            [("train 4x256", 4, 256), ("train 1x1024", 1, 1024), ("train 16x128", 16, 128)]
+        {
             if wants(name) {
                 let rows = rows(count, length, &mut random);
                 let mut trainer = Trainer::new(&base, adapter, OptimizerConfig::default(), 2048);
@@ -153,20 +130,10 @@ fn main() {
                 if !wants(&name) {
                     continue;
                 }
-                let prompts: Vec<Vec<u32>> = rows(batch, prompt - 1, &mut random)
-                    .into_iter()
-                    .map(|row| row.ids)
-                    .collect();
-                let settings = GenerateConfig {
-                    max_new: new,
-                    batch,
-                    ..GenerateConfig::default()
-                };
-                let tokens = if new == 1 {
-                    batch * prompt
-                } else {
-                    batch * new
-                };
+                let prompts: Vec<Vec<u32>> =
+                    rows(batch, prompt - 1, &mut random).into_iter().map(|row| row.ids).collect();
+                let settings = GenerateConfig { max_new: new, batch, ..GenerateConfig::default() };
+                let tokens = if new == 1 { batch * prompt } else { batch * new };
                 time(&name, tokens, || {
                     let mut on = |_, _| ControlFlow::Continue(());
                     generate(&base, adapter, &prompts, &settings, &mut on).unwrap();

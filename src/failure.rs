@@ -28,20 +28,12 @@ pub struct Failure {
 impl Failure {
     /// Makes a failure caused by the user's input or environment.
     pub fn user(message: impl Into<String>) -> Self {
-        Self {
-            kind: FailureKind::User,
-            message: message.into(),
-            hints: Vec::new(),
-        }
+        Self { kind: FailureKind::User, message: message.into(), hints: Vec::new() }
     }
 
     /// Makes a failure caused by a defect of this program.
     pub fn defect(message: impl Into<String>) -> Self {
-        Self {
-            kind: FailureKind::Defect,
-            message: message.into(),
-            hints: Vec::new(),
-        }
+        Self { kind: FailureKind::Defect, message: message.into(), hints: Vec::new() }
     }
 
     /// Adds a sentence that says what to do.

@@ -1,3 +1,7 @@
-//! The `hone` program: parses the command line and hands over to the library.
+//! The `hone` program: hands the command line to the library.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    hone::cli::main()
+}

@@ -26,12 +26,7 @@ impl Progress {
         total: Option<u64>,
         unit: &'static str,
     ) -> Self {
-        Self {
-            stage: stage.into(),
-            done,
-            total,
-            unit,
-        }
+        Self { stage: stage.into(), done, total, unit }
     }
 
     /// Share done, 0 to 1, if the total is known.
@@ -43,11 +38,7 @@ impl Progress {
     /// Units a second over `elapsed`.
     pub fn rate(&self, elapsed: Duration) -> f64 {
         let seconds = elapsed.as_secs_f64();
-        if seconds > 0.0 {
-            self.done as f64 / seconds
-        } else {
-            0.0
-        }
+        if seconds > 0.0 { self.done as f64 / seconds } else { 0.0 }
     }
 
     /// Time left if the rate so far holds; unknown before anything is done.
@@ -83,10 +74,6 @@ impl Cancel {
 
     /// The answer a progress callback gives.
     pub fn flow(&self) -> ControlFlow<()> {
-        if self.is_cancelled() {
-            ControlFlow::Break(())
-        } else {
-            ControlFlow::Continue(())
-        }
+        if self.is_cancelled() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }
 }

@@ -18,6 +18,8 @@ pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
         fs::File::open(folder)?.sync_all()
     };
     write().because(path.display()).map_err(|failure: Failure| {
-        failure.hint("check the free space and the permissions of that folder; the old file is unchanged")
+        failure.hint(
+            "check the free space and the permissions of that folder; the old file is unchanged",
+        )
     })
 }

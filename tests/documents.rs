@@ -6,15 +6,10 @@ use std::process::{Command, Output};
 use serde_json::Value;
 
 fn fixture(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/fixtures/pdf")
-        .join(name)
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/pdf").join(name)
 }
 
-#[expect(
-    clippy::unwrap_used,
-    reason = "a test that cannot start the program fails"
-)]
+#[expect(clippy::unwrap_used, reason = "a test that cannot start the program fails")]
 fn hone(arguments: &[&str], file: &Path) -> Output {
     Command::new(env!("CARGO_BIN_EXE_hone"))
         .args(arguments)
@@ -35,9 +30,7 @@ fn worker(file: &Path, engine: &str, first_page: &str, password: &str) -> Vec<Va
         .output()
         .unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
-    text.lines()
-        .map(|line| serde_json::from_str(line).unwrap())
-        .collect()
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
 #[test]
@@ -45,20 +38,14 @@ fn a_document_is_read_page_by_page() {
     let output = hone(&["document", "text", "--json"], &fixture("typst-A.pdf"));
     let text = String::from_utf8(output.stdout).unwrap();
     assert!(output.status.success(), "{text}");
-    for part in [
-        "유효건물중량은 고정하중과",
-        "The office floor load is 2.5 kN/m²",
-    ] {
+    for part in ["유효건물중량은 고정하중과", "The office floor load is 2.5 kN/m²"] {
         assert!(text.contains(part), "{part} is not in {text}");
     }
 }
 
 #[test]
 fn a_locked_document_is_refused_with_a_hint() {
-    let output = hone(
-        &["document", "text"],
-        &fixture("qpdf-aes256-pw-secret-A.pdf"),
-    );
+    let output = hone(&["document", "text"], &fixture("qpdf-aes256-pw-secret-A.pdf"));
     let message = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(1));
     assert!(message.contains("locked with a password"), "{message}");
@@ -136,28 +123,14 @@ esac
     std::fs::write(&file, "%PDF-1.4").unwrap();
     let child = READER.get_or_init(|| std::env::current_exe().unwrap());
     let output = Command::new(child)
-        .args([
-            "--ignored",
-            "--exact",
-            "read_for_another_test",
-            "--nocapture",
-        ])
+        .args(["--ignored", "--exact", "read_for_another_test", "--nocapture"])
         .env("HONE_WORKER", &script)
         .env("HONE_TEST_FILE", &file)
         .output()
         .unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
-    for line in [
-        "1 [] page 1",
-        "2 [Failed] ",
-        "3 [] page 3",
-        "4 [Failed] ",
-        "5 [] page 5",
-    ] {
-        assert!(
-            text.contains(&format!("\n{line}\n")),
-            "{line} is not in {text}"
-        );
+    for line in ["1 [] page 1", "2 [Failed] ", "3 [] page 3", "4 [Failed] ", "5 [] page 5"] {
+        assert!(text.contains(&format!("\n{line}\n")), "{line} is not in {text}");
     }
 }
 
@@ -171,10 +144,7 @@ fn read_for_another_test() {
     let Some(file) = std::env::var_os("HONE_TEST_FILE") else {
         return;
     };
-    let options = hone::document::ReadOptions {
-        page_seconds: 1,
-        ..Default::default()
-    };
+    let options = hone::document::ReadOptions { page_seconds: 1, ..Default::default() };
     let mut on = |_| std::ops::ControlFlow::Continue(());
     let read = hone::document::read(Path::new(&file), &options, &mut on);
     println!();

@@ -58,17 +58,14 @@ impl FaultServer {
 }
 
 fn read_request(stream: &mut TcpStream) -> String {
-    stream
-        .set_read_timeout(Some(Duration::from_secs(5)))
-        .unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
     let mut bytes = Vec::new();
     let mut buffer = [0; 4096];
     loop {
         let text = String::from_utf8_lossy(&bytes).into_owned();
         if let Some((head, body)) = text.split_once("\r\n\r\n") {
             let length = head.to_lowercase().lines().find_map(|line| {
-                line.strip_prefix("content-length:")
-                    .and_then(|n| n.trim().parse::<usize>().ok())
+                line.strip_prefix("content-length:").and_then(|n| n.trim().parse::<usize>().ok())
             });
             if body.len() >= length.unwrap_or(0) {
                 return text;
@@ -137,12 +134,7 @@ fn ask(config: EndpointConfig) -> Outcome {
     let started = Instant::now();
     let question = [Message::text(Role::User, "질문?")];
     let answer = endpoint.complete(&question, 64, &mut |text| streamed.push_str(text));
-    Outcome {
-        answer,
-        streamed,
-        cut: endpoint.was_cut(),
-        took: started.elapsed(),
-    }
+    Outcome { answer, streamed, cut: endpoint.was_cut(), took: started.elapsed() }
 }
 
 /// A failure as a person would see it; the key must not be in it.
@@ -197,11 +189,7 @@ fn a_server_that_does_not_stream_is_understood() {
             "parts",
             true,
         ),
-        (
-            r#"{"choices":[{"message":{"content":null},"finish_reason":"stop"}]}"#,
-            "",
-            false,
-        ),
+        (r#"{"choices":[{"message":{"content":null},"finish_reason":"stop"}]}"#, "", false),
     ] {
         let server = FaultServer::start(vec![status("200 OK", "", body)]);
         let outcome = ask(config(&server.url));
@@ -216,10 +204,7 @@ fn passing_faults_are_waited_out() {
     let cases: Vec<(&str, Vec<Turn>, usize)> = vec![
         (
             "429, seconds",
-            vec![
-                status("429 Too Many Requests", "retry-after: 0\r\n", "{}"),
-                ok(),
-            ],
+            vec![status("429 Too Many Requests", "retry-after: 0\r\n", "{}"), ok()],
             2,
         ),
         (
@@ -244,25 +229,14 @@ fn passing_faults_are_waited_out() {
             3,
         ),
         ("closed at once", vec![raw(""), ok()], 2),
-        (
-            "garbage",
-            vec![raw(&b"\x00\xff\x12garbage\r\n\r\n"[..]), ok()],
-            2,
-        ),
+        ("garbage", vec![raw(&b"\x00\xff\x12garbage\r\n\r\n"[..]), ok()], 2),
         ("cut before text", vec![raw(STREAM_HEAD), ok()], 2),
         (
             "broken JSON",
-            vec![
-                raw(format!("{STREAM_HEAD}data: {{\"choices\":[{{\n\n{END}")),
-                ok(),
-            ],
+            vec![raw(format!("{STREAM_HEAD}data: {{\"choices\":[{{\n\n{END}")), ok()],
             2,
         ),
-        (
-            "garbage as body",
-            vec![raw(format!("{STREAM_HEAD}\u{1}\u{2} nothing\n\n")), ok()],
-            2,
-        ),
+        ("garbage as body", vec![raw(format!("{STREAM_HEAD}\u{1}\u{2} nothing\n\n")), ok()], 2),
         (
             "error in the stream",
             vec![
@@ -275,10 +249,7 @@ fn passing_faults_are_waited_out() {
         ),
         (
             "short body",
-            vec![
-                raw("HTTP/1.1 200 OK\r\ncontent-length: 500\r\n\r\n{\"choices\":"),
-                ok(),
-            ],
+            vec![raw("HTTP/1.1 200 OK\r\ncontent-length: 500\r\n\r\n{\"choices\":"), ok()],
             2,
         ),
     ];
@@ -315,10 +286,7 @@ fn repeating_ends_and_says_so() {
     let server = FaultServer::start(vec![status("502 Bad Gateway", "", "<html>")]);
     let outcome = ask(config(&server.url));
     let told = told(&outcome);
-    assert!(
-        told.contains("status 502") && told.contains("repeated 3 times"),
-        "{told}"
-    );
+    assert!(told.contains("status 502") && told.contains("repeated 3 times"), "{told}");
     assert_eq!(server.requests().len(), 4);
 }
 
@@ -326,24 +294,11 @@ fn repeating_ends_and_says_so() {
 fn faults_that_do_not_pass_are_told_at_once_with_what_to_do() {
     let echo = format!(r#"{{"error":{{"message":"Incorrect API key provided: {KEY}."}}}}"#);
     for (turn, parts) in [
+        (status("401 Unauthorized", "", &echo), ["status 401", "HONE_API_KEY"]),
+        (status("403 Forbidden", "", "{}"), ["status 403", "HONE_API_KEY"]),
+        (status("404 Not Found", "", r#"{"detail":"Not Found"}"#), ["/v1", "test-model"]),
         (
-            status("401 Unauthorized", "", &echo),
-            ["status 401", "HONE_API_KEY"],
-        ),
-        (
-            status("403 Forbidden", "", "{}"),
-            ["status 403", "HONE_API_KEY"],
-        ),
-        (
-            status("404 Not Found", "", r#"{"detail":"Not Found"}"#),
-            ["/v1", "test-model"],
-        ),
-        (
-            status(
-                "400 Bad Request",
-                "",
-                r#"{"error":{"message":"context too long"}}"#,
-            ),
+            status("400 Bad Request", "", r#"{"error":{"message":"context too long"}}"#),
             ["context too long", "test-model"],
         ),
         (
@@ -354,14 +309,8 @@ fn faults_that_do_not_pass_are_told_at_once_with_what_to_do() {
             ),
             ["no credit", "status 429"],
         ),
-        (
-            status("200 OK", "", "<!doctype html><p>hello"),
-            ["web page", "/v1"],
-        ),
-        (
-            status("200 OK", "", r#"{"object":"list","data":[]}"#),
-            ["no choices", "list"],
-        ),
+        (status("200 OK", "", "<!doctype html><p>hello"), ["web page", "/v1"]),
+        (status("200 OK", "", r#"{"object":"list","data":[]}"#), ["no choices", "list"]),
         (
             raw(format!(
                 "{STREAM_HEAD}data: {{\"error\":{{\"message\":\"too long\",\"code\":400}}}}\n\n"
@@ -379,17 +328,10 @@ fn faults_that_do_not_pass_are_told_at_once_with_what_to_do() {
 
 #[test]
 fn nobody_listening_is_told() {
-    let port = TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port();
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let outcome = ask(config(&format!("http://127.0.0.1:{port}/v1")));
     let told = told(&outcome);
-    assert!(
-        told.contains("no connection") && told.contains("server runs"),
-        "{told}"
-    );
+    assert!(told.contains("no connection") && told.contains("server runs"), "{told}");
 }
 
 #[test]
@@ -483,27 +425,17 @@ fn cancelling_ends_the_wait() {
 fn redirects_stay_on_the_server() {
     let elsewhere = FaultServer::start(vec![streamed(&["stolen"])]);
     let target = format!("{}/chat/completions", elsewhere.url);
-    for line in [
-        "301 Moved Permanently",
-        "302 Found",
-        "307 Temporary Redirect",
-        "308 Permanent Redirect",
-    ] {
+    for line in
+        ["301 Moved Permanently", "302 Found", "307 Temporary Redirect", "308 Permanent Redirect"]
+    {
         let server = FaultServer::start(vec![status(line, &format!("location: {target}\r\n"), "")]);
         let outcome = ask(config(&server.url));
         assert!(told(&outcome).contains(&target), "{}", told(&outcome));
     }
-    assert!(
-        elsewhere.requests().is_empty(),
-        "neither key nor text may leave"
-    );
+    assert!(elsewhere.requests().is_empty(), "neither key nor text may leave");
 
     let server = FaultServer::start(vec![
-        status(
-            "308 Permanent Redirect",
-            "location: /other/chat/completions\r\n",
-            "",
-        ),
+        status("308 Permanent Redirect", "location: /other/chat/completions\r\n", ""),
         streamed(&["moved"]),
     ]);
     assert_eq!(ask(config(&server.url)).answer.unwrap(), "moved");
@@ -536,10 +468,7 @@ fn refused_parameters_are_given_up() {
 fn passage(page: u32, context: &[&str], text: &str) -> Passage {
     Passage {
         page,
-        span: Span {
-            start: 0,
-            end: text.chars().count(),
-        },
+        span: Span { start: 0, end: text.chars().count() },
         context: context.iter().map(|&heading| heading.to_owned()).collect(),
         text: text.to_owned(),
     }
@@ -586,21 +515,13 @@ fn real_embedded() {
     };
     let must_draft = std::env::var_os("HONE_TEST_EXPECT_DRAFTS").is_some();
     let (base, codec) = load(path.as_ref());
-    draft_both(
-        &mut Embedded::new("embedded", &base, &codec, Cancel::default()),
-        must_draft,
-    );
+    draft_both(&mut Embedded::new("embedded", &base, &codec, Cancel::default()), must_draft);
 }
 
 fn load(path: &std::path::Path) -> (Base, model::Codec) {
     let mut opened = model::open(&path.to_string_lossy()).unwrap();
     let go_on = &mut |_| std::ops::ControlFlow::Continue(());
-    let base = Base::load(
-        &opened.config,
-        opened.source.as_mut(),
-        Residency::Cached,
-        go_on,
-    );
+    let base = Base::load(&opened.config, opened.source.as_mut(), Residency::Cached, go_on);
     (base.unwrap().unwrap(), opened.codec)
 }
 
@@ -623,11 +544,7 @@ fn an_embedded_model_streams_stops_and_tells_when_it_was_cut() {
     let answer = answer.unwrap();
     assert_eq!(answer, streamed);
     assert!(!answer.is_empty() && model.was_cut());
-    assert_eq!(
-        ask(&mut model, "Hi", 8).0.unwrap(),
-        answer,
-        "the same question, the same answer"
-    );
+    assert_eq!(ask(&mut model, "Hi", 8).0.unwrap(), answer, "the same question, the same answer");
 
     let (answer, _) = ask(&mut model, &"long ".repeat(100), 8);
     assert!(answer.unwrap_err().message.contains("context"));
@@ -640,19 +557,14 @@ fn an_embedded_model_streams_stops_and_tells_when_it_was_cut() {
 
 /// Has the Korean and the English passage drafted, shows what came, and checks its source.
 fn draft_both(model: &mut dyn Drafter, must_draft: bool) {
-    for (language, text) in [
-        (Language::Korean, KOREAN_PASSAGE),
-        (Language::English, ENGLISH_PASSAGE),
-    ] {
+    for (language, text) in
+        [(Language::Korean, KOREAN_PASSAGE), (Language::English, ENGLISH_PASSAGE)]
+    {
         assert_eq!(language_of(text), language);
         let passage = passage(1, &[], text.trim());
         let started = Instant::now();
         let report = draft_passage(model, &passage, "passage.txt", 3).unwrap();
-        println!(
-            "== {} in {:.1} s",
-            language.code(),
-            started.elapsed().as_secs_f64()
-        );
+        println!("== {} in {:.1} s", language.code(), started.elapsed().as_secs_f64());
         for draft in &report.drafts {
             let meta = &draft.meta;
             println!(
@@ -663,19 +575,12 @@ fn draft_both(model: &mut dyn Drafter, must_draft: bool) {
                 meta.tags
             );
             assert_eq!(meta.state, Some(ReviewState::Draft));
-            assert_eq!(
-                Some(meta.span.unwrap().of(&passage.text)),
-                meta.quote.as_deref()
-            );
+            assert_eq!(Some(meta.span.unwrap().of(&passage.text)), meta.quote.as_deref());
         }
         for reason in &report.refused {
             println!("refused: {reason}");
         }
         assert!(!report.drafts.is_empty() || !report.refused.is_empty());
-        assert!(
-            !must_draft || !report.drafts.is_empty(),
-            "no draft in {}",
-            language.code()
-        );
+        assert!(!must_draft || !report.drafts.is_empty(), "no draft in {}", language.code());
     }
 }

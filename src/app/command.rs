@@ -234,8 +234,7 @@ pub fn keys_markdown() -> String {
             );
         }
         let keys: Vec<String> = info.keys.iter().map(|key| format!("`{key}`")).collect();
-        let (en, ko) =
-            (info.command.help(Language::English), info.command.help(Language::Korean));
+        let (en, ko) = (info.command.help(Language::English), info.command.help(Language::Korean));
         let _ = writeln!(out, "| {} | `{}` | {en} | {ko} |", keys.join(" "), info.id);
     }
     out

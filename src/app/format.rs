@@ -105,8 +105,7 @@ mod tests {
         assert_eq!(count(0), "0");
         assert_eq!(count(1_204), "1,204");
         assert_eq!(count(1_234_567), "1,234,567");
-        for (value, text) in
-            [(999, "999"), (1_204, "1.2k"), (182_304, "182k"), (2_900_000, "2.9M")]
+        for (value, text) in [(999, "999"), (1_204, "1.2k"), (182_304, "182k"), (2_900_000, "2.9M")]
         {
             assert_eq!(short(value), text);
         }

@@ -132,7 +132,8 @@ mod tests {
 
     #[test]
     fn both_input_modes_mean_the_same_command() {
-        for (latin, hangul) in [('a', 'ㅁ'), ('r', 'ㄱ'), ('e', 'ㄷ'), ('N', 'N'), ('q', 'ㅂ'), ('E', 'ㄸ')]
+        for (latin, hangul) in
+            [('a', 'ㅁ'), ('r', 'ㄱ'), ('e', 'ㄷ'), ('N', 'N'), ('q', 'ㅂ'), ('E', 'ㄸ')]
         {
             let decoded = decode(Key::Char(hangul));
             assert_eq!(decoded, [Key::Char(latin)]);

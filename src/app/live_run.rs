@@ -62,7 +62,13 @@ impl LiveRun {
                 self.validations.retain(|point| point.0 <= first_step as f64);
             }
             TrainEvent::Step {
-                step, epoch, loss, learning_rate, tokens_per_second, seconds_left, ..
+                step,
+                epoch,
+                loss,
+                learning_rate,
+                tokens_per_second,
+                seconds_left,
+                ..
             } => {
                 self.last = Some(StepFigures {
                     step,
@@ -124,7 +130,12 @@ mod tests {
 
     fn planned(first_step: u64) -> TrainEvent {
         TrainEvent::Planned {
-            steps: 100, first_step, rows: 10, tokens: 10, label_tokens: 5, trainable: 1,
+            steps: 100,
+            first_step,
+            rows: 10,
+            tokens: 10,
+            label_tokens: 5,
+            trainable: 1,
         }
     }
 

@@ -88,9 +88,8 @@ pub fn quote_range(passage: &str, quote: &str) -> Option<Range<usize>> {
     let wanted: Vec<char> = quote.chars().filter(|c| !c.is_whitespace()).collect();
     let given: Vec<(usize, char)> =
         passage.char_indices().filter(|(_, c)| !c.is_whitespace()).collect();
-    let at = given
-        .windows(wanted.len())
-        .position(|window| window.iter().map(|(_, c)| c).eq(&wanted))?;
+    let at =
+        given.windows(wanted.len()).position(|window| window.iter().map(|(_, c)| c).eq(&wanted))?;
     let (start, (last, letter)) = (given.get(at)?.0, given.get(at + wanted.len() - 1)?);
     Some(start..last + letter.len_utf8())
 }
@@ -155,7 +154,8 @@ mod tests {
     fn calls_are_edited_as_json_and_must_stay_calls() {
         let mut example = plain("서울 날씨", "x");
         let arguments = Map::from_iter([("city".to_owned(), Value::from("서울"))]);
-        example.messages[1] = Message::calls(vec![ToolCall::new("call_7", "get_weather", arguments)]);
+        example.messages[1] =
+            Message::calls(vec![ToolCall::new("call_7", "get_weather", arguments)]);
         let text = answer(&example);
         assert_eq!(text, r#"{"name":"get_weather","arguments":{"city":"서울"}}"#);
         let changed = with_texts(&example, "부산 날씨", &text.replace("서울", "부산")).unwrap();

@@ -214,9 +214,8 @@ impl Data {
     }
 
     fn summarize(&self) -> Summary {
-        let count = |state| {
-            self.snapshot.examples.iter().filter(|example| example.state == state).count()
-        };
+        let count =
+            |state| self.snapshot.examples.iter().filter(|example| example.state == state).count();
         let with_text: HashSet<_> = (self.snapshot.passages.iter())
             .map(|passage| (passage.document, passage.passage.page))
             .collect();

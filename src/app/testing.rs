@@ -12,11 +12,11 @@ use ratatui::layout::Position;
 use super::snapshot::{FlaggedPage, InstalledModel};
 use super::{App, Effect, Message, Options, Snapshot};
 use crate::document::{PageFlag, Passage};
+use crate::evaluate::result::Title;
 use crate::evaluate::{
     Answer, Difference, Evaluation, Form, ItemResult, Metric, MetricResult, Proportion, SuiteKind,
     SuiteResult, TextLoss, Verdict,
 };
-use crate::evaluate::result::Title;
 use crate::mix::{LengthBucket, MixReport, Part, RowKind, Side, SideCounts};
 use crate::pair::{Change, Edit, Example, Language, Message as Turn, Meta, ReviewState, Role};
 use crate::project::{
@@ -116,9 +116,7 @@ impl Harness {
                 Effect::Apply(edit) => Some(Message::Changed(self.world.apply(&edit))),
                 Effect::Undo => Some(Message::Undone(self.world.undo())),
                 Effect::Redo => Some(Message::Redone(self.world.redo())),
-                Effect::Reload => {
-                    Some(Message::Loaded(Box::new(self.world.snapshot.clone())))
-                }
+                Effect::Reload => Some(Message::Loaded(Box::new(self.world.snapshot.clone()))),
                 Effect::SaveUnsent(key, text) => {
                     self.world.snapshot.unsent = vec![(key.to_owned(), text)];
                     None
@@ -166,7 +164,12 @@ impl Harness {
     pub fn edits(&self) -> Vec<&Edit> {
         let edit = |effect: &'_ Effect| matches!(effect, Effect::Apply(_));
         let edits = self.effects.iter().filter(|effect| edit(effect));
-        edits.map(|effect| match effect { Effect::Apply(edit) => edit, _ => unreachable!() }).collect()
+        edits
+            .map(|effect| match effect {
+                Effect::Apply(edit) => edit,
+                _ => unreachable!(),
+            })
+            .collect()
     }
 }
 
@@ -258,10 +261,34 @@ pub(crate) fn sample() -> Snapshot {
         },
     };
     let passages = vec![
-        passage(1, 1, 1, &["제1장 총칙", "0101.1 목적과 적용범위"], "0101.1.2 이 기준은 지상 층수가 12층 이하이고 높이가 42 m 이하인 건축물에 적용한다. 다만, 연면적 85 m² 미만인 단층 농업용 창고에는 이 기준을 적용하지 아니한다."),
-        passage(2, 1, 23, &["제3장 설계하중", "0306.4 유효건물중량"], "(1) 창고로 쓰이는 공간에서는 활하중의 최소 25 %를 포함한다.\n(2) 바닥하중에 칸막이벽 하중이 포함되어 있는 경우에는 칸막이의 실제중량과 0.5 kN/m² 중 큰 값을 적용한다.\n(3) 영구설비의 총 운전하중을 포함한다.\n(4) 평지붕적설하중이 1.5 kN/m²를 넘는 경우에는 평지붕적설하중의 20 %를 포함한다."),
-        passage(3, 1, 24, &["제3장 설계하중", "0306.5 조경하중"], "(5) 옥상정원과 이와 비슷한 곳의 조경과 그 밖의 재료의 무게는 1.0 kN/m² 이상으로 한다."),
-        passage(4, 2, 1, &["1 Scope"], "This manual covers the valve types VX-10 to VX-40. Torque values are given in section 4."),
+        passage(
+            1,
+            1,
+            1,
+            &["제1장 총칙", "0101.1 목적과 적용범위"],
+            "0101.1.2 이 기준은 지상 층수가 12층 이하이고 높이가 42 m 이하인 건축물에 적용한다. 다만, 연면적 85 m² 미만인 단층 농업용 창고에는 이 기준을 적용하지 아니한다.",
+        ),
+        passage(
+            2,
+            1,
+            23,
+            &["제3장 설계하중", "0306.4 유효건물중량"],
+            "(1) 창고로 쓰이는 공간에서는 활하중의 최소 25 %를 포함한다.\n(2) 바닥하중에 칸막이벽 하중이 포함되어 있는 경우에는 칸막이의 실제중량과 0.5 kN/m² 중 큰 값을 적용한다.\n(3) 영구설비의 총 운전하중을 포함한다.\n(4) 평지붕적설하중이 1.5 kN/m²를 넘는 경우에는 평지붕적설하중의 20 %를 포함한다.",
+        ),
+        passage(
+            3,
+            1,
+            24,
+            &["제3장 설계하중", "0306.5 조경하중"],
+            "(5) 옥상정원과 이와 비슷한 곳의 조경과 그 밖의 재료의 무게는 1.0 kN/m² 이상으로 한다.",
+        ),
+        passage(
+            4,
+            2,
+            1,
+            &["1 Scope"],
+            "This manual covers the valve types VX-10 to VX-40. Torque values are given in section 4.",
+        ),
     ];
     let stored = |id: i64, passage: i64, state, example| StoredExample {
         id: ExampleId(id),
@@ -270,21 +297,67 @@ pub(crate) fn sample() -> Snapshot {
         example,
     };
     let examples = vec![
-        stored(1, 2, ReviewState::Draft, example("창고의 유효건물중량에는 활하중을 얼마나 포함해야 하나요?", "0306.4에 따라 창고로 쓰이는 공간에서는 활하중의 최소 25 %를 포함합니다.", 23, Some("창고로 쓰이는 공간에서는 활하중의 최소 25 %를 포함한다."))),
-        stored(2, 2, ReviewState::Draft, example("평지붕적설하중의 몇 %를 유효건물중량에 넣나?", "1.5 kN/m²를 넘으면 20 %를 넣는다.", 23, Some("평지붕적설하중의 20 %를 포함한다."))),
-        stored(3, 3, ReviewState::Accepted, example("조경하중은 얼마 이상으로 하나?", "1.0 kN/m² 이상으로 한다.", 24, Some("1.0 kN/m² 이상으로 한다."))),
-        stored(4, 1, ReviewState::Rejected, example("이 기준은 몇 층까지 적용되나?", "10층까지다.", 1, Some("10층 이하"))),
-        stored(5, 4, ReviewState::Draft, example("Which valve types does the manual cover?", "VX-10 to VX-40.", 1, Some("the valve types VX-10 to VX-40"))),
+        stored(
+            1,
+            2,
+            ReviewState::Draft,
+            example(
+                "창고의 유효건물중량에는 활하중을 얼마나 포함해야 하나요?",
+                "0306.4에 따라 창고로 쓰이는 공간에서는 활하중의 최소 25 %를 포함합니다.",
+                23,
+                Some("창고로 쓰이는 공간에서는 활하중의 최소 25 %를 포함한다."),
+            ),
+        ),
+        stored(
+            2,
+            2,
+            ReviewState::Draft,
+            example(
+                "평지붕적설하중의 몇 %를 유효건물중량에 넣나?",
+                "1.5 kN/m²를 넘으면 20 %를 넣는다.",
+                23,
+                Some("평지붕적설하중의 20 %를 포함한다."),
+            ),
+        ),
+        stored(
+            3,
+            3,
+            ReviewState::Accepted,
+            example(
+                "조경하중은 얼마 이상으로 하나?",
+                "1.0 kN/m² 이상으로 한다.",
+                24,
+                Some("1.0 kN/m² 이상으로 한다."),
+            ),
+        ),
+        stored(
+            4,
+            1,
+            ReviewState::Rejected,
+            example("이 기준은 몇 층까지 적용되나?", "10층까지다.", 1, Some("10층 이하")),
+        ),
+        stored(
+            5,
+            4,
+            ReviewState::Draft,
+            example(
+                "Which valve types does the manual cover?",
+                "VX-10 to VX-40.",
+                1,
+                Some("the valve types VX-10 to VX-40"),
+            ),
+        ),
     ];
-    let document = |id: i64, name: &str, pages: u32, passages: u32, needs_ocr: u32| DocumentRecord {
-        id: DocumentId(id),
-        name: name.to_owned(),
-        sha256: "0".repeat(64),
-        pages,
-        passages,
-        needs_ocr,
-        added: 1_795_442_700,
-    };
+    let document =
+        |id: i64, name: &str, pages: u32, passages: u32, needs_ocr: u32| DocumentRecord {
+            id: DocumentId(id),
+            name: name.to_owned(),
+            sha256: "0".repeat(64),
+            pages,
+            passages,
+            needs_ocr,
+            added: 1_795_442_700,
+        };
     Snapshot {
         project: "내진설계-0306".to_owned(),
         documents: vec![
@@ -376,7 +449,9 @@ fn evaluation() -> Evaluation {
         reason: reason.map(str::to_owned),
     };
     let call = |city: &str| {
-        format!(r#"<tool_call>{{"name": "get_weather", "arguments": {{"city": "{city}"}}}}</tool_call>"#)
+        format!(
+            r#"<tool_call>{{"name": "get_weather", "arguments": {{"city": "{city}"}}}}</tool_call>"#
+        )
     };
     let item = |id: &str, question: &str, base: Answer, tuned: Answer| ItemResult {
         id: id.to_owned(),
@@ -387,9 +462,24 @@ fn evaluation() -> Evaluation {
         tuned: Some(tuned),
     };
     let items = vec![
-        item("weather-1", "서울 날씨 알려 줘", answer("서울의 날씨는 사계절이 뚜렷하며 여름에는 덥습니다.", false, Some("no call")), answer(&call("서울"), true, None)),
-        item("weather-2", "지금 서울은 비가 오나?", answer(&call("서울"), true, None), answer(&call("Seoul"), false, Some("city: expected 서울, got Seoul"))),
-        item("weather-3", "Weather in Seoul, please", answer("I cannot know the weather.", false, Some("no call")), answer("{}", false, Some("no call"))),
+        item(
+            "weather-1",
+            "서울 날씨 알려 줘",
+            answer("서울의 날씨는 사계절이 뚜렷하며 여름에는 덥습니다.", false, Some("no call")),
+            answer(&call("서울"), true, None),
+        ),
+        item(
+            "weather-2",
+            "지금 서울은 비가 오나?",
+            answer(&call("서울"), true, None),
+            answer(&call("Seoul"), false, Some("city: expected 서울, got Seoul")),
+        ),
+        item(
+            "weather-3",
+            "Weather in Seoul, please",
+            answer("I cannot know the weather.", false, Some("no call")),
+            answer("{}", false, Some("no call")),
+        ),
     ];
     let suite = |name: &str, ko: &str, en: &str, kind, forgetting, metrics| SuiteResult {
         name: name.to_owned(),
@@ -401,20 +491,51 @@ fn evaluation() -> Evaluation {
         items: Vec::new(),
     };
     use {Form as F, Metric as M};
-    let mut tools = suite("tools", "도구 호출", "Tool calls", SuiteKind::Tools, false, vec![
-        metric(M::JsonValidity, F::Strict, (0, (0.0, 0.026)), (143, (0.962, 0.999)), 144, 0.0),
-        metric(M::JsonValidity, F::Lenient, (131, (0.85, 0.946)), (143, (0.962, 0.999)), 144, 0.002),
-        metric(M::ToolName, F::Strict, (18, (0.081, 0.189)), (138, (0.912, 0.981)), 144, 0.0),
-        metric(M::Parameters, F::Strict, (4, (0.011, 0.069)), (131, (0.85, 0.946)), 144, 0.0),
-        metric(M::NoCall, F::Strict, (11, (0.386, 0.797)), (13, (0.491, 0.875)), 18, 0.69),
-    ]);
+    let mut tools = suite(
+        "tools",
+        "도구 호출",
+        "Tool calls",
+        SuiteKind::Tools,
+        false,
+        vec![
+            metric(M::JsonValidity, F::Strict, (0, (0.0, 0.026)), (143, (0.962, 0.999)), 144, 0.0),
+            metric(
+                M::JsonValidity,
+                F::Lenient,
+                (131, (0.85, 0.946)),
+                (143, (0.962, 0.999)),
+                144,
+                0.002,
+            ),
+            metric(M::ToolName, F::Strict, (18, (0.081, 0.189)), (138, (0.912, 0.981)), 144, 0.0),
+            metric(M::Parameters, F::Strict, (4, (0.011, 0.069)), (131, (0.85, 0.946)), 144, 0.0),
+            metric(M::NoCall, F::Strict, (11, (0.386, 0.797)), (13, (0.491, 0.875)), 18, 0.69),
+        ],
+    );
     tools.items = items;
-    let mathematics = suite("forgetting/mathematics", "수학", "Mathematics", SuiteKind::Answers, true, vec![
-        metric(M::Accuracy, F::Strict, (58, (0.482, 0.672)), (47, (0.375, 0.567)), 100, 0.003),
-    ]);
-    let mut korean = suite("forgetting/korean", "한국어 대화", "Korean conversation", SuiteKind::Text, true, vec![
-        metric(M::Accuracy, F::Strict, (71, (0.614, 0.79)), (69, (0.594, 0.772)), 100, 0.79),
-    ]);
+    let mathematics = suite(
+        "forgetting/mathematics",
+        "수학",
+        "Mathematics",
+        SuiteKind::Answers,
+        true,
+        vec![metric(
+            M::Accuracy,
+            F::Strict,
+            (58, (0.482, 0.672)),
+            (47, (0.375, 0.567)),
+            100,
+            0.003,
+        )],
+    );
+    let mut korean = suite(
+        "forgetting/korean",
+        "한국어 대화",
+        "Korean conversation",
+        SuiteKind::Text,
+        true,
+        vec![metric(M::Accuracy, F::Strict, (71, (0.614, 0.79)), (69, (0.594, 0.772)), 100, 0.79)],
+    );
     korean.text_loss = Some(TextLoss { base: 2.314, tuned: Some(2.323), tokens: 18_200 });
     Evaluation {
         version: 1,

@@ -7,7 +7,9 @@ use ratatui::crossterm::event::{
 use super::command::{Command, Scope};
 use super::keymap::{Key, decode, lookup, lookup_in_field};
 use super::look::Target;
-use super::overlays::{Asking, Choosing, CommandList, Confirm, Outcome, Overlay, Prompt, Question, Reading};
+use super::overlays::{
+    Asking, Choosing, CommandList, Confirm, Outcome, Overlay, Prompt, Question, Reading,
+};
 use super::reply::{Notice, Place, Reply};
 use super::snapshot::{Data, Settings};
 use super::strings::{self, Text, common};
@@ -55,12 +57,8 @@ impl App {
                 self.screens.curate.inserted(&new, &look!(self));
                 effects
             }
-            Message::Undone(summary) => {
-                self.told(summary, common::UNDONE, common::NOTHING_TO_UNDO)
-            }
-            Message::Redone(summary) => {
-                self.told(summary, common::REDONE, common::NOTHING_TO_REDO)
-            }
+            Message::Undone(summary) => self.told(summary, common::UNDONE, common::NOTHING_TO_UNDO),
+            Message::Redone(summary) => self.told(summary, common::REDONE, common::NOTHING_TO_REDO),
             Message::Job(id, event) => self.job(id, event),
             Message::ModelsListed(models) => {
                 self.data.snapshot.models = models;
@@ -223,9 +221,7 @@ impl App {
             Command::GoJobs => self.go(Screen::Jobs),
             Command::GoSettings => self.go(Screen::Settings),
             Command::GoPrevious => self.go(SCREENS[(self.screen as usize).saturating_sub(1)]),
-            Command::GoNext => {
-                self.go(SCREENS[(self.screen as usize + 1).min(SCREENS.len() - 1)])
-            }
+            Command::GoNext => self.go(SCREENS[(self.screen as usize + 1).min(SCREENS.len() - 1)]),
             _ => {
                 let mut reply = Reply::default();
                 let look = look!(self);
@@ -420,7 +416,10 @@ impl App {
                 self.overlays.pop();
                 return Vec::new();
             }
-            Outcome::Run(_) | Outcome::Confirmed(_) | Outcome::Entered(..) | Outcome::Chosen(..) => {
+            Outcome::Run(_)
+            | Outcome::Confirmed(_)
+            | Outcome::Entered(..)
+            | Outcome::Chosen(..) => {
                 self.overlays.pop();
             }
         }

@@ -71,7 +71,10 @@ impl App {
                 let name = look.t(strings::screen(screen));
                 let shown = with_figures || screen == self.screen;
                 let figure = if shown { figure.as_str() } else { warning_only(figure, look) };
-                (screen, if figure.is_empty() { name.to_owned() } else { format!("{name} {figure}") })
+                (
+                    screen,
+                    if figure.is_empty() { name.to_owned() } else { format!("{name} {figure}") },
+                )
             });
             stages.chain(beside.map(|on| (on, look.t(strings::screen(on)).to_owned()))).collect()
         };
@@ -199,7 +202,12 @@ fn stage_figure(screen: Screen, look: &Look) -> String {
                 (0, 0) => String::new(),
                 (_, 0) => format!("{accepted}{}", marks.yes),
                 (_, drafts) => {
-                    format!("{accepted}{} {}{}", marks.yes, format::count(drafts as u64), marks.warn)
+                    format!(
+                        "{accepted}{} {}{}",
+                        marks.yes,
+                        format::count(drafts as u64),
+                        marks.warn
+                    )
                 }
             }
         }
@@ -224,7 +232,8 @@ fn stage_figure(screen: Screen, look: &Look) -> String {
             })
         }
         Screen::Evaluate => {
-            let headline = data.snapshot.evaluations.last().and_then(super::screens::evaluate::headline);
+            let headline =
+                data.snapshot.evaluations.last().and_then(super::screens::evaluate::headline);
             headline.map_or_else(String::new, |(_, difference)| {
                 if difference.is_told() {
                     format!("{:+.0}", difference.delta * 100.0)

@@ -54,10 +54,8 @@ pub fn run(
         (stored(&store)?, store.accepted()?)
     };
     if accepted.is_empty() {
-        return Err(
-            Failure::user(format!("{}: no example is accepted yet", folder.display()))
-                .hint("accept some: `hone pairs accept ID...`, or in the interface"),
-        );
+        return Err(Failure::user(format!("{}: no example is accepted yet", folder.display()))
+            .hint("accept some: `hone pairs accept ID...`, or in the interface"));
     }
     let mix = mix(&accepted, pool, &settings, count);
     if let Some(target) = &args.out {
@@ -67,7 +65,7 @@ pub fn run(
         let text = serde_json::to_string_pretty(&mix.report).because("output")?;
         writeln!(out, "{text}").because("output")
     } else {
-        print(&mix.report, out).because("output")
+        print_report(&mix.report, out).because("output")
     }
 }
 
@@ -84,10 +82,8 @@ impl MixArgs {
             if (0.0..=max).contains(&value) {
                 Ok(value)
             } else {
-                Err(Failure::user(format!(
-                    "--{name} {value}: a share from 0 to {max} is expected"
-                ))
-                .hint(format!("15 % is `--{name} 0.15`")))
+                Err(Failure::user(format!("--{name} {value}: a share from 0 to {max} is expected"))
+                    .hint(format!("15 % is `--{name} 0.15`")))
             }
         };
         if let Some(value) = self.general {
@@ -117,10 +113,7 @@ fn write_sides(mix: &Mix, folder: &Path) -> Result<()> {
             if let RowSource::Project(key) = row.source {
                 example.meta.id.get_or_insert_with(|| key.to_string());
             }
-            example
-                .meta
-                .other
-                .insert("kind".to_owned(), row.kind().as_str().into());
+            example.meta.other.insert("kind".to_owned(), row.kind().as_str().into());
             rows.push(example);
         }
         let path = folder.join(format!("{}.jsonl", side.as_str()));
@@ -133,12 +126,9 @@ fn write_sides(mix: &Mix, folder: &Path) -> Result<()> {
     write_whole(&path, &report)
 }
 
-fn print(report: &MixReport, out: &mut dyn Write) -> std::io::Result<()> {
-    writeln!(
-        out,
-        "{:<16} {:>18} {:>18} {:>18}",
-        "rows (tokens)", "train", "validation", "test"
-    )?;
+/// Prints the figures as a table.
+pub fn print_report(report: &MixReport, out: &mut dyn Write) -> std::io::Result<()> {
+    writeln!(out, "{:<16} {:>18} {:>18} {:>18}", "rows (tokens)", "train", "validation", "test")?;
     for kind in RowKind::ALL {
         write!(out, "{:<16}", kind.as_str())?;
         for side in Side::ALL {
@@ -149,11 +139,7 @@ fn print(report: &MixReport, out: &mut dyn Write) -> std::io::Result<()> {
     }
     write!(out, "{:<16}", "all")?;
     for side in Side::ALL {
-        write!(
-            out,
-            " {:>18}",
-            format!("{} ({})", report.rows(side), report.tokens(side))
-        )?;
+        write!(out, " {:>18}", format!("{} ({})", report.rows(side), report.tokens(side)))?;
     }
     write!(out, "\n{:<16}", "pages")?;
     for side in Side::ALL {
@@ -170,17 +156,10 @@ fn print(report: &MixReport, out: &mut dyn Write) -> std::io::Result<()> {
         writeln!(out, "  the general pool is too small by {short} tokens")?;
     }
     let (leaks, moved) = (report.leaks, report.moved);
-    writeln!(
-        out,
-        "questions on two sides: {leaks} ({moved} rows moved to training for that)"
-    )?;
+    writeln!(out, "questions on two sides: {leaks} ({moved} rows moved to training for that)")?;
     writeln!(out, "longest training row: {} tokens", report.longest)?;
     for bucket in &report.lengths {
-        writeln!(
-            out,
-            "  up to {:>6} tokens: {} rows",
-            bucket.up_to, bucket.rows
-        )?;
+        writeln!(out, "  up to {:>6} tokens: {} rows", bucket.up_to, bucket.rows)?;
     }
     Ok(())
 }

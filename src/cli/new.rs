@@ -26,24 +26,16 @@ pub fn run(args: &NewArgs, current: &Path, out: &mut dyn Write) -> Result<()> {
         None => name_of(&folder)?,
     };
     let project = Project::create(&folder, &name)?;
-    writeln!(
-        out,
-        "made project \"{}\" in {}",
-        project.name(),
-        args.folder.display()
-    )
-    .because("output")
+    writeln!(out, "made project \"{}\" in {}", project.name(), args.folder.display())
+        .because("output")
 }
 
 fn name_of(folder: &Path) -> Result<String> {
     // `hone new .` means the folder's own name.
     let whole = std::path::absolute(folder).because(folder.display())?;
     let whole = whole.canonicalize().unwrap_or(whole);
-    whole
-        .file_name()
-        .map(|name| name.to_string_lossy().into_owned())
-        .ok_or_else(|| {
-            Failure::user(format!("{}: the folder has no name", folder.display()))
-                .hint("give the project one: `--name NAME`")
-        })
+    whole.file_name().map(|name| name.to_string_lossy().into_owned()).ok_or_else(|| {
+        Failure::user(format!("{}: the folder has no name", folder.display()))
+            .hint("give the project one: `--name NAME`")
+    })
 }

@@ -120,19 +120,10 @@ pub fn run(args: &PairsArgs, folder: &Path, out: &mut dyn Write) -> Result<()> {
         PairsCommand::Import { file, accept, json } => {
             let project = Project::open(folder)?;
             let imported = exchange::import(project.store(), file, *accept)?;
-            if *json {
-                imported_json(&imported, out)
-            } else {
-                imported_text(&imported, out)
-            }
-            .because("output")
+            if *json { imported_json(&imported, out) } else { imported_text(&imported, out) }
+                .because("output")
         }
-        PairsCommand::Export {
-            file,
-            state,
-            all,
-            format,
-        } => {
+        PairsCommand::Export { file, state, all, format } => {
             let form = match format {
                 FormArg::Canonical => Form::Canonical,
                 FormArg::Openai => Form::OpenAi,
@@ -150,16 +141,12 @@ pub fn run(args: &PairsArgs, folder: &Path, out: &mut dyn Write) -> Result<()> {
         PairsCommand::Reject(chosen) => judge(folder, chosen, ReviewState::Rejected, out),
         PairsCommand::Undo => {
             let done = Project::open(folder)?.store().undo()?;
-            let text = done.map_or("nothing to undo".to_owned(), |what| {
-                format!("undid: {what}")
-            });
+            let text = done.map_or("nothing to undo".to_owned(), |what| format!("undid: {what}"));
             writeln!(out, "{text}").because("output")
         }
         PairsCommand::Redo => {
             let done = Project::open(folder)?.store().redo()?;
-            let text = done.map_or("nothing to redo".to_owned(), |what| {
-                format!("redid: {what}")
-            });
+            let text = done.map_or("nothing to redo".to_owned(), |what| format!("redid: {what}"));
             writeln!(out, "{text}").because("output")
         }
     }
@@ -172,15 +159,10 @@ fn list(
     out: &mut dyn Write,
 ) -> Result<()> {
     let all = Project::reopen(folder)?.examples()?;
-    let listed = all
-        .iter()
-        .filter(|stored| state.is_none_or(|state| stored.state == state));
+    let listed = all.iter().filter(|stored| state.is_none_or(|state| stored.state == state));
     for stored in listed {
-        let line = if as_json {
-            serde_json::to_string(stored).because("output")?
-        } else {
-            line(stored)
-        };
+        let line =
+            if as_json { serde_json::to_string(stored).because("output")? } else { line(stored) };
         writeln!(out, "{line}").because("output")?;
     }
     Ok(())
@@ -198,11 +180,8 @@ fn line(stored: &StoredExample) -> String {
     };
     let question = cut(stored.example.question(), QUESTION_CELLS);
     let padding = " ".repeat(QUESTION_CELLS - question.width().min(QUESTION_CELLS));
-    let line = format!(
-        "{:>6}  {:<8}  {question}{padding}  {place}",
-        stored.id.0,
-        name(stored.state)
-    );
+    let line =
+        format!("{:>6}  {:<8}  {question}{padding}  {place}", stored.id.0, name(stored.state));
     line.trim_end().to_owned()
 }
 
@@ -229,22 +208,15 @@ fn name(state: ReviewState) -> &'static str {
 }
 
 fn pairs(count: usize) -> String {
-    if count == 1 {
-        "1 pair".to_owned()
-    } else {
-        format!("{count} pairs")
-    }
+    if count == 1 { "1 pair".to_owned() } else { format!("{count} pairs") }
 }
 
 /// Repeated lines told one by one; importing a file again repeats all of them.
 const DUPLICATES_SHOWN: usize = 10;
 
 fn imported_text(imported: &Imported, out: &mut dyn Write) -> std::io::Result<()> {
-    let states: Vec<String> = imported
-        .added
-        .iter()
-        .map(|(state, rows)| format!("{rows} {state}"))
-        .collect();
+    let states: Vec<String> =
+        imported.added.iter().map(|(state, rows)| format!("{rows} {state}")).collect();
     write!(out, "imported {}", pairs(imported.total()))?;
     if !states.is_empty() {
         write!(out, " ({})", states.join(", "))?;
@@ -300,24 +272,17 @@ fn check_all(folder: &Path, out: &mut dyn Write) -> Result<()> {
     if faulty == 0 {
         return writeln!(out, "checked {}: nothing is wrong", pairs(checked)).because("output");
     }
-    Err(
-        Failure::user(format!("{faulty} of {} have problems", pairs(checked)))
-            .hint("mend them in the interface, or reject them: `hone pairs reject ID...`"),
-    )
+    Err(Failure::user(format!("{faulty} of {} have problems", pairs(checked)))
+        .hint("mend them in the interface, or reject them: `hone pairs reject ID...`"))
 }
 
 fn judge(folder: &Path, chosen: &Chosen, state: ReviewState, out: &mut dyn Write) -> Result<()> {
     let project = Project::open(folder)?;
     let all = project.store().examples()?;
-    let missing = chosen
-        .ids
-        .iter()
-        .find(|id| !all.iter().any(|stored| stored.id.0 == **id));
+    let missing = chosen.ids.iter().find(|id| !all.iter().any(|stored| stored.id.0 == **id));
     if let Some(id) = missing {
-        return Err(
-            Failure::user(format!("there is no pair {id}; nothing was changed"))
-                .hint("`hone pairs list` shows the numbers"),
-        );
+        return Err(Failure::user(format!("there is no pair {id}; nothing was changed"))
+            .hint("`hone pairs list` shows the numbers"));
     }
     let concerned = all.iter().filter(|stored| {
         stored.state != state
@@ -329,9 +294,7 @@ fn judge(folder: &Path, chosen: &Chosen, state: ReviewState, out: &mut dyn Write
     });
     let keys: Vec<i64> = concerned.map(|stored| stored.id.0).collect();
     let summary = format!("{} {}", name(state), pairs(keys.len()));
-    project
-        .store()
-        .apply(Edit::set_state(summary.clone(), keys, state))?;
+    project.store().apply(Edit::set_state(summary.clone(), keys, state))?;
     writeln!(out, "{summary}").because("output")
 }
 

@@ -36,12 +36,9 @@ impl FromStr for Engine {
     type Err = String;
 
     fn from_str(name: &str) -> Result<Self, String> {
-        Self::ALL
-            .into_iter()
-            .find(|engine| engine.name() == name)
-            .ok_or_else(|| {
-                format!("unknown engine {name:?}; the engines are hayro and pdf-extract")
-            })
+        Self::ALL.into_iter().find(|engine| engine.name() == name).ok_or_else(|| {
+            format!("unknown engine {name:?}; the engines are hayro and pdf-extract")
+        })
     }
 }
 
@@ -54,11 +51,6 @@ mod tests {
         for engine in Engine::ALL {
             assert_eq!(engine.to_string().parse(), Ok(engine));
         }
-        assert!(
-            "poppler"
-                .parse::<Engine>()
-                .unwrap_err()
-                .contains("hayro and pdf-extract")
-        );
+        assert!("poppler".parse::<Engine>().unwrap_err().contains("hayro and pdf-extract"));
     }
 }

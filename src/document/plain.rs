@@ -8,12 +8,8 @@ use super::passage::Page;
 /// are neither.
 pub(super) fn decode(bytes: &[u8]) -> Option<String> {
     let units = |bytes: &[u8], unit: fn([u8; 2]) -> u16| {
-        let units = bytes
-            .chunks_exact(2)
-            .filter_map(|pair| pair.try_into().ok().map(unit));
-        char::decode_utf16(units)
-            .collect::<Result<String, _>>()
-            .ok()
+        let units = bytes.chunks_exact(2).filter_map(|pair| pair.try_into().ok().map(unit));
+        char::decode_utf16(units).collect::<Result<String, _>>().ok()
     };
     let text = match bytes {
         [0xFF, 0xFE, rest @ ..] => units(rest, u16::from_le_bytes)?,
@@ -28,11 +24,7 @@ pub(super) fn decode(bytes: &[u8]) -> Option<String> {
 
 /// Pages of a text: one, or one for each form feed and what follows it.
 pub(super) fn pages(text: &str) -> Vec<Page> {
-    let text: String = text
-        .replace("\r\n", "\n")
-        .replace('\r', "\n")
-        .nfc()
-        .collect();
+    let text: String = text.replace("\r\n", "\n").replace('\r', "\n").nfc().collect();
     text.split('\u{C}')
         .zip(1u32..)
         .map(|(text, number)| Page {
@@ -49,10 +41,7 @@ mod tests {
 
     #[test]
     fn decodes_what_editors_write() {
-        let utf16: Vec<u8> = "\u{FEFF}한글"
-            .encode_utf16()
-            .flat_map(u16::to_le_bytes)
-            .collect();
+        let utf16: Vec<u8> = "\u{FEFF}한글".encode_utf16().flat_map(u16::to_le_bytes).collect();
         assert_eq!(decode(&utf16).as_deref(), Some("한글"));
         assert_eq!(decode("\u{FEFF}한글".as_bytes()).as_deref(), Some("한글"));
         assert_eq!(decode(b"\xC7\xD1\xB1\xDB"), None, "CP949");

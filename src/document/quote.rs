@@ -26,10 +26,7 @@ struct Skeleton {
 
 impl Skeleton {
     fn new(text: &str, keep_hyphens: bool) -> Self {
-        let mut skeleton = Self {
-            text: String::new(),
-            origins: Vec::new(),
-        };
+        let mut skeleton = Self { text: String::new(), origins: Vec::new() };
         let mut rest = text.chars().enumerate();
         let mut previous = ' ';
         while let Some((index, character)) = rest.next() {
@@ -94,10 +91,7 @@ fn ends_line(following: impl Iterator<Item = char>) -> bool {
 /// Characters that take no part in a comparison.
 fn is_blank(character: char) -> bool {
     character.is_whitespace()
-        || matches!(
-            character,
-            '\u{AD}' | '\u{200B}'..='\u{200F}' | '\u{2060}' | '\u{FEFF}'
-        )
+        || matches!(character, '\u{AD}' | '\u{200B}'..='\u{200F}' | '\u{2060}' | '\u{FEFF}')
 }
 
 #[cfg(test)]
@@ -107,42 +101,14 @@ mod tests {
     #[test]
     fn quotes_are_found_over_line_ends() {
         for (page, quote, found) in [
-            (
-                "하중을 포함한 중량으로 한다.",
-                "포함한 중량",
-                Some("포함한 중량"),
-            ),
-            (
-                "큰 값을 적\n용한다. 다만,",
-                "값을 적용한다.",
-                Some("값을 적\n용한다."),
-            ),
-            (
-                "가급 병원,\n소방서 1.25 1.15",
-                "병원, 소방서 1.25",
-                Some("병원,\n소방서 1.25"),
-            ),
-            (
-                "a retain-\ning wall",
-                "retaining wall",
-                Some("retain-\ning wall"),
-            ),
-            (
-                "a load-\nbearing wall",
-                "load-bearing wall",
-                Some("load-\nbearing wall"),
-            ),
-            (
-                "a load-bearing wall",
-                "load-\nbearing wall",
-                Some("load-bearing wall"),
-            ),
+            ("하중을 포함한 중량으로 한다.", "포함한 중량", Some("포함한 중량")),
+            ("큰 값을 적\n용한다. 다만,", "값을 적용한다.", Some("값을 적\n용한다.")),
+            ("가급 병원,\n소방서 1.25 1.15", "병원, 소방서 1.25", Some("병원,\n소방서 1.25")),
+            ("a retain-\ning wall", "retaining wall", Some("retain-\ning wall")),
+            ("a load-\nbearing wall", "load-bearing wall", Some("load-\nbearing wall")),
+            ("a load-bearing wall", "load-\nbearing wall", Some("load-bearing wall")),
             ("a load-bearing wall", "loadbearing wall", None),
-            (
-                "\u{1112}\u{1161}\u{11AB}글 문서",
-                "한글",
-                Some("\u{1112}\u{1161}\u{11AB}글"),
-            ),
+            ("\u{1112}\u{1161}\u{11AB}글 문서", "한글", Some("\u{1112}\u{1161}\u{11AB}글")),
             ("한글", "\u{1112}\u{1161}\u{11AB}글", Some("한글")),
             ("한글", "\u{1112}\u{1161}", None),
             ("각, 가", "가", Some("가")),

@@ -31,12 +31,7 @@ pub struct ReadOptions {
 
 impl Default for ReadOptions {
     fn default() -> Self {
-        Self {
-            password: None,
-            engine: Engine::default(),
-            page_seconds: 60,
-            memory_mib: 4096,
-        }
+        Self { password: None, engine: Engine::default(), page_seconds: 60, memory_mib: 4096 }
     }
 }
 
@@ -67,10 +62,8 @@ pub fn read(
         _ => Failure::user(format!("{shown}: {error}")),
     })?;
     if about.is_dir() {
-        return Err(
-            Failure::user(format!("{shown}: this is a folder, not a file"))
-                .hint("Name the document files in it."),
-        );
+        return Err(Failure::user(format!("{shown}: this is a folder, not a file"))
+            .hint("Name the document files in it."));
     }
     let bytes = std::fs::read(path).because(shown.to_string())?;
     if bytes.is_empty() {
@@ -186,9 +179,7 @@ pub(super) fn assemble(records: Vec<PageRecord>, recovered: bool) -> Vec<Page> {
 /// The text of a file that is no PDF file, or what to do with the file.
 fn text(path: &Path, bytes: &[u8]) -> Result<String> {
     let shown = path.display();
-    let named_pdf = path
-        .extension()
-        .is_some_and(|extension| extension.eq_ignore_ascii_case("pdf"));
+    let named_pdf = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("pdf"));
     if named_pdf {
         return Err(Failure::user(format!(
             "{shown}: this is not a PDF file, although it is named like one"
@@ -248,9 +239,7 @@ mod tests {
         let path = folder.path().join("\u{1100}\u{1161}.md");
         std::fs::write(&path, "# 하중\n\n고정하중").unwrap();
         let mut on = |_: Progress| ControlFlow::Continue(());
-        let document = read(&path, &ReadOptions::default(), &mut on)
-            .unwrap()
-            .unwrap();
+        let document = read(&path, &ReadOptions::default(), &mut on).unwrap().unwrap();
         assert_eq!(document.name, "가.md");
         assert_eq!(document.sha256.len(), 64);
         assert_eq!(document.pages.len(), 1);

@@ -38,10 +38,7 @@ pub fn split(
             let (Some(first), Some(last)) = (piece.first(), piece.last()) else {
                 continue;
             };
-            let span = Span {
-                start: first.span.start,
-                end: last.span.end,
-            };
+            let span = Span { start: first.span.start, end: last.span.end };
             passages.push(Passage {
                 page: page.number,
                 span,
@@ -96,11 +93,7 @@ enum Bond {
 }
 
 fn slice(characters: &[char], span: Span) -> String {
-    characters
-        .get(span.start..span.end)
-        .unwrap_or_default()
-        .iter()
-        .collect()
+    characters.get(span.start..span.end).unwrap_or_default().iter().collect()
 }
 
 /// The units of a page, in order.
@@ -114,11 +107,7 @@ fn units(
     let mut blank_before = true;
     let mut start = 0;
     while start < characters.len() {
-        let length = characters
-            .get(start..)
-            .unwrap_or_default()
-            .iter()
-            .position(|c| *c == '\n');
+        let length = characters.get(start..).unwrap_or_default().iter().position(|c| *c == '\n');
         let end = length.map_or(characters.len(), |length| start + length);
         let line = trim(characters, Span { start, end });
         start = end + 1;
@@ -156,11 +145,7 @@ fn units(
             }
         }
         if let Some(marker) = clause {
-            let label = if heading {
-                text.trim_start_matches(['#', ' '])
-            } else {
-                &marker.label
-            };
+            let label = if heading { text.trim_start_matches(['#', ' ']) } else { &marker.label };
             outline.0.push((marker.level, label.to_owned()));
         }
         blank_before = false;
@@ -172,27 +157,15 @@ fn units(
 fn is_data(marker: &Marker, text: &str) -> bool {
     marker.parts > 0
         && marker.parts < 3
-        && text
-            .split(' ')
-            .skip(1)
-            .any(|word| word.parse::<f64>().is_ok())
+        && text.split(' ').skip(1).any(|word| word.parse::<f64>().is_ok())
 }
 
 fn trim(characters: &[char], span: Span) -> Span {
     let inside = characters.get(span.start..span.end).unwrap_or_default();
     let solid = |c: &char| !c.is_whitespace();
-    match (
-        inside.iter().position(solid),
-        inside.iter().rposition(solid),
-    ) {
-        (Some(first), Some(last)) => Span {
-            start: span.start + first,
-            end: span.start + last + 1,
-        },
-        _ => Span {
-            start: span.start,
-            end: span.start,
-        },
+    match (inside.iter().position(solid), inside.iter().rposition(solid)) {
+        (Some(first), Some(last)) => Span { start: span.start + first, end: span.start + last + 1 },
+        _ => Span { start: span.start, end: span.start },
     }
 }
 
@@ -219,31 +192,20 @@ fn sentences(characters: &[char], line: Span) -> Vec<Span> {
         }
         if index < line.end && at(index).is_whitespace() {
             found.push(Span { start, end: index });
-            start = trim(
-                characters,
-                Span {
-                    start: index,
-                    end: line.end,
-                },
-            )
-            .start;
+            start = trim(characters, Span { start: index, end: line.end }).start;
             index = start;
         }
     }
     if start < line.end {
-        found.push(Span {
-            start,
-            end: line.end,
-        });
+        found.push(Span { start, end: line.end });
     }
     found
 }
 
 /// Tells a sentence's full stop from that of a number ("2026. 3. 1."), an initial or an abbreviation.
 fn is_full_stop(characters: &[char], start: usize, index: usize) -> bool {
-    const ABBREVIATIONS: [&str; 12] = [
-        "e.g", "i.e", "etc", "vs", "cf", "fig", "no", "eq", "sec", "approx", "dr", "mr",
-    ];
+    const ABBREVIATIONS: [&str; 12] =
+        ["e.g", "i.e", "etc", "vs", "cf", "fig", "no", "eq", "sec", "approx", "dr", "mr"];
     let before = characters.get(start..index).unwrap_or_default();
     let word: String = before
         .iter()
@@ -258,11 +220,7 @@ fn is_full_stop(characters: &[char], start: usize, index: usize) -> bool {
     if korean {
         return word.chars().count() > 1;
     }
-    let next = characters
-        .get(index + 1..)
-        .unwrap_or_default()
-        .iter()
-        .find(|c| !c.is_whitespace());
+    let next = characters.get(index + 1..).unwrap_or_default().iter().find(|c| !c.is_whitespace());
     let number = word.chars().all(|c| c.is_ascii_digit() || c == '.');
     let short = word.chars().count() <= 1;
     !(number && (next.is_some_and(char::is_ascii_digit) || word.chars().count() <= 2))
@@ -284,26 +242,11 @@ fn fit(
     let middle = span.start + span.len() / 2;
     let blank = |index: &usize| characters.get(*index).is_some_and(|c| c.is_whitespace());
     let inner = span.start + 1..span.end - 1;
-    let at = inner
-        .clone()
-        .filter(blank)
-        .min_by_key(|index| index.abs_diff(middle))
-        .unwrap_or(middle);
+    let at =
+        inner.clone().filter(blank).min_by_key(|index| index.abs_diff(middle)).unwrap_or(middle);
     let halves = [
-        trim(
-            characters,
-            Span {
-                start: span.start,
-                end: at,
-            },
-        ),
-        trim(
-            characters,
-            Span {
-                start: at,
-                end: span.end,
-            },
-        ),
+        trim(characters, Span { start: span.start, end: at }),
+        trim(characters, Span { start: at, end: span.end }),
     ];
     halves
         .into_iter()

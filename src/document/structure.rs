@@ -42,10 +42,7 @@ const SYLLABLES: &str = "가나다라마바사아자차카타파하";
 /// Reads the marker at the start of a line, if it has one.
 pub(super) fn marker(line: &str) -> Option<Marker> {
     let line = line.trim_start();
-    markdown(line)
-        .or_else(|| ordinal(line))
-        .or_else(|| dotted(line))
-        .or_else(|| listed(line))
+    markdown(line).or_else(|| ordinal(line)).or_else(|| dotted(line)).or_else(|| listed(line))
 }
 
 /// Tells whether a line begins a new item, clause or heading, so that it never continues a paragraph.
@@ -113,11 +110,7 @@ fn ordinal(line: &str) -> Option<Marker> {
             rest.is_empty() || rest.starts_with([' ', '(', '.']) || rest.starts_with('\u{b7}');
         return begins.then(|| Marker {
             level,
-            label: line
-                .get(..line.len() - rest.len())
-                .unwrap_or_default()
-                .trim()
-                .to_owned(),
+            label: line.get(..line.len() - rest.len()).unwrap_or_default().trim().to_owned(),
             parts: 0,
             names_place: true,
         });
@@ -133,11 +126,7 @@ fn ordinal(line: &str) -> Option<Marker> {
         if let Some(rest) = line.strip_prefix(word) {
             let number = rest.split([' ', '.', ':']).next().unwrap_or_default();
             let short = (1..=4).contains(&number.len());
-            if short
-                && number
-                    .chars()
-                    .all(|c| c.is_ascii_digit() || c.is_ascii_uppercase())
-            {
+            if short && number.chars().all(|c| c.is_ascii_digit() || c.is_ascii_uppercase()) {
                 return Some(Marker {
                     level,
                     label: format!("{word}{number}"),
@@ -191,12 +180,7 @@ fn dotted(line: &str) -> Option<Marker> {
 /// `(1)`, `1)`, `1.`, `①`, `가.`, `(가)`, `가)`, `(a)`, `a)`, `•`, `- `.
 fn listed(line: &str) -> Option<Marker> {
     let item = |level: u32, label: &str| {
-        Some(Marker {
-            level,
-            label: label.trim().to_owned(),
-            parts: 0,
-            names_place: false,
-        })
+        Some(Marker { level, label: label.trim().to_owned(), parts: 0, names_place: false })
     };
     let first = line.chars().next()?;
     if ('①'..='⑳').contains(&first) {
@@ -235,14 +219,7 @@ fn listed(line: &str) -> Option<Marker> {
         };
     }
     if count == 1 && core.chars().all(|c| SYLLABLES.contains(c)) {
-        return item(
-            if bracketed {
-                level::PAREN_SYLLABLE
-            } else {
-                level::SYLLABLE
-            },
-            label,
-        );
+        return item(if bracketed { level::PAREN_SYLLABLE } else { level::SYLLABLE }, label);
     }
     let letters = count <= 3 && core.bytes().all(|b| b.is_ascii_lowercase());
     (letters && close == ')' && (count == 1 || core.bytes().all(|b| b"ivx".contains(&b))))

@@ -61,10 +61,7 @@ pub(super) fn supervise(
         let mut worker = Worker::start(&program, file, options, first)?;
         let before = pages.len();
         let end = worker.follow(options, on, &mut |message| match message {
-            Message::Open {
-                pages,
-                recovered: damaged,
-            } => {
+            Message::Open { pages, recovered: damaged } => {
                 total = Some(pages);
                 recovered = damaged;
                 (0, Some(pages))
@@ -86,16 +83,8 @@ pub(super) fn supervise(
             return Ok(Outcome::Crashed { timeout });
         };
         // The page after the last one that came is the one that brought the worker down.
-        failures = if pages.len() > before {
-            1
-        } else {
-            failures + 1
-        };
-        let given_up = if failures >= FAILURES {
-            total
-        } else {
-            pages.len() as u32 + 1
-        };
+        failures = if pages.len() > before { 1 } else { failures + 1 };
+        let given_up = if failures >= FAILURES { total } else { pages.len() as u32 + 1 };
         for number in pages.len() as u32 + 1..=given_up.min(total) {
             pages.push(failed(number));
         }
@@ -106,11 +95,7 @@ pub(super) fn supervise(
 }
 
 fn failed(number: u32) -> PageRecord {
-    PageRecord {
-        number,
-        content: PageContent::Text(String::new()),
-        flags: vec![PageFlag::Failed],
-    }
+    PageRecord { number, content: PageContent::Text(String::new()), flags: vec![PageFlag::Failed] }
 }
 
 /// How one worker ended.
@@ -140,18 +125,13 @@ impl Worker {
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
-            .because(format!(
-                "cannot start {} to read a PDF file",
-                program.display()
-            ))?;
+            .because(format!("cannot start {} to read a PDF file", program.display()))?;
         if let Some(mut input) = child.stdin.take() {
             // A worker that died already is noticed when its output ends.
             drop(input.write_all(options.password.as_deref().unwrap_or_default().as_bytes()));
         }
-        let output = child
-            .stdout
-            .take()
-            .ok_or_else(|| Failure::defect("the worker has no output"))?;
+        let output =
+            child.stdout.take().ok_or_else(|| Failure::defect("the worker has no output"))?;
         let (sender, lines) = crossbeam_channel::bounded(16);
         std::thread::Builder::new()
             .name("document-worker".into())

@@ -58,10 +58,7 @@ fn limit_memory() {
         .and_then(|mebibytes| mebibytes.parse::<u64>().ok())
         .map(|mebibytes| mebibytes.saturating_mul(1 << 20));
     if let Some(bytes) = limit {
-        let limit = Rlimit {
-            current: Some(bytes),
-            maximum: Some(bytes),
-        };
+        let limit = Rlimit { current: Some(bytes), maximum: Some(bytes) };
         // Where the system refuses, the time limit is still there.
         let _ = setrlimit(Resource::As, limit);
     }

@@ -40,11 +40,7 @@ const SHORTEST_EXAMPLE: usize = 10;
 /// holds many Latin terms and units, so a quarter is enough.
 pub fn language_of(text: &str) -> Language {
     let letters = Letters::of(text);
-    if letters.hangul * 4 >= letters.all.max(1) {
-        Language::Korean
-    } else {
-        Language::English
-    }
+    if letters.hangul * 4 >= letters.all.max(1) { Language::Korean } else { Language::English }
 }
 
 /// What proposals are judged against.
@@ -83,12 +79,7 @@ impl Frame<'_> {
         {
             return Err("the same question was proposed before".to_owned());
         }
-        if self
-            .passage
-            .context
-            .iter()
-            .any(|title| question::key(title) == key)
-        {
+        if self.passage.context.iter().any(|title| question::key(title) == key) {
             return Err("the question is just the passage's title".to_owned());
         }
         if question::asks_for_heading(question) {
@@ -136,10 +127,7 @@ impl Frame<'_> {
                 language: Some(self.prompt.language()),
                 document: Some(self.document.to_owned()),
                 page: Some(self.passage.page),
-                span: Some(Span {
-                    start: start + span.start,
-                    end: start + span.end,
-                }),
+                span: Some(Span { start: start + span.start, end: start + span.end }),
                 quote: Some(quote),
                 author: Some(self.author.to_owned()),
                 state: Some(ReviewState::Draft),
@@ -154,17 +142,10 @@ impl Frame<'_> {
             return Err("it has no quote".to_owned());
         }
         if solid(quote) < SHORTEST_QUOTE {
-            return Err(format!(
-                "the quote \"{}\" is too short to prove anything",
-                quote.trim()
-            ));
+            return Err(format!("the quote \"{}\" is too short to prove anything", quote.trim()));
         }
-        locate(&self.passage.text, quote).ok_or_else(|| {
-            format!(
-                "the quote is not in the passage: \"{}\"",
-                beginning(quote, 60)
-            )
-        })
+        locate(&self.passage.text, quote)
+            .ok_or_else(|| format!("the quote is not in the passage: \"{}\"", beginning(quote, 60)))
     }
 
     fn check_language(&self, question: &str, answer: &str) -> Result<(), String> {
@@ -174,9 +155,7 @@ impl Frame<'_> {
             // Multilingual models slip into Chinese in the middle of a sentence.
             let foreign = |c: &char| is_han(*c) && !self.passage.text.contains(*c);
             if let Some(c) = text.chars().find(foreign) {
-                return Err(format!(
-                    "the {what} has '{c}', a character the passage has not"
-                ));
+                return Err(format!("the {what} has '{c}', a character the passage has not"));
             }
             let letters = Letters::of(text);
             let right = match self.prompt.language() {
@@ -194,9 +173,7 @@ impl Frame<'_> {
                     Language::Korean => "Korean",
                     Language::English => "English",
                 };
-                return Err(format!(
-                    "the {what} is not in {language}, the passage's language"
-                ));
+                return Err(format!("the {what} is not in {language}, the passage's language"));
             }
         }
         Ok(())
@@ -223,12 +200,7 @@ struct Letters {
 
 impl Letters {
     fn of(text: &str) -> Self {
-        let mut letters = Self {
-            all: 0,
-            hangul: 0,
-            han: 0,
-            latin: 0,
-        };
+        let mut letters = Self { all: 0, hangul: 0, han: 0, latin: 0 };
         for c in text.chars().filter(|c| c.is_alphabetic()) {
             letters.all += 1;
             match c {

@@ -22,21 +22,13 @@ pub struct Embedded<'a> {
 impl<'a> Embedded<'a> {
     /// Drafts with a loaded base model; `name` is recorded as the author.
     pub fn new(name: &str, base: &'a Base, codec: &'a Codec, cancel: Cancel) -> Self {
-        Self {
-            name: name.to_owned(),
-            base,
-            codec,
-            cancel,
-            cut: false,
-        }
+        Self { name: name.to_owned(), base, codec, cancel, cut: false }
     }
 }
 
 impl fmt::Debug for Embedded<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Embedded")
-            .field("name", &self.name)
-            .finish_non_exhaustive()
+        f.debug_struct("Embedded").field("name", &self.name).finish_non_exhaustive()
     }
 }
 
@@ -57,12 +49,7 @@ impl Drafter for Embedded<'_> {
             return Err(cancelled());
         }
         let prompt = self.codec.encode_prompt(messages, &[])?;
-        let room = self
-            .base
-            .config()
-            .context_length
-            .saturating_sub(prompt.len())
-            .min(max_tokens);
+        let room = self.base.config().context_length.saturating_sub(prompt.len()).min(max_tokens);
         let config = GenerateConfig {
             max_new: max_tokens,
             stop: self.codec.stop_ids(),

@@ -65,9 +65,7 @@ impl EndpointConfig {
             backoff: Duration::from_millis(500),
             longest_wait: Duration::from_mins(1),
             text_limit: 256 << 10,
-            key: key
-                .map(|key| key.trim().to_owned())
-                .filter(|key| !key.is_empty()),
+            key: key.map(|key| key.trim().to_owned()).filter(|key| !key.is_empty()),
         }
     }
 
@@ -121,10 +119,7 @@ impl Endpoint {
                 .hint("Give the name under which the server offers the model."));
         }
         let mut headers = HeaderMap::new();
-        headers.insert(
-            ACCEPT,
-            HeaderValue::from_static("text/event-stream, application/json"),
-        );
+        headers.insert(ACCEPT, HeaderValue::from_static("text/event-stream, application/json"));
         if let Some(key) = &config.key {
             let mut value = HeaderValue::from_str(&format!("Bearer {key}")).map_err(|_| {
                 Failure::user("the key holds characters that cannot be sent")
@@ -145,21 +140,9 @@ impl Endpoint {
         if is_loopback(&address) {
             builder = builder.no_proxy();
         }
-        let client = builder
-            .build()
-            .because("the network client cannot be made")?;
-        let dialect = Dialect {
-            completion_tokens: false,
-            temperature: true,
-        };
-        Ok(Self {
-            config,
-            address,
-            client,
-            cancel,
-            dialect,
-            cut: false,
-        })
+        let client = builder.build().because("the network client cannot be made")?;
+        let dialect = Dialect { completion_tokens: false, temperature: true };
+        Ok(Self { config, address, client, cancel, dialect, cut: false })
     }
 
     fn body(&self, messages: &[Message], max_tokens: usize) -> Value {
@@ -190,16 +173,12 @@ impl Endpoint {
         let mut reader = Reader::new(self.config.text_limit);
         let place = shown(self.address.as_str());
         while let Some(bytes) = exchange.bytes()? {
-            reader
-                .push(&bytes, on_text)
-                .map_err(|trouble| trouble.context(&place))?;
+            reader.push(&bytes, on_text).map_err(|trouble| trouble.context(&place))?;
             if reader.is_done() {
                 break;
             }
         }
-        let answer = reader
-            .finish(on_text)
-            .map_err(|trouble| trouble.context(&place))?;
+        let answer = reader.finish(on_text).map_err(|trouble| trouble.context(&place))?;
         self.cut = answer.cut;
         Ok(answer.text)
     }
@@ -235,15 +214,9 @@ impl Endpoint {
                 Trouble::Final(failure("the account has no credit left"))
             }
             408 | 425 | 429 | 500 | 502..=504 | 507..=599 => {
-                let what = if status == 429 {
-                    "it is asked too often"
-                } else {
-                    "the server failed"
-                };
-                Trouble::Passing {
-                    failure: failure(what),
-                    wait: head.retry_after,
-                }
+                let what =
+                    if status == 429 { "it is asked too often" } else { "the server failed" };
+                Trouble::Passing { failure: failure(what), wait: head.retry_after }
             }
             401 | 403 => Trouble::Final(failure("access was refused").hint(key_hint)),
             404 => Trouble::Final(failure("nothing is there").hint(format!(
@@ -275,9 +248,7 @@ impl Endpoint {
 
 impl fmt::Debug for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Endpoint")
-            .field("config", &self.config)
-            .finish_non_exhaustive()
+        f.debug_struct("Endpoint").field("config", &self.config).finish_non_exhaustive()
     }
 }
 
@@ -323,9 +294,9 @@ impl Drafter for Endpoint {
                     1 => "once".to_owned(),
                     n => format!("{n} times"),
                 };
-                return Err(failure.hint(format!(
-                    "The request was repeated {times}. Try again later."
-                )));
+                return Err(
+                    failure.hint(format!("The request was repeated {times}. Try again later."))
+                );
             }
             let wait = retry::wait(&self.config, repeated, asked);
             tracing::info!("{failure}; asking again in {:.1} s", wait.as_secs_f64());
@@ -372,22 +343,16 @@ fn shown(address: &str) -> String {
             url.to_string()
         }
         // Not even an address: only what stands before anything that may be a secret.
-        Err(_) => address
-            .split(['?', '#', '@'])
-            .next()
-            .unwrap_or_default()
-            .chars()
-            .take(100)
-            .collect(),
+        Err(_) => {
+            address.split(['?', '#', '@']).next().unwrap_or_default().chars().take(100).collect()
+        }
     }
 }
 
 fn is_loopback(url: &Url) -> bool {
     let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
     host == "localhost"
-        || host
-            .parse::<std::net::IpAddr>()
-            .is_ok_and(|address| address.is_loopback())
+        || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 /// Follows a redirect only where it keeps the request whole (307, 308) and on the same server:

@@ -77,10 +77,8 @@ pub fn draft_passage_with(
     prompt: &Prompt,
     on_text: &mut dyn FnMut(&str),
 ) -> Result<DraftReport> {
-    let refused = |reason: &str| DraftReport {
-        drafts: Vec::new(),
-        refused: vec![reason.to_owned()],
-    };
+    let refused =
+        |reason: &str| DraftReport { drafts: Vec::new(), refused: vec![reason.to_owned()] };
     if count == 0 {
         return Ok(refused("no pairs were asked for"));
     }
@@ -91,29 +89,18 @@ pub fn draft_passage_with(
     let limit = token_limit(prompt.language(), count);
     let answer = drafter.complete(&request, limit, on_text)?;
     let found = parse::proposals(&answer, drafter.was_cut().then_some(limit));
-    let frame = check::Frame {
-        passage,
-        document,
-        author: &drafter.name(),
-        prompt,
-    };
-    let mut report = DraftReport {
-        drafts: Vec::new(),
-        refused: found.refused,
-    };
+    let frame = check::Frame { passage, document, author: &drafter.name(), prompt };
+    let mut report = DraftReport { drafts: Vec::new(), refused: found.refused };
     for proposal in found.proposals {
         if report.drafts.len() == count {
-            report.refused.push(format!(
-                "\"{}\": more than the {count} asked for",
-                proposal.shown()
-            ));
+            report
+                .refused
+                .push(format!("\"{}\": more than the {count} asked for", proposal.shown()));
             continue;
         }
         match frame.check(&proposal, &report.drafts) {
             Ok(draft) => report.drafts.push(draft),
-            Err(reason) => report
-                .refused
-                .push(format!("\"{}\": {reason}", proposal.shown())),
+            Err(reason) => report.refused.push(format!("\"{}\": {reason}", proposal.shown())),
         }
     }
     Ok(report)

@@ -57,9 +57,7 @@ pub(super) fn proposals(answer: &str, cut_at: Option<usize>) -> Found {
         found.proposals = labels::proposals(&text);
     }
     if cut_object || (cut_at.is_some() && !found.proposals.is_empty()) {
-        found.refused.push(format!(
-            "the last pair of the answer is incomplete: {limit}"
-        ));
+        found.refused.push(format!("the last pair of the answer is incomplete: {limit}"));
     } else if found.proposals.is_empty() && found.refused.is_empty() {
         let ending = cut_at.map_or(String::new(), |_| format!("; {limit}"));
         found.refused.push(match empty_array(&text) {
@@ -77,11 +75,7 @@ pub(super) fn proposals(answer: &str, cut_at: Option<usize>) -> Found {
 /// The first `most` characters on one line, with an ellipsis if there are more.
 pub(super) fn beginning(text: &str, most: usize) -> String {
     let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    let mut shown: String = line
-        .chars()
-        .filter(|c| !c.is_control())
-        .take(most)
-        .collect();
+    let mut shown: String = line.chars().filter(|c| !c.is_control()).take(most).collect();
     if line.chars().nth(most).is_some() {
         shown.push('…');
     }
@@ -196,9 +190,7 @@ fn collect(value: &Value, cut: bool, found: &mut Found) {
 }
 
 const QUESTION: [&str; 6] = ["question", "q", "질문", "문제", "instruction", "prompt"];
-const ANSWER: [&str; 8] = [
-    "answer", "a", "답변", "답", "대답", "정답", "response", "output",
-];
+const ANSWER: [&str; 8] = ["answer", "a", "답변", "답", "대답", "정답", "response", "output"];
 const QUOTE: [&str; 10] = [
     "quote",
     "quotation",
@@ -214,9 +206,7 @@ const QUOTE: [&str; 10] = [
 
 /// A key without case, spaces and a number at its end: "Question 1" is "question".
 fn plain_key(key: &str) -> String {
-    let trimmed = key
-        .trim_matches(|c: char| !c.is_alphanumeric())
-        .to_lowercase();
+    let trimmed = key.trim_matches(|c: char| !c.is_alphanumeric()).to_lowercase();
     let trimmed = trimmed.trim_end_matches(|c: char| c.is_ascii_digit() || " _-.".contains(c));
     trimmed.to_owned()
 }
@@ -254,10 +244,7 @@ fn without_thoughts(answer: &str) -> (String, bool) {
 }
 
 fn empty_array(text: &str) -> bool {
-    let bare: String = text
-        .chars()
-        .filter(|c| !c.is_whitespace() && *c != '`')
-        .collect();
+    let bare: String = text.chars().filter(|c| !c.is_whitespace() && *c != '`').collect();
     matches!(bare.as_str(), "[]" | "json[]" | "{}" | "json{}")
 }
 

@@ -42,11 +42,7 @@ impl Prompt {
         };
         // The files are fixed and tested; a split that failed would leave the text as the body.
         let body = split_front_matter(text).map_or(text, |(_, body)| body);
-        Self {
-            version: entry(text, "version").unwrap_or_default(),
-            language,
-            turns: turns(body),
-        }
+        Self { version: entry(text, "version").unwrap_or_default(), language, turns: turns(body) }
     }
 
     /// The project's own prompt where it has one (the text of its file), else the built-in one.
@@ -83,37 +79,25 @@ impl Prompt {
         if let Some(id) = entry(front, "id")
             && id != "draft"
         {
-            return Err(Failure::user(format!(
-                "{name}: its id is \"{id}\", not \"draft\""
-            )));
+            return Err(Failure::user(format!("{name}: its id is \"{id}\", not \"draft\"")));
         }
         if !body.contains("{passage}") {
-            return Err(
-                Failure::user(format!("{name}: the body has no {{passage}}"))
-                    .hint("Put {passage} where the passage's text belongs."),
-            );
+            return Err(Failure::user(format!("{name}: the body has no {{passage}}"))
+                .hint("Put {passage} where the passage's text belongs."));
         }
         if let Some(unknown) = variables(body).find(|used| !VARIABLES.contains(used)) {
-            return Err(
-                Failure::user(format!("{name}: there is no variable {{{unknown}}}"))
-                    .hint(format!("Variables are: {}.", VARIABLES.join(", "))),
-            );
+            return Err(Failure::user(format!("{name}: there is no variable {{{unknown}}}"))
+                .hint(format!("Variables are: {}.", VARIABLES.join(", "))));
         }
         let turns = turns(body);
         if turns
             .last()
             .is_none_or(|(role, text)| *role != Role::User || !text.contains("{passage}"))
         {
-            return Err(
-                Failure::user(format!("{name}: the last turn does not hold the passage"))
-                    .hint("End the body with a `# user` turn that has {passage} in it."),
-            );
+            return Err(Failure::user(format!("{name}: the last turn does not hold the passage"))
+                .hint("End the body with a `# user` turn that has {passage} in it."));
         }
-        Ok(Self {
-            version: entry(front, "version").unwrap_or_default(),
-            language,
-            turns,
-        })
+        Ok(Self { version: entry(front, "version").unwrap_or_default(), language, turns })
     }
 
     /// The language that the prompt is in and asks for.
@@ -147,10 +131,7 @@ impl Prompt {
 
     /// Tells whether the text is one of the worked example's, which small models repeat.
     pub fn example_holds(&self, text: &str) -> bool {
-        let mut shown = self
-            .turns
-            .iter()
-            .filter(|(role, _)| *role == Role::Assistant);
+        let mut shown = self.turns.iter().filter(|(role, _)| *role == Role::Assistant);
         shown.any(|(_, example)| example.contains(text))
     }
 }
@@ -199,9 +180,7 @@ fn turns(body: &str) -> Vec<(Role, String)> {
 
 fn split_front_matter(text: &str) -> Option<(&str, &str)> {
     let rest = text.strip_prefix("---")?;
-    let rest = rest
-        .strip_prefix("\r\n")
-        .or_else(|| rest.strip_prefix('\n'))?;
+    let rest = rest.strip_prefix("\r\n").or_else(|| rest.strip_prefix('\n'))?;
     let end = rest.find("\n---")?;
     let body = &rest[end + 4..];
     Some((&rest[..end], body.split_once('\n')?.1))
@@ -222,8 +201,7 @@ fn variable_at(text: &str) -> Option<&str> {
 }
 
 fn variables(body: &str) -> impl Iterator<Item = &str> {
-    body.match_indices('{')
-        .filter_map(|(start, _)| variable_at(&body[start..]))
+    body.match_indices('{').filter_map(|(start, _)| variable_at(&body[start..]))
 }
 
 #[cfg(test)]
@@ -234,10 +212,7 @@ mod tests {
     fn passage(text: &str) -> Passage {
         Passage {
             page: 3,
-            span: Span {
-                start: 0,
-                end: text.chars().count(),
-            },
+            span: Span { start: 0, end: text.chars().count() },
             context: vec!["제3장".to_owned(), "적재하중".to_owned()],
             text: text.to_owned(),
         }
@@ -253,11 +228,7 @@ mod tests {
             let stated: Vec<&str> = stated.split(", ").collect();
             let body = split_front_matter(text).unwrap().1;
             assert!(variables(body).all(|used| stated.contains(&used)));
-            assert!(
-                stated
-                    .iter()
-                    .all(|name| body.contains(&format!("{{{name}}}")))
-            );
+            assert!(stated.iter().all(|name| body.contains(&format!("{{{name}}}"))));
             let roles: Vec<Role> = parsed.turns.iter().map(|(role, _)| *role).collect();
             assert_eq!(roles, [Role::User, Role::Assistant, Role::User]);
         }
@@ -299,26 +270,17 @@ mod tests {
         for (text, said) in [
             ("no front matter", "no front matter"),
             ("---\nlanguage: en\n---\n{passage}", "language is \"en\""),
-            (
-                "---\nlanguage: ko\nid: judge\n---\n{passage}",
-                "id is \"judge\"",
-            ),
+            ("---\nlanguage: ko\nid: judge\n---\n{passage}", "id is \"judge\""),
             ("---\nlanguage: ko\n---\nbody", "no {passage}"),
-            (
-                "---\nlanguage: ko\n---\n{passage} {pasage}",
-                "no variable {pasage}",
-            ),
+            ("---\nlanguage: ko\n---\n{passage} {pasage}", "no variable {pasage}"),
         ] {
             let failure = Prompt::choose(Language::Korean, Some(text)).unwrap_err();
             assert!(failure.message.contains(said), "{}", failure.message);
             assert!(failure.message.contains("draft.ko.md"));
         }
         assert!(
-            Prompt::choose(
-                Language::Korean,
-                Some("\u{feff}---\r\nid: draft\r\n---\r\n{passage}")
-            )
-            .is_ok()
+            Prompt::choose(Language::Korean, Some("\u{feff}---\r\nid: draft\r\n---\r\n{passage}"))
+                .is_ok()
         );
     }
 }

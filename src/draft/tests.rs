@@ -12,11 +12,7 @@ struct Recited {
 
 impl Recited {
     fn new(answer: &str) -> Self {
-        Self {
-            answer: Ok(answer.to_owned()),
-            cut: false,
-            asked: Vec::new(),
-        }
+        Self { answer: Ok(answer.to_owned()), cut: false, asked: Vec::new() }
     }
 }
 
@@ -46,10 +42,7 @@ impl Drafter for Recited {
 fn passage(text: &str) -> Passage {
     Passage {
         page: 1,
-        span: Span {
-            start: 5,
-            end: 5 + text.chars().count(),
-        },
+        span: Span { start: 5, end: 5 + text.chars().count() },
         context: vec!["제2장".to_owned()],
         text: text.to_owned(),
     }
@@ -67,15 +60,9 @@ fn drafts_and_reasons_add_up_to_what_was_proposed() {
             {"question":"하나 더 물을까요?","answer":"네.","quote":"변경은 감리자에게"}]"#,
     );
     let report = draft_passage(&mut model, &passage(TEXT), "기준.pdf", 2).unwrap();
-    let questions: Vec<&str> = report
-        .drafts
-        .iter()
-        .map(|d| d.messages[0].content.as_str())
-        .collect();
-    assert_eq!(
-        questions,
-        ["내진등급은 언제 결정하나요?", "변경은 누구에게 알리나요?"]
-    );
+    let questions: Vec<&str> =
+        report.drafts.iter().map(|d| d.messages[0].content.as_str()).collect();
+    assert_eq!(questions, ["내진등급은 언제 결정하나요?", "변경은 누구에게 알리나요?"]);
     for draft in &report.drafts {
         assert_eq!(draft.meta.state, Some(ReviewState::Draft));
         assert_eq!(draft.meta.author.as_deref(), Some("recited"));
@@ -91,10 +78,7 @@ fn drafts_and_reasons_add_up_to_what_was_proposed() {
     let (messages, limit) = &model.asked[0];
     let request = &messages.last().unwrap().content;
     assert!(request.contains(TEXT) && request.contains("제2장"));
-    assert!(
-        request.contains("문답 2개"),
-        "asked in the passage's language"
-    );
+    assert!(request.contains("문답 2개"), "asked in the passage's language");
     assert_eq!(*limit, 928);
 }
 
@@ -116,11 +100,7 @@ fn no_drafts_always_come_with_a_reason() {
     let mut model = Recited::new("[{\"question\": \"언제");
     model.cut = true;
     let report = draft_passage(&mut model, &passage(TEXT), "x", 1).unwrap();
-    assert!(
-        report.refused[0].contains("limit of 528 tokens"),
-        "{:?}",
-        report.refused
-    );
+    assert!(report.refused[0].contains("limit of 528 tokens"), "{:?}", report.refused);
 }
 
 #[test]
@@ -135,17 +115,8 @@ fn nothing_is_asked_where_nothing_can_come_of_it() {
 
 #[test]
 fn a_failing_model_fails_the_call() {
-    let mut model = Recited {
-        answer: Err(Failure::user("down")),
-        cut: false,
-        asked: Vec::new(),
-    };
-    assert_eq!(
-        draft_passage(&mut model, &passage(TEXT), "x", 1)
-            .unwrap_err()
-            .message,
-        "down"
-    );
+    let mut model = Recited { answer: Err(Failure::user("down")), cut: false, asked: Vec::new() };
+    assert_eq!(draft_passage(&mut model, &passage(TEXT), "x", 1).unwrap_err().message, "down");
 }
 
 #[test]

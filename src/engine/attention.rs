@@ -25,11 +25,7 @@ pub(super) struct Heads {
 
 impl Heads {
     pub(super) fn new(config: &DecoderConfig) -> Self {
-        Self {
-            heads: config.heads,
-            kv_heads: config.kv_heads,
-            dim: config.head_dim,
-        }
+        Self { heads: config.heads, kv_heads: config.kv_heads, dim: config.head_dim }
     }
 
     /// Query heads that share a key head.
@@ -80,12 +76,9 @@ pub(super) fn forward(
             first = last;
         }
     }
-    tasks
-        .into_par_iter()
-        .with_max_len(1)
-        .for_each(|(start, block, out, log_sums)| {
-            forward_block(heads, (rows, pitch), start, block, out, log_sums);
-        });
+    tasks.into_par_iter().with_max_len(1).for_each(|(start, block, out, log_sums)| {
+        forward_block(heads, (rows, pitch), start, block, out, log_sums);
+    });
 }
 
 fn forward_block(
@@ -172,12 +165,9 @@ pub(super) fn backward(
             tasks.push((segment.clone(), head, mine));
         }
     }
-    tasks
-        .into_par_iter()
-        .with_max_len(1)
-        .for_each(|(segment, head, mine)| {
-            backward_head(heads, kept, (dout, dout_pitch), segment, head, mine);
-        });
+    tasks.into_par_iter().with_max_len(1).for_each(|(segment, head, mine)| {
+        backward_head(heads, kept, (dout, dout_pitch), segment, head, mine);
+    });
 
     // Sum over the heads that share keys, turn back, and lay out by token.
     let width = (heads.heads + 2 * heads.kv_heads) * dim;
@@ -186,11 +176,8 @@ pub(super) fn backward(
     for segment in segments {
         tokens.extend(segment.clone().map(|token| (segment, token)));
     }
-    grads
-        .par_chunks_mut(width)
-        .zip(&tokens)
-        .with_min_len(16)
-        .for_each(|(grads, (segment, token))| {
+    grads.par_chunks_mut(width).zip(&tokens).with_min_len(16).for_each(
+        |(grads, (segment, token))| {
             let part = |head: usize, kind: usize| {
                 let task = (segment.start * heads.heads + head * segment.len()) * 3 * dim;
                 let row = (kind * segment.len() + token - segment.start) * dim;
@@ -213,7 +200,8 @@ pub(super) fn backward(
                     rotary.turn(grad, position, -1.0);
                 }
             }
-        });
+        },
+    );
 }
 
 fn backward_head(
@@ -263,9 +251,7 @@ fn backward_head(
             1.0,
             Threads::One,
         );
-        let rows = chances
-            .chunks_exact_mut(last)
-            .zip(dscores.chunks_exact_mut(last));
+        let rows = chances.chunks_exact_mut(last).zip(dscores.chunks_exact_mut(last));
         for (i, (chances, dscores)) in rows.enumerate() {
             let token = start + first + i;
             let row = token * heads.heads + head;

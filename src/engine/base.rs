@@ -120,12 +120,7 @@ impl Matrix {
 
     fn new(inputs: usize, parts: Vec<Quantized>, residency: Residency) -> Self {
         let outputs = parts.iter().map(|part| part.len / inputs).sum();
-        let mut matrix = Self {
-            inputs,
-            outputs,
-            parts,
-            cached: None,
-        };
+        let mut matrix = Self { inputs, outputs, parts, cached: None };
         if residency == Residency::Cached {
             let mut values = vec![0.0; inputs * outputs];
             values
@@ -158,13 +153,8 @@ impl Base {
         on: &mut OnProgress,
     ) -> Result<Option<Self>> {
         check(config)?;
-        let mut reader = Reader {
-            source,
-            on,
-            done: 0,
-            total: total_values(config) as u64 * 4,
-            stopped: false,
-        };
+        let mut reader =
+            Reader { source, on, done: 0, total: total_values(config) as u64 * 4, stopped: false };
         let loaded = read_model(config, &mut reader, residency);
         if reader.stopped {
             return Ok(None);
@@ -262,10 +252,8 @@ impl Reader<'_, '_> {
             .hint("The weights and the model's configuration do not belong together."));
         }
         if !values.par_iter().all(|x| x.is_finite()) {
-            return Err(
-                Failure::user(format!("{name} has values that are not finite"))
-                    .hint("The file is damaged; download it again."),
-            );
+            return Err(Failure::user(format!("{name} has values that are not finite"))
+                .hint("The file is damaged; download it again."));
         }
         self.done += len as u64 * 4;
         Ok(values)
@@ -305,12 +293,7 @@ fn read_model(
             group(Group::Ffn)?,
             group(Group::Down)?,
         ];
-        layers.push(Layer {
-            attention_norm,
-            ffn_norm,
-            bias,
-            groups,
-        });
+        layers.push(Layer { attention_norm, ffn_norm, bias, groups });
     }
     let final_norm = reader.read(TensorName::FinalNorm, hidden)?;
     let head = if config.tied_head {
@@ -319,20 +302,8 @@ fn read_model(
         Some(reader.read(TensorName::Head, config.vocab_size * hidden)?)
     };
     // The last word on progress: all is read. A stop asked for here comes too late to matter.
-    let _ = (reader.on)(Progress::new(
-        "load",
-        reader.done,
-        Some(reader.total),
-        "bytes",
-    ));
-    Ok(Base {
-        config: config.clone(),
-        residency,
-        embedding,
-        head,
-        final_norm,
-        layers,
-    })
+    let _ = (reader.on)(Progress::new("load", reader.done, Some(reader.total), "bytes"));
+    Ok(Base { config: config.clone(), residency, embedding, head, final_norm, layers })
 }
 
 fn tensor_name(target: Target, layer: usize) -> TensorName {
@@ -353,11 +324,7 @@ fn total_values(config: &DecoderConfig) -> usize {
         .map(|target| target.shape(config))
         .map(|(inputs, outputs)| inputs * outputs)
         .sum();
-    let biases = if config.qkv_bias {
-        config.query_size() + 2 * config.kv_size()
-    } else {
-        0
-    };
+    let biases = if config.qkv_bias { config.query_size() + 2 * config.kv_size() } else { 0 };
     let heads = if config.tied_head { 1 } else { 2 };
     config.layers * (matrices + biases + 2 * config.hidden_size)
         + heads * config.vocab_size * config.hidden_size
@@ -436,11 +403,7 @@ mod tests {
         let mut calls = 0;
         let stopped = Base::load(&config, &mut source, Residency::Packed, &mut |_| {
             calls += 1;
-            if calls == 4 {
-                ControlFlow::Break(())
-            } else {
-                ControlFlow::Continue(())
-            }
+            if calls == 4 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         });
         assert!(stopped.unwrap().is_none());
         assert_eq!(calls, 4);

@@ -117,24 +117,13 @@ pub(super) fn forward_front(
     kept: &mut Kept,
     scratch: &mut Scratch,
 ) {
-    let Context {
-        base,
-        adapter,
-        packed,
-        rotary,
-    } = context;
+    let Context { base, adapter, packed, rotary } = context;
     let (config, parameters) = (base.config(), base.layer(layer));
     let (tokens, hidden) = (packed.tokens(), config.hidden_size);
     let normed = fit(&mut scratch.normed, tokens * hidden);
     kept.attention_inverse.resize(tokens, 0.0);
     let inverse = &mut kept.attention_inverse;
-    norm::forward(
-        x,
-        &parameters.attention_norm,
-        config.norm_eps,
-        normed,
-        inverse,
-    );
+    norm::forward(x, &parameters.attention_norm, config.norm_eps, normed, inverse);
 
     let operand = weights.get(base, adapter, layer, Group::Attention);
     let pitch = operand.outputs + operand.columns;
@@ -187,12 +176,7 @@ pub(super) fn forward_back(
     out: &mut [f32],
     down_u: &mut Vec<f32>,
 ) {
-    let Context {
-        base,
-        adapter,
-        packed,
-        ..
-    } = context;
+    let Context { base, adapter, packed, .. } = context;
     let config = base.config();
     let tokens = packed.tokens();
     let pitch = 2 * config.ffn_size + effective::columns(adapter, Group::Ffn);
@@ -208,10 +192,7 @@ pub(super) fn forward_back(
 
 /// Takes `dx`, the gradient at the block's output, to the gradient at its input, and adds the
 /// adapter's gradients of this layer to `grads`. Uses up `kept`.
-#[expect(
-    clippy::too_many_arguments,
-    reason = "each is a distinct part of the state of a pass"
-)]
+#[expect(clippy::too_many_arguments, reason = "each is a distinct part of the state of a pass")]
 pub(super) fn backward(
     context: Context<'_>,
     weights: &mut Weights,
@@ -222,12 +203,7 @@ pub(super) fn backward(
     grads: &mut [f32],
     scratch: &mut Scratch,
 ) {
-    let Context {
-        base,
-        adapter,
-        packed,
-        rotary,
-    } = context;
+    let Context { base, adapter, packed, rotary } = context;
     let (config, parameters) = (base.config(), base.layer(layer));
     let (tokens, hidden) = (packed.tokens(), config.hidden_size);
     let normed = fit(&mut scratch.normed, tokens * hidden);

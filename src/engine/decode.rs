@@ -23,10 +23,7 @@ impl Cache {
     /// An empty cache with room for `capacity` tokens.
     pub(super) fn new(layers: usize, kv_size: usize, capacity: usize) -> Self {
         let room = || Vec::with_capacity(capacity * kv_size);
-        Self {
-            layers: (0..layers).map(|_| (room(), room())).collect(),
-            length: 0,
-        }
+        Self { layers: (0..layers).map(|_| (room(), room())).collect(), length: 0 }
     }
 
     /// Appends keys and values out of rows `[q | k | v | ..]` of one layer, `pitch` apart.

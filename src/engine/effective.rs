@@ -65,11 +65,7 @@ pub(super) fn parts(adapter: &Adapter, group: Group) -> Vec<Part> {
     for target in group.targets() {
         if let Some(slot) = adapter.slot(*target) {
             let column = parts.len() * adapter.config().rank;
-            parts.push(Part {
-                slot,
-                output,
-                column,
-            });
+            parts.push(Part { slot, output, column });
         }
         output += target.shape(adapter.decoder()).1;
     }
@@ -79,10 +75,7 @@ pub(super) fn parts(adapter: &Adapter, group: Group) -> Vec<Part> {
 /// Adapter columns of a group.
 pub(super) fn columns(adapter: Option<&Adapter>, group: Group) -> usize {
     adapter.map_or(0, |adapter| {
-        let adapted = group
-            .targets()
-            .iter()
-            .filter(|t| adapter.slot(**t).is_some());
+        let adapted = group.targets().iter().filter(|t| adapter.slot(**t).is_some());
         adapted.count() * adapter.config().rank
     })
 }
@@ -144,13 +137,7 @@ impl Weights {
         if columns == 0
             && let Some(cached) = matrix.cached()
         {
-            return Operand {
-                data: cached,
-                pitch: inputs,
-                inputs,
-                outputs,
-                columns,
-            };
+            return Operand { data: cached, pitch: inputs, inputs, outputs, columns };
         }
         let index = layer.min(self.own) * Group::ALL.len() + group as usize;
         let buffer = &mut self.buffers[index];
@@ -160,13 +147,7 @@ impl Weights {
             buffer.layer = Some(layer);
             fill(&mut buffer.data, base, adapter, layer, group);
         }
-        Operand {
-            data: &buffer.data,
-            pitch,
-            inputs,
-            outputs,
-            columns,
-        }
+        Operand { data: &buffer.data, pitch, inputs, outputs, columns }
     }
 }
 
@@ -176,42 +157,40 @@ fn fill(data: &mut [f32], base: &Base, adapter: Option<&Adapter>, layer: usize, 
     let pitch = inputs + columns(adapter, group);
     let parts = adapter.map_or_else(Vec::new, |adapter| parts(adapter, group));
     let (rows, below) = data.split_at_mut(outputs * pitch);
-    rows.par_chunks_mut(PANEL * pitch)
-        .enumerate()
-        .for_each(|(panel, rows)| {
-            let first = panel * PANEL;
-            matrix.rows(first, rows, pitch);
-            let count = rows.len() / pitch;
-            for row in rows.chunks_exact_mut(pitch) {
-                row[inputs..].fill(0.0);
+    rows.par_chunks_mut(PANEL * pitch).enumerate().for_each(|(panel, rows)| {
+        let first = panel * PANEL;
+        matrix.rows(first, rows, pitch);
+        let count = rows.len() / pitch;
+        for row in rows.chunks_exact_mut(pitch) {
+            row[inputs..].fill(0.0);
+        }
+        let Some(adapter) = adapter else { return };
+        let (rank, scale) = (adapter.config().rank, adapter.config().scale());
+        for part in &parts {
+            let start = part.output.max(first);
+            let end = (part.output + part.slot.outputs).min(first + count);
+            if start >= end {
+                continue;
             }
-            let Some(adapter) = adapter else { return };
-            let (rank, scale) = (adapter.config().rank, adapter.config().scale());
-            for part in &parts {
-                let start = part.output.max(first);
-                let end = (part.output + part.slot.outputs).min(first + count);
-                if start >= end {
-                    continue;
+            let (a, b) = adapter.pair(layer, part.slot);
+            let b = &b[(start - part.output) * rank..(end - part.output) * rank];
+            let rows = &mut rows[(start - first) * pitch..(end - first) * pitch];
+            for (row, b) in rows.chunks_exact_mut(pitch).zip(b.chunks_exact(rank)) {
+                let column = inputs + part.column;
+                for (value, b) in row[column..column + rank].iter_mut().zip(b) {
+                    *value = scale * b;
                 }
-                let (a, b) = adapter.pair(layer, part.slot);
-                let b = &b[(start - part.output) * rank..(end - part.output) * rank];
-                let rows = &mut rows[(start - first) * pitch..(end - first) * pitch];
-                for (row, b) in rows.chunks_exact_mut(pitch).zip(b.chunks_exact(rank)) {
-                    let column = inputs + part.column;
-                    for (value, b) in row[column..column + rank].iter_mut().zip(b) {
-                        *value = scale * b;
-                    }
-                }
-                product::multiply(
-                    ViewMut::new(rows, end - start, inputs, pitch),
-                    true,
-                    View::new(b, end - start, rank, rank),
-                    View::new(a, rank, inputs, inputs),
-                    scale,
-                    Threads::One,
-                );
             }
-        });
+            product::multiply(
+                ViewMut::new(rows, end - start, inputs, pitch),
+                true,
+                View::new(b, end - start, rank, rank),
+                View::new(a, rank, inputs, inputs),
+                scale,
+                Threads::One,
+            );
+        }
+    });
     if let Some(adapter) = adapter {
         for part in &parts {
             let (a, _) = adapter.pair(layer, part.slot);

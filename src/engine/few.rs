@@ -75,26 +75,12 @@ impl Few {
                     self.adapted.resize(at + rows * LANES, 0.0);
                     multiply(tokens, a, inputs, &mut self.adapted[at..], LANES);
                 }
-                update = Some(Update {
-                    adapter,
-                    layer,
-                    parts,
-                    u: &self.adapted,
-                });
+                update = Some(Update { adapter, layer, parts, u: &self.adapted });
             }
         }
-        let source = matrix
-            .cached()
-            .map_or(Source::Matrix(matrix), Source::Values);
+        let source = matrix.cached().map_or(Source::Matrix(matrix), Source::Values);
         let transposed = &mut self.outputs;
-        rows_times(
-            &self.tokens,
-            inputs,
-            source,
-            outputs,
-            update.as_ref(),
-            transposed,
-        );
+        rows_times(&self.tokens, inputs, source, outputs, update.as_ref(), transposed);
         untranspose(transposed, count, outputs, out);
     }
 
@@ -104,21 +90,13 @@ impl Few {
         let outputs = weights.len() / inputs;
         self.transpose(x, count, inputs);
         let source = Source::Values(weights);
-        rows_times(
-            &self.tokens,
-            inputs,
-            source,
-            outputs,
-            None,
-            &mut self.outputs,
-        );
+        rows_times(&self.tokens, inputs, source, outputs, None, &mut self.outputs);
         untranspose(&self.outputs, count, outputs, out);
     }
 
     fn transpose(&mut self, x: &[f32], count: usize, inputs: usize) {
         self.tokens.clear();
-        self.tokens
-            .resize(count.div_ceil(LANES) * LANES * inputs, 0.0);
+        self.tokens.resize(count.div_ceil(LANES) * LANES * inputs, 0.0);
         for (token, x) in x.chunks_exact(inputs).enumerate() {
             let start = token / LANES * LANES * inputs + token % LANES;
             for (value, x) in self.tokens[start..].iter_mut().step_by(LANES).zip(x) {
@@ -130,13 +108,11 @@ impl Few {
 
 fn untranspose(transposed: &[f32], count: usize, outputs: usize, out: &mut [f32]) {
     let width = count.div_ceil(LANES) * LANES;
-    out.par_chunks_mut(outputs)
-        .enumerate()
-        .for_each(|(token, out)| {
-            for (value, lanes) in out.iter_mut().zip(transposed.chunks_exact(width)) {
-                *value = lanes[token];
-            }
-        });
+    out.par_chunks_mut(outputs).enumerate().for_each(|(token, out)| {
+        for (value, lanes) in out.iter_mut().zip(transposed.chunks_exact(width)) {
+            *value = lanes[token];
+        }
+    });
 }
 
 fn rows_times(

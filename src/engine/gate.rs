@@ -10,15 +10,14 @@ const ROWS: usize = 8;
 
 /// `h = silu(e) g` for rows `[e | g | ..]` that lie `pitch` apart; `h` has `width` columns.
 pub(super) fn forward((rows, pitch): (&[f32], usize), hidden: &mut [f32], width: usize) {
-    hidden
-        .par_chunks_mut(ROWS * width)
-        .zip(rows.par_chunks(ROWS * pitch))
-        .for_each(|(hidden, rows)| {
+    hidden.par_chunks_mut(ROWS * width).zip(rows.par_chunks(ROWS * pitch)).for_each(
+        |(hidden, rows)| {
             for (hidden, row) in hidden.chunks_exact_mut(width).zip(rows.chunks_exact(pitch)) {
                 let (e, g) = row[..2 * width].split_at(width);
                 apply(hidden, e, g);
             }
-        });
+        },
+    );
 }
 
 /// In place: rows `[e | g | ..]` become `[de | dg | ..]`, and rows `[dh | ..]` become `[h | ..]`.
@@ -27,16 +26,15 @@ pub(super) fn backward(
     (hidden, hidden_pitch): (&mut [f32], usize),
     width: usize,
 ) {
-    hidden
-        .par_chunks_mut(ROWS * hidden_pitch)
-        .zip(rows.par_chunks_mut(ROWS * pitch))
-        .for_each(|(hidden, rows)| {
+    hidden.par_chunks_mut(ROWS * hidden_pitch).zip(rows.par_chunks_mut(ROWS * pitch)).for_each(
+        |(hidden, rows)| {
             let rows = rows.chunks_exact_mut(pitch);
             for (hidden, row) in hidden.chunks_exact_mut(hidden_pitch).zip(rows) {
                 let (e, g) = row[..2 * width].split_at_mut(width);
                 apply_backward(&mut hidden[..width], e, g);
             }
-        });
+        },
+    );
 }
 
 vectorized! {

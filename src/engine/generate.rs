@@ -33,14 +33,7 @@ pub struct GenerateConfig {
 
 impl Default for GenerateConfig {
     fn default() -> Self {
-        Self {
-            max_new: 256,
-            stop: Vec::new(),
-            temperature: 0.0,
-            top_p: 1.0,
-            seed: 0,
-            batch: 16,
-        }
+        Self { max_new: 256, stop: Vec::new(), temperature: 0.0, top_p: 1.0, seed: 0, batch: 16 }
     }
 }
 
@@ -106,8 +99,7 @@ fn check(base: &Base, adapter: Option<&Adapter>, prompts: &[Vec<u32>]) -> Result
             .hint("Shorten the prompt."));
         }
         for id in prompt {
-            base.check_id(*id)
-                .map_err(|failure| failure.context(format!("prompt {number}")))?;
+            base.check_id(*id).map_err(|failure| failure.context(format!("prompt {number}")))?;
         }
     }
     Ok(())
@@ -155,29 +147,21 @@ impl Run<'_> {
             let room = (prompt.len() + self.config.max_new).min(config.context_length);
             caches.push(Cache::new(config.layers, config.kv_size(), room));
         }
-        let x = self
-            .forward
-            .run(base, self.adapter, &packed, |layer, rows, pitch| {
-                for (segment, cache) in packed.segments.iter().zip(&mut caches) {
-                    let rows = &rows[segment.start * pitch..segment.end * pitch];
-                    cache.append(base, layer, rows, pitch);
-                }
-            });
-        let last: Vec<usize> = packed
-            .segments
-            .iter()
-            .map(|segment| segment.end - 1)
-            .collect();
+        let x = self.forward.run(base, self.adapter, &packed, |layer, rows, pitch| {
+            for (segment, cache) in packed.segments.iter().zip(&mut caches) {
+                let rows = &rows[segment.start * pitch..segment.end * pitch];
+                cache.append(base, layer, rows, pitch);
+            }
+        });
+        let last: Vec<usize> = packed.segments.iter().map(|segment| segment.end - 1).collect();
         let admitted = caches.len();
         let mut logits = Vec::new();
         // In chunks, for the logits of many prompts at once would be large.
         for rows in last.chunks(16) {
             logits.extend_from_slice(loss::logits(base, x, rows, &mut self.head));
         }
-        for (i, (cache, logits)) in caches
-            .into_iter()
-            .zip(logits.chunks_exact_mut(config.vocab_size))
-            .enumerate()
+        for (i, (cache, logits)) in
+            caches.into_iter().zip(logits.chunks_exact_mut(config.vocab_size)).enumerate()
         {
             let prompt = first + i;
             let context_left = config.context_length - packed.segments[i].len();
@@ -206,9 +190,7 @@ impl Run<'_> {
     fn decode(&mut self) -> ControlFlow<()> {
         let ids: Vec<u32> = self.active.iter().map(|sequence| sequence.last).collect();
         let mut caches: Vec<&mut Cache> = self.active.iter_mut().map(|s| &mut s.cache).collect();
-        let logits = self
-            .decoder
-            .step(self.base, self.adapter, &ids, &mut caches);
+        let logits = self.decoder.step(self.base, self.adapter, &ids, &mut caches);
         let mut logits = logits.to_vec();
         let vocab = self.base.config().vocab_size;
         let mut at = 0;

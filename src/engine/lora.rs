@@ -28,15 +28,8 @@ pub enum Target {
 
 impl Target {
     /// All projections, in the order in which a block uses them.
-    pub const ALL: [Self; 7] = [
-        Self::Query,
-        Self::Key,
-        Self::Value,
-        Self::Output,
-        Self::Gate,
-        Self::Up,
-        Self::Down,
-    ];
+    pub const ALL: [Self; 7] =
+        [Self::Query, Self::Key, Self::Value, Self::Output, Self::Gate, Self::Up, Self::Down];
 
     /// The name PEFT gives it in `target_modules`.
     pub fn peft_name(self) -> &'static str {
@@ -56,14 +49,11 @@ impl Target {
     /// # Errors
     /// If no projection has that name; lists those that exist.
     pub fn from_peft_name(name: &str) -> Result<Self> {
-        Self::ALL
-            .into_iter()
-            .find(|target| target.peft_name() == name)
-            .ok_or_else(|| {
-                let known = Self::ALL.map(Self::peft_name).join(", ");
-                Failure::user(format!("\"{name}\" is no projection that can be adapted"))
-                    .hint(format!("The projections are {known}."))
-            })
+        Self::ALL.into_iter().find(|target| target.peft_name() == name).ok_or_else(|| {
+            let known = Self::ALL.map(Self::peft_name).join(", ");
+            Failure::user(format!("\"{name}\" is no projection that can be adapted"))
+                .hint(format!("The projections are {known}."))
+        })
     }
 
     /// The module that holds it in a Hugging Face model: `self_attn` or `mlp`.
@@ -157,18 +147,9 @@ impl Adapter {
         ];
         for group in groups {
             let first = slots.len();
-            for target in group
-                .iter()
-                .filter(|target| config.targets.contains(target))
-            {
+            for target in group.iter().filter(|target| config.targets.contains(target)) {
                 let (inputs, outputs) = target.shape(decoder);
-                slots.push(Slot {
-                    target: *target,
-                    inputs,
-                    outputs,
-                    a: at,
-                    b: 0,
-                });
+                slots.push(Slot { target: *target, inputs, outputs, a: at, b: 0 });
                 at += config.rank * inputs;
             }
             for slot in &mut slots[first..] {
@@ -257,9 +238,7 @@ impl Adapter {
         if fits {
             Ok(())
         } else {
-            Err(Failure::user(
-                "the adapter was made for a model of another shape",
-            ))
+            Err(Failure::user("the adapter was made for a model of another shape"))
         }
     }
 
@@ -280,10 +259,7 @@ impl Adapter {
 
     /// Where a projection's values lie in a layer; none when it is not adapted.
     pub(super) fn slot(&self, target: Target) -> Option<Slot> {
-        self.slots
-            .iter()
-            .copied()
-            .find(|slot| slot.target == target)
+        self.slots.iter().copied().find(|slot| slot.target == target)
     }
 
     /// A and B of one slot.
@@ -307,12 +283,7 @@ mod tests {
     use crate::engine::toy;
 
     fn config(targets: &[Target]) -> LoraConfig {
-        LoraConfig {
-            rank: 4,
-            alpha: 8.0,
-            targets: targets.to_vec(),
-            seed: 3,
-        }
+        LoraConfig { rank: 4, alpha: 8.0, targets: targets.to_vec(), seed: 3 }
     }
 
     #[test]

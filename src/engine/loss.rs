@@ -49,13 +49,7 @@ pub(super) fn logits<'a>(
     }
     let normed = fit(&mut scratch.normed, count * hidden);
     let inverse = fit(&mut scratch.inverse, count);
-    norm::forward(
-        gathered,
-        base.final_norm(),
-        config.norm_eps,
-        normed,
-        inverse,
-    );
+    norm::forward(gathered, base.final_norm(), config.norm_eps, normed, inverse);
     let logits = fit(&mut scratch.logits, count * vocab);
     product::multiply(
         ViewMut::new(logits, count, vocab, vocab),
@@ -85,10 +79,7 @@ pub(super) fn cross_entropy(
     if let Some((dx, _)) = &mut back {
         dx.fill(0.0);
     }
-    let labels = packed
-        .label_rows
-        .chunks(chunk)
-        .zip(packed.label_ids.chunks(chunk));
+    let labels = packed.label_rows.chunks(chunk).zip(packed.label_ids.chunks(chunk));
     for ((rows, ids), nats) in labels.zip(nats.chunks_mut(chunk)) {
         let count = rows.len();
         let weight = back.as_ref().map(|(_, weight)| *weight);

@@ -78,11 +78,8 @@ pub fn quantize(values: &[f32]) -> Quantized {
         .map(|block| block.iter().fold(0.0f32, |most, x| most.max(x.abs())))
         .collect();
     let mut codes = vec![0u8; values.len().div_ceil(2)];
-    codes
-        .par_chunks_mut(BLOCK / 2)
-        .zip(values.par_chunks(BLOCK))
-        .zip(&magnitudes)
-        .for_each(|((codes, block), magnitude)| {
+    codes.par_chunks_mut(BLOCK / 2).zip(values.par_chunks(BLOCK)).zip(&magnitudes).for_each(
+        |((codes, block), magnitude)| {
             // The reciprocal is multiplied, not divided by: the last bit decides ties.
             let inverse = 1.0 / magnitude.max(1e-38);
             for (byte, pair) in codes.iter_mut().zip(block.chunks(2)) {
@@ -90,27 +87,20 @@ pub fn quantize(values: &[f32]) -> Quantized {
                 let low = pair.get(1).map_or(0, |x| nearest_code(x * inverse));
                 *byte = (high << 4) | low;
             }
-        });
+        },
+    );
     // The mean in f64 in sequence: one order on every machine.
     let sum: f64 = magnitudes.iter().map(|x| f64::from(*x)).sum();
     let offset = (sum / magnitudes.len().max(1) as f64) as f32;
     let mut nested = Vec::with_capacity(magnitudes.len().div_ceil(NESTED_BLOCK));
     let mut indices = Vec::with_capacity(magnitudes.len());
     for block in magnitudes.chunks(NESTED_BLOCK) {
-        let most = block
-            .iter()
-            .fold(0.0f32, |most, x| most.max((x - offset).abs()));
+        let most = block.iter().fold(0.0f32, |most, x| most.max((x - offset).abs()));
         let inverse = 1.0 / most.max(1e-38);
         indices.extend(block.iter().map(|x| nearest_in_map((x - offset) * inverse)));
         nested.push(most);
     }
-    Quantized {
-        len: values.len(),
-        codes,
-        magnitudes: indices,
-        nested,
-        offset,
-    }
+    Quantized { len: values.len(), codes, magnitudes: indices, nested, offset }
 }
 
 impl Quantized {
@@ -144,11 +134,7 @@ impl Quantized {
                 Err(_) => {
                     for (i, value) in block.iter_mut().enumerate() {
                         let byte = self.codes[(position + i) / 2];
-                        let shift = if (position + i).is_multiple_of(2) {
-                            4
-                        } else {
-                            0
-                        };
+                        let shift = if (position + i).is_multiple_of(2) { 4 } else { 0 };
                         *value = table[usize::from(byte >> shift & 15)];
                     }
                 }
@@ -215,10 +201,7 @@ fn decode_block_wide(codes: &[u8], table: &[f32; 16], out: &mut [f32; BLOCK]) {
 /// Index of the map entry nearest to `x`; the lower one on an exact midpoint.
 fn nearest_in_map(x: f32) -> u8 {
     static LIMITS: LazyLock<Vec<f32>> = LazyLock::new(|| {
-        DYNAMIC_MAP
-            .windows(2)
-            .map(|pair| f32::midpoint(pair[0], pair[1]))
-            .collect()
+        DYNAMIC_MAP.windows(2).map(|pair| f32::midpoint(pair[0], pair[1])).collect()
     });
     LIMITS.partition_point(|limit| x > *limit) as u8
 }

@@ -25,13 +25,7 @@ pub struct OptimizerConfig {
 
 impl Default for OptimizerConfig {
     fn default() -> Self {
-        Self {
-            beta1: 0.9,
-            beta2: 0.999,
-            epsilon: 1e-8,
-            weight_decay: 0.0,
-            clip_norm: 1.0,
-        }
+        Self { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: 0.0, clip_norm: 1.0 }
     }
 }
 
@@ -49,11 +43,7 @@ pub struct OptimizerState {
 impl OptimizerState {
     /// The state before the first step.
     pub fn new(parameters: usize) -> Self {
-        Self {
-            step: 0,
-            first: vec![0.0; parameters],
-            second: vec![0.0; parameters],
-        }
+        Self { step: 0, first: vec![0.0; parameters], second: vec![0.0; parameters] }
     }
 
     /// Fails unless it is of the right length and finite.
@@ -66,9 +56,7 @@ impl OptimizerState {
             )));
         }
         if !self.first.iter().chain(&self.second).all(|x| x.is_finite()) {
-            return Err(Failure::user(
-                "the optimizer state has values that are not finite",
-            ));
+            return Err(Failure::user("the optimizer state has values that are not finite"));
         }
         Ok(())
     }
@@ -96,14 +84,7 @@ impl OptimizerState {
             .zip(self.first.par_chunks_mut(CHUNK))
             .zip(self.second.par_chunks_mut(CHUNK))
             .for_each(|(((values, grads), first), second)| {
-                apply(
-                    values,
-                    grads,
-                    first,
-                    second,
-                    config,
-                    [factor, size, root, keep],
-                );
+                apply(values, grads, first, second, config, [factor, size, root, keep]);
             });
     }
 }
@@ -120,11 +101,7 @@ pub(super) fn norm(grads: &[f32]) -> f64 {
 /// The factor that brings gradients of norm `norm` down to `clip_norm` (as PyTorch's
 /// `clip_grad_norm_`: never above 1, with 1e-6 added to the norm).
 pub(super) fn clip_factor(norm: f64, clip_norm: f32) -> f32 {
-    if clip_norm > 0.0 {
-        (f64::from(clip_norm) / (norm + 1e-6)).min(1.0) as f32
-    } else {
-        1.0
-    }
+    if clip_norm > 0.0 { (f64::from(clip_norm) / (norm + 1e-6)).min(1.0) as f32 } else { 1.0 }
 }
 
 vectorized! {
@@ -180,14 +157,8 @@ mod tests {
             let root = (second / (1.0f64 - 0.9801)).sqrt();
             *value = *value * 0.98 - 0.1 * (first / 0.19) / (root + 1e-3);
         }
-        assert!(
-            (f64::from(values[0]) - want[0]).abs() < 1e-6,
-            "{values:?} {want:?}"
-        );
-        assert!(
-            (f64::from(values[1]) - want[1]).abs() < 1e-6,
-            "{values:?} {want:?}"
-        );
+        assert!((f64::from(values[0]) - want[0]).abs() < 1e-6, "{values:?} {want:?}");
+        assert!((f64::from(values[1]) - want[1]).abs() < 1e-6, "{values:?} {want:?}");
         assert_eq!(state.step, 2);
     }
 

@@ -28,11 +28,7 @@ impl<'a> Oracle<'a> {
             let (a, b) = (Var::from_tensor(&a).unwrap(), Var::from_tensor(&b).unwrap());
             (layer, target, a, b)
         });
-        Self {
-            base,
-            scale: f64::from(adapter.config().scale()),
-            pairs: pairs.collect(),
-        }
+        Self { base, scale: f64::from(adapter.config().scale()), pairs: pairs.collect() }
     }
 
     /// Mean loss over all label tokens of all rows, each row by itself, whole.
@@ -58,10 +54,7 @@ impl<'a> Oracle<'a> {
             let grad = grads.get(var).unwrap();
             grad.flatten_all().unwrap().to_vec1().unwrap()
         };
-        self.pairs
-            .iter()
-            .map(|(_, _, a, b)| (values(&grads, a), values(&grads, b)))
-            .collect()
+        self.pairs.iter().map(|(_, _, a, b)| (values(&grads, a), values(&grads, b))).collect()
     }
 
     /// Logits `[tokens, vocab]`.
@@ -93,34 +86,19 @@ impl<'a> Oracle<'a> {
     fn project(&self, layer: usize, target: Target, x: &Tensor) -> Tensor {
         let config = self.base.config();
         let (inputs, outputs) = target.shape(config);
-        let group = Group::ALL
-            .into_iter()
-            .find(|group| group.targets().contains(&target));
+        let group = Group::ALL.into_iter().find(|group| group.targets().contains(&target));
         let group = group.unwrap();
         let before = group.targets().iter().take_while(|other| **other != target);
         let first: usize = before.map(|other| other.shape(config).1).sum();
         let mut weights = vec![0.0; inputs * outputs];
-        self.base
-            .matrix(layer, group)
-            .rows(first, &mut weights, inputs);
-        let mut y = x
-            .matmul(&tensor(&weights, &[outputs, inputs]).t().unwrap())
-            .unwrap();
+        self.base.matrix(layer, group).rows(first, &mut weights, inputs);
+        let mut y = x.matmul(&tensor(&weights, &[outputs, inputs]).t().unwrap()).unwrap();
         if let (Group::Attention, Some(bias)) = (group, &self.base.layer(layer).bias) {
-            y = y
-                .broadcast_add(&tensor(&bias[first..first + outputs], &[outputs]))
-                .unwrap();
+            y = y.broadcast_add(&tensor(&bias[first..first + outputs], &[outputs])).unwrap();
         }
-        let pair = self
-            .pairs
-            .iter()
-            .find(|pair| (pair.0, pair.1) == (layer, target));
+        let pair = self.pairs.iter().find(|pair| (pair.0, pair.1) == (layer, target));
         if let Some((_, _, a, b)) = pair {
-            let update = x
-                .matmul(&a.t().unwrap())
-                .unwrap()
-                .matmul(&b.t().unwrap())
-                .unwrap();
+            let update = x.matmul(&a.t().unwrap()).unwrap().matmul(&b.t().unwrap()).unwrap();
             y = (y + (update * self.scale).unwrap()).unwrap();
         }
         y
@@ -130,10 +108,7 @@ impl<'a> Oracle<'a> {
         let config = self.base.config();
         let (tokens, dim) = (x.dim(0).unwrap(), config.head_dim);
         let heads = |target: Target, count: usize| {
-            let y = self
-                .project(layer, target, x)
-                .reshape((1, tokens, count, dim))
-                .unwrap();
+            let y = self.project(layer, target, x).reshape((1, tokens, count, dim)).unwrap();
             y.transpose(1, 2).unwrap().contiguous().unwrap()
         };
         let (cosines, sines) = self.angles(tokens);
@@ -143,31 +118,16 @@ impl<'a> Oracle<'a> {
         let share = config.heads / config.kv_heads;
         let spread = |y: Tensor| {
             let y = y.unsqueeze(2).unwrap();
-            let y = y
-                .broadcast_as((1, config.kv_heads, share, tokens, dim))
-                .unwrap();
-            y.contiguous()
-                .unwrap()
-                .reshape((1, config.heads, tokens, dim))
-                .unwrap()
+            let y = y.broadcast_as((1, config.kv_heads, share, tokens, dim)).unwrap();
+            y.contiguous().unwrap().reshape((1, config.heads, tokens, dim)).unwrap()
         };
         let (key, value) = (spread(key), spread(value));
-        let scores = query
-            .matmul(&key.transpose(2, 3).unwrap().contiguous().unwrap())
-            .unwrap();
+        let scores = query.matmul(&key.transpose(2, 3).unwrap().contiguous().unwrap()).unwrap();
         let scores = (scores / (dim as f64).sqrt()).unwrap();
         let mask: Vec<f32> = (0..tokens * tokens)
-            .map(|i| {
-                if i % tokens > i / tokens {
-                    f32::NEG_INFINITY
-                } else {
-                    0.0
-                }
-            })
+            .map(|i| if i % tokens > i / tokens { f32::NEG_INFINITY } else { 0.0 })
             .collect();
-        let scores = scores
-            .broadcast_add(&tensor(&mask, &[tokens, tokens]))
-            .unwrap();
+        let scores = scores.broadcast_add(&tensor(&mask, &[tokens, tokens])).unwrap();
         let mixed = softmax(&scores, D::Minus1).unwrap().matmul(&value).unwrap();
         let mixed = mixed.transpose(1, 2).unwrap().contiguous().unwrap();
         let mixed = mixed.reshape((tokens, config.query_size())).unwrap();
@@ -180,10 +140,7 @@ impl<'a> Oracle<'a> {
         let half = config.head_dim / 2;
         let angle = |i: usize| {
             let (position, pair) = (i / half, i % half);
-            let factor = config
-                .rope_factors
-                .as_ref()
-                .map_or(1.0, |all| f64::from(all[pair]));
+            let factor = config.rope_factors.as_ref().map_or(1.0, |all| f64::from(all[pair]));
             let exponent = -2.0 * pair as f64 / config.head_dim as f64;
             position as f64 * f64::from(config.rope_base).powf(exponent) / factor
         };

@@ -77,9 +77,7 @@ impl Packed {
 /// without labels are left out. The plan depends on the rows and the limit only.
 pub(super) fn pack(rows: &[Row], limit: usize) -> Vec<Packed> {
     // Best fit, longest first: few batches, each nearly full.
-    let mut order: Vec<usize> = (0..rows.len())
-        .filter(|i| rows[*i].label_count() > 0)
-        .collect();
+    let mut order: Vec<usize> = (0..rows.len()).filter(|i| rows[*i].label_count() > 0).collect();
     order.sort_by_key(|i| std::cmp::Reverse(rows[*i].needed()));
     let mut batches: Vec<(usize, Vec<usize>)> = Vec::new();
     for i in order {
@@ -119,8 +117,7 @@ pub(super) fn check(base: &Base, rows: &[Row]) -> Result<()> {
             )));
         }
         for id in &row.ids {
-            base.check_id(*id)
-                .map_err(|failure| failure.context(format!("row {}", i + 1)))?;
+            base.check_id(*id).map_err(|failure| failure.context(format!("row {}", i + 1)))?;
         }
     }
     Ok(())
@@ -131,19 +128,12 @@ mod tests {
     use super::*;
 
     fn row(ids: &[u32], labels: &[usize]) -> Row {
-        Row {
-            ids: ids.to_vec(),
-            labels: (0..ids.len()).map(|i| labels.contains(&i)).collect(),
-        }
+        Row { ids: ids.to_vec(), labels: (0..ids.len()).map(|i| labels.contains(&i)).collect() }
     }
 
     #[test]
     fn segments_positions_and_labels_line_up() {
-        let rows = [
-            row(&[1, 2, 3], &[1, 2]),
-            row(&[4, 5], &[]),
-            row(&[6, 7, 8, 9, 10], &[0, 3]),
-        ];
+        let rows = [row(&[1, 2, 3], &[1, 2]), row(&[4, 5], &[]), row(&[6, 7, 8, 9, 10], &[0, 3])];
         let packed = pack(&rows, 100);
         assert_eq!(packed.len(), 1);
         let packed = &packed[0];
@@ -158,10 +148,8 @@ mod tests {
 
     #[test]
     fn batches_keep_the_limit_but_for_long_rows() {
-        let rows: Vec<Row> = [9, 3, 30, 5, 4]
-            .iter()
-            .map(|length| row(&vec![1; length + 1], &[*length]))
-            .collect();
+        let rows: Vec<Row> =
+            [9, 3, 30, 5, 4].iter().map(|length| row(&vec![1; length + 1], &[*length])).collect();
         let tokens: Vec<usize> = pack(&rows, 12).iter().map(Packed::tokens).collect();
         assert_eq!(tokens, [30, 9, 12]);
         assert!(pack(&[row(&[1], &[0])], 12).is_empty());

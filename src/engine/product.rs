@@ -36,13 +36,7 @@ impl<'a> View<'a> {
     /// A row-major matrix whose rows start `pitch` elements apart.
     pub(super) fn new(data: &'a [f32], rows: usize, columns: usize, pitch: usize) -> Self {
         assert!(columns <= pitch && (rows == 0 || (rows - 1) * pitch + columns <= data.len()));
-        Self {
-            data,
-            rows,
-            columns,
-            row_stride: pitch,
-            column_stride: 1,
-        }
+        Self { data, rows, columns, row_stride: pitch, column_stride: 1 }
     }
 
     /// The transpose.
@@ -61,12 +55,7 @@ impl<'a> ViewMut<'a> {
     /// A row-major matrix whose rows start `pitch` elements apart.
     pub(super) fn new(data: &'a mut [f32], rows: usize, columns: usize, pitch: usize) -> Self {
         assert!(columns <= pitch && (rows == 0 || (rows - 1) * pitch + columns <= data.len()));
-        Self {
-            data,
-            rows,
-            columns,
-            pitch,
-        }
+        Self { data, rows, columns, pitch }
     }
 }
 

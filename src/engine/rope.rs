@@ -59,9 +59,8 @@ impl Rotary {
         positions: &[u32],
     ) {
         let dim = 2 * self.half;
-        rows.par_chunks_mut(ROWS * pitch)
-            .zip(positions.par_chunks(ROWS))
-            .for_each(|(rows, positions)| {
+        rows.par_chunks_mut(ROWS * pitch).zip(positions.par_chunks(ROWS)).for_each(
+            |(rows, positions)| {
                 for (row, position) in rows.chunks_exact_mut(pitch).zip(positions) {
                     if let Some(bias) = bias {
                         for (value, bias) in row.iter_mut().zip(bias) {
@@ -72,7 +71,8 @@ impl Rotary {
                         self.turn(head, *position as usize, 1.0);
                     }
                 }
-            });
+            },
+        );
     }
 }
 

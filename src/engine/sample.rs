@@ -18,11 +18,7 @@ impl Sampler {
     pub(super) fn new(temperature: f32, top_p: f32, seed: u64, sequence: usize) -> Self {
         let mut random = ChaCha8Rng::seed_from_u64(seed);
         random.set_stream(sequence as u64);
-        Self {
-            temperature,
-            top_p,
-            random,
-        }
+        Self { temperature, top_p, random }
     }
 
     /// The next token. With temperature 0 the likeliest, the first of equals. Otherwise a draw
@@ -35,11 +31,7 @@ impl Sampler {
         }
         vector::scale(logits, 1.0 / self.temperature);
         let sum = vector::exp_shifted(logits, most / self.temperature);
-        let top_p = if self.top_p > 0.0 {
-            self.top_p.min(1.0)
-        } else {
-            1.0
-        };
+        let top_p = if self.top_p > 0.0 { self.top_p.min(1.0) } else { 1.0 };
         // Tokens below this have less than 1 - top_p in all, so none is in the set.
         let least = sum * (1.0 - top_p) / logits.len() as f32;
         let mut likely: Vec<(f32, u32)> = logits
@@ -105,9 +97,7 @@ mod tests {
     fn draws_repeat_with_the_seed_and_differ_by_sequence() {
         let draw = |seed, sequence| {
             let mut sampler = Sampler::new(1.0, 1.0, seed, sequence);
-            (0..40)
-                .map(|_| sampler.choose(&mut [0.0; 7]))
-                .collect::<Vec<_>>()
+            (0..40).map(|_| sampler.choose(&mut [0.0; 7])).collect::<Vec<_>>()
         };
         assert_eq!(draw(1, 2), draw(1, 2));
         assert_ne!(draw(1, 2), draw(1, 3));

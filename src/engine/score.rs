@@ -84,27 +84,14 @@ impl Forward {
         self.rotary.reach(config, packed.longest());
         let width = packed.tokens() * config.hidden_size;
         base.embed(&packed.ids, fit(&mut self.x, width));
-        let context = Context {
-            base,
-            adapter,
-            packed,
-            rotary: &self.rotary,
-        };
+        let context = Context { base, adapter, packed, rotary: &self.rotary };
         let (weights, kept, scratch) = (&mut self.weights, &mut self.kept, &mut self.scratch);
         for layer in 0..config.layers {
             block::forward_front(context, weights, layer, &self.x[..width], kept, scratch);
             let (rows, pitch) = kept.qkv(context);
             on_layer(layer, rows, pitch);
             let next = fit(&mut self.next, width);
-            block::forward_back(
-                context,
-                weights,
-                layer,
-                kept,
-                scratch,
-                next,
-                &mut self.down_u,
-            );
+            block::forward_back(context, weights, layer, kept, scratch, next, &mut self.down_u);
             std::mem::swap(&mut self.x, &mut self.next);
         }
         &self.x[..width]

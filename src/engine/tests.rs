@@ -15,12 +15,7 @@ use crate::model::DecoderConfig;
 
 /// An adapter whose B is not zero.
 fn adapter(decoder: &DecoderConfig, targets: &[Target]) -> Adapter {
-    let config = LoraConfig {
-        rank: 4,
-        alpha: 6.0,
-        targets: targets.to_vec(),
-        seed: 11,
-    };
+    let config = LoraConfig { rank: 4, alpha: 6.0, targets: targets.to_vec(), seed: 11 };
     let mut adapter = Adapter::new(decoder, &config);
     for (i, value) in adapter.values_mut().iter_mut().enumerate() {
         *value += (i as f32 * 1.7).sin() * 0.1;
@@ -29,12 +24,7 @@ fn adapter(decoder: &DecoderConfig, targets: &[Target]) -> Adapter {
 }
 
 fn trainer<'a>(base: &'a Base, adapter: &Adapter, micro_tokens: usize) -> Trainer<'a> {
-    Trainer::new(
-        base,
-        adapter.clone(),
-        OptimizerConfig::default(),
-        micro_tokens,
-    )
+    Trainer::new(base, adapter.clone(), OptimizerConfig::default(), micro_tokens)
 }
 
 /// Largest difference relative to the largest value.
@@ -48,11 +38,7 @@ fn difference(got: &[f32], want: &[f32]) -> f32 {
 #[test]
 fn loss_and_every_gradient_match_autograd() {
     for config in [toy::llama(), toy::qwen2()] {
-        for targets in [
-            &Target::ALL[..],
-            &[Target::Key, Target::Up],
-            &[Target::Down],
-        ] {
+        for targets in [&Target::ALL[..], &[Target::Key, Target::Up], &[Target::Down]] {
             let base = toy::load(&config, 5, Residency::Packed);
             let adapter = adapter(&config, targets);
             let rows = toy::rows(&config, &[9, 2, 70, 17], 3);
@@ -60,11 +46,7 @@ fn loss_and_every_gradient_match_autograd() {
             let report = trainer.accumulate(&rows).unwrap();
             let oracle = Oracle::new(&base, &adapter);
             let loss: f32 = oracle.loss(&rows).to_scalar().unwrap();
-            assert!(
-                (report.loss - loss).abs() < 1e-5 * loss,
-                "{} {loss}",
-                report.loss
-            );
+            assert!((report.loss - loss).abs() < 1e-5 * loss, "{} {loss}", report.loss);
             let mut ours = adapter.clone();
             ours.values_mut().copy_from_slice(trainer.gradient());
             let theirs = oracle.gradients(&rows);
@@ -91,10 +73,7 @@ fn gradients_match_central_differences() {
         let tokens: usize = losses.iter().map(|loss| loss.tokens).sum();
         losses.iter().map(|loss| loss.nats).sum::<f64>() / tokens as f64
     };
-    let size = whole
-        .gradient()
-        .iter()
-        .fold(0.0f32, |most, x| most.max(x.abs()));
+    let size = whole.gradient().iter().fold(0.0f32, |most, x| most.max(x.abs()));
     for at in (0..adapter.parameter_count()).step_by(97) {
         let step = 3e-3;
         let (mut up, mut down) = (adapter.clone(), adapter.clone());
@@ -102,10 +81,7 @@ fn gradients_match_central_differences() {
         down.values_mut()[at] -= step;
         let slope = (loss(&up) - loss(&down)) / f64::from(2.0 * step);
         let got = f64::from(whole.gradient()[at]);
-        assert!(
-            (got - slope).abs() < 3e-3 * f64::from(size),
-            "{at}: {got} {slope}"
-        );
+        assert!((got - slope).abs() < 3e-3 * f64::from(size), "{at}: {got} {slope}");
     }
 }
 
@@ -185,9 +161,7 @@ fn a_restored_run_goes_on_to_the_same_bits() {
     }
     assert_eq!(second.state(), whole.state());
     assert_eq!(second.into_adapter(), whole.into_adapter());
-    let failure = trainer(&base, &adapter, 64)
-        .restore(OptimizerState::new(3))
-        .unwrap_err();
+    let failure = trainer(&base, &adapter, 64).restore(OptimizerState::new(3)).unwrap_err();
     assert!(failure.message.contains('3'));
 }
 
@@ -198,10 +172,7 @@ fn one_thread_and_many_give_the_same_bits() {
     let adapter = adapter(&config, &Target::ALL);
     let rows = toy::rows(&config, &[200, 133, 80, 51], 1);
     let run = |threads: usize| {
-        let pool = rayon::ThreadPoolBuilder::new()
-            .num_threads(threads)
-            .build()
-            .unwrap();
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         pool.install(|| {
             let mut trainer = trainer(&base, &adapter, 1000);
             trainer.step(&rows, 1e-3).unwrap();
@@ -217,12 +188,7 @@ fn one_thread_and_many_give_the_same_bits() {
 fn a_toy_problem_is_learned() {
     let config = toy::llama();
     let base = toy::load(&config, 4, Residency::Cached);
-    let lora = LoraConfig {
-        rank: 8,
-        alpha: 16.0,
-        targets: Target::ALL.to_vec(),
-        seed: 1,
-    };
+    let lora = LoraConfig { rank: 8, alpha: 16.0, targets: Target::ALL.to_vec(), seed: 1 };
     let rows = toy::rows(&config, &[12, 9, 14, 10], 2);
     let mut trainer = trainer(&base, &Adapter::new(&config, &lora), 256);
     let first = trainer.step(&rows, 1e-2).unwrap().loss;
@@ -284,9 +250,7 @@ fn greedy(oracle: &Oracle, prompt: &[u32], count: usize) -> Vec<u32> {
     for _ in 0..count {
         let logits: Vec<Vec<f32>> = oracle.logits(&ids).to_vec2().unwrap();
         let last = logits.last().unwrap();
-        let best = (0..last.len())
-            .max_by(|a, b| last[*a].total_cmp(&last[*b]))
-            .unwrap();
+        let best = (0..last.len()).max_by(|a, b| last[*a].total_cmp(&last[*b])).unwrap();
         ids.push(best as u32);
     }
     ids.split_off(prompt.len())
@@ -298,15 +262,9 @@ fn generation_is_the_argmax_of_whole_passes() {
         let base = toy::load(&config, 4, Residency::Packed);
         let cached = toy::load(&config, 4, Residency::Cached);
         let adapter = adapter(&config, &Target::ALL);
-        let prompts: Vec<Vec<u32>> = toy::rows(&config, &[3, 70, 1, 12, 5, 9], 7)
-            .into_iter()
-            .map(|row| row.ids)
-            .collect();
-        let settings = GenerateConfig {
-            max_new: 12,
-            batch: 4,
-            ..GenerateConfig::default()
-        };
+        let prompts: Vec<Vec<u32>> =
+            toy::rows(&config, &[3, 70, 1, 12, 5, 9], 7).into_iter().map(|row| row.ids).collect();
+        let settings = GenerateConfig { max_new: 12, batch: 4, ..GenerateConfig::default() };
         let mut on = |_, _| ControlFlow::Continue(());
         let tuned = generate(&base, Some(&adapter), &prompts, &settings, &mut on).unwrap();
         let oracle = Oracle::new(&base, &adapter);
@@ -331,11 +289,7 @@ fn generation_stops_where_it_should() {
     config.context_length = 20;
     let base = toy::load(&config, 4, Residency::Cached);
     let prompts = vec![vec![1, 2, 3], vec![4; 15], vec![5]];
-    let mut settings = GenerateConfig {
-        max_new: 8,
-        batch: 2,
-        ..GenerateConfig::default()
-    };
+    let mut settings = GenerateConfig { max_new: 8, batch: 2, ..GenerateConfig::default() };
     let mut heard = vec![Vec::new(); 3];
     let all = generate(&base, None, &prompts, &settings, &mut |prompt, id| {
         heard[prompt].push(id);
@@ -348,21 +302,14 @@ fn generation_stops_where_it_should() {
     settings.stop = vec![all[0][4]];
     let mut on = |_, _| ControlFlow::Continue(());
     let stopped = generate(&base, None, &prompts, &settings, &mut on).unwrap();
-    let first = all[0]
-        .iter()
-        .position(|id| settings.stop.contains(id))
-        .unwrap();
+    let first = all[0].iter().position(|id| settings.stop.contains(id)).unwrap();
     assert_eq!(stopped[0], all[0][..first]);
 
     settings.stop.clear();
     let mut heard = 0;
     let broken = generate(&base, None, &prompts, &settings, &mut |_, _| {
         heard += 1;
-        if heard == 5 {
-            ControlFlow::Break(())
-        } else {
-            ControlFlow::Continue(())
-        }
+        if heard == 5 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     });
     assert_eq!(broken.unwrap().iter().map(Vec::len).sum::<usize>(), 5);
 
@@ -392,10 +339,7 @@ fn draws_do_not_depend_on_the_batch() {
             batch,
             ..GenerateConfig::default()
         };
-        generate(&base, None, &prompts, &settings, &mut |_, _| {
-            ControlFlow::Continue(())
-        })
-        .unwrap()
+        generate(&base, None, &prompts, &settings, &mut |_, _| ControlFlow::Continue(())).unwrap()
     };
     assert_eq!(run(1, 3), run(8, 3));
     assert_eq!(run(3, 3), run(8, 3));

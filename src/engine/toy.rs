@@ -59,10 +59,7 @@ pub(super) struct Source {
 
 impl Source {
     pub(super) fn new(config: &DecoderConfig, seed: u64) -> Self {
-        Self {
-            config: config.clone(),
-            seed,
-        }
+        Self { config: config.clone(), seed }
     }
 }
 
@@ -89,22 +86,16 @@ impl TensorSource for Source {
             .to_string()
             .bytes()
             .map(u64::from)
-            .fold(7, |all, byte| {
-                all.wrapping_mul(0x0100_0000_01b3).wrapping_add(byte)
-            });
+            .fold(7, |all, byte| all.wrapping_mul(0x0100_0000_01b3).wrapping_add(byte));
         random.set_stream(stream);
-        Ok((0..len)
-            .map(|_| middle + random.random_range(-width..width))
-            .collect())
+        Ok((0..len).map(|_| middle + random.random_range(-width..width)).collect())
     }
 }
 
 /// Loads a random model.
 pub(super) fn load(config: &DecoderConfig, seed: u64, residency: Residency) -> Base {
     let mut on = |_| ControlFlow::Continue(());
-    Base::load(config, &mut Source::new(config, seed), residency, &mut on)
-        .unwrap()
-        .unwrap()
+    Base::load(config, &mut Source::new(config, seed), residency, &mut on).unwrap().unwrap()
 }
 
 /// Random rows of the given lengths; about the second half of each is labels.
@@ -113,12 +104,8 @@ pub(super) fn rows(config: &DecoderConfig, lengths: &[usize], seed: u64) -> Vec<
     lengths
         .iter()
         .map(|length| Row {
-            ids: (0..*length)
-                .map(|_| random.random_range(0..config.vocab_size as u32))
-                .collect(),
-            labels: (0..*length)
-                .map(|i| i * 2 + 1 >= *length || i % 5 == 3)
-                .collect(),
+            ids: (0..*length).map(|_| random.random_range(0..config.vocab_size as u32)).collect(),
+            labels: (0..*length).map(|i| i * 2 + 1 >= *length || i % 5 == 3).collect(),
         })
         .collect()
 }

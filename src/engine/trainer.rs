@@ -139,8 +139,7 @@ impl<'a> Trainer<'a> {
         let norm = f64::from(report.gradient_norm);
         let factor = optimizer::clip_factor(norm, self.config.clip_norm);
         let values = self.adapter.values_mut();
-        self.state
-            .update(&self.config, learning_rate, values, &self.grads, factor);
+        self.state.update(&self.config, learning_rate, values, &self.grads, factor);
         self.weights.forget();
         Ok(report)
     }
@@ -151,10 +150,8 @@ impl<'a> Trainer<'a> {
         pack::check(self.base, rows)?;
         let label_tokens: usize = rows.iter().map(Row::label_count).sum();
         if label_tokens == 0 {
-            return Err(
-                Failure::user("none of the rows has a token to be trained on")
-                    .hint("Check that the answers are marked as such."),
-            );
+            return Err(Failure::user("none of the rows has a token to be trained on")
+                .hint("Check that the answers are marked as such."));
         }
         self.grads.fill(0.0);
         let mut nats = 0.0;
@@ -196,16 +193,11 @@ impl<'a> Trainer<'a> {
             *kept = Kept::default();
         }
         let slot = |layer: usize| if layer < first_kept { layers } else { layer };
-        let context = Context {
-            base: self.base,
-            adapter: Some(&self.adapter),
-            packed,
-            rotary: &self.rotary,
-        };
+        let context =
+            Context { base: self.base, adapter: Some(&self.adapter), packed, rotary: &self.rotary };
         let (weights, scratch) = (&mut self.weights, &mut self.scratch);
 
-        self.base
-            .embed(&packed.ids, fit(&mut self.inputs[0], width));
+        self.base.embed(&packed.ids, fit(&mut self.inputs[0], width));
         for layer in 0..layers {
             let (before, after) = self.inputs.split_at_mut(layer + 1);
             let (x, out) = (&before[layer][..width], fit(&mut after[0], width));
@@ -242,10 +234,7 @@ impl<'a> Trainer<'a> {
         let finite = |x: &[f32]| x.iter().all(|x| x.is_finite());
         let layers = self.base.config().layers;
         let bad = (0..layers).find(|layer| !finite(&self.inputs[layer + 1][..width]));
-        let place = bad.map_or_else(
-            || "the output head".to_owned(),
-            |layer| place(layer, layers),
-        );
+        let place = bad.map_or_else(|| "the output head".to_owned(), |layer| place(layer, layers));
         not_finite(&format!("the loss is not finite from {place} on"))
     }
 
@@ -272,10 +261,8 @@ fn not_finite(what: &str) -> Failure {
 /// can be shown before a run.
 pub fn training_bytes(base: &Base, adapter: &Adapter, micro_tokens: usize) -> usize {
     let config = base.config();
-    let columns: usize = Group::ALL
-        .iter()
-        .map(|group| effective::columns(Some(adapter), *group))
-        .sum();
+    let columns: usize =
+        Group::ALL.iter().map(|group| effective::columns(Some(adapter), *group)).sum();
     let kept = Kept::bytes(base, Some(adapter)) + config.hidden_size * 4;
     let buffers =
         4 * (3 * config.ffn_size + 6 * config.hidden_size + 6 * config.query_size() + 4 * columns);

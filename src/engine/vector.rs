@@ -80,10 +80,7 @@ pub(super) fn level() -> Level {
 }
 
 /// `a * b + c`, in one instruction when `FUSED`.
-#[expect(
-    clippy::inline_always,
-    reason = "takes on the caller's target features"
-)]
+#[expect(clippy::inline_always, reason = "takes on the caller's target features")]
 #[inline(always)]
 pub(super) fn multiply_add<const FUSED: bool>(a: f32, b: f32, c: f32) -> f32 {
     if FUSED { a.mul_add(b, c) } else { a * b + c }
@@ -93,10 +90,7 @@ pub(super) fn multiply_add<const FUSED: bool>(a: f32, b: f32, c: f32) -> f32 {
 ///
 /// Cephes `expf` (range reduction by ln 2 in two parts, polynomial of degree 6) without branches,
 /// so that it vectorizes. NaN stays NaN.
-#[expect(
-    clippy::inline_always,
-    reason = "takes on the caller's target features"
-)]
+#[expect(clippy::inline_always, reason = "takes on the caller's target features")]
 #[inline(always)]
 pub(super) fn exp<const FUSED: bool>(x: f32) -> f32 {
     /// Adding it leaves the nearest integer in the low mantissa bits.
@@ -121,10 +115,7 @@ pub(super) fn exp<const FUSED: bool>(x: f32) -> f32 {
 }
 
 /// Adds up lanes in a fixed order.
-#[expect(
-    clippy::inline_always,
-    reason = "takes on the caller's target features"
-)]
+#[expect(clippy::inline_always, reason = "takes on the caller's target features")]
 #[inline(always)]
 fn total(lanes: [f32; LANES]) -> f32 {
     let mut lanes = lanes;
@@ -264,11 +255,7 @@ mod tests {
         for length in [0, 1, 7, 31, 32, 33, 64, 100, 577] {
             let a: Vec<f32> = (0..length).map(|i| (i as f32 * 0.37).sin()).collect();
             let b: Vec<f32> = (0..length).map(|i| (i as f32 * 0.11).cos()).collect();
-            let exact: f64 = a
-                .iter()
-                .zip(&b)
-                .map(|(a, b)| f64::from(*a) * f64::from(*b))
-                .sum();
+            let exact: f64 = a.iter().zip(&b).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum();
             assert!((f64::from(dot(&a, &b)) - exact).abs() < 1e-4);
             let most = a.iter().copied().fold(f32::NEG_INFINITY, f32::max);
             assert_eq!(largest(&a), most);

@@ -24,10 +24,7 @@ pub fn is_right(expected: &ShortAnswer, reply: &str) -> bool {
         (expected.number).is_some_and(|number| states_number(reply, number, expected.tolerance));
     number || {
         let reply = normalize(reply);
-        expected
-            .accept
-            .iter()
-            .any(|wording| occurs(&reply, &normalize(wording)))
+        expected.accept.iter().any(|wording| occurs(&reply, &normalize(wording)))
     }
 }
 
@@ -101,15 +98,11 @@ fn states_number(reply: &str, expected: f64, tolerance: f64) -> bool {
     let found = numbers(&reply);
     let after_equals = found.iter().rfind(|number| {
         let before = reply.get(..number.start).unwrap_or_default();
-        before
-            .trim_end_matches([' ', '$', '₩', '*', '\\', '('])
-            .ends_with('=')
+        before.trim_end_matches([' ', '$', '₩', '*', '\\', '(']).ends_with('=')
     });
     match after_equals {
         Some(number) => number.is(expected, tolerance),
-        None => found
-            .iter()
-            .any(|number| number.is_plain() && number.is(expected, tolerance)),
+        None => found.iter().any(|number| number.is_plain() && number.is(expected, tolerance)),
     }
 }
 
@@ -117,10 +110,7 @@ fn states_number(reply: &str, expected: f64, tolerance: f64) -> bool {
 fn normalize(text: &str) -> String {
     let mut text: String = text.nfc().collect::<String>().to_lowercase();
     for number in numbers(&text).iter().rev() {
-        let digits = text
-            .get(number.start..number.end)
-            .unwrap_or_default()
-            .replace(',', "");
+        let digits = text.get(number.start..number.end).unwrap_or_default().replace(',', "");
         text.replace_range(number.start..number.end, &digits);
     }
     text.split_whitespace().collect::<Vec<_>>().join(" ")
@@ -213,11 +203,7 @@ mod tests {
             ("없음", "", false),
         ];
         for (wording, reply, right) in cases {
-            assert_eq!(
-                is_right(&short(&[wording], None), reply),
-                right,
-                "{wording} in {reply}"
-            );
+            assert_eq!(is_right(&short(&[wording], None), reply), right, "{wording} in {reply}");
         }
     }
 
@@ -241,20 +227,10 @@ mod tests {
             (8.0, "eight", false),
         ];
         for (number, reply, right) in cases {
-            assert_eq!(
-                is_right(&short(&[], Some(number)), reply),
-                right,
-                "{number} in {reply}"
-            );
+            assert_eq!(is_right(&short(&[], Some(number)), reply), right, "{number} in {reply}");
         }
-        assert!(is_right(
-            &short(&["eight"], Some(8.0)),
-            "The answer is eight."
-        ));
-        let near = ShortAnswer {
-            tolerance: 0.01,
-            ..short(&[], Some(2.67))
-        };
+        assert!(is_right(&short(&["eight"], Some(8.0)), "The answer is eight."));
+        let near = ShortAnswer { tolerance: 0.01, ..short(&[], Some(2.67)) };
         assert!(is_right(&near, "약 2.667"));
         assert!(!is_right(&near, "약 2.7"));
     }

@@ -80,11 +80,9 @@ impl fmt::Display for CallError {
             Self::Name { expected, found } => write!(f, "{found} for {expected}"),
             Self::Missing(argument) | Self::Extra(argument) => f.write_str(argument),
             Self::Type { argument, found } => write!(f, "{argument} = {found}"),
-            Self::Value {
-                argument,
-                found,
-                expected,
-            } => write!(f, "{argument} = {found} for {expected}"),
+            Self::Value { argument, found, expected } => {
+                write!(f, "{argument} = {found} for {expected}")
+            }
         }
     }
 }
@@ -96,24 +94,14 @@ pub fn check(
     found: &[FunctionCall],
 ) -> Result<(), CallError> {
     if expected.len() != found.len() {
-        return Err(CallError::Count {
-            expected: expected.len(),
-            found: found.len(),
-        });
+        return Err(CallError::Count { expected: expected.len(), found: found.len() });
     }
     let outcomes: Vec<Vec<Result<(), CallError>>> = expected
         .iter()
-        .map(|expected| {
-            found
-                .iter()
-                .map(|found| check_call(expected, tools, found))
-                .collect()
-        })
+        .map(|expected| found.iter().map(|found| check_call(expected, tools, found)).collect())
         .collect();
-    let fits: Vec<Vec<bool>> = outcomes
-        .iter()
-        .map(|row| row.iter().map(Result::is_ok).collect())
-        .collect();
+    let fits: Vec<Vec<bool>> =
+        outcomes.iter().map(|row| row.iter().map(Result::is_ok).collect()).collect();
     let matched = best_matching(&fits);
     let Some(missed) = (0..expected.len()).find(|row| !matched.contains(&Some(*row))) else {
         return Ok(());
@@ -128,9 +116,7 @@ pub fn check(
         .filter(|(_, taken)| taken.is_none())
         .filter_map(|(outcome, _)| outcome.err())
         .collect();
-    let nearest = left
-        .iter()
-        .find(|error| !matches!(error, CallError::Name { .. }));
+    let nearest = left.iter().find(|error| !matches!(error, CallError::Name { .. }));
     nearest.or(left.first()).cloned().map_or(Ok(()), Err)
 }
 
@@ -141,10 +127,7 @@ pub fn check_call(
     found: &FunctionCall,
 ) -> Result<(), CallError> {
     if found.name != expected.name {
-        return Err(CallError::Name {
-            expected: expected.name.clone(),
-            found: found.name.clone(),
-        });
+        return Err(CallError::Name { expected: expected.name.clone(), found: found.name.clone() });
     }
     let schema = tools
         .iter()
@@ -158,10 +141,7 @@ pub fn check_call(
     }
     for (name, value) in &found.arguments {
         let known = schema.get("properties").and_then(|known| known.get(name));
-        let wanted = expected
-            .arguments
-            .iter()
-            .find(|argument| argument.name == *name);
+        let wanted = expected.arguments.iter().find(|argument| argument.name == *name);
         let (Some(schema), Some(wanted)) = (known, wanted) else {
             return Err(CallError::Extra(name.clone()));
         };
@@ -273,10 +253,8 @@ fn kinds(schema: &Value) -> Option<Vec<Kind>> {
     match schema.get("type")? {
         Value::String(name) => of(name),
         Value::Array(names) => {
-            let each: Option<Vec<Vec<Kind>>> = names
-                .iter()
-                .map(|name| name.as_str().and_then(of))
-                .collect();
+            let each: Option<Vec<Vec<Kind>>> =
+                names.iter().map(|name| name.as_str().and_then(of)).collect();
             each.map(|kinds| kinds.concat())
         }
         _ => None,
@@ -297,9 +275,7 @@ fn check_value(wanted: &ExpectedArgument, schema: &Value, value: &Value) -> Resu
     let accepted = wanted.accepted.as_slice();
     let takes = kinds(schema);
     // An integer may stand for a float at the top level.
-    let float = takes
-        .as_ref()
-        .is_some_and(|takes| takes.contains(&Kind::Float));
+    let float = takes.as_ref().is_some_and(|takes| takes.contains(&Kind::Float));
     let kind = match kind(value) {
         Kind::Integer if float => Kind::Float,
         kind => kind,
@@ -310,10 +286,7 @@ fn check_value(wanted: &ExpectedArgument, schema: &Value, value: &Value) -> Resu
     // BFCL: a value of the answer's own type passes whatever the schema says, and is then compared
     // exactly (its "variable", a name in place of a value).
     if !right_items && (answer_kind != Some(kind) || right_kind) {
-        return Err(CallError::Type {
-            argument: wanted.name.clone(),
-            found: value.to_string(),
-        });
+        return Err(CallError::Type { argument: wanted.name.clone(), found: value.to_string() });
     }
     let number = |kind: Kind| matches!(kind, Kind::Integer | Kind::Float);
     let exact = match answer_kind {
@@ -329,10 +302,7 @@ fn check_value(wanted: &ExpectedArgument, schema: &Value, value: &Value) -> Resu
         Value::Array(items) => is_list_accepted(items, accepted),
         Value::String(text) => {
             let text = normalize(text);
-            accepted
-                .iter()
-                .filter_map(Value::as_str)
-                .any(|accepted| normalize(accepted) == text)
+            accepted.iter().filter_map(Value::as_str).any(|accepted| normalize(accepted) == text)
         }
         _ => accepted.iter().any(|accepted| equal(accepted, value)),
     };
@@ -343,10 +313,7 @@ fn check_value(wanted: &ExpectedArgument, schema: &Value, value: &Value) -> Resu
     Err(CallError::Value {
         argument: wanted.name.clone(),
         found: value.to_string(),
-        expected: expected
-            .or(accepted.first())
-            .map(Value::to_string)
-            .unwrap_or_default(),
+        expected: expected.or(accepted.first()).map(Value::to_string).unwrap_or_default(),
     })
 }
 
@@ -373,10 +340,7 @@ fn is_list_accepted(items: &[Value], accepted: &[Value]) -> bool {
     accepted.iter().any(|accepted| match accepted {
         Value::Array(answers) => {
             answers.len() == items.len()
-                && answers
-                    .iter()
-                    .zip(items)
-                    .all(|(answer, item)| equal_normalized(answer, item))
+                && answers.iter().zip(items).all(|(answer, item)| equal_normalized(answer, item))
         }
         // The omission mark accepts the empty list.
         other => is_omission(other) && items.is_empty(),
@@ -389,16 +353,12 @@ fn is_object_accepted(object: &Map<String, Value>, accepted: &[Value]) -> bool {
         let given = object.iter().all(|(key, value)| {
             let acceptable = answer.get(key).and_then(Value::as_array);
             acceptable.is_some_and(|values| {
-                values
-                    .iter()
-                    .any(|accepted| equal_normalized(accepted, value))
+                values.iter().any(|accepted| equal_normalized(accepted, value))
             })
         });
         let omitted = answer.iter().all(|(key, values)| {
             object.contains_key(key)
-                || values
-                    .as_array()
-                    .is_some_and(|values| values.iter().any(is_omission))
+                || values.as_array().is_some_and(|values| values.iter().any(is_omission))
         });
         given && omitted
     })
@@ -410,8 +370,7 @@ fn is_object_list_accepted(items: &[Value], accepted: &[Value]) -> bool {
             answers.len() == items.len()
                 && items.iter().zip(answers).all(|(item, answer)| {
                     let answer = std::slice::from_ref(answer);
-                    item.as_object()
-                        .is_some_and(|item| is_object_accepted(item, answer))
+                    item.as_object().is_some_and(|item| is_object_accepted(item, answer))
                 })
         }
         other => is_omission(other) && items.is_empty(),
@@ -438,9 +397,7 @@ fn equal(a: &Value, b: &Value) -> bool {
             a.len() == b.len() && a.iter().zip(b).all(|(a, b)| equal(a, b))
         }
         (Value::Object(a), Value::Object(b)) => {
-            a.len() == b.len()
-                && a.iter()
-                    .all(|(key, a)| b.get(key).is_some_and(|b| equal(a, b)))
+            a.len() == b.len() && a.iter().all(|(key, a)| b.get(key).is_some_and(|b| equal(a, b)))
         }
         _ => match (number(a), number(b)) {
             (Some(x), Some(y)) => a == b || x == y,

@@ -83,10 +83,7 @@ impl ExpectedCall {
             .arguments
             .iter()
             .filter_map(|argument| {
-                let value = argument
-                    .accepted
-                    .iter()
-                    .find(|value| **value != json!(""))?;
+                let value = argument.accepted.iter().find(|value| **value != json!(""))?;
                 Some((argument.name.clone(), value.clone()))
             })
             .collect();
@@ -116,17 +113,11 @@ impl Case {
             (None, Some(expect)) => expect.read()?,
             _ => {
                 return Err(
-                    "give `expect` with `question` or `messages`, or `text` alone".to_owned(),
+                    "give `expect` with `question` or `messages`, or `text` alone".to_owned()
                 );
             }
         };
-        let case = Self {
-            id: line.id,
-            messages,
-            tools: line.tools,
-            expect,
-            tags: line.tags,
-        };
+        let case = Self { id: line.id, messages, tools: line.tools, expect, tags: line.tags };
         case.check()?;
         Ok(case)
     }
@@ -155,11 +146,9 @@ impl Case {
     pub fn expected(&self) -> String {
         match &self.expect {
             Expect::Calls(calls) if calls.is_empty() => NO_CALL.to_owned(),
-            Expect::Calls(calls) => calls
-                .iter()
-                .map(|call| call.to_json().to_string())
-                .collect::<Vec<_>>()
-                .join("\n"),
+            Expect::Calls(calls) => {
+                calls.iter().map(|call| call.to_json().to_string()).collect::<Vec<_>>().join("\n")
+            }
             Expect::Reference(text) => text.clone(),
             Expect::Short(short) => match short.number {
                 Some(number) => number.to_string(),
@@ -173,11 +162,7 @@ impl Case {
     /// Says what is wrong with the case, if anything.
     fn check(&self) -> Result<(), String> {
         if let Expect::Text(text) = &self.expect {
-            return if text.trim().is_empty() {
-                Err("`text` is empty".to_owned())
-            } else {
-                Ok(())
-            };
+            return if text.trim().is_empty() { Err("`text` is empty".to_owned()) } else { Ok(()) };
         }
         if self.messages.last().map(|message| message.role) != Some(Role::User)
             && self.messages.last().map(|message| message.role) != Some(Role::Tool)
@@ -190,10 +175,7 @@ impl Case {
                 let Some(expected) = short.number else {
                     return Ok(());
                 };
-                let asked = self
-                    .messages
-                    .iter()
-                    .flat_map(|m| number::numbers(&m.content));
+                let asked = self.messages.iter().flat_map(|m| number::numbers(&m.content));
                 if asked.into_iter().any(|found| found.value == expected) {
                     return Err(format!(
                         "the question already holds the expected number {expected}, \
@@ -223,26 +205,13 @@ impl Case {
     }
 
     fn check_call(&self, call: &ExpectedCall) -> Result<(), String> {
-        let Some(tool) = self
-            .tools
-            .iter()
-            .find(|tool| tool.function.name == call.name)
-        else {
-            return Err(format!(
-                "the expected call of `{}` is not among the tools",
-                call.name
-            ));
+        let Some(tool) = self.tools.iter().find(|tool| tool.function.name == call.name) else {
+            return Err(format!("the expected call of `{}` is not among the tools", call.name));
         };
         let properties = tool.function.parameters.get("properties");
         for argument in &call.arguments {
-            if properties
-                .and_then(|known| known.get(&argument.name))
-                .is_none()
-            {
-                return Err(format!(
-                    "`{}` has no parameter `{}`",
-                    call.name, argument.name
-                ));
+            if properties.and_then(|known| known.get(&argument.name)).is_none() {
+                return Err(format!("`{}` has no parameter `{}`", call.name, argument.name));
             }
             if argument.accepted.is_empty() {
                 return Err(format!("`{}` lists no acceptable value", argument.name));
@@ -296,11 +265,9 @@ impl ExpectLine {
     fn read(self) -> Result<Expect, String> {
         let short = self.accept.is_some() || self.number.is_some();
         match (self.calls, self.reference, short, self.options, self.right) {
-            (Some(calls), None, false, None, None) => calls
-                .into_iter()
-                .map(CallLine::read)
-                .collect::<Result<_, _>>()
-                .map(Expect::Calls),
+            (Some(calls), None, false, None, None) => {
+                calls.into_iter().map(CallLine::read).collect::<Result<_, _>>().map(Expect::Calls)
+            }
             (None, Some(reference), false, None, None) => {
                 Ok(Expect::Reference(reference.nfc().collect()))
             }
@@ -322,11 +289,9 @@ impl ExpectLine {
                 options: options.iter().map(|text| text.nfc().collect()).collect(),
                 right,
             }),
-            _ => Err(
-                "`expect` must hold one of: `calls`; `reference`; `accept` or `number`; \
+            _ => Err("`expect` must hold one of: `calls`; `reference`; `accept` or `number`; \
                  `options` and `right`"
-                    .to_owned(),
-            ),
+                .to_owned()),
         }
     }
 }
@@ -341,10 +306,7 @@ impl CallLine {
                 _ => Err(format!("`{name}` must be a list of acceptable values")),
             })
             .collect::<Result<_, _>>()?;
-        Ok(ExpectedCall {
-            name: self.name,
-            arguments,
-        })
+        Ok(ExpectedCall { name: self.name, arguments })
     }
 }
 

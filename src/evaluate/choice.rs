@@ -16,9 +16,7 @@ pub fn judge(options: &[String], right: usize, nats: &[f64]) -> Answer {
         .min_by(|(_, a), (_, b)| a.total_cmp(b))
         .map(|(index, _)| index);
     Answer {
-        text: chosen
-            .and_then(|index| options.get(index).cloned())
-            .unwrap_or_default(),
+        text: chosen.and_then(|index| options.get(index).cloned()).unwrap_or_default(),
         verdicts: accuracy(chosen == Some(right)),
         reason: None,
     }
@@ -30,11 +28,7 @@ mod tests {
 
     #[test]
     fn the_option_with_the_fewest_nats_per_byte_is_taken() {
-        let options = [
-            "서울".to_owned(),
-            "부산광역시".to_owned(),
-            "rice".to_owned(),
-        ];
+        let options = ["서울".to_owned(), "부산광역시".to_owned(), "rice".to_owned()];
         let cases = [
             ([6.0, 12.0, 8.0], "부산광역시"), // 1.0, 0.8 and 2.0 nats a byte
             ([3.0, 12.0, 8.0], "서울"),

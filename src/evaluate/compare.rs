@@ -8,13 +8,8 @@ use super::statistics;
 use super::suite::Suite;
 
 /// Metrics in the order they are shown.
-const METRICS: [Metric; 5] = [
-    Metric::JsonValidity,
-    Metric::ToolName,
-    Metric::Parameters,
-    Metric::NoCall,
-    Metric::Accuracy,
-];
+const METRICS: [Metric; 5] =
+    [Metric::JsonValidity, Metric::ToolName, Metric::Parameters, Metric::NoCall, Metric::Accuracy];
 
 /// Puts the outcomes of one suite together. Denominators are all items to which a metric applies,
 /// whatever could be read from the replies.
@@ -41,10 +36,8 @@ pub(super) fn compare(
         .collect();
     let mut metrics = metrics(&items, None, with_tuned);
     for subset in &suite.subsets {
-        let part: Vec<&ItemResult> = items
-            .iter()
-            .filter(|item| item.tags.contains(subset))
-            .collect();
+        let part: Vec<&ItemResult> =
+            items.iter().filter(|item| item.tags.contains(subset)).collect();
         if part.len() < items.len() {
             metrics.extend(metrics_of(&part, Some(subset), with_tuned));
         }
@@ -105,14 +98,8 @@ fn metric_result(
         alike.count() as u32
     };
     let (improved, regressed) = (both(false, true), both(true, false));
-    let base = Proportion {
-        successes: pairs.iter().filter(|(base, _)| *base).count() as u32,
-        n,
-    };
-    let tuned = tuned.then(|| Proportion {
-        successes: both(true, true) + improved,
-        n,
-    });
+    let base = Proportion { successes: pairs.iter().filter(|(base, _)| *base).count() as u32, n };
+    let tuned = tuned.then(|| Proportion { successes: both(true, true) + improved, n });
     MetricResult {
         metric,
         form,
@@ -143,9 +130,7 @@ fn text_loss(base: &[Outcome], tuned: Option<&[Outcome]>) -> Option<TextLoss> {
         tuned.map(|tuned| tuned.iter().filter_map(|outcome| outcome.loss).collect());
     let change: Option<Vec<(f64, usize)>> = tuned.as_ref().map(|tuned| {
         let pairs = base.iter().zip(tuned);
-        pairs
-            .map(|((base, tokens), (tuned, _))| (tuned - base, *tokens))
-            .collect()
+        pairs.map(|((base, tokens), (tuned, _))| (tuned - base, *tokens)).collect()
     });
     Some(TextLoss {
         base: each(&base),

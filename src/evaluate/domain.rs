@@ -142,10 +142,7 @@ fn facts(text: &str) -> Vec<Fact> {
             reference_end = Some(number.end);
         } else if number.is_plain() {
             reference_end = None;
-            facts.push(Fact {
-                value: number.value,
-                unit: unit(after),
-            });
+            facts.push(Fact { value: number.value, unit: unit(after) });
         }
     }
     facts
@@ -163,11 +160,7 @@ fn is_reference(before: &str, after: &str) -> bool {
         .next()
         .unwrap_or_default();
     let list_mark = before.ends_with('(') && after.starts_with(')');
-    let ending: String = after
-        .trim_start()
-        .chars()
-        .take_while(|next| is_hangul(*next))
-        .collect();
+    let ending: String = after.trim_start().chars().take_while(|next| is_hangul(*next)).collect();
     let counted = REFERENCE_ENDINGS.iter().any(|mark| {
         // "4층" is four storeys; "제4조에" and "4항" are references.
         ending.strip_prefix(mark).is_some_and(|rest| {
@@ -204,10 +197,7 @@ fn tokens(text: &str) -> Vec<String> {
     let found = numbers(&text);
     let mut tokens = Vec::new();
     let mut from = 0;
-    for Number {
-        start, end, value, ..
-    } in found.into_iter().filter(Number::is_plain)
-    {
+    for Number { start, end, value, .. } in found.into_iter().filter(Number::is_plain) {
         words(text.get(from..start).unwrap_or_default(), &mut tokens);
         tokens.push(value.to_string());
         from = end;
@@ -237,16 +227,10 @@ mod tests {
     #[test]
     fn facts_leave_out_clause_numbers_and_keep_units() {
         let cases = [
-            (
-                "KDS 41 17 00 0306.4.1에 따라 활하중의 최소 25 %를 포함합니다.",
-                "25 %",
-            ),
+            ("KDS 41 17 00 0306.4.1에 따라 활하중의 최소 25 %를 포함합니다.", "25 %"),
             ("제3조 2항에 따라 6.0 kN/m²입니다.", "6 kn/m2"),
             ("ACI 318-19 section 22.4 requires 40 mm of cover.", "40 mm"),
-            (
-                "(1) 창고는 5.0 kN/㎡, (2) 사무실은 2.5 kN/m2",
-                "5 kn/m2; 2.5 kn/m2",
-            ),
+            ("(1) 창고는 5.0 kN/㎡, (2) 사무실은 2.5 kN/m2", "5 kn/m2; 2.5 kn/m2"),
             ("표 4에서 D32 철근 7개를 쓴다", "7 "),
             ("기울기 30도, 높이 4층, 12미터 이하", "30 °; 4 ; 12 m"),
             ("경사 60도와 −3 ℃", "60 °; -3 °c"),
@@ -263,14 +247,8 @@ mod tests {
         let reference = "KDS 41 17 00 0306.4.1에 따라 창고로 쓰이는 공간에서는 활하중의 최소 25 %를 포함합니다.";
         let cases = [
             (reference, ""),
-            (
-                "창고로 쓰이는 공간은 활하중의 최소 25퍼센트를 포함합니다.",
-                "",
-            ),
-            (
-                "창고로 쓰이는 공간은 활하중의 최소 20 %를 포함합니다.",
-                "missing number: 25 %",
-            ),
+            ("창고로 쓰이는 공간은 활하중의 최소 25퍼센트를 포함합니다.", ""),
+            ("창고로 쓰이는 공간은 활하중의 최소 20 %를 포함합니다.", "missing number: 25 %"),
             ("25 mm", "missing number"),
             ("25 %", "little in common"),
             ("", "missing number"),
@@ -285,13 +263,7 @@ mod tests {
             }
         }
         let english = "The live load of an office is at least 2.5 kN/m2.";
-        assert_eq!(
-            judge(
-                english,
-                "For an office, the live load is at least 2.5 kN/m²."
-            ),
-            Ok(())
-        );
+        assert_eq!(judge(english, "For an office, the live load is at least 2.5 kN/m²."), Ok(()));
         assert!(judge(english, "I do not know.").is_err());
     }
 

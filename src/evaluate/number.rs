@@ -103,11 +103,7 @@ fn sign(before: &str) -> (usize, f64) {
     let joins = characters
         .next_back()
         .is_some_and(|last| last.is_alphanumeric() || matches!(last, ')' | ']' | '-'));
-    if joins {
-        (before.len(), 1.0)
-    } else {
-        (before.len() - minus.len_utf8(), -1.0)
-    }
+    if joins { (before.len(), 1.0) } else { (before.len() - minus.len_utf8(), -1.0) }
 }
 
 #[cfg(test)]

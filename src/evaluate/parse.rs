@@ -23,11 +23,9 @@ pub fn strict(reply: &str) -> Option<Vec<FunctionCall>> {
         let Value::Object(mut object) = serde_json::from_str(json.strip_suffix('\n')?).ok()? else {
             return None;
         };
-        let (Some(Value::String(name)), Some(Value::Object(arguments)), true) = (
-            object.remove("name"),
-            object.remove("arguments"),
-            object.is_empty(),
-        ) else {
+        let (Some(Value::String(name)), Some(Value::Object(arguments)), true) =
+            (object.remove("name"), object.remove("arguments"), object.is_empty())
+        else {
             return None;
         };
         calls.push(FunctionCall { name, arguments });
@@ -41,24 +39,11 @@ pub fn strict(reply: &str) -> Option<Vec<FunctionCall>> {
 pub fn lenient(reply: &str) -> Option<Vec<FunctionCall>> {
     let places = [
         |reply: &str| strict(reply).unwrap_or_default(),
-        |reply: &str| {
-            tagged(reply)
-                .iter()
-                .flat_map(|part| json_calls(part))
-                .collect()
-        },
-        |reply: &str| {
-            fenced(reply)
-                .iter()
-                .flat_map(|part| json_calls(part))
-                .collect()
-        },
+        |reply: &str| tagged(reply).iter().flat_map(|part| json_calls(part)).collect(),
+        |reply: &str| fenced(reply).iter().flat_map(|part| json_calls(part)).collect(),
         json_calls,
     ];
-    places
-        .iter()
-        .map(|read| read(reply))
-        .find(|calls| !calls.is_empty())
+    places.iter().map(|read| read(reply)).find(|calls| !calls.is_empty())
 }
 
 /// Tells whether a reply without calls shows the syntax of one: a tag, or a key that holds
@@ -135,9 +120,7 @@ fn call(value: &Value) -> Option<FunctionCall> {
         .into_iter()
         .flatten()
         .find_map(Value::as_str)?;
-    let arguments = object
-        .get("arguments")
-        .or_else(|| object.get("parameters"))?;
+    let arguments = object.get("arguments").or_else(|| object.get("parameters"))?;
     let arguments: Map<String, Value> = match arguments {
         Value::Object(arguments) => arguments.clone(),
         Value::String(text) => serde_json::from_str(text).ok()?,
@@ -146,10 +129,7 @@ fn call(value: &Value) -> Option<FunctionCall> {
     // A tool's definition that the model repeats is not a call of it.
     let is_schema =
         arguments.get("properties").is_some_and(Value::is_object) && arguments.contains_key("type");
-    (!is_schema).then(|| FunctionCall {
-        name: name.to_owned(),
-        arguments,
-    })
+    (!is_schema).then(|| FunctionCall { name: name.to_owned(), arguments })
 }
 
 #[cfg(test)]
@@ -162,11 +142,7 @@ mod tests {
             return "-".to_owned();
         };
         let calls = calls.iter().map(|call| {
-            format!(
-                "{}{}",
-                call.name,
-                serde_json::to_string(&call.arguments).unwrap()
-            )
+            format!("{}{}", call.name, serde_json::to_string(&call.arguments).unwrap())
         });
         calls.collect::<Vec<_>>().join(" ")
     }
@@ -175,42 +151,18 @@ mod tests {
     fn strict_and_lenient_reading() {
         let one = r#"f{"x":1}"#;
         let cases: &[(&str, &str, &str)] = &[
-            (
-                "<tool_call>\n{\"name\": \"f\", \"arguments\": {\"x\": 1}}\n</tool_call>",
-                one,
-                one,
-            ),
-            (
-                "\n<tool_call>\n{\"arguments\":{\"x\":1},\"name\":\"f\"}\n</tool_call>\n",
-                one,
-                one,
-            ),
+            ("<tool_call>\n{\"name\": \"f\", \"arguments\": {\"x\": 1}}\n</tool_call>", one, one),
+            ("\n<tool_call>\n{\"arguments\":{\"x\":1},\"name\":\"f\"}\n</tool_call>\n", one, one),
             (
                 "<tool_call>\n{\"name\":\"f\",\"arguments\":{\"x\":1}}\n</tool_call>\n<tool_call>\n{\"name\":\"날씨\",\"arguments\":{}}\n</tool_call>",
                 r#"f{"x":1} 날씨{}"#,
                 r#"f{"x":1} 날씨{}"#,
             ),
             // Not the exact form.
-            (
-                "<tool_call>{\"name\":\"f\",\"arguments\":{\"x\":1}}</tool_call>",
-                "-",
-                one,
-            ),
-            (
-                "<tool_call>\r\n{\"name\":\"f\",\"arguments\":{\"x\":1}}\r\n</tool_call>",
-                "-",
-                one,
-            ),
-            (
-                "네.\n<tool_call>\n{\"name\":\"f\",\"arguments\":{\"x\":1}}\n</tool_call>",
-                "-",
-                one,
-            ),
-            (
-                "<tool_call>\n{\"name\":\"f\",\"arguments\":{\"x\":1}}\n</tool_call> 끝",
-                "-",
-                one,
-            ),
+            ("<tool_call>{\"name\":\"f\",\"arguments\":{\"x\":1}}</tool_call>", "-", one),
+            ("<tool_call>\r\n{\"name\":\"f\",\"arguments\":{\"x\":1}}\r\n</tool_call>", "-", one),
+            ("네.\n<tool_call>\n{\"name\":\"f\",\"arguments\":{\"x\":1}}\n</tool_call>", "-", one),
+            ("<tool_call>\n{\"name\":\"f\",\"arguments\":{\"x\":1}}\n</tool_call> 끝", "-", one),
             (
                 "<tool_call>\n{\"name\":\"f\",\"arguments\":{\"x\":1},\"id\":\"c\"}\n</tool_call>",
                 "-",
@@ -221,26 +173,10 @@ mod tests {
                 "-",
                 one,
             ),
-            (
-                "<tool_call>\n{\"name\":\"f\",\"parameters\":{\"x\":1}}\n</tool_call>",
-                "-",
-                one,
-            ),
-            (
-                "<tool_call>\n{\"name\":\"f\",\"arguments\":{\"x\":1}}",
-                "-",
-                one,
-            ),
-            (
-                "<TOOL_CALL>\n{\"name\":\"f\",\"arguments\":{\"x\":1}}\n</TOOL_CALL>",
-                "-",
-                one,
-            ),
-            (
-                "<tool_call>\n{\"name\":\"f\",\"arguments\":{\"x\":1}}}\n</tool_call>",
-                "-",
-                one,
-            ),
+            ("<tool_call>\n{\"name\":\"f\",\"parameters\":{\"x\":1}}\n</tool_call>", "-", one),
+            ("<tool_call>\n{\"name\":\"f\",\"arguments\":{\"x\":1}}", "-", one),
+            ("<TOOL_CALL>\n{\"name\":\"f\",\"arguments\":{\"x\":1}}\n</TOOL_CALL>", "-", one),
+            ("<tool_call>\n{\"name\":\"f\",\"arguments\":{\"x\":1}}}\n</tool_call>", "-", one),
             (
                 "<tool_call>\n{bad}\n</tool_call>\n<tool_call>\n{\"name\":\"f\",\"arguments\":{\"x\":1}}\n</tool_call>",
                 "-",
@@ -252,31 +188,15 @@ mod tests {
                 one,
             ),
             // Other places.
-            (
-                "```json\n{\"name\":\"f\",\"arguments\":{\"x\":1}}\n```",
-                "-",
-                one,
-            ),
-            (
-                "```\n[{\"function\":\"f\",\"parameters\":{\"x\":1}}]\n```",
-                "-",
-                one,
-            ),
-            (
-                "알겠습니다: {\"name\":\"f\",\"arguments\":{\"x\":1}} 입니다.",
-                "-",
-                one,
-            ),
+            ("```json\n{\"name\":\"f\",\"arguments\":{\"x\":1}}\n```", "-", one),
+            ("```\n[{\"function\":\"f\",\"parameters\":{\"x\":1}}]\n```", "-", one),
+            ("알겠습니다: {\"name\":\"f\",\"arguments\":{\"x\":1}} 입니다.", "-", one),
             (
                 "{\"type\":\"function\",\"function\":{\"name\":\"f\",\"arguments\":{\"x\":1}}}",
                 "-",
                 one,
             ),
-            (
-                "{\"tool_calls\":[{\"name\":\"f\",\"arguments\":{\"x\":1}}]}",
-                "-",
-                one,
-            ),
+            ("{\"tool_calls\":[{\"name\":\"f\",\"arguments\":{\"x\":1}}]}", "-", one),
             (
                 "{\"name\":\"f\",\"arguments\":{\"x\":1}}\n{\"name\":\"g\",\"arguments\":{}}",
                 "-",
@@ -317,11 +237,7 @@ mod tests {
 
     #[test]
     fn deep_and_long_garbage_is_read_in_reasonable_time() {
-        for garbage in [
-            "[".repeat(20_000),
-            "{\"a\":".repeat(5_000),
-            "<tool_call>".repeat(5_000),
-        ] {
+        for garbage in ["[".repeat(20_000), "{\"a\":".repeat(5_000), "<tool_call>".repeat(5_000)] {
             assert_eq!(lenient(&garbage), None);
         }
     }

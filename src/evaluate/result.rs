@@ -166,8 +166,7 @@ impl TextLoss {
 
     /// Tells whether the difference can be told from nothing (its interval leaves out zero).
     pub fn is_told(&self) -> bool {
-        self.interval
-            .is_some_and(|(low, high)| low > 0.0 || high < 0.0)
+        self.interval.is_some_and(|(low, high)| low > 0.0 || high < 0.0)
     }
 }
 

@@ -65,12 +65,8 @@ pub fn run(
 ) -> Result<Option<Evaluation>> {
     let start = Instant::now();
     let cases: usize = suites.iter().map(|suite| suite.cases.len()).sum();
-    let mut counter = Counter {
-        done: 0,
-        total: cases * (1 + usize::from(tuned)),
-        stopped: false,
-        on,
-    };
+    let mut counter =
+        Counter { done: 0, total: cases * (1 + usize::from(tuned)), stopped: false, on };
     let _ = counter.advance(0);
     let mut results = Vec::with_capacity(suites.len());
     for suite in suites {
@@ -111,10 +107,7 @@ pub fn recorded(
         ..suite.clone()
     };
     let outcomes = |replies: &BTreeMap<String, String>| -> Result<Vec<Outcome>> {
-        let missing = answered
-            .cases
-            .iter()
-            .filter(|case| !replies.contains_key(&case.id));
+        let missing = answered.cases.iter().filter(|case| !replies.contains_key(&case.id));
         let missing: Vec<&str> = missing.map(|case| case.id.as_str()).collect();
         if let Some(first) = missing.first() {
             let count = missing.len();
@@ -179,9 +172,8 @@ fn outcomes(
     };
     let cases = || suite.cases.iter().enumerate();
 
-    let asked: Vec<(usize, &Case)> = cases()
-        .filter(|(_, case)| score::is_answered(&case.expect))
-        .collect();
+    let asked: Vec<(usize, &Case)> =
+        cases().filter(|(_, case)| score::is_answered(&case.expect)).collect();
     if !asked.is_empty() && !counter.stopped {
         let prompts: Vec<Prompt<'_>> = asked.iter().map(|(_, case)| prompt(case)).collect();
         let mut seen = 0;
@@ -241,11 +233,7 @@ fn outcomes(
         let losses = answerer.text_nats(&items, tuned)?;
         check_count(losses.len(), items.len())?;
         for ((index, _), (nats, tokens)) in part.iter().zip(losses) {
-            let each = if tokens > 0 {
-                nats / tokens as f64
-            } else {
-                0.0
-            };
+            let each = if tokens > 0 { nats / tokens as f64 } else { 0.0 };
             let answer = Answer {
                 text: format!("{each:.3} nats/token, {tokens} tokens"),
                 verdicts: Vec::new(),
@@ -260,19 +248,14 @@ fn outcomes(
 }
 
 fn prompt(case: &Case) -> Prompt<'_> {
-    Prompt {
-        messages: &case.messages,
-        tools: &case.tools,
-    }
+    Prompt { messages: &case.messages, tools: &case.tools }
 }
 
 fn check_count(got: usize, asked: usize) -> Result<()> {
     if got == asked {
         Ok(())
     } else {
-        Err(Failure::defect(format!(
-            "the model was asked for {asked} answers and gave {got}"
-        )))
+        Err(Failure::defect(format!("the model was asked for {asked} answers and gave {got}")))
     }
 }
 
@@ -291,10 +274,7 @@ mod tests {
     impl Scripted {
         fn case(&self, prompt: &Prompt<'_>) -> &Case {
             let cases = self.suites.iter().flat_map(|suite| &suite.cases);
-            cases
-                .into_iter()
-                .find(|case| case.messages == prompt.messages)
-                .unwrap()
+            cases.into_iter().find(|case| case.messages == prompt.messages).unwrap()
         }
     }
 
@@ -347,31 +327,22 @@ mod tests {
 
         fn text_nats(&mut self, texts: &[&str], tuned: bool) -> Result<Vec<(f64, usize)>> {
             let each = if tuned { 2.2 } else { 2.0 };
-            Ok(texts
-                .iter()
-                .map(|text| (each * text.len() as f64, text.len()))
-                .collect())
+            Ok(texts.iter().map(|text| (each * text.len() as f64, text.len())).collect())
         }
     }
 
     #[test]
     fn a_model_that_learned_everything_scores_full_marks_and_the_progress_adds_up() {
         let suites = shipped();
-        let mut answerer = Scripted {
-            suites: suites.clone(),
-        };
+        let mut answerer = Scripted { suites: suites.clone() };
         let mut last = None;
         let mut on = |progress: Progress| {
-            assert!(
-                last.as_ref()
-                    .is_none_or(|last: &Progress| last.done <= progress.done)
-            );
+            assert!(last.as_ref().is_none_or(|last: &Progress| last.done <= progress.done));
             last = Some(progress);
             ControlFlow::Continue(())
         };
-        let evaluation = run("small", Some(3), &suites, &mut answerer, true, &mut on)
-            .unwrap()
-            .unwrap();
+        let evaluation =
+            run("small", Some(3), &suites, &mut answerer, true, &mut on).unwrap().unwrap();
         let last = last.unwrap();
         assert_eq!(Some(last.done), last.total);
         for (suite, result) in suites.iter().zip(&evaluation.suites) {
@@ -389,27 +360,16 @@ mod tests {
             }
         }
         let tools = &evaluation.suites[0];
-        let all = tools
-            .metrics
-            .iter()
-            .filter(|metric| metric.subset.is_none());
+        let all = tools.metrics.iter().filter(|metric| metric.subset.is_none());
         assert_eq!(all.clone().count(), 8, "four metrics in two forms");
-        assert!(
-            all.clone()
-                .any(|m| m.metric == Metric::NoCall && m.form == Form::Strict)
-        );
+        assert!(all.clone().any(|m| m.metric == Metric::NoCall && m.form == Form::Strict));
         let parts = |name: &str| {
             let subset = tools.metrics.iter().filter(|metric| {
                 metric.subset.as_deref() == Some(name) && metric.metric == Metric::Parameters
             });
             subset.map(|metric| metric.base.n).next().unwrap()
         };
-        let n = all
-            .clone()
-            .find(|m| m.metric == Metric::Parameters)
-            .unwrap()
-            .base
-            .n;
+        let n = all.clone().find(|m| m.metric == Metric::Parameters).unwrap().base.n;
         assert_eq!(parts("ko") + parts("en"), n);
         assert_eq!(parts("seen") + parts("unseen"), n);
     }
@@ -417,19 +377,10 @@ mod tests {
     #[test]
     fn base_alone_and_stopping() {
         let suites: Vec<Suite> = shipped().iter().map(|suite| suite.sample(6, 1)).collect();
-        let mut answerer = Scripted {
-            suites: suites.clone(),
-        };
+        let mut answerer = Scripted { suites: suites.clone() };
         let mut go = |_: Progress| ControlFlow::Continue(());
-        let alone = run("small", None, &suites, &mut answerer, false, &mut go)
-            .unwrap()
-            .unwrap();
-        assert!(
-            alone
-                .suites
-                .iter()
-                .all(|suite| suite.items.iter().all(|i| i.tuned.is_none()))
-        );
+        let alone = run("small", None, &suites, &mut answerer, false, &mut go).unwrap().unwrap();
+        assert!(alone.suites.iter().all(|suite| suite.items.iter().all(|i| i.tuned.is_none())));
         assert!(alone.suites[0].metrics[0].difference.is_none());
         for stop_at in [0, 3, 7, 40] {
             let mut calls = 0;
@@ -450,26 +401,15 @@ mod tests {
     #[test]
     fn recorded_replies_are_scored_and_must_be_complete() {
         let suites = shipped();
-        let mathematics = suites
-            .iter()
-            .find(|suite| suite.name == "forgetting/mathematics")
-            .unwrap();
-        let wrong: BTreeMap<String, String> = mathematics
-            .cases
-            .iter()
-            .map(|case| (case.id.clone(), "모름".to_owned()))
-            .collect();
-        let right: BTreeMap<String, String> = mathematics
-            .cases
-            .iter()
-            .map(|case| (case.id.clone(), case.expected()))
-            .collect();
+        let mathematics =
+            suites.iter().find(|suite| suite.name == "forgetting/mathematics").unwrap();
+        let wrong: BTreeMap<String, String> =
+            mathematics.cases.iter().map(|case| (case.id.clone(), "모름".to_owned())).collect();
+        let right: BTreeMap<String, String> =
+            mathematics.cases.iter().map(|case| (case.id.clone(), case.expected())).collect();
         let result = recorded(mathematics, &wrong, Some(&right)).unwrap();
         let all = &result.metrics[0];
-        assert_eq!(
-            (all.base.successes, all.tuned.unwrap().successes),
-            (0, all.base.n)
-        );
+        assert_eq!((all.base.successes, all.tuned.unwrap().successes), (0, all.base.n));
         let mut short = right.clone();
         short.remove("mathematics-01");
         let failure = recorded(mathematics, &short, None).unwrap_err();

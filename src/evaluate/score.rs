@@ -28,21 +28,13 @@ pub fn score(case: &Case, reply: String) -> Answer {
         Expect::Short(short) => (accuracy(answers::is_right(short, &reply)), None),
         Expect::Choice { .. } | Expect::Text(_) => (Vec::new(), None),
     };
-    Answer {
-        text: reply,
-        verdicts,
-        reason,
-    }
+    Answer { text: reply, verdicts, reason }
 }
 
 /// The verdict of a suite that knows right and wrong only. It counts as lenient: the answer is
 /// looked for in the words.
 pub(super) fn accuracy(right: bool) -> Vec<Verdict> {
-    vec![Verdict {
-        metric: Metric::Accuracy,
-        form: Form::Lenient,
-        right,
-    }]
+    vec![Verdict { metric: Metric::Accuracy, form: Form::Lenient, right }]
 }
 
 /// The reason of a call in the wrong form, and of a reply without a call.
@@ -55,10 +47,7 @@ fn score_calls(
     expected: &[ExpectedCall],
     reply: &str,
 ) -> (Vec<Verdict>, Option<String>) {
-    let readings = [
-        (Form::Strict, parse::strict(reply)),
-        (Form::Lenient, parse::lenient(reply)),
-    ];
+    let readings = [(Form::Strict, parse::strict(reply)), (Form::Lenient, parse::lenient(reply))];
     let mut verdicts = Vec::new();
     let mut reason = None;
     for (form, found) in readings {
@@ -69,11 +58,7 @@ fn score_calls(
             (Metric::ToolName, calls::names_equal(expected, found)),
             (Metric::Parameters, outcome.is_ok()),
         ] {
-            verdicts.push(Verdict {
-                metric,
-                form,
-                right,
-            });
+            verdicts.push(Verdict { metric, form, right });
         }
         reason = match (form, outcome) {
             (_, Err(_)) if found.is_empty() => Some(NO_CALL_FOUND.to_owned()),
@@ -87,13 +72,8 @@ fn score_calls(
 
 /// What is right strictly is right leniently.
 fn with_lenient(strict: Vec<Verdict>) -> Vec<Verdict> {
-    let lenient: Vec<Verdict> = strict
-        .iter()
-        .map(|verdict| Verdict {
-            form: Form::Lenient,
-            ..*verdict
-        })
-        .collect();
+    let lenient: Vec<Verdict> =
+        strict.iter().map(|verdict| Verdict { form: Form::Lenient, ..*verdict }).collect();
     strict.into_iter().chain(lenient).collect()
 }
 
@@ -104,11 +84,7 @@ fn score_no_call(reply: &str) -> (Vec<Verdict>, Option<String>) {
     let called = parse::lenient(reply).is_some();
     let broken = !called && parse::is_call_attempt(reply);
     let verdicts = [(Form::Strict, !called && !broken), (Form::Lenient, !called)]
-        .map(|(form, right)| Verdict {
-            metric: Metric::NoCall,
-            form,
-            right,
-        })
+        .map(|(form, right)| Verdict { metric: Metric::NoCall, form, right })
         .to_vec();
     let reason = if called {
         Some("unwanted call: no tool fits this request".to_owned())
@@ -154,10 +130,7 @@ mod tests {
             (right.replace("city", "town"), "...JN.", "missing"),
             ("아산은 맑습니다.".to_owned(), "......", "no call"),
             (
-                format!(
-                    "<tool_call>\n{}\n</tool_call>",
-                    right.replace("아산", "천안")
-                ),
+                format!("<tool_call>\n{}\n</tool_call>", right.replace("아산", "천안")),
                 "JN.JN.",
                 "value",
             ),
@@ -172,19 +145,14 @@ mod tests {
 
     #[test]
     fn replies_to_a_case_that_expects_no_call() {
-        let line = CASE.replace(
-            r#"[{"name":"get_weather","arguments":{"city":["아산","Asan"]}}]"#,
-            "[]",
-        );
+        let line =
+            CASE.replace(r#"[{"name":"get_weather","arguments":{"city":["아산","Asan"]}}]"#, "[]");
         let case = Case::parse(&line).unwrap();
         let cases = [
             ("천만에요. 안녕히 가세요!", "CC"),
             ("```python\nprint({'a': 1})\n```", "CC"),
             (r#"{"temperature": 21}"#, "CC"),
-            (
-                r#"{"name":"get_weather","arguments":{"city":"아산"}}"#,
-                "..",
-            ),
+            (r#"{"name":"get_weather","arguments":{"city":"아산"}}"#, ".."),
             ("<tool_call>\n{\"name\":\"get_weather\"", ".C"),
             (r#"{"name": "get_weather", "arguments": {"city": "#, ".C"),
         ];

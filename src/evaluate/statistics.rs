@@ -104,10 +104,7 @@ pub fn mean_interval(items: &[(f64, usize)]) -> (f64, f64) {
     means.sort_by(f64::total_cmp);
     let at = |share: f64| {
         let index = (share * means.len() as f64) as usize;
-        means
-            .get(index.min(means.len().saturating_sub(1)))
-            .copied()
-            .unwrap_or(0.0)
+        means.get(index.min(means.len().saturating_sub(1))).copied().unwrap_or(0.0)
     };
     (at(0.025), at(0.975))
 }
@@ -122,10 +119,7 @@ mod tests {
 
     fn close(ours: f64, theirs: &Value, tolerance: f64, what: &str) {
         let theirs = theirs.as_f64().unwrap();
-        assert!(
-            (ours - theirs).abs() <= tolerance,
-            "{what}: {ours} for {theirs}"
-        );
+        assert!((ours - theirs).abs() <= tolerance, "{what}: {ours} for {theirs}");
     }
 
     #[test]
@@ -169,10 +163,7 @@ mod tests {
         assert_eq!(paired_interval(0, 0, 0), (-1.0, 1.0));
         let (low, high) = paired_interval(0, 0, 50);
         let edge = Z * Z / (50.0 + Z * Z);
-        assert!(
-            (high - edge).abs() < 1e-9 && (low + edge).abs() < 1e-9,
-            "{low} {high}"
-        );
+        assert!((high - edge).abs() < 1e-9 && (low + edge).abs() < 1e-9, "{low} {high}");
         assert!(mcnemar(3000, 0) < 1e-300);
     }
 
@@ -189,9 +180,7 @@ mod tests {
     #[test]
     fn the_bootstrap_holds_the_mean_and_shrinks_with_more_items() {
         let items = |n: usize| -> Vec<(f64, usize)> {
-            (0..n)
-                .map(|i| (100.0 * (0.05 + 0.02 * (i % 5) as f64), 100))
-                .collect()
+            (0..n).map(|i| (100.0 * (0.05 + 0.02 * (i % 5) as f64), 100)).collect()
         };
         let (low, high) = mean_interval(&items(40));
         assert!(low < 0.09 && 0.09 < high, "{low} {high}");

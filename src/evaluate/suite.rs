@@ -78,10 +78,7 @@ impl Suite {
             });
             match case {
                 Ok(case) => read.push(case),
-                Err(reason) => problems.push(Problem {
-                    line: index + 1,
-                    reason,
-                }),
+                Err(reason) => problems.push(Problem { line: index + 1, reason }),
             }
         }
         let suite = Self {
@@ -134,14 +131,8 @@ impl Suite {
             })
             .collect();
         chosen.sort_unstable();
-        let cases = chosen
-            .into_iter()
-            .filter_map(|index| self.cases.get(index).cloned())
-            .collect();
-        Self {
-            cases,
-            ..self.clone()
-        }
+        let cases = chosen.into_iter().filter_map(|index| self.cases.get(index).cloned()).collect();
+        Self { cases, ..self.clone() }
     }
 }
 
@@ -165,8 +156,7 @@ pub fn domain_suite(examples: &[Example]) -> Suite {
     Suite {
         name: "domain".to_owned(),
         title: Title {
-            ko: "문서 질문".to_owned(),
-            en: "Questions about the documents".to_owned(),
+            ko: "문서 질문".to_owned(), en: "Questions about the documents".to_owned()
         },
         kind: SuiteKind::Domain,
         max_new: reply_tokens_max(SuiteKind::Domain),
@@ -177,15 +167,10 @@ pub fn domain_suite(examples: &[Example]) -> Suite {
 /// A suite of tool calls from pairs kept for testing: those whose last assistant turn makes calls,
 /// with exactly its values accepted.
 pub fn calls_suite(examples: &[Example]) -> Suite {
-    let cases = cases_of(examples, |calls, _| {
-        (!calls.is_empty()).then(|| Expect::Calls(calls))
-    });
+    let cases = cases_of(examples, |calls, _| (!calls.is_empty()).then(|| Expect::Calls(calls)));
     Suite {
         name: "project-tools".to_owned(),
-        title: Title {
-            ko: "내 도구 호출".to_owned(),
-            en: "Your own tool calls".to_owned(),
-        },
+        title: Title { ko: "내 도구 호출".to_owned(), en: "Your own tool calls".to_owned() },
         kind: SuiteKind::Tools,
         max_new: reply_tokens_max(SuiteKind::Tools),
         ..project_suite(cases)
@@ -290,12 +275,7 @@ fn cases_of(
         };
         ids.insert(id.clone());
         let mut tags = example.meta.tags.clone();
-        tags.extend(
-            example
-                .meta
-                .language
-                .map(|language| language.code().to_owned()),
-        );
+        tags.extend(example.meta.language.map(|language| language.code().to_owned()));
         cases.push(Case {
             id,
             messages: before.to_vec(),
@@ -316,10 +296,7 @@ fn project_suite(cases: Vec<Case>) -> Suite {
         .collect();
     Suite {
         name: String::new(),
-        title: Title {
-            ko: String::new(),
-            en: String::new(),
-        },
+        title: Title { ko: String::new(), en: String::new() },
         kind: SuiteKind::Domain,
         forgetting: false,
         subsets: (languages.iter().map(|language| language.code().to_owned())).collect(),
@@ -342,20 +319,12 @@ mod tests {
         for (manifest, cases) in SHIPPED {
             let (suite, problems) = Suite::parse(manifest, cases).unwrap();
             assert_eq!(problems, [], "{}", suite.name);
-            assert!(
-                suite.cases.len() >= 32,
-                "{}: {}",
-                suite.name,
-                suite.cases.len()
-            );
+            assert!(suite.cases.len() >= 32, "{}: {}", suite.name, suite.cases.len());
             assert!(names.insert(suite.name.clone()), "{}", suite.name);
             assert_eq!(suite.forgetting, suite.name.starts_with("forgetting/"));
             for case in &suite.cases {
                 assert!(ids.insert(case.id.clone()), "{}", case.id);
-                let languages = case
-                    .tags
-                    .iter()
-                    .filter(|tag| ["ko", "en"].contains(&tag.as_str()));
+                let languages = case.tags.iter().filter(|tag| ["ko", "en"].contains(&tag.as_str()));
                 assert_eq!(languages.count(), 1, "{} needs one language tag", case.id);
             }
             for subset in &suite.subsets {
@@ -377,11 +346,7 @@ mod tests {
                     first += usize::from(right == 0);
                 }
             }
-            assert!(
-                first * 2 <= choices + 1,
-                "{}: {first} of {choices}",
-                suite.name
-            );
+            assert!(first * 2 <= choices + 1, "{}: {first} of {choices}", suite.name);
         }
     }
 
@@ -391,10 +356,7 @@ mod tests {
         let cases = "{\"id\":\"a\",\"question\":\"q\",\"expect\":{\"accept\":[\"예\"]}}\n\nnot json\n{\"id\":\"a\",\"question\":\"q\",\"expect\":{\"accept\":[\"예\"]}}\n{\"id\":\"b\",\"text\":\"t\"}\n";
         let (suite, problems) = Suite::parse(manifest, cases).unwrap();
         assert_eq!(suite.cases.len(), 1);
-        assert_eq!(
-            problems.iter().map(|p| p.line).collect::<Vec<_>>(),
-            [3, 4, 5]
-        );
+        assert_eq!(problems.iter().map(|p| p.line).collect::<Vec<_>>(), [3, 4, 5]);
         assert!(problems[1].reason.contains("twice"), "{:?}", problems[1]);
         assert!(problems[2].reason.contains("kind"), "{:?}", problems[2]);
         assert!(Suite::parse("version = 2", "").is_err());
@@ -402,19 +364,14 @@ mod tests {
 
     #[test]
     fn a_sample_keeps_proportions_and_is_the_same_again() {
-        let tools = shipped()
-            .into_iter()
-            .find(|suite| suite.name == "tools")
-            .unwrap();
+        let tools = shipped().into_iter().find(|suite| suite.name == "tools").unwrap();
         let part = tools.sample(40, 7);
         assert_eq!(part, tools.sample(40, 7));
         assert_ne!(part, tools.sample(40, 8));
         assert_eq!(part.cases.len(), 40);
         for tag in ["ko", "en", "seen", "unseen", "no_call"] {
             let count = |suite: &Suite| {
-                (suite.cases.iter())
-                    .filter(|case| case.tags.iter().any(|t| t == tag))
-                    .count()
+                (suite.cases.iter()).filter(|case| case.tags.iter().any(|t| t == tag)).count()
             };
             let expected = count(&tools) as f64 * 40.0 / tools.cases.len() as f64;
             assert!((count(&part) as f64 - expected).abs() < 3.0, "{tag}");
@@ -430,10 +387,7 @@ mod tests {
                 Message::text(Role::User, "창고 활하중은?"),
                 Message::text(Role::Assistant, "6.0 kN/m²입니다."),
             ],
-            meta: Meta {
-                language: Some(Language::Korean),
-                ..Meta::default()
-            },
+            meta: Meta { language: Some(Language::Korean), ..Meta::default() },
             ..Example::default()
         };
         let arguments = [("city".to_owned(), "서울".into())].into_iter().collect();

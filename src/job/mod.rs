@@ -1,7 +1,133 @@
 //! Long work in the background: what can be asked for, what it tells, how it is stopped.
+//!
+//! The interface and the subcommands are both clients of [`run`]; neither does the work itself.
 
+mod answering;
+mod chat;
+mod documents;
+mod drafting;
+mod evaluation;
 pub mod event;
+pub mod loaded;
+pub mod mixing;
+mod models;
+mod pairs;
+pub mod pool;
 pub mod spec;
+mod training;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
 
 pub use event::{JobEvent, JobId, JobOutcome};
-pub use spec::{DraftSource, JobSpec};
+pub use loaded::Models;
+pub use spec::{CaseFilter, DraftSource, JobSpec};
+
+use crate::failure::{Failure, Result};
+use crate::progress::{Cancel, Progress};
+use crate::project::{Project, Store};
+
+/// Does one job to its end in the project at `folder`, telling `on_event` what happens; the last
+/// event is always [`JobEvent::Ended`] with the outcome that is also returned. A panic becomes
+/// [`JobOutcome::Failed`].
+pub fn run(
+    spec: &JobSpec,
+    folder: &Path,
+    models: &Models,
+    cancel: &Cancel,
+    on_event: &mut dyn FnMut(JobEvent),
+) -> JobOutcome {
+    let result = catch_unwind(AssertUnwindSafe(|| {
+        dispatch(spec, &mut Desk { folder, models, cancel, on_event: &mut *on_event })
+    }));
+    let outcome = match result {
+        Ok(Ok(outcome)) => outcome,
+        Ok(Err(failure)) => {
+            JobOutcome::Failed { message: failure.message.clone(), hints: failure.hints }
+        }
+        Err(panic) => JobOutcome::Failed {
+            message: format!("a defect stopped this job: {}", panic_message(panic.as_ref())),
+            hints: vec!["what was saved before is kept; please report this".to_owned()],
+        },
+    };
+    on_event(JobEvent::Ended(outcome.clone()));
+    outcome
+}
+
+fn dispatch(spec: &JobSpec, desk: &mut Desk<'_>) -> Result<JobOutcome> {
+    match spec {
+        JobSpec::AddDocument { path, password } => documents::add(desk, path, password.as_deref()),
+        JobSpec::ImportPairs { path } => pairs::import(desk, path),
+        JobSpec::ExportPairs { path } => pairs::export(desk, path),
+        JobSpec::Draft { passages, count, source } => {
+            drafting::draft(desk, passages, *count, source)
+        }
+        JobSpec::PullModel { name } => models::pull(desk, name),
+        JobSpec::Mix => mixing::report(desk),
+        JobSpec::Train { model, recipe, resume } => training::train(desk, model, recipe, *resume),
+        JobSpec::Evaluate { model, run, suites, cases } => {
+            evaluation::evaluate(desk, model, *run, suites, *cases)
+        }
+        JobSpec::Chat { model, run, conversation } => chat::chat(desk, model, *run, conversation),
+    }
+}
+
+/// What every job works with.
+struct Desk<'a> {
+    folder: &'a Path,
+    models: &'a Models,
+    cancel: &'a Cancel,
+    on_event: &'a mut dyn FnMut(JobEvent),
+}
+
+impl Desk<'_> {
+    /// A connection of the job's own to the project's store.
+    fn store(&self) -> Result<Store> {
+        Project::reopen(self.folder)
+    }
+
+    fn tell(&mut self, event: JobEvent) {
+        (self.on_event)(event);
+    }
+
+    fn note(&mut self, line: impl Into<String>) {
+        self.tell(JobEvent::Note(line.into()));
+    }
+
+    fn changed(&mut self) {
+        self.tell(JobEvent::DataChanged);
+    }
+
+    /// A progress callback that also hears the request to stop.
+    fn progress(&mut self) -> impl FnMut(Progress) -> std::ops::ControlFlow<()> + '_ {
+        |progress| {
+            (self.on_event)(JobEvent::Progress(progress));
+            self.cancel.flow()
+        }
+    }
+}
+
+/// The outcome of a job that was asked to stop.
+fn stopped(what: impl Into<String>) -> JobOutcome {
+    JobOutcome::Stopped(what.into())
+}
+
+fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
+    panic
+        .downcast_ref::<&str>()
+        .map(|text| (*text).to_owned())
+        .or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "unknown".to_owned())
+}
+
+impl JobOutcome {
+    /// The outcome as a result, for a subcommand's exit status.
+    pub fn into_result(self) -> Result<String> {
+        match self {
+            Self::Finished(message) | Self::Stopped(message) => Ok(message),
+            Self::Failed { message, hints } => {
+                Err(Failure { kind: crate::failure::FailureKind::User, message, hints })
+            }
+        }
+    }
+}

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::pair::Example;
+use crate::pair::{Example, Language};
 use crate::project::PassageId;
 use crate::train::Recipe;
 
@@ -59,6 +59,8 @@ pub enum JobSpec {
         run: Option<u32>,
         /// Suites by name; empty for all.
         suites: Vec<String>,
+        /// Which of their cases.
+        cases: CaseFilter,
     },
     /// Answer a conversation with base and tuned.
     Chat {
@@ -69,6 +71,15 @@ pub enum JobSpec {
         /// The conversation so far, ending with the user's turn.
         conversation: Example,
     },
+}
+
+/// Which cases of a suite are asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct CaseFilter {
+    /// Only cases tagged with this language, and suites of it; none for all.
+    pub language: Option<Language>,
+    /// At most this many cases a suite, the same ones every time; none for all.
+    pub limit: Option<usize>,
 }
 
 /// Who proposes pairs.

@@ -24,17 +24,9 @@ pub(super) fn draw(
     settings: &Settings,
     count: &mut dyn FnMut(&Example) -> usize,
 ) -> Drawn {
-    let tokens = |side| {
-        rows.iter()
-            .filter(|row| row.side == side)
-            .map(|row| row.tokens)
-            .sum()
-    };
+    let tokens = |side| rows.iter().filter(|row| row.side == side).map(|row| row.tokens).sum();
     let mut queues = queues(rows, pool, settings);
-    let mut drawn = Drawn {
-        rows: Vec::new(),
-        short_of: 0,
-    };
+    let mut drawn = Drawn { rows: Vec::new(), short_of: 0 };
     for side in [Side::Train, Side::Validation] {
         let target = general_tokens(tokens(side), settings.general_share);
         let mut taken = [0_usize; 2];
@@ -74,10 +66,8 @@ fn general_tokens(domain: usize, share: f64) -> usize {
 /// Pool indices in drawing order (last first), one queue a language. No question twice, and none
 /// that the project asks as well, so that general rows cannot leak into what is held out.
 fn queues(rows: &[MixRow], pool: &[Example], settings: &Settings) -> [Vec<usize>; 2] {
-    let mut asked: HashSet<String> = rows
-        .iter()
-        .map(|row| normalized_question(&row.example))
-        .collect();
+    let mut asked: HashSet<String> =
+        rows.iter().map(|row| normalized_question(&row.example)).collect();
     let mut queues = [Vec::new(), Vec::new()];
     for (index, example) in pool.iter().enumerate() {
         let language = example.language();
@@ -100,9 +90,5 @@ fn queues(rows: &[MixRow], pool: &[Example], settings: &Settings) -> [Vec<usize>
 }
 
 fn name(example: &Example, index: usize) -> String {
-    example
-        .meta
-        .id
-        .clone()
-        .unwrap_or_else(|| format!("general-{}", index + 1))
+    example.meta.id.clone().unwrap_or_else(|| format!("general-{}", index + 1))
 }

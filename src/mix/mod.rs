@@ -57,12 +57,8 @@ pub enum RowKind {
 
 impl RowKind {
     /// All kinds.
-    pub const ALL: [Self; 4] = [
-        Self::Domain,
-        Self::Tools,
-        Self::GeneralKorean,
-        Self::GeneralEnglish,
-    ];
+    pub const ALL: [Self; 4] =
+        [Self::Domain, Self::Tools, Self::GeneralKorean, Self::GeneralEnglish];
 
     /// The kind's name, as the report writes it.
     pub fn as_str(self) -> &'static str {

@@ -95,9 +95,7 @@ impl MixReport {
             part.0 += 1;
             part.1 += row.tokens;
             if row.side == Side::Train {
-                *lengths
-                    .entry(row.tokens.max(1).next_power_of_two())
-                    .or_default() += 1;
+                *lengths.entry(row.tokens.max(1).next_power_of_two()).or_default() += 1;
                 longest = longest.max(row.tokens);
             }
             if let (Some(document), Some(page)) =
@@ -115,18 +113,10 @@ impl MixReport {
         let mut report = Self {
             parts: parts
                 .into_iter()
-                .map(|((side, kind), (rows, tokens))| Part {
-                    side,
-                    kind,
-                    rows,
-                    tokens,
-                })
+                .map(|((side, kind), (rows, tokens))| Part { side, kind, rows, tokens })
                 .collect(),
             pages,
-            leaks: question_sides
-                .values()
-                .filter(|sides| sides.len() > 1)
-                .count(),
+            leaks: question_sides.values().filter(|sides| sides.len() > 1).count(),
             moved,
             lengths: lengths
                 .into_iter()
@@ -149,33 +139,17 @@ impl MixReport {
 
     /// Rows of one side.
     pub fn rows(&self, side: Side) -> usize {
-        self.parts
-            .iter()
-            .filter(|part| part.side == side)
-            .map(|part| part.rows)
-            .sum()
+        self.parts.iter().filter(|part| part.side == side).map(|part| part.rows).sum()
     }
 
     /// Tokens of one side.
     pub fn tokens(&self, side: Side) -> usize {
-        self.parts
-            .iter()
-            .filter(|part| part.side == side)
-            .map(|part| part.tokens)
-            .sum()
+        self.parts.iter().filter(|part| part.side == side).map(|part| part.tokens).sum()
     }
 
     /// Rows and tokens of one kind on one side; zeros when there are none.
     pub fn of_kind(&self, side: Side, kind: RowKind) -> Part {
-        let found = self
-            .parts
-            .iter()
-            .find(|part| part.side == side && part.kind == kind);
-        found.copied().unwrap_or(Part {
-            side,
-            kind,
-            rows: 0,
-            tokens: 0,
-        })
+        let found = self.parts.iter().find(|part| part.side == side && part.kind == kind);
+        found.copied().unwrap_or(Part { side, kind, rows: 0, tokens: 0 })
     }
 }

@@ -28,11 +28,7 @@ impl Settings {
     #[must_use]
     pub fn clamped(&self) -> Self {
         let clamp = |share: f64, max: f64| {
-            if share.is_nan() {
-                0.0
-            } else {
-                share.clamp(0.0, max)
-            }
+            if share.is_nan() { 0.0 } else { share.clamp(0.0, max) }
         };
         Self {
             general_share: clamp(self.general_share, Self::GENERAL_SHARE_MAX),

@@ -29,10 +29,7 @@ struct Group {
 /// Splits the accepted rows by page.
 pub(super) fn split(accepted: &[(i64, Example)], settings: &Settings) -> Split {
     let groups = groups(accepted, settings.seed);
-    let mut split = Split {
-        sides: vec![Side::Train; accepted.len()],
-        moved: 0,
-    };
+    let mut split = Split { sides: vec![Side::Train; accepted.len()], moved: 0 };
     for stratum in 0..=2 {
         let mut ranked: Vec<&Group> = groups.iter().filter(|g| g.stratum == stratum).collect();
         ranked.sort_by_key(|group| (group.rank, group.rows.first().copied()));
@@ -43,16 +40,10 @@ pub(super) fn split(accepted: &[(i64, Example)], settings: &Settings) -> Split {
         let free: Vec<&&Group> = ranked.iter().filter(|g| !g.shared).take(wanted).collect();
         // Where too few are free, both sides give up in proportion. Ranges of the ranking rather
         // than turns, so that a new page moves one old page at each border and no more.
-        let test = (free.len() * held_out.test)
-            .checked_div(wanted)
-            .unwrap_or(0);
+        let test = (free.len() * held_out.test).checked_div(wanted).unwrap_or(0);
         for (place, group) in free.into_iter().enumerate() {
             for &row in &group.rows {
-                split.sides[row] = if place < test {
-                    Side::Test
-                } else {
-                    Side::Validation
-                };
+                split.sides[row] = if place < test { Side::Test } else { Side::Validation };
             }
         }
     }
@@ -69,18 +60,11 @@ struct HeldOut {
 fn held_out(count: usize, settings: &Settings) -> HeldOut {
     let of = |share: f64| {
         let exact = (share * count as f64).round() as usize;
-        if share > 0.0 && count >= 3 {
-            exact.max(1)
-        } else {
-            exact
-        }
+        if share > 0.0 && count >= 3 { exact.max(1) } else { exact }
     };
     let most = count.saturating_sub(1);
     let validation = of(settings.validation_share).min(most);
-    HeldOut {
-        validation,
-        test: of(settings.test_share).min(most - validation),
-    }
+    HeldOut { validation, test: of(settings.test_share).min(most - validation) }
 }
 
 fn groups(accepted: &[(i64, Example)], seed: u64) -> Vec<Group> {
@@ -102,12 +86,7 @@ fn groups(accepted: &[(i64, Example)], seed: u64) -> Vec<Group> {
             )
         });
         let at = *by_name.entry(name).or_insert_with_key(|name| {
-            groups.push(Group {
-                rows: Vec::new(),
-                rank: rank(seed, name),
-                stratum,
-                shared: false,
-            });
+            groups.push(Group { rows: Vec::new(), rank: rank(seed, name), stratum, shared: false });
             groups.len() - 1
         });
         groups[at].rows.push(row);
@@ -123,10 +102,7 @@ fn groups(accepted: &[(i64, Example)], seed: u64) -> Vec<Group> {
 
 fn page(example: &Example) -> Option<String> {
     let (document, page) = (example.meta.document.as_ref()?, example.meta.page?);
-    Some(format!(
-        "page\u{1}{}\u{1}{page}",
-        duplicates::folded(document)
-    ))
+    Some(format!("page\u{1}{}\u{1}{page}", duplicates::folded(document)))
 }
 
 fn rank(seed: u64, name: &str) -> [u8; 32] {
@@ -139,10 +115,7 @@ fn rank(seed: u64, name: &str) -> [u8; 32] {
 /// What is asked, with case, spacing and punctuation folded: two rows with the same are a leak when
 /// one is trained on and the other held out.
 pub fn normalized_question(example: &Example) -> String {
-    let asked = example
-        .messages
-        .iter()
-        .filter(|message| message.role == Role::User);
+    let asked = example.messages.iter().filter(|message| message.role == Role::User);
     asked
         .flat_map(|message| message.content.nfkc())
         .filter(|c| c.is_alphanumeric() || is_mark_of_value(*c))

@@ -9,10 +9,7 @@ use crate::pair::{Message, Role};
 
 fn pair(question: &str, answer: &str) -> Example {
     Example {
-        messages: vec![
-            Message::text(Role::User, question),
-            Message::text(Role::Assistant, answer),
-        ],
+        messages: vec![Message::text(Role::User, question), Message::text(Role::Assistant, answer)],
         ..Example::default()
     }
 }
@@ -25,11 +22,7 @@ fn on_page(document: &str, page: u32, question: &str) -> Example {
 }
 
 fn count(example: &Example) -> usize {
-    example
-        .messages
-        .iter()
-        .map(|message| message.content.chars().count() + 4)
-        .sum()
+    example.messages.iter().map(|message| message.content.chars().count() + 4).sum()
 }
 
 fn pool(rows: usize) -> Vec<Example> {
@@ -38,10 +31,7 @@ fn pool(rows: usize) -> Vec<Example> {
             if n % 2 == 0 {
                 pair(&format!("안녕 {n}"), &"반가워요. ".repeat(1 + n % 5))
             } else {
-                pair(
-                    &format!("hello {n}"),
-                    &"good to see you. ".repeat(1 + n % 7),
-                )
+                pair(&format!("hello {n}"), &"good to see you. ".repeat(1 + n % 7))
             }
         })
         .collect()
@@ -53,11 +43,7 @@ fn make(accepted: &[(i64, Example)], pool: &[Example], settings: &Settings) -> M
 
 /// Rows on a few pages of two documents and rows without a page; some questions repeat.
 fn any_rows() -> impl Strategy<Value = Vec<(i64, Example)>> {
-    let row = (
-        prop::option::weighted(0.8, (0..2_u32, 1..30_u32)),
-        0..400_u32,
-        1..60_usize,
-    );
+    let row = (prop::option::weighted(0.8, (0..2_u32, 1..30_u32)), 0..400_u32, 1..60_usize);
     prop::collection::vec(row, 0..120).prop_map(|rows| {
         let examples = rows.into_iter().map(|(place, question, length)| {
             let mut example = pair(&format!("피복두께 {question}?"), &"값 ".repeat(length));
@@ -160,21 +146,10 @@ fn pages(count: u32) -> Vec<(i64, Example)> {
 fn another_seed_gives_another_split_and_draw() {
     let rows = pages(40);
     let of = |seed| {
-        let mix = make(
-            &rows,
-            &pool(200),
-            &Settings {
-                seed,
-                ..Settings::default()
-            },
-        );
+        let mix = make(&rows, &pool(200), &Settings { seed, ..Settings::default() });
         let sides: Vec<Side> = mix.rows.iter().map(|row| row.side).collect();
-        let general: Vec<RowSource> = mix
-            .rows
-            .into_iter()
-            .skip(120)
-            .map(|row| row.source)
-            .collect();
+        let general: Vec<RowSource> =
+            mix.rows.into_iter().skip(120).map(|row| row.source).collect();
         (sides, general)
     };
     let (first, second) = (of(1), of(2));
@@ -185,33 +160,12 @@ fn another_seed_gives_another_split_and_draw() {
 #[test]
 fn sides_get_their_share_of_pages() {
     let mix = make(&pages(50), &[], &Settings::default());
-    assert_eq!(
-        mix.report.pages,
-        SideCounts {
-            train: 40,
-            validation: 4,
-            test: 6
-        }
-    );
+    assert_eq!(mix.report.pages, SideCounts { train: 40, validation: 4, test: 6 });
     assert_eq!(mix.report.rows(Side::Test), 18);
     let few = make(&pages(3), &[], &Settings::default());
-    assert_eq!(
-        few.report.pages,
-        SideCounts {
-            train: 1,
-            validation: 1,
-            test: 1
-        }
-    );
+    assert_eq!(few.report.pages, SideCounts { train: 1, validation: 1, test: 1 });
     let one = make(&pages(1), &[], &Settings::default());
-    assert_eq!(
-        one.report.pages,
-        SideCounts {
-            train: 1,
-            validation: 0,
-            test: 0
-        }
-    );
+    assert_eq!(one.report.pages, SideCounts { train: 1, validation: 0, test: 0 });
 }
 
 #[test]
@@ -219,47 +173,23 @@ fn a_new_page_moves_few_old_rows() {
     let settings = Settings::default();
     let sides = |rows: &[(i64, Example)]| -> HashMap<RowSource, Side> {
         let mix = make(rows, &[], &settings);
-        mix.rows
-            .into_iter()
-            .map(|row| (row.source, row.side))
-            .collect()
+        mix.rows.into_iter().map(|row| (row.source, row.side)).collect()
     };
     let mut rows = pages(100);
     let before = sides(&rows);
     rows.push((999, on_page("새 기준.pdf", 1, "새로 생긴 값은?")));
     let after = sides(&rows);
-    let moved = before
-        .iter()
-        .filter(|(row, side)| after[row] != **side)
-        .count();
+    let moved = before.iter().filter(|(row, side)| after[row] != **side).count();
     assert!(moved <= 6, "{moved} rows moved");
 }
 
 #[test]
 fn a_question_in_two_places_stays_in_training_and_is_counted() {
-    let settings = Settings {
-        test_share: 0.3,
-        validation_share: 0.2,
-        ..Settings::default()
-    };
+    let settings = Settings { test_share: 0.3, validation_share: 0.2, ..Settings::default() };
     let mut rows = pages(20);
     let plain = make(&rows, &[], &settings);
-    let held_out = plain
-        .side(Side::Test)
-        .next()
-        .unwrap()
-        .example
-        .meta
-        .page
-        .unwrap();
-    let trained = plain
-        .side(Side::Train)
-        .next()
-        .unwrap()
-        .example
-        .meta
-        .page
-        .unwrap();
+    let held_out = plain.side(Side::Test).next().unwrap().example.meta.page.unwrap();
+    let trained = plain.side(Side::Train).next().unwrap().example.meta.page.unwrap();
     rows.push((900, on_page("기준.pdf", held_out, "같은  질문 인가?")));
     rows.push((901, on_page("기준.pdf", trained, "같은 질문인가")));
     let mix = make(&rows, &[], &settings);
@@ -275,16 +205,10 @@ fn a_question_in_two_places_stays_in_training_and_is_counted() {
 #[test]
 fn questions_that_differ_in_a_value_are_different() {
     let question = |text: &str| normalized_question(&pair(text, ""));
-    assert_eq!(
-        question("Snow load, Ulleungdo?"),
-        question("snow load ULLEUNGDO")
-    );
+    assert_eq!(question("Snow load, Ulleungdo?"), question("snow load ULLEUNGDO"));
     assert_eq!(question("최소 피복 두께는?"), question("최소 피복두께는"));
-    for (one, other) in [
-        ("1.5 m", "15 m"),
-        ("-3 °C", "3 °C"),
-        ("사무실 활하중", "병실 활하중"),
-    ] {
+    for (one, other) in [("1.5 m", "15 m"), ("-3 °C", "3 °C"), ("사무실 활하중", "병실 활하중")]
+    {
         assert_ne!(question(one), question(other));
     }
 }
@@ -298,23 +222,15 @@ fn kinds_and_languages_are_told_apart() {
     )
     .unwrap();
     rows.push((100, tool));
-    let settings = Settings {
-        general_share: 0.5,
-        ..Settings::default()
-    };
+    let settings = Settings { general_share: 0.5, ..Settings::default() };
     let report = make(&rows, &pool(200), &settings).report;
     let train = |kind| report.of_kind(Side::Train, kind);
     assert_eq!(train(RowKind::Tools).rows, 1);
     assert_eq!(train(RowKind::Domain).rows, 12);
-    let (korean, english) = (
-        train(RowKind::GeneralKorean).tokens,
-        train(RowKind::GeneralEnglish).tokens,
-    );
+    let (korean, english) =
+        (train(RowKind::GeneralKorean).tokens, train(RowKind::GeneralEnglish).tokens);
     assert!(korean.abs_diff(english) < 130, "{korean} {english}");
-    let english_only = Settings {
-        general_languages: vec![Language::English],
-        ..settings
-    };
+    let english_only = Settings { general_languages: vec![Language::English], ..settings };
     let report = make(&rows, &pool(200), &english_only).report;
     assert_eq!(report.of_kind(Side::Train, RowKind::GeneralKorean).rows, 0);
     assert!((report.general_share - 0.5).abs() < 0.15);
@@ -324,14 +240,7 @@ fn kinds_and_languages_are_told_apart() {
 fn general_rows_never_repeat_what_the_project_asks() {
     let rows = pages(10);
     let asked: Vec<Example> = rows.iter().map(|(_, row)| row.clone()).collect();
-    let mix = make(
-        &rows,
-        &asked,
-        &Settings {
-            general_share: 0.5,
-            ..Settings::default()
-        },
-    );
+    let mix = make(&rows, &asked, &Settings { general_share: 0.5, ..Settings::default() });
     assert_eq!(mix.rows.len(), rows.len());
     assert_eq!(mix.report.general_short_of, mix.report.tokens(Side::Train));
 }
@@ -346,30 +255,17 @@ fn shares_out_of_range_and_empty_sets_are_harmless() {
     };
     let mix = make(&pages(4), &pool(10), &settings);
     assert_eq!(mix.report.general_share_asked, 0.9);
-    assert_eq!(
-        mix.report.pages,
-        SideCounts {
-            train: 1,
-            validation: 0,
-            test: 3
-        }
-    );
+    assert_eq!(mix.report.pages, SideCounts { train: 1, validation: 0, test: 3 });
     let empty = make(&[], &pool(10), &Settings::default());
     assert!(empty.rows.is_empty() && empty.report.parts.is_empty());
     let mut nothing = |_: &Example| 0;
-    assert_eq!(
-        super::mix(&pages(4), &pool(10), &settings, &mut nothing)
-            .rows
-            .len(),
-        12
-    );
+    assert_eq!(super::mix(&pages(4), &pool(10), &settings, &mut nothing).rows.len(), 12);
 }
 
 #[test]
 fn lengths_are_bucketed_by_powers_of_two() {
-    let rows: Vec<(i64, Example)> = (1..)
-        .zip([1, 2, 3, 4, 5, 9].map(|n| pair(&format!("q{n}"), &"a".repeat(n))))
-        .collect();
+    let rows: Vec<(i64, Example)> =
+        (1..).zip([1, 2, 3, 4, 5, 9].map(|n| pair(&format!("q{n}"), &"a".repeat(n)))).collect();
     let settings = Settings {
         validation_share: 0.0,
         test_share: 0.0,

@@ -46,15 +46,10 @@ fn turns(messages: &[Message], problems: &mut Vec<String>) {
         problems.extend(fault.map(|fault| format!("message {number}: {fault}")));
         let blank = message.content.trim().is_empty();
         if blank && message.role != Role::Tool && !calls(message) {
-            problems.push(format!(
-                "message {number}: the {} says nothing",
-                message.role.as_str()
-            ));
+            problems.push(format!("message {number}: the {} says nothing", message.role.as_str()));
         }
         if calls(message) && message.role != Role::Assistant {
-            problems.push(format!(
-                "message {number}: only the assistant can make calls"
-            ));
+            problems.push(format!("message {number}: only the assistant can make calls"));
         }
         before = Some(message);
     }
@@ -84,12 +79,7 @@ fn tools(tools: &[Tool], problems: &mut Vec<String>) {
 fn calls(example: &Example, problems: &mut Vec<String>) {
     let mut ids = HashSet::new();
     let mut open: Vec<&str> = Vec::new();
-    for (number, message) in example
-        .messages
-        .iter()
-        .enumerate()
-        .map(|(index, m)| (index + 1, m))
-    {
+    for (number, message) in example.messages.iter().enumerate().map(|(index, m)| (index + 1, m)) {
         if message.role == Role::Tool {
             match &message.tool_call_id {
                 None => problems.push(format!("message {number}: the result names no call")),
@@ -104,18 +94,13 @@ fn calls(example: &Example, problems: &mut Vec<String>) {
             }
         } else if !open.is_empty() {
             let unanswered = std::mem::take(&mut open).join("`, `");
-            problems.push(format!(
-                "message {number}: call `{unanswered}` has no result"
-            ));
+            problems.push(format!("message {number}: call `{unanswered}` has no result"));
         }
         for call in &message.tool_calls {
             if ids.insert(&call.id) {
                 open.push(&call.id);
             } else {
-                problems.push(format!(
-                    "message {number}: call id `{}` occurs twice",
-                    call.id
-                ));
+                problems.push(format!("message {number}: call id `{}` occurs twice", call.id));
             }
             let faults = call_faults(call, &example.tools).into_iter();
             problems.extend(faults.map(|fault| format!("message {number}: {fault}")));
@@ -139,10 +124,7 @@ pub fn call_faults(call: &ToolCall, tools: &[Tool]) -> Vec<String> {
         .iter_errors(&arguments)
         .map(|error| match error.instance_path().as_str() {
             "" => format!("arguments of `{name}`: {error}"),
-            path => format!(
-                "argument `{}` of `{name}`: {error}",
-                path.trim_start_matches('/')
-            ),
+            path => format!("argument `{}` of `{name}`: {error}", path.trim_start_matches('/')),
         })
         .collect();
     // JSON Schema lets unknown members pass where the author did not forbid them; a call that
@@ -150,11 +132,7 @@ pub fn call_faults(call: &ToolCall, tools: &[Tool]) -> Vec<String> {
     let open =
         schema.get("additionalProperties").is_some() || schema.get("patternProperties").is_some();
     if let (false, Some(Value::Object(properties))) = (open, schema.get("properties")) {
-        let unknown = call
-            .function
-            .arguments
-            .keys()
-            .filter(|key| !properties.contains_key(*key));
+        let unknown = call.function.arguments.keys().filter(|key| !properties.contains_key(*key));
         faults.extend(unknown.map(|key| format!("`{name}` has no parameter `{key}`")));
     }
     faults

@@ -52,28 +52,15 @@ pub fn part<'a>(
 /// tools offered (a row that offers other tools asks for another decision).
 pub fn key(example: &Example) -> String {
     let mut key = String::new();
-    for message in example
-        .messages
-        .iter()
-        .filter(|message| message.role != Role::System)
-    {
-        let _ = write!(
-            key,
-            "{}\u{1}{}\u{1}",
-            message.role.as_str(),
-            folded(&message.content)
-        );
+    for message in example.messages.iter().filter(|message| message.role != Role::System) {
+        let _ = write!(key, "{}\u{1}{}\u{1}", message.role.as_str(), folded(&message.content));
         for call in &message.tool_calls {
             let mut arguments: Vec<_> = call.function.arguments.iter().collect();
             arguments.sort_by_key(|(name, _)| *name);
             let _ = write!(key, "{}{arguments:?}\u{1}", call.function.name);
         }
     }
-    let mut tools: Vec<&str> = example
-        .tools
-        .iter()
-        .map(|tool| &*tool.function.name)
-        .collect();
+    let mut tools: Vec<&str> = example.tools.iter().map(|tool| &*tool.function.name).collect();
     tools.sort_unstable();
     key.push_str(&tools.join("\u{1}"));
     key
@@ -110,14 +97,10 @@ mod tests {
         ];
         assert!(same.iter().all(|example| key(example) == key(&same[0])));
         let mut system = same[0].clone();
-        system
-            .messages
-            .insert(0, Message::text(Role::System, "짧게 답하라."));
+        system.messages.insert(0, Message::text(Role::System, "짧게 답하라."));
         assert_eq!(key(&system), key(&same[0]));
-        for other in [
-            pair("최소 피복 두께는?", "50 mm"),
-            pair("최대 피복 두께는?", "40 mm"),
-        ] {
+        for other in [pair("최소 피복 두께는?", "50 mm"), pair("최대 피복 두께는?", "40 mm")]
+        {
             assert_ne!(key(&other), key(&same[0]));
         }
     }
@@ -132,21 +115,12 @@ mod tests {
             (5, pair("c", "e")),
         ];
         let (fresh, duplicates) = part([(9, &stored)], rows);
-        assert_eq!(
-            fresh.iter().map(|(line, _)| *line).collect::<Vec<_>>(),
-            [2, 5]
-        );
+        assert_eq!(fresh.iter().map(|(line, _)| *line).collect::<Vec<_>>(), [2, 5]);
         assert_eq!(
             duplicates,
             [
-                Duplicate {
-                    line: 1,
-                    of: Original::Stored(9)
-                },
-                Duplicate {
-                    line: 4,
-                    of: Original::Line(2)
-                },
+                Duplicate { line: 1, of: Original::Stored(9) },
+                Duplicate { line: 4, of: Original::Line(2) },
             ]
         );
     }

@@ -45,12 +45,7 @@ pub enum Change {
 impl Change {
     /// An insertion under a key that the store chooses.
     pub fn insert(passage: Option<i64>, state: ReviewState, example: Example) -> Self {
-        Self::Insert {
-            key: None,
-            passage,
-            state,
-            example,
-        }
+        Self::Insert { key: None, passage, state, example }
     }
 
     /// The key of the example concerned; none for an insertion without one.
@@ -76,14 +71,12 @@ impl Change {
                 state: row.state,
                 example: row.example.clone(),
             }),
-            Self::Replace { key, .. } => before.map(|row| Self::Replace {
-                key: *key,
-                example: row.example.clone(),
-            }),
-            Self::SetState { key, .. } => before.map(|row| Self::SetState {
-                key: *key,
-                state: row.state,
-            }),
+            Self::Replace { key, .. } => {
+                before.map(|row| Self::Replace { key: *key, example: row.example.clone() })
+            }
+            Self::SetState { key, .. } => {
+                before.map(|row| Self::SetState { key: *key, state: row.state })
+            }
         }
     }
 }
@@ -111,10 +104,7 @@ pub struct Edit {
 impl Edit {
     /// Makes an edit.
     pub fn new(summary: impl Into<String>, changes: Vec<Change>) -> Self {
-        Self {
-            summary: summary.into(),
-            changes,
-        }
+        Self { summary: summary.into(), changes }
     }
 
     /// An edit that sets the review state of several examples.
@@ -134,24 +124,12 @@ mod tests {
     use crate::pair::{Message, Role};
 
     fn example(text: &str) -> Example {
-        Example {
-            messages: vec![Message::text(Role::User, text)],
-            ..Example::default()
-        }
+        Example { messages: vec![Message::text(Role::User, text)], ..Example::default() }
     }
 
     fn apply(row: Option<Row>, change: Change) -> Option<Row> {
         match change {
-            Change::Insert {
-                passage,
-                state,
-                example,
-                ..
-            } => Some(Row {
-                passage,
-                state,
-                example,
-            }),
+            Change::Insert { passage, state, example, .. } => Some(Row { passage, state, example }),
             Change::Delete { .. } => None,
             Change::Replace { example, .. } => row.map(|row| Row { example, ..row }),
             Change::SetState { state, .. } => row.map(|row| Row { state, ..row }),
@@ -160,11 +138,10 @@ mod tests {
 
     #[test]
     fn inverse_restores_what_was_there() {
-        let row = Row {
-            passage: Some(3),
-            state: ReviewState::Draft,
-            example: example("피복 두께는?"),
-        };
+        let row =
+            Row {
+                passage: Some(3), state: ReviewState::Draft, example: example("피복 두께는?")
+            };
         let cases = [
             (
                 None,
@@ -176,28 +153,12 @@ mod tests {
                 },
             ),
             (Some(row.clone()), Change::Delete { key: 7 }),
-            (
-                Some(row.clone()),
-                Change::Replace {
-                    key: 7,
-                    example: example("최소 피복 두께는?"),
-                },
-            ),
-            (
-                Some(row),
-                Change::SetState {
-                    key: 7,
-                    state: ReviewState::Rejected,
-                },
-            ),
+            (Some(row.clone()), Change::Replace { key: 7, example: example("최소 피복 두께는?") }),
+            (Some(row), Change::SetState { key: 7, state: ReviewState::Rejected }),
         ];
         for (before, change) in cases {
             let inverse = change.inverse(before.as_ref()).unwrap();
-            assert_eq!(
-                apply(apply(before.clone(), change.clone()), inverse),
-                before,
-                "{change:?}"
-            );
+            assert_eq!(apply(apply(before.clone(), change.clone()), inverse), before, "{change:?}");
         }
     }
 
@@ -214,10 +175,7 @@ mod tests {
             "고침",
             vec![
                 Change::insert(Some(1), ReviewState::Draft, example("질문")),
-                Change::SetState {
-                    key: 2,
-                    state: ReviewState::Accepted,
-                },
+                Change::SetState { key: 2, state: ReviewState::Accepted },
             ],
         );
         let text = serde_json::to_string(&edit).unwrap();

@@ -47,11 +47,7 @@ impl Example {
     pub fn language(&self) -> Language {
         self.meta.language.unwrap_or_else(|| {
             let hangul = |c: char| ('\u{ac00}'..='\u{d7a3}').contains(&c);
-            if self
-                .messages
-                .iter()
-                .any(|message| message.content.contains(hangul))
-            {
+            if self.messages.iter().any(|message| message.content.contains(hangul)) {
                 Language::Korean
             } else {
                 Language::English
@@ -61,9 +57,7 @@ impl Example {
 
     fn last_text(&self, role: Role) -> &str {
         let mut turns = self.messages.iter().rev();
-        turns
-            .find(|message| message.role == role)
-            .map_or("", |message| &message.content)
+        turns.find(|message| message.role == role).map_or("", |message| &message.content)
     }
 }
 
@@ -125,10 +119,7 @@ impl Message {
 
     /// An assistant's turn that makes calls and says nothing.
     pub fn calls(tool_calls: Vec<ToolCall>) -> Self {
-        Self {
-            tool_calls,
-            ..Self::text(Role::Assistant, "")
-        }
+        Self { tool_calls, ..Self::text(Role::Assistant, "") }
     }
 }
 
@@ -154,10 +145,7 @@ impl ToolCall {
         Self {
             id: id.into(),
             kind: function_kind(),
-            function: FunctionCall {
-                name: name.into(),
-                arguments,
-            },
+            function: FunctionCall { name: name.into(), arguments },
         }
     }
 }

@@ -33,10 +33,7 @@ pub fn read(mut reader: impl BufRead) -> (Vec<(usize, Example)>, Vec<Problem>) {
             Ok(0) => break,
             Ok(_) => {}
             Err(error) => {
-                problems.push(Problem {
-                    line,
-                    reason: format!("reading stops here: {error}"),
-                });
+                problems.push(Problem { line, reason: format!("reading stops here: {error}") });
                 break;
             }
         }
@@ -95,11 +92,7 @@ fn read_line(
 ) -> Result<Option<Example>, String> {
     let text = std::str::from_utf8(bytes)
         .map_err(|e| format!("not UTF-8 from byte {} of the line on", e.valid_up_to() + 1))?;
-    let text = if line == 1 {
-        text.trim_start_matches('\u{feff}')
-    } else {
-        text
-    };
+    let text = if line == 1 { text.trim_start_matches('\u{feff}') } else { text };
     // Without the line's end, which the parser would count as a line of its own.
     let text = text.trim_end();
     if text.is_empty() {
@@ -119,9 +112,8 @@ fn other_format(bytes: &[u8]) -> Option<String> {
     if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") {
         return Some("the file is UTF-16; save it as UTF-8".to_owned());
     }
-    let first = bytes
-        .iter()
-        .find(|byte| !byte.is_ascii_whitespace() && !b"\xef\xbb\xbf".contains(byte));
+    let first =
+        bytes.iter().find(|byte| !byte.is_ascii_whitespace() && !b"\xef\xbb\xbf".contains(byte));
     (first == Some(&b'[')).then(|| {
         "the file is one JSON array; one object a line is expected (`jq -c '.[]' FILE` makes it so)"
             .to_owned()

@@ -24,12 +24,7 @@ pub fn normalize(example: &mut Example) {
         value(&mut tool.function.parameters);
     }
     let meta = &mut example.meta;
-    for part in [
-        &mut meta.id,
-        &mut meta.document,
-        &mut meta.quote,
-        &mut meta.author,
-    ] {
+    for part in [&mut meta.id, &mut meta.document, &mut meta.quote, &mut meta.author] {
         optional(part);
     }
     meta.tags.iter_mut().for_each(text);
@@ -58,10 +53,7 @@ fn value(json: &mut Value) {
 
 fn map(members: &mut Map<String, Value>) {
     members.values_mut().for_each(value);
-    if members
-        .keys()
-        .any(|key| is_nfc_quick(key.chars()) != IsNormalized::Yes)
-    {
+    if members.keys().any(|key| is_nfc_quick(key.chars()) != IsNormalized::Yes) {
         *members = std::mem::take(members)
             .into_iter()
             .map(|(key, member)| (key.nfc().collect(), member))

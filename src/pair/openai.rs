@@ -21,10 +21,7 @@ pub fn write<'a>(
 /// One example in OpenAI's form.
 pub fn to_value(example: &Example) -> Value {
     let mut row = Map::new();
-    row.insert(
-        "messages".to_owned(),
-        example.messages.iter().map(message).collect(),
-    );
+    row.insert("messages".to_owned(), example.messages.iter().map(message).collect());
     if !example.tools.is_empty() {
         row.insert("tools".to_owned(), json!(example.tools));
     }
@@ -35,11 +32,7 @@ fn message(message: &Message) -> Value {
     let mut turn = Map::new();
     turn.insert("role".to_owned(), json!(message.role));
     let silent = message.content.is_empty() && !message.tool_calls.is_empty();
-    let content = if silent {
-        Value::Null
-    } else {
-        json!(message.content)
-    };
+    let content = if silent { Value::Null } else { json!(message.content) };
     turn.insert("content".to_owned(), content);
     if !message.tool_calls.is_empty() {
         let calls = message.tool_calls.iter().map(|call| {

@@ -27,10 +27,7 @@ pub(super) fn example(value: Value, unkept: &mut Vec<String>) -> Result<Example,
             .map_err(|reason| format!("message {}: {reason}", index + 1))?;
         example.messages.push(turn);
     }
-    for (index, offered) in tool_list(row.shift_remove("tools"))?
-        .into_iter()
-        .enumerate()
-    {
+    for (index, offered) in tool_list(row.shift_remove("tools"))?.into_iter().enumerate() {
         let offered =
             tool(offered, unkept).map_err(|reason| format!("tool {}: {reason}", index + 1))?;
         example.tools.push(offered);
@@ -49,9 +46,7 @@ pub(super) fn example(value: Value, unkept: &mut Vec<String>) -> Result<Example,
 /// none, an unknown one as it is. A state counts only where this program writes it, in `meta`.
 fn keep_in_meta(meta: &mut Meta, key: &str, value: Value, unkept: &mut Vec<String>) {
     fn fill<T: DeserializeOwned>(place: &mut Option<T>, value: Value) -> bool {
-        let found = serde_json::from_value(value)
-            .ok()
-            .filter(|_| place.is_none());
+        let found = serde_json::from_value(value).ok().filter(|_| place.is_none());
         found.map(|found| *place = Some(found)).is_some()
     }
     let value = match value {
@@ -130,15 +125,10 @@ fn complete_result(message: &mut Message, earlier: &[Message]) {
     };
     let calls = &earlier[at].tool_calls;
     let call = if let Some(id) = &message.tool_call_id {
-        earlier
-            .iter()
-            .flat_map(|turn| &turn.tool_calls)
-            .find(|call| call.id == *id)
+        earlier.iter().flat_map(|turn| &turn.tool_calls).find(|call| call.id == *id)
     } else {
         let results = earlier[at..].iter();
-        let answered: Vec<&str> = results
-            .filter_map(|turn| turn.tool_call_id.as_deref())
-            .collect();
+        let answered: Vec<&str> = results.filter_map(|turn| turn.tool_call_id.as_deref()).collect();
         let named = |name: &String| message.name.as_ref().is_none_or(|wanted| wanted == name);
         calls
             .iter()
@@ -146,9 +136,7 @@ fn complete_result(message: &mut Message, earlier: &[Message]) {
     };
     if let Some(call) = call {
         message.tool_call_id.get_or_insert_with(|| call.id.clone());
-        message
-            .name
-            .get_or_insert_with(|| call.function.name.clone());
+        message.name.get_or_insert_with(|| call.function.name.clone());
     }
 }
 
@@ -177,10 +165,7 @@ fn tool_call(value: Value, number: usize, unkept: &mut Vec<String>) -> Result<To
     leave_out(function, "calls", unkept);
     leave_out(call, "calls", unkept);
     Ok(ToolCall {
-        function: FunctionCall {
-            name: name.clone(),
-            arguments,
-        },
+        function: FunctionCall { name: name.clone(), arguments },
         ..ToolCall::new(id, name, Object::new())
     })
 }
@@ -212,9 +197,7 @@ fn tool(value: Value, unkept: &mut Vec<String>) -> Result<Tool, String> {
         None | Some(Value::Null) => json!({"type": "object", "properties": {}}),
         Some(Value::Object(schema)) => Value::Object(schema),
         Some(_) => {
-            return Err(format!(
-                "parameters of `{name}` are not a JSON Schema object"
-            ));
+            return Err(format!("parameters of `{name}` are not a JSON Schema object"));
         }
     };
     leave_out(function, "tools", unkept);
@@ -233,9 +216,7 @@ fn function_type(object: &mut Object, what: &str) -> Result<(), String> {
     match object.shift_remove("type") {
         None | Some(Value::Null) => Ok(()),
         Some(Value::String(kind)) if kind == "function" => Ok(()),
-        Some(other) => Err(format!(
-            "a {what} of type {other} is not supported, only \"function\""
-        )),
+        Some(other) => Err(format!("a {what} of type {other} is not supported, only \"function\"")),
     }
 }
 

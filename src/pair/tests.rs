@@ -18,10 +18,7 @@ fn one(row: &Value) -> Example {
 /// The reason why a line does not load.
 fn reason(row: &Value) -> String {
     let (rows, mut problems) = read(row.to_string());
-    assert!(
-        rows.is_empty() && problems.len() == 1,
-        "{row}: {problems:?}"
-    );
+    assert!(rows.is_empty() && problems.len() == 1, "{row}: {problems:?}");
     problems.remove(0).reason
 }
 
@@ -63,21 +60,14 @@ fn canonical_and_openai_forms_come_back_as_they_were() {
     };
     let mut canonical = Vec::new();
     jsonl::write(&mut canonical, [&with_meta].into_iter()).unwrap();
-    assert!(
-        String::from_utf8(canonical.clone())
-            .unwrap()
-            .contains("울릉도")
-    );
+    assert!(String::from_utf8(canonical.clone()).unwrap().contains("울릉도"));
     assert_eq!(read(&canonical), (vec![(1, with_meta)], vec![]));
 
     let example = one(&conversation());
     let mut openai = Vec::new();
     openai::write(&mut openai, [&example].into_iter()).unwrap();
     let text = String::from_utf8(openai).unwrap();
-    assert!(
-        text.contains(r#""arguments":"{\"region\":\"울릉도\",\"slope\":12.5}""#),
-        "{text}"
-    );
+    assert!(text.contains(r#""arguments":"{\"region\":\"울릉도\",\"slope\":12.5}""#), "{text}");
     assert_eq!(read(&text), (vec![(1, example)], vec![]));
 }
 
@@ -90,15 +80,9 @@ fn broken_lines_are_told_by_number_and_the_rest_loads() {
     text.extend(b"\xff\xfe\n");
     text.extend(format!("{good}\n[1]\n\"x\"\n{{\"messages\":[]}}\n{good}").bytes());
     let (rows, problems) = read(&text);
-    assert_eq!(
-        rows.iter().map(|(line, _)| *line).collect::<Vec<_>>(),
-        [1, 4, 8]
-    );
+    assert_eq!(rows.iter().map(|(line, _)| *line).collect::<Vec<_>>(), [1, 4, 8]);
     assert_eq!(rows[0].1, rows[2].1);
-    let told: Vec<String> = problems
-        .iter()
-        .map(|p| format!("{}: {}", p.line, p.reason))
-        .collect();
+    let told: Vec<String> = problems.iter().map(|p| format!("{}: {}", p.line, p.reason)).collect();
     insta::assert_snapshot!(told.join("\n"), @r"
     3: not UTF-8 from byte 43 of the line on
     5: the line is not a JSON object
@@ -123,25 +107,13 @@ fn a_reader_that_fails_keeps_what_it_gave() {
     }
     let (rows, problems) = jsonl::read(std::io::BufReader::new(Failing(0)));
     assert_eq!(rows.len(), 2);
-    assert_eq!(
-        problems,
-        [Problem {
-            line: 3,
-            reason: "reading stops here: disk gone".to_owned()
-        }]
-    );
+    assert_eq!(problems, [Problem { line: 3, reason: "reading stops here: disk gone".to_owned() }]);
 }
 
 #[test]
 fn other_file_formats_are_recognized() {
-    let utf16: Vec<u8> = "\u{feff}{}"
-        .encode_utf16()
-        .flat_map(u16::to_le_bytes)
-        .collect();
-    for (bytes, word) in [
-        (utf16, "UTF-16"),
-        (b"\xef\xbb\xbf [\n{}\n]".to_vec(), "array"),
-    ] {
+    let utf16: Vec<u8> = "\u{feff}{}".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    for (bytes, word) in [(utf16, "UTF-16"), (b"\xef\xbb\xbf [\n{}\n]".to_vec(), "array")] {
         let (rows, problems) = read(&bytes);
         assert!(rows.is_empty() && problems.len() == 1, "{problems:?}");
         assert!(problems[0].reason.contains(word), "{problems:?}");
@@ -170,18 +142,8 @@ fn common_variants_are_repaired() {
     let tools = json!([{"name": "f"}]);
     let result = json!({"role": "tool", "content": "2"});
     let cases = [
-        row(
-            call(json!("{\"x\": 1}")),
-            Value::Null,
-            tools.clone(),
-            result.clone(),
-        ),
-        row(
-            call(json!({"x": 1})),
-            json!(""),
-            json!(tools.to_string()),
-            result.clone(),
-        ),
+        row(call(json!("{\"x\": 1}")), Value::Null, tools.clone(), result.clone()),
+        row(call(json!({"x": 1})), json!(""), json!(tools.to_string()), result.clone()),
         row(
             json!([{"name": "f", "arguments": {"x": 1}}]),
             Value::Null,
@@ -209,18 +171,12 @@ fn unknown_keys_are_kept_in_meta_or_told() {
     let (rows, problems) = read(format!("{row}\n{row}\n"));
     let meta = &rows[0].1.meta;
     assert_eq!(meta.id.as_deref(), Some("7"));
-    assert_eq!(
-        (meta.document.as_deref(), meta.state),
-        (Some("기준.pdf"), None)
-    );
+    assert_eq!((meta.document.as_deref(), meta.state), (Some("기준.pdf"), None));
     assert_eq!(meta.tags, ["b", "a"]);
     assert_eq!(meta.other["topic"], "하중");
     assert_eq!(meta.other["licence"], "CC0");
     assert_eq!(rows.len(), 2);
-    let told: Vec<&str> = problems
-        .iter()
-        .map(|problem| problem.reason.as_str())
-        .collect();
+    let told: Vec<&str> = problems.iter().map(|problem| problem.reason.as_str()).collect();
     assert_eq!(
         told,
         [
@@ -238,38 +194,20 @@ fn unusable_rows_say_why() {
     let cases = [
         (json!({"prompt": "a"}), "`messages` is missing"),
         (json!({"messages": {}}), "`messages` is not a list"),
-        (
-            turn(json!({"role": "human", "content": "a"})),
-            "message 1: role `human` is unknown",
-        ),
-        (
-            turn(json!({"content": "a"})),
-            "message 1: `role` is missing",
-        ),
-        (
-            turn(json!({"role": "user", "content": 3})),
-            "`content` is not text: 3",
-        ),
+        (turn(json!({"role": "human", "content": "a"})), "message 1: role `human` is unknown"),
+        (turn(json!({"content": "a"})), "message 1: `role` is missing"),
+        (turn(json!({"role": "user", "content": 3})), "`content` is not text: 3"),
         (
             turn(json!({"role": "user", "content": [{"type": "image_url"}]})),
             "\"image_url\" is not text",
         ),
-        (
-            call(json!({"function": {"arguments": {}}})),
-            "call 1 has no function name",
-        ),
+        (call(json!({"function": {"arguments": {}}})), "call 1 has no function name"),
         (
             call(json!({"function": {"name": "f", "arguments": "{x"}})),
             "arguments of `f` are not JSON",
         ),
-        (
-            call(json!({"function": {"name": "f", "arguments": "[1]"}})),
-            "not an object: [1]",
-        ),
-        (
-            call(json!({"type": "retrieval", "name": "f"})),
-            "not supported",
-        ),
+        (call(json!({"function": {"name": "f", "arguments": "[1]"}})), "not an object: [1]"),
+        (call(json!({"type": "retrieval", "name": "f"})), "not supported"),
         (
             json!({"messages": [{"role": "user", "content": "a"}], "tools": [{}]}),
             "tool 1: it has no name",
@@ -305,18 +243,9 @@ fn check_names_each_fault() {
         move |row: &mut Value| *row.pointer_mut(&pointer).unwrap() = value.clone()
     };
     let cases: Vec<(Damage, &str)> = vec![
-        (
-            Box::new(set("/messages", json!([]))),
-            "there are no messages",
-        ),
-        (
-            Box::new(set("/messages/1/content", json!(" \n"))),
-            "message 2: the user says nothing",
-        ),
-        (
-            Box::new(set("/messages/5/content", json!(""))),
-            "message 6: the assistant says nothing",
-        ),
+        (Box::new(set("/messages", json!([]))), "there are no messages"),
+        (Box::new(set("/messages/1/content", json!(" \n"))), "message 2: the user says nothing"),
+        (Box::new(set("/messages/5/content", json!(""))), "message 6: the assistant says nothing"),
         (
             Box::new(set("/messages/1/role", json!("assistant"))),
             "message 2: assistant follows system; message 3: assistant follows assistant",
@@ -378,10 +307,7 @@ fn check_names_each_fault() {
     ];
     for (change, expected) in cases {
         let found = changed(&*change);
-        assert!(
-            found.starts_with(expected),
-            "expected {expected}, found {found}"
-        );
+        assert!(found.starts_with(expected), "expected {expected}, found {found}");
     }
 }
 

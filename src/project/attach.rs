@@ -36,18 +36,12 @@ pub(super) struct Place {
 impl Haystack {
     pub fn new(pages: &[Page], passages: impl IntoIterator<Item = (Found, String)>) -> Self {
         let mut haystack = Self {
-            pages: pages
-                .iter()
-                .map(|page| (page.number, Collapsed::new(&page.text)))
-                .collect(),
+            pages: pages.iter().map(|page| (page.number, Collapsed::new(&page.text))).collect(),
             passages: Vec::new(),
             by_text: HashMap::new(),
         };
         for (passage, text) in passages {
-            haystack
-                .by_text
-                .entry(without_space(&text))
-                .or_insert(passage.id);
+            haystack.by_text.entry(without_space(&text)).or_insert(passage.id);
             haystack.passages.push(passage);
         }
         haystack
@@ -59,10 +53,7 @@ impl Haystack {
         if quote.is_empty() {
             return None;
         }
-        let places = self
-            .pages
-            .iter()
-            .filter_map(|(page, text)| Some((*page, text.find(&quote)?)));
+        let places = self.pages.iter().filter_map(|(page, text)| Some((*page, text.find(&quote)?)));
         let (page, span) =
             places.min_by_key(|(page, _)| near.map_or(0, |near| near.abs_diff(*page)))?;
         let overlap = |passage: &Found| {
@@ -72,14 +63,8 @@ impl Haystack {
         let on_page = self.passages.iter().filter(|passage| passage.page == page);
         // The first of equals, hence the reversal.
         let best = on_page.rev().max_by_key(|passage| overlap(passage));
-        let passage = best
-            .filter(|passage| overlap(passage) > 0)
-            .map(|passage| passage.id);
-        Some(Place {
-            page,
-            span,
-            passage,
-        })
+        let passage = best.filter(|passage| overlap(passage) > 0).map(|passage| passage.id);
+        Some(Place { page, span, passage })
     }
 
     /// The passage with the same text.
@@ -105,10 +90,7 @@ impl Collapsed {
         let byte = self.text.find(quote)?;
         let first = self.text.get(..byte)?.chars().count();
         let last = first + quote.chars().count() - 1;
-        Some(Span {
-            start: *self.origins.get(first)?,
-            end: self.origins.get(last)? + 1,
-        })
+        Some(Span { start: *self.origins.get(first)?, end: self.origins.get(last)? + 1 })
     }
 }
 
@@ -121,11 +103,7 @@ mod tests {
     use super::*;
 
     fn page(number: u32, text: &str) -> Page {
-        Page {
-            number,
-            text: text.to_owned(),
-            flags: Vec::new(),
-        }
+        Page { number, text: text.to_owned(), flags: Vec::new() }
     }
 
     #[test]
@@ -136,41 +114,15 @@ mod tests {
             page(9, "최소 피복두께는 50mm로 한다."),
         ];
         let passages = [
-            (
-                Found {
-                    id: 1,
-                    page: 7,
-                    span: Span { start: 0, end: 8 },
-                },
-                "4.3 피복두께".to_owned(),
-            ),
-            (
-                Found {
-                    id: 2,
-                    page: 7,
-                    span: Span { start: 10, end: 36 },
-                },
-                "옥외의".to_owned(),
-            ),
+            (Found { id: 1, page: 7, span: Span { start: 0, end: 8 } }, "4.3 피복두께".to_owned()),
+            (Found { id: 2, page: 7, span: Span { start: 10, end: 36 } }, "옥외의".to_owned()),
         ];
         let haystack = Haystack::new(&pages, passages);
         let place = haystack.find("최소 피복두께는 50 mm로", Some(6)).unwrap();
         assert_eq!((place.page, place.passage), (7, Some(2)));
         assert_eq!(place.span.of(&pages[1].text), "최소 피복\n두께는 50 mm 로");
-        assert_eq!(
-            haystack
-                .find("최소 피복두께는 50 mm로", Some(9))
-                .unwrap()
-                .page,
-            9
-        );
-        assert_eq!(
-            haystack
-                .find("최소 피복두께는 50 mm로", Some(9))
-                .unwrap()
-                .passage,
-            None
-        );
+        assert_eq!(haystack.find("최소 피복두께는 50 mm로", Some(9)).unwrap().page, 9);
+        assert_eq!(haystack.find("최소 피복두께는 50 mm로", Some(9)).unwrap().passage, None);
         assert_eq!(haystack.find("최대 피복두께", None), None);
         assert_eq!(haystack.find(" \n", None), None);
         assert_eq!(haystack.same_passage("4.3  피복\n두께"), Some(1));

@@ -23,17 +23,12 @@ pub(super) fn refresh(connection: &Connection, store: &Path) -> Result<()> {
     let copy = path(store);
     let age = std::fs::metadata(&copy)
         .and_then(|metadata| metadata.modified())
-        .map(|modified| {
-            SystemTime::now()
-                .duration_since(modified)
-                .unwrap_or_default()
-        });
+        .map(|modified| SystemTime::now().duration_since(modified).unwrap_or_default());
     if age.is_ok_and(|age| age < AGE_MAX) {
         return Ok(());
     }
-    let verdict: String = connection
-        .query_row("PRAGMA quick_check(1)", [], |row| row.get(0))
-        .at(store)?;
+    let verdict: String =
+        connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0)).at(store)?;
     if verdict != "ok" {
         return Err(damaged(store, verdict));
     }
@@ -48,9 +43,7 @@ pub(super) fn copy_to(connection: &Connection, store: &Path, copy: &Path) -> Res
     let folder = copy.parent().unwrap_or_else(|| Path::new("."));
     let file = tempfile::NamedTempFile::new_in(folder).because(copy.display())?;
     // `VACUUM INTO` writes to an existing file only when it is empty, as this one is.
-    connection
-        .execute("VACUUM INTO ?1", [file.path().to_string_lossy()])
-        .at(store)?;
+    connection.execute("VACUUM INTO ?1", [file.path().to_string_lossy()]).at(store)?;
     file.as_file().sync_all().because(copy.display())?;
     file.persist(copy).because(copy.display())?;
     Ok(())

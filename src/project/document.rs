@@ -30,9 +30,7 @@ impl Store {
         self.write(|transaction| {
             let find = |column: &str, value: &str| {
                 let sql = format!("SELECT id FROM documents WHERE {column} = ?1");
-                transaction
-                    .query_row(&sql, [value], |row| row.get::<_, i64>(0))
-                    .optional()
+                transaction.query_row(&sql, [value], |row| row.get::<_, i64>(0)).optional()
             };
             if let Some(same) = find("sha256", sha256).at(self.path())? {
                 return Ok(DocumentId(same));
@@ -48,14 +46,7 @@ impl Store {
             if !loose.is_empty() {
                 let haystack = haystack(transaction, id).at(self.path())?;
                 for (stored, old_text) in loose {
-                    attach(
-                        self,
-                        transaction,
-                        &haystack,
-                        &name,
-                        stored,
-                        old_text.as_deref(),
-                    )?;
+                    attach(self, transaction, &haystack, &name, stored, old_text.as_deref())?;
                 }
             }
             Ok(DocumentId(id))
@@ -112,10 +103,7 @@ impl Store {
     /// One passage; none when there is no such key.
     pub fn passage(&self, id: PassageId) -> Result<Option<PassageRecord>> {
         let sql = format!("SELECT {PASSAGE} FROM passages WHERE id = ?1");
-        self.connection()
-            .query_row(&sql, [id.0], passage_record)
-            .optional()
-            .at(self.path())
+        self.connection().query_row(&sql, [id.0], passage_record).optional().at(self.path())
     }
 }
 
@@ -137,17 +125,13 @@ impl Locator {
         };
         if !self.0.contains_key(name) {
             let id = connection
-                .query_row("SELECT id FROM documents WHERE name = ?1", [name], |row| {
-                    row.get(0)
-                })
+                .query_row("SELECT id FROM documents WHERE name = ?1", [name], |row| row.get(0))
                 .optional()?;
             let haystack = id.map(|id| haystack(connection, id)).transpose()?;
             self.0.insert(name.clone(), haystack);
         }
         let haystack = self.0.get(name).and_then(Option::as_ref);
-        Ok(haystack
-            .and_then(|text| text.find(quote, meta.page))
-            .and_then(|place| place.passage))
+        Ok(haystack.and_then(|text| text.find(quote, meta.page)).and_then(|place| place.passage))
     }
 }
 
@@ -167,27 +151,16 @@ fn passage_record(row: &Row<'_>) -> rusqlite::Result<PassageRecord> {
 }
 
 fn span(row: &Row<'_>, column: usize) -> rusqlite::Result<Span> {
-    let character = |column| {
-        row.get(column)
-            .map(|at: i64| usize::try_from(at).unwrap_or(0))
-    };
-    Ok(Span {
-        start: character(column)?,
-        end: character(column + 1)?,
-    })
+    let character = |column| row.get(column).map(|at: i64| usize::try_from(at).unwrap_or(0));
+    Ok(Span { start: character(column)?, end: character(column + 1)? })
 }
 
 fn pages(connection: &Connection, document: i64) -> rusqlite::Result<Vec<Page>> {
     let mut statement = connection.prepare_cached(
         "SELECT number, text, flags FROM pages WHERE document = ?1 ORDER BY number",
     )?;
-    let read = |row: &Row<'_>| {
-        Ok(Page {
-            number: row.get(0)?,
-            text: row.get(1)?,
-            flags: json(row, 2)?,
-        })
-    };
+    let read =
+        |row: &Row<'_>| Ok(Page { number: row.get(0)?, text: row.get(1)?, flags: json(row, 2)? });
     statement.query_map([document], read)?.collect()
 }
 
@@ -198,18 +171,9 @@ fn haystack(connection: &Connection, document: i64) -> rusqlite::Result<Haystack
          ORDER BY position",
     )?;
     let read = |row: &Row<'_>| {
-        Ok((
-            Found {
-                id: row.get(0)?,
-                page: row.get(1)?,
-                span: span(row, 2)?,
-            },
-            row.get(4)?,
-        ))
+        Ok((Found { id: row.get(0)?, page: row.get(1)?, span: span(row, 2)? }, row.get(4)?))
     };
-    let passages: Vec<_> = statement
-        .query_map([document], read)?
-        .collect::<Result<_, _>>()?;
+    let passages: Vec<_> = statement.query_map([document], read)?.collect::<Result<_, _>>()?;
     Ok(Haystack::new(&pages, passages))
 }
 
@@ -269,12 +233,7 @@ fn insert_passages(
         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
     let mut statement = to.prepare(sql).at(store.path())?;
     for (position, passage) in (0_i64..).zip(passages) {
-        let Passage {
-            page,
-            span,
-            context,
-            text,
-        } = passage;
+        let Passage { page, span, context, text } = passage;
         let context = to_json(context)?;
         let (start, end) = (span.start as i64, span.end as i64);
         let row = params![document, position, page, start, end, context, text];
@@ -292,11 +251,7 @@ fn attach(
     old_text: Option<&str>,
 ) -> Result<()> {
     let mut example = stored.example;
-    let place = example
-        .meta
-        .quote
-        .as_ref()
-        .and_then(|q| haystack.find(q, example.meta.page));
+    let place = example.meta.quote.as_ref().and_then(|q| haystack.find(q, example.meta.page));
     let passage = match place {
         Some(place) => {
             let meta = &mut example.meta;

@@ -52,10 +52,7 @@ pub enum Form {
 pub fn import(store: &Store, path: &Path, accept: bool) -> Result<Imported> {
     let file = File::open(path).because(path.display())?;
     let (rows, problems) = jsonl::read(BufReader::new(file));
-    let mut imported = Imported {
-        problems,
-        ..Imported::default()
-    };
+    let mut imported = Imported { problems, ..Imported::default() };
     if rows.is_empty() {
         let name = path.display();
         return Err(match imported.problems.as_slice() {
@@ -83,24 +80,14 @@ pub fn import(store: &Store, path: &Path, accept: bool) -> Result<Imported> {
             Some(state) => state,
             None => ReviewState::Draft,
         };
-        imported
-            .problems
-            .extend(faults.into_iter().map(|reason| Problem { line, reason }));
-        *imported
-            .added
-            .entry(super::store::state_name(state))
-            .or_default() += 1;
-        let passage = locator
-            .passage(store.connection(), &example)
-            .at(store.path())?;
+        imported.problems.extend(faults.into_iter().map(|reason| Problem { line, reason }));
+        *imported.added.entry(super::store::state_name(state)).or_default() += 1;
+        let passage = locator.passage(store.connection(), &example).at(store.path())?;
         changes.push(Change::insert(passage, state, example));
     }
     imported.problems.sort_by_key(|problem| problem.line);
     let name = path.file_name().unwrap_or_default().display();
-    store.apply(Edit::new(
-        format!("imported {} pairs from {name}", changes.len()),
-        changes,
-    ))?;
+    store.apply(Edit::new(format!("imported {} pairs from {name}", changes.len()), changes))?;
     Ok(imported)
 }
 
@@ -108,9 +95,7 @@ pub fn import(store: &Store, path: &Path, accept: bool) -> Result<Imported> {
 pub fn export(store: &Store, path: &Path, state: Option<ReviewState>, form: Form) -> Result<usize> {
     let mut bytes = Vec::new();
     let written = export_to(store, &mut bytes, state, form)?;
-    let folder = path
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty());
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     match folder {
         Some(_) => write_whole(path, &bytes)?,
         // A bare file name has the empty path as its folder, which cannot be opened.

@@ -86,7 +86,5 @@ pub(super) fn damaged(path: &Path, error: impl std::fmt::Display) -> Failure {
     } else {
         failure
     };
-    failure.hint(format!(
-        "what is readable can be saved with `sqlite3 {file} .recover`"
-    ))
+    failure.hint(format!("what is readable can be saved with `sqlite3 {file} .recover`"))
 }

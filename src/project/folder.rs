@@ -45,10 +45,8 @@ impl Project {
     pub fn create(folder: &Path, name: &str) -> Result<Self> {
         let manifest = folder.join(MANIFEST);
         if manifest.exists() {
-            return Err(
-                Failure::user(format!("{}: already a project", folder.display()))
-                    .hint("open it, or choose another folder"),
-            );
+            return Err(Failure::user(format!("{}: already a project", folder.display()))
+                .hint("open it, or choose another folder"));
         }
         let name: String = name.trim().nfc().collect();
         if name.is_empty() {
@@ -62,18 +60,10 @@ impl Project {
         let lock = Lock::take(folder)?;
         let store = Store::open(&folder.join(STORE))?;
         // Last, because the manifest is what makes the folder a project.
-        let text = toml::to_string(&Manifest {
-            version: VERSION,
-            name: name.clone(),
-        })
-        .map_err(|error| Failure::defect(format!("{}: {error}", manifest.display())))?;
+        let text = toml::to_string(&Manifest { version: VERSION, name: name.clone() })
+            .map_err(|error| Failure::defect(format!("{}: {error}", manifest.display())))?;
         write_whole(&manifest, text.as_bytes())?;
-        Ok(Self {
-            folder: folder.to_owned(),
-            name,
-            store,
-            _lock: lock,
-        })
+        Ok(Self { folder: folder.to_owned(), name, store, _lock: lock })
     }
 
     /// Opens a project for writing and brings its store to the current version.
@@ -87,21 +77,13 @@ impl Project {
         let path = store_path(folder)?;
         let store = Store::open(&path)?;
         store.refresh_backup()?;
-        Ok(Self {
-            folder: folder.to_owned(),
-            name: manifest.name,
-            store,
-            _lock: lock,
-        })
+        Ok(Self { folder: folder.to_owned(), name: manifest.name, store, _lock: lock })
     }
 
     /// `start` or its nearest ancestor that is a project.
     pub fn find(start: &Path) -> Option<PathBuf> {
         let start = std::path::absolute(start).ok()?;
-        start
-            .ancestors()
-            .find(|folder| folder.join(MANIFEST).is_file())
-            .map(Path::to_owned)
+        start.ancestors().find(|folder| folder.join(MANIFEST).is_file()).map(Path::to_owned)
     }
 
     /// A further connection to the store, for a thread of the process that has the project open, or
@@ -137,19 +119,14 @@ fn read_manifest(folder: &Path) -> Result<Manifest> {
     let text = match fs::read_to_string(&path) {
         Ok(text) => text,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            return Err(
-                Failure::user(format!("{}: not a project", folder.display())).hint(
-                    "make one with `hone new FOLDER`, or go to a folder that has a hone.toml",
-                ),
-            );
+            return Err(Failure::user(format!("{}: not a project", folder.display()))
+                .hint("make one with `hone new FOLDER`, or go to a folder that has a hone.toml"));
         }
         Err(error) => return Err(Failure::user(format!("{}: {error}", path.display()))),
     };
-    let manifest: Manifest = toml::from_str(&text)
-        .because(path.display())
-        .map_err(|failure| {
-            failure.hint("it needs two lines: `version = 1` and `name = \"...\"`")
-        })?;
+    let manifest: Manifest = toml::from_str(&text).because(path.display()).map_err(|failure| {
+        failure.hint("it needs two lines: `version = 1` and `name = \"...\"`")
+    })?;
     if manifest.version > VERSION {
         return Err(Failure::user(format!(
             "{}: the project is of version {}; this program knows versions up to {VERSION}",
@@ -169,10 +146,7 @@ fn store_path(folder: &Path) -> Result<PathBuf> {
     let failure = Failure::user(format!("{}: the store is missing", path.display()));
     let copy = super::backup::path(&path);
     Err(if copy.is_file() {
-        failure.hint(format!(
-            "a copy is {}; rename it to {STORE}",
-            copy.display()
-        ))
+        failure.hint(format!("a copy is {}; rename it to {STORE}", copy.display()))
     } else {
         failure.hint("put it back from your own backup, or start anew with `hone new`")
     })

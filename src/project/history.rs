@@ -25,9 +25,7 @@ impl Store {
         self.write(|transaction| {
             let made = self.make(transaction, edit.changes)?;
             let done = done(transaction).at(self.path())?;
-            transaction
-                .execute("DELETE FROM edits WHERE position > ?1", [done])
-                .at(self.path())?;
+            transaction.execute("DELETE FROM edits WHERE position > ?1", [done]).at(self.path())?;
             transaction
                 .execute(
                     "INSERT INTO edits (position, summary, forward, backward, made)
@@ -86,11 +84,9 @@ impl Store {
                 Some(key) => row(transaction, key).at(self.path())?,
                 None => None,
             };
-            if let (Some(key), None, false) = (
-                change.key(),
-                &before,
-                matches!(change, Change::Insert { .. }),
-            ) {
+            if let (Some(key), None, false) =
+                (change.key(), &before, matches!(change, Change::Insert { .. }))
+            {
                 return Err(Failure::user(format!("there is no example {key}")).hint(
                     "it may have been deleted meanwhile; `hone pairs list` shows what is there",
                 ));
@@ -127,9 +123,7 @@ fn prepare(
     change: &mut Change,
 ) -> rusqlite::Result<()> {
     match change {
-        Change::Insert {
-            passage, example, ..
-        } => {
+        Change::Insert { passage, example, .. } => {
             normalize::normalize(example);
             if let Some(key) = passage
                 && !passage_exists(connection, *key)?
@@ -152,12 +146,7 @@ fn execute(store: &Store, transaction: &Transaction<'_>, change: &Change) -> Res
             .at(store.path())
     };
     match change {
-        Change::Insert {
-            key,
-            passage,
-            state,
-            example,
-        } => {
+        Change::Insert { key, passage, state, example } => {
             run(
                 "INSERT INTO examples (id, passage, state, body) VALUES (?1, ?2, ?3, ?4)",
                 params![key, passage, state_name(*state), to_json(example)?],
@@ -169,17 +158,11 @@ fn execute(store: &Store, transaction: &Transaction<'_>, change: &Change) -> Res
             Ok(*key)
         }
         Change::Replace { key, example } => {
-            run(
-                "UPDATE examples SET body = ?2 WHERE id = ?1",
-                params![key, to_json(example)?],
-            )?;
+            run("UPDATE examples SET body = ?2 WHERE id = ?1", params![key, to_json(example)?])?;
             Ok(*key)
         }
         Change::SetState { key, state } => {
-            run(
-                "UPDATE examples SET state = ?2 WHERE id = ?1",
-                params![key, state_name(*state)],
-            )?;
+            run("UPDATE examples SET state = ?2 WHERE id = ?1", params![key, state_name(*state)])?;
             Ok(*key)
         }
     }
@@ -197,9 +180,7 @@ fn row(connection: &Connection, key: i64) -> rusqlite::Result<Option<Row>> {
 }
 
 fn passage_exists(connection: &Connection, key: i64) -> rusqlite::Result<bool> {
-    connection
-        .prepare_cached("SELECT 1 FROM passages WHERE id = ?1")?
-        .exists([key])
+    connection.prepare_cached("SELECT 1 FROM passages WHERE id = ?1")?.exists([key])
 }
 
 /// Number of edits made and not undone.
@@ -208,7 +189,5 @@ fn done(connection: &Connection) -> rusqlite::Result<i64> {
 }
 
 fn set_done(connection: &Connection, done: i64) -> rusqlite::Result<()> {
-    connection
-        .execute("UPDATE history SET done = ?1", [done])
-        .map(drop)
+    connection.execute("UPDATE history SET done = ?1", [done]).map(drop)
 }

@@ -28,11 +28,8 @@ impl Lock {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Err(held(folder, &mut file)),
             Err(TryLockError::Error(error)) => {
-                return Err(
-                    Failure::user(format!("{}: cannot lock: {error}", path.display())).hint(
-                        "some network drives have no locks; keep the project on a local disk",
-                    ),
-                );
+                return Err(Failure::user(format!("{}: cannot lock: {error}", path.display()))
+                    .hint("some network drives have no locks; keep the project on a local disk"));
             }
         }
         // The holder's number only serves the message; without it the lock is as good.
@@ -52,11 +49,7 @@ fn held(folder: &Path, file: &mut File) -> Failure {
     let read = file.read_to_string(&mut text);
     let process = read.ok().and_then(|_| text.trim().parse::<u32>().ok());
     let who = process.map_or("another process".to_owned(), |id| format!("process {id}"));
-    let who = if process == Some(std::process::id()) {
-        "this process".to_owned()
-    } else {
-        who
-    };
+    let who = if process == Some(std::process::id()) { "this process".to_owned() } else { who };
     Failure::user(format!("{}: {who} has the project open", folder.display())).hint(
         "close it there first; reading commands (`pairs list`, `pairs export`) work all the same",
     )

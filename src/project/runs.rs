@@ -16,14 +16,10 @@ impl Store {
     /// so that what a crashed run left is never written over.
     pub fn next_run(&self) -> Result<u32> {
         let sql = "SELECT coalesce(max(number), 0) FROM runs";
-        let recorded: u32 = self
-            .connection()
-            .query_row(sql, [], |row| row.get(0))
-            .at(self.path())?;
-        let folders = self
-            .path()
-            .parent()
-            .and_then(|project| fs::read_dir(project.join("runs")).ok());
+        let recorded: u32 =
+            self.connection().query_row(sql, [], |row| row.get(0)).at(self.path())?;
+        let folders =
+            self.path().parent().and_then(|project| fs::read_dir(project.join("runs")).ok());
         let highest = folders
             .into_iter()
             .flatten()
@@ -36,32 +32,22 @@ impl Store {
     pub fn save_run(&self, run: &RunRecord) -> Result<()> {
         let sql = "INSERT OR REPLACE INTO runs (number, record) VALUES (?1, ?2)";
         let row = params![run.number, to_json(run)?];
-        self.connection()
-            .execute(sql, row)
-            .at(self.path())
-            .map(drop)
+        self.connection().execute(sql, row).at(self.path()).map(drop)
     }
 
     /// All runs by number.
     pub fn runs(&self) -> Result<Vec<RunRecord>> {
-        self.all("SELECT record FROM runs ORDER BY number", [], |row| {
-            json(row, 0)
-        })
+        self.all("SELECT record FROM runs ORDER BY number", [], |row| json(row, 0))
     }
 
     /// Adds an evaluation.
     pub fn save_evaluation(&self, evaluation: &Evaluation) -> Result<()> {
         let sql = "INSERT INTO evaluations (result) VALUES (?1)";
-        self.connection()
-            .execute(sql, [to_json(evaluation)?])
-            .at(self.path())
-            .map(drop)
+        self.connection().execute(sql, [to_json(evaluation)?]).at(self.path()).map(drop)
     }
 
     /// All evaluations, oldest first.
     pub fn evaluations(&self) -> Result<Vec<Evaluation>> {
-        self.all("SELECT result FROM evaluations ORDER BY id", [], |row| {
-            json(row, 0)
-        })
+        self.all("SELECT result FROM evaluations ORDER BY id", [], |row| json(row, 0))
     }
 }

@@ -45,14 +45,14 @@ fn migrate_with(connection: &mut Connection, path: &Path, migrations: &[&str]) -
         super::backup::copy_to(connection, path, &copy)?;
     }
     for (script, next) in migrations.iter().zip(1_i64..).skip(done) {
-        let step = connection
-            .transaction_with_behavior(TransactionBehavior::Immediate)
-            .and_then(|transaction| {
+        let step = connection.transaction_with_behavior(TransactionBehavior::Immediate).and_then(
+            |transaction| {
                 transaction.execute_batch(script)?;
                 transaction.pragma_update(None, "user_version", next)?;
                 transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
                 transaction.commit()
-            });
+            },
+        );
         step.at(path)?;
     }
     Ok(())
@@ -97,16 +97,10 @@ mod tests {
         let mut connection = Connection::open(&path).unwrap();
         migrate_with(&mut connection, &path, &[first]).unwrap();
         connection.execute("INSERT INTO a VALUES (1)", []).unwrap();
-        migrate_with(
-            &mut connection,
-            &path,
-            &[first, "ALTER TABLE a ADD COLUMN y DEFAULT 7"],
-        )
-        .unwrap();
+        migrate_with(&mut connection, &path, &[first, "ALTER TABLE a ADD COLUMN y DEFAULT 7"])
+            .unwrap();
         let row: (i64, i64) = connection
-            .query_row("SELECT x, y FROM a", [], |row| {
-                Ok((row.get(0)?, row.get(1)?))
-            })
+            .query_row("SELECT x, y FROM a", [], |row| Ok((row.get(0)?, row.get(1)?)))
             .unwrap();
         assert_eq!(row, (1, 7));
         let copy = Connection::open(folder.path().join("store.version-1.sqlite")).unwrap();

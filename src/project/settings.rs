@@ -25,19 +25,13 @@ impl Store {
     pub fn set_setting<T: Serialize>(&self, key: &str, value: &T) -> Result<()> {
         let sql = "INSERT OR REPLACE INTO settings (key, value) VALUES (?1, ?2)";
         let value = to_json(value)?;
-        self.connection()
-            .execute(sql, [key, &value])
-            .at(self.path())
-            .map(drop)
+        self.connection().execute(sql, [key, &value]).at(self.path()).map(drop)
     }
 
     /// Keeps text that is being typed, so that a crash loses nothing.
     pub fn save_unsent(&self, key: &str, text: &str) -> Result<()> {
         let sql = "INSERT OR REPLACE INTO unsent (key, text, saved) VALUES (?1, ?2, ?3)";
-        self.connection()
-            .execute(sql, params![key, text, now()])
-            .at(self.path())
-            .map(drop)
+        self.connection().execute(sql, params![key, text, now()]).at(self.path()).map(drop)
     }
 
     /// Text kept under that key.
@@ -48,16 +42,10 @@ impl Store {
     /// Forgets text kept under that key, if any.
     pub fn clear_unsent(&self, key: &str) -> Result<()> {
         let sql = "DELETE FROM unsent WHERE key = ?1";
-        self.connection()
-            .execute(sql, [key])
-            .at(self.path())
-            .map(drop)
+        self.connection().execute(sql, [key]).at(self.path()).map(drop)
     }
 
     fn text(&self, sql: &str, key: &str) -> Result<Option<String>> {
-        self.connection()
-            .query_row(sql, [key], |row| row.get(0))
-            .optional()
-            .at(self.path())
+        self.connection().query_row(sql, [key], |row| row.get(0)).optional().at(self.path())
     }
 }

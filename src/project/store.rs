@@ -49,10 +49,7 @@ impl Store {
             connection.pragma_update(None, "foreign_keys", true)
         };
         configure().at(path)?;
-        Ok(Self {
-            connection,
-            path: path.to_owned(),
-        })
+        Ok(Self { connection, path: path.to_owned() })
     }
 
     pub(super) fn refresh_backup(&self) -> Result<()> {
@@ -79,11 +76,7 @@ impl Store {
 
     /// All examples, oldest first.
     pub fn examples(&self) -> Result<Vec<StoredExample>> {
-        self.all(
-            "SELECT id, passage, state, body FROM examples ORDER BY id",
-            [],
-            stored_example,
-        )
+        self.all("SELECT id, passage, state, body FROM examples ORDER BY id", [], stored_example)
     }
 
     /// One example; none when there is no such key.
@@ -173,7 +166,5 @@ fn state(name: &str) -> ReviewState {
 
 /// Seconds since 1970.
 pub(super) fn now() -> i64 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |passed| passed.as_secs() as i64)
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |passed| passed.as_secs() as i64)
 }

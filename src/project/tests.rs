@@ -22,10 +22,7 @@ pub(super) fn project() -> (TempDir, Project) {
 
 pub(super) fn pair(question: &str, answer: &str) -> Example {
     Example {
-        messages: vec![
-            Message::text(Role::User, question),
-            Message::text(Role::Assistant, answer),
-        ],
+        messages: vec![Message::text(Role::User, question), Message::text(Role::Assistant, answer)],
         ..Example::default()
     }
 }
@@ -33,20 +30,11 @@ pub(super) fn pair(question: &str, answer: &str) -> Example {
 pub(super) fn insert(store: &Store, examples: &[Example]) -> Vec<ExampleId> {
     let changes = examples.iter().cloned();
     let changes = changes.map(|example| Change::insert(None, ReviewState::Draft, example));
-    store
-        .apply(Edit::new(
-            format!("added {}", examples.len()),
-            changes.collect(),
-        ))
-        .unwrap()
+    store.apply(Edit::new(format!("added {}", examples.len()), changes.collect())).unwrap()
 }
 
 fn page(number: u32, text: &str) -> Page {
-    Page {
-        number,
-        text: text.to_owned(),
-        flags: Vec::new(),
-    }
+    Page { number, text: text.to_owned(), flags: Vec::new() }
 }
 
 fn passage(page: &Page) -> Passage {
@@ -78,10 +66,7 @@ fn a_project_is_made_found_and_opened_again() {
     assert_eq!(Project::find(&deep), Some(at.clone()));
     assert_eq!(Project::find(folder.path()), None);
     let opened = Project::open(&at).unwrap();
-    assert_eq!(
-        (opened.name(), opened.folder()),
-        ("내진 기준", at.as_path())
-    );
+    assert_eq!((opened.name(), opened.folder()), ("내진 기준", at.as_path()));
     assert_eq!(opened.store().next_run().unwrap(), 2);
 }
 
@@ -101,18 +86,8 @@ fn a_folder_that_is_no_project_says_what_to_do() {
     fails("missing field `version`", "version = 1");
     fs::write(at.join("hone.toml"), "version = 99\nname = \"가\"\n").unwrap();
     fails("version 99", "update");
-    assert!(
-        Project::create(at, "가")
-            .unwrap_err()
-            .message
-            .contains("already a project")
-    );
-    assert!(
-        Project::create(&at.join("b"), " ")
-            .unwrap_err()
-            .message
-            .contains("name is empty")
-    );
+    assert!(Project::create(at, "가").unwrap_err().message.contains("already a project"));
+    assert!(Project::create(&at.join("b"), " ").unwrap_err().message.contains("name is empty"));
 }
 
 #[test]
@@ -120,20 +95,8 @@ fn the_second_writer_is_locked_out_and_readers_are_not() {
     let (folder, project) = project();
     insert(project.store(), &[pair("가", "나")]);
     let failure = Project::open(folder.path()).unwrap_err();
-    assert!(
-        failure
-            .message
-            .contains("this process has the project open"),
-        "{failure}"
-    );
-    assert_eq!(
-        Project::reopen(folder.path())
-            .unwrap()
-            .examples()
-            .unwrap()
-            .len(),
-        1
-    );
+    assert!(failure.message.contains("this process has the project open"), "{failure}");
+    assert_eq!(Project::reopen(folder.path()).unwrap().examples().unwrap().len(), 1);
     drop(project);
     assert!(Project::open(folder.path()).is_ok());
 }
@@ -142,33 +105,18 @@ fn the_second_writer_is_locked_out_and_readers_are_not() {
 fn edits_are_undone_and_redone_in_order() {
     let (_folder, project) = project();
     let store = project.store();
-    let ids = insert(
-        store,
-        &[pair("하나", "1"), pair("둘", "2"), pair("셋", "3")],
-    );
+    let ids = insert(store, &[pair("하나", "1"), pair("둘", "2"), pair("셋", "3")]);
     let mut states = vec![store.examples().unwrap()];
     let edits = [
         Edit::set_state("accepted 2", [ids[0].0, ids[2].0], ReviewState::Accepted),
-        Edit::new(
-            "edited",
-            vec![Change::Replace {
-                key: ids[1].0,
-                example: pair("둘?", "2"),
-            }],
-        ),
+        Edit::new("edited", vec![Change::Replace { key: ids[1].0, example: pair("둘?", "2") }]),
         Edit::new(
             "replaced",
             vec![
                 Change::Delete { key: ids[0].0 },
                 Change::insert(None, ReviewState::Accepted, pair("넷", "4")),
-                Change::SetState {
-                    key: ids[2].0,
-                    state: ReviewState::Rejected,
-                },
-                Change::SetState {
-                    key: ids[2].0,
-                    state: ReviewState::Draft,
-                },
+                Change::SetState { key: ids[2].0, state: ReviewState::Rejected },
+                Change::SetState { key: ids[2].0, state: ReviewState::Draft },
             ],
         ),
     ];
@@ -203,18 +151,10 @@ fn undo_survives_a_restart_and_a_new_edit_drops_what_was_undone() {
     assert_eq!(store.undo().unwrap().as_deref(), Some("added 1"));
     let fresh = insert(store, &[pair("넷", "답")]);
     assert_eq!(store.redo().unwrap(), None);
-    let questions: Vec<String> = store
-        .examples()
-        .unwrap()
-        .iter()
-        .map(|e| e.example.question().to_owned())
-        .collect();
+    let questions: Vec<String> =
+        store.examples().unwrap().iter().map(|e| e.example.question().to_owned()).collect();
     assert_eq!(questions, ["하나", "넷"]);
-    assert_eq!(
-        fresh,
-        [ExampleId(4)],
-        "keys of rows undone are not used again"
-    );
+    assert_eq!(fresh, [ExampleId(4)], "keys of rows undone are not used again");
     for _ in 0..2 {
         assert!(store.undo().unwrap().is_some());
     }
@@ -265,32 +205,17 @@ fn documents_keep_pages_and_passages_in_order() {
     assert_eq!(documents.len(), 2);
     let first = &documents[0];
     assert_eq!(
-        (
-            first.name.as_str(),
-            first.pages,
-            first.passages,
-            first.needs_ocr
-        ),
+        (first.name.as_str(), first.pages, first.passages, first.needs_ocr),
         ("기준.pdf", 3, 3, 1)
     );
     assert_eq!(store.pages(id).unwrap(), pages);
     let passages = store.passages(None).unwrap();
-    assert_eq!(
-        passages.iter().map(|p| p.passage.page).collect::<Vec<_>>(),
-        [1, 2, 10, 1]
-    );
+    assert_eq!(passages.iter().map(|p| p.passage.page).collect::<Vec<_>>(), [1, 2, 10, 1]);
     assert_eq!(passages[0].passage, passage(&pages[0]));
     assert_eq!(store.passages(Some(other)).unwrap(), passages[3..]);
-    assert_eq!(
-        store.passage(passages[2].id).unwrap().as_ref(),
-        Some(&passages[2])
-    );
+    assert_eq!(store.passage(passages[2].id).unwrap().as_ref(), Some(&passages[2]));
 
-    let example = Change::insert(
-        Some(passages[0].id.0),
-        ReviewState::Accepted,
-        pair("q", "a"),
-    );
+    let example = Change::insert(Some(passages[0].id.0), ReviewState::Accepted, pair("q", "a"));
     let example = store.apply(Edit::new("add", vec![example])).unwrap()[0];
     let accepted = store.accepted().unwrap();
     assert_eq!(accepted[0].1.meta.document.as_deref(), Some("기준.pdf"));
@@ -306,18 +231,9 @@ fn documents_keep_pages_and_passages_in_order() {
 fn examples_follow_their_quote_into_a_new_version() {
     let (_folder, project) = project();
     let store = project.store();
-    let old = [
-        page(1, "옥외 피복두께는 50 mm 이다."),
-        page(2, "지진구역 I."),
-        page(3, "표지"),
-    ];
+    let old = [page(1, "옥외 피복두께는 50 mm 이다."), page(2, "지진구역 I."), page(3, "표지")];
     let document = add(store, "기준.pdf", "aa", &old);
-    let keys: Vec<i64> = store
-        .passages(None)
-        .unwrap()
-        .iter()
-        .map(|p| p.id.0)
-        .collect();
+    let keys: Vec<i64> = store.passages(None).unwrap().iter().map(|p| p.id.0).collect();
     let quoted = |quote: &str, page: u32| {
         let mut example = pair(quote, "답");
         example.meta.document = Some("기준.pdf".to_owned());
@@ -332,47 +248,28 @@ fn examples_follow_their_quote_into_a_new_version() {
         (None, quoted("새로 실린 조항", 9)),
     ];
     let changes = rows.into_iter();
-    let changes = changes
-        .map(|(at, row)| Change::insert(at, ReviewState::Draft, row))
-        .collect();
+    let changes = changes.map(|(at, row)| Change::insert(at, ReviewState::Draft, row)).collect();
     let ids = store.apply(Edit::new("add", changes)).unwrap();
 
-    let new = [
-        page(1, "표지"),
-        page(2, "옥외 피복\n두께는\n50 mm 이다."),
-        page(3, "새로 실린 조항"),
-    ];
+    let new =
+        [page(1, "표지"), page(2, "옥외 피복\n두께는\n50 mm 이다."), page(3, "새로 실린 조항")];
     assert_eq!(add(store, "기준.pdf", "bb", &new), document);
     let after = store.passages(None).unwrap();
     let of = |index: usize| store.example(ids[index]).unwrap().unwrap();
     let moved = of(0);
     assert_eq!(moved.passage, Some(after[1].id));
     assert_eq!(moved.example.meta.page, Some(2));
-    assert_eq!(
-        moved.example.meta.span.unwrap().of(&new[1].text),
-        "피복\n두께는\n50 mm"
-    );
-    assert_eq!(
-        moved.example.meta.quote.as_deref(),
-        Some("피복두께는 50 mm")
-    );
+    assert_eq!(moved.example.meta.span.unwrap().of(&new[1].text), "피복\n두께는\n50 mm");
+    assert_eq!(moved.example.meta.quote.as_deref(), Some("피복두께는 50 mm"));
     let gone = of(1);
-    assert_eq!(
-        (gone.passage, gone.example.meta.quote.as_deref()),
-        (None, Some("지진구역 I"))
-    );
+    assert_eq!((gone.passage, gone.example.meta.quote.as_deref()), (None, Some("지진구역 I")));
     assert_eq!(of(2).passage, Some(after[0].id));
     assert_eq!(of(3).passage, Some(after[2].id));
 
     // What an undo brings back is attached to the passages of now.
     let delete = ids.iter().map(|id| Change::Delete { key: id.0 }).collect();
     store.apply(Edit::new("delete", delete)).unwrap();
-    add(
-        store,
-        "기준.pdf",
-        "cc",
-        &[page(5, "앞말. 피복두께는 50 mm 이다.")],
-    );
+    add(store, "기준.pdf", "cc", &[page(5, "앞말. 피복두께는 50 mm 이다.")]);
     store.undo().unwrap();
     assert_eq!(of(0).passage, Some(store.passages(None).unwrap()[0].id));
     assert_eq!(of(2).passage, None);
@@ -383,10 +280,7 @@ fn settings_runs_evaluations_and_unsent_text_are_kept() {
     let (folder, project) = project();
     let store = project.store();
     assert_eq!(store.setting::<MixSettings>("mix").unwrap(), None);
-    let settings = MixSettings {
-        general_share: 0.3,
-        ..MixSettings::default()
-    };
+    let settings = MixSettings { general_share: 0.3, ..MixSettings::default() };
     store.set_setting("mix", &settings).unwrap();
     assert_eq!(store.setting("mix").unwrap(), Some(settings));
     let failure = store.setting::<u32>("mix").unwrap_err();
@@ -406,9 +300,7 @@ fn settings_runs_evaluations_and_unsent_text_are_kept() {
         seconds: 1.5,
     };
     store.save_run(&run).unwrap();
-    run.outcome = Some(RunOutcome::Failed {
-        reason: "메모리 부족".to_owned(),
-    });
+    run.outcome = Some(RunOutcome::Failed { reason: "메모리 부족".to_owned() });
     store.save_run(&run).unwrap();
     assert_eq!(store.runs().unwrap(), [run]);
     assert_eq!(store.next_run().unwrap(), 2);
@@ -459,22 +351,15 @@ fn two_connections_write_in_turns() {
 fn import_attaches_keeps_states_and_undoes_as_one() {
     let (folder, project) = project();
     let store = project.store();
-    add(
-        store,
-        "기준.pdf",
-        "aa",
-        &[page(7, "최소 피복두께는 50 mm 이다.")],
-    );
+    add(store, "기준.pdf", "aa", &[page(7, "최소 피복두께는 50 mm 이다.")]);
     let row = |question: &str, meta: &str| {
         format!(
             "{{\"messages\":[{{\"role\":\"user\",\"content\":\"{question}\"}},\
              {{\"role\":\"assistant\",\"content\":\"50 mm\"}}],\"meta\":{{{meta}}}}}\n"
         )
     };
-    let text = row(
-        "a",
-        r#""document":"기준.pdf","page":7,"quote":"피복두께는  50 mm""#,
-    ) + &row("b", r#""state":"rejected""#)
+    let text = row("a", r#""document":"기준.pdf","page":7,"quote":"피복두께는  50 mm""#)
+        + &row("b", r#""state":"rejected""#)
         + &row("", r#""state":"accepted""#);
     let file = folder.path().join("rows.jsonl");
     fs::write(&file, text).unwrap();
@@ -485,44 +370,20 @@ fn import_attaches_keeps_states_and_undoes_as_one() {
     );
     assert_eq!(imported.problems[0].line, 3);
     let examples = store.examples().unwrap();
-    assert_eq!(
-        examples[0].passage,
-        Some(store.passages(None).unwrap()[0].id)
-    );
+    assert_eq!(examples[0].passage, Some(store.passages(None).unwrap()[0].id));
     assert_eq!(examples[2].state, ReviewState::Draft);
 
     let out = folder.path().join("out.jsonl");
-    assert_eq!(
-        exchange::export(store, &out, None, Form::Canonical).unwrap(),
-        3
-    );
-    assert_eq!(
-        store.undo().unwrap().as_deref(),
-        Some("imported 3 pairs from rows.jsonl")
-    );
+    assert_eq!(exchange::export(store, &out, None, Form::Canonical).unwrap(), 3);
+    assert_eq!(store.undo().unwrap().as_deref(), Some("imported 3 pairs from rows.jsonl"));
     assert!(store.examples().unwrap().is_empty());
     exchange::import(store, &out, false).unwrap();
-    let again: Vec<_> = store
-        .examples()
-        .unwrap()
-        .into_iter()
-        .map(|e| (e.state, e.example))
-        .collect();
-    assert_eq!(
-        again,
-        examples
-            .into_iter()
-            .map(|e| (e.state, e.example))
-            .collect::<Vec<_>>()
-    );
+    let again: Vec<_> =
+        store.examples().unwrap().into_iter().map(|e| (e.state, e.example)).collect();
+    assert_eq!(again, examples.into_iter().map(|e| (e.state, e.example)).collect::<Vec<_>>());
 
     fs::write(&file, "\n\n").unwrap();
-    assert!(
-        exchange::import(store, &file, false)
-            .unwrap_err()
-            .message
-            .contains("empty")
-    );
+    assert!(exchange::import(store, &file, false).unwrap_err().message.contains("empty"));
     let missing = exchange::import(store, &folder.path().join("none.jsonl"), false).unwrap_err();
     assert!(missing.message.contains("none.jsonl"), "{missing}");
 }
@@ -548,37 +409,15 @@ fn a_damaged_store_points_to_the_copy() {
     fs::write(&path, bytes).unwrap();
     let broken = Project::open(folder.path()).and_then(|project| project.store().examples());
     let failure = broken.unwrap_err();
-    assert!(
-        failure
-            .message
-            .contains("store.sqlite: the store is damaged"),
-        "{failure}"
-    );
-    assert!(
-        failure.hints[0].contains("store.backup.sqlite"),
-        "{failure:?}"
-    );
+    assert!(failure.message.contains("store.sqlite: the store is damaged"), "{failure}");
+    assert!(failure.hints[0].contains("store.backup.sqlite"), "{failure:?}");
 
-    fs::write(
-        &path,
-        "not a database at all, only a text of some length......................",
-    )
-    .unwrap();
+    fs::write(&path, "not a database at all, only a text of some length......................")
+        .unwrap();
     let failure = Project::open(folder.path()).unwrap_err();
-    assert!(
-        failure.message.contains("the store is damaged"),
-        "{failure}"
-    );
+    assert!(failure.message.contains("the store is damaged"), "{failure}");
     fs::rename(&copy, &path).unwrap();
-    assert_eq!(
-        Project::open(folder.path())
-            .unwrap()
-            .store()
-            .examples()
-            .unwrap()
-            .len(),
-        300
-    );
+    assert_eq!(Project::open(folder.path()).unwrap().store().examples().unwrap().len(), 300);
 }
 
 #[cfg(unix)]

@@ -35,11 +35,7 @@ pub fn p_value(p: f64) -> String {
 /// Points with sign, `+8.3`; nothing gained and nothing lost is `0.0`.
 pub fn points(delta: f64) -> String {
     let text = format!("{:+.1}", 100.0 * delta);
-    if text == "+0.0" || text == "-0.0" {
-        "0.0".to_owned()
-    } else {
-        text
-    }
+    if text == "+0.0" || text == "-0.0" { "0.0".to_owned() } else { text }
 }
 
 /// A paired difference: `better +8.3 [+4.1, +13.0] p=.002`, or in words that it cannot be told.
@@ -47,11 +43,7 @@ pub fn difference(difference: &Difference, n: u32, words: &Words) -> String {
     let (low, high) = difference.interval;
     let range = format!("[{}, {}]", points(low), points(high));
     if difference.is_told() {
-        let word = if difference.delta > 0.0 {
-            words.better
-        } else {
-            words.worse
-        };
+        let word = if difference.delta > 0.0 { words.better } else { words.worse };
         let (delta, p) = (points(difference.delta), p_value(difference.p));
         return format!("{word} {delta} {range} {p}");
     }
@@ -75,11 +67,7 @@ pub fn difference(difference: &Difference, n: u32, words: &Words) -> String {
 /// `cannot tell +1.4 [-4.2, +7.1]`; without the interval if `wide` is false.
 pub fn short_difference(difference: &Difference, wide: bool, words: &Words) -> String {
     let (low, high) = difference.interval;
-    let range = if wide {
-        format!(" [{}, {}]", points(low), points(high))
-    } else {
-        String::new()
-    };
+    let range = if wide { format!(" [{}, {}]", points(low), points(high)) } else { String::new() };
     let word = match (difference.is_told(), difference.delta > 0.0) {
         (false, _) if difference.improved + difference.regressed == 0 => {
             return words.same.to_owned();
@@ -88,11 +76,8 @@ pub fn short_difference(difference: &Difference, wide: bool, words: &Words) -> S
         (true, true) => words.better,
         (true, false) => words.worse,
     };
-    let p = if difference.is_told() {
-        format!(" {}", p_value(difference.p))
-    } else {
-        String::new()
-    };
+    let p =
+        if difference.is_told() { format!(" {}", p_value(difference.p)) } else { String::new() };
     format!("{word} {}{range}{p}", points(difference.delta))
 }
 
@@ -100,16 +85,9 @@ pub fn short_difference(difference: &Difference, wide: bool, words: &Words) -> S
 /// without the interval if `wide` is false.
 pub fn loss_difference(loss: &TextLoss, wide: bool, words: &Words) -> Option<String> {
     let relative = loss.relative()?;
-    let range = loss
-        .interval
-        .filter(|_| wide)
-        .map_or_else(String::new, |(low, high)| {
-            format!(
-                " [{}, {}]",
-                points(low / loss.base),
-                points(high / loss.base)
-            )
-        });
+    let range = loss.interval.filter(|_| wide).map_or_else(String::new, |(low, high)| {
+        format!(" [{}, {}]", points(low / loss.base), points(high / loss.base))
+    });
     let word = match (loss.is_told(), relative > 0.0) {
         (false, _) => words.cannot_tell,
         (true, true) => words.worse,
@@ -130,11 +108,7 @@ pub fn time(seconds: i64) -> String {
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let month_from_march = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = if month_from_march < 10 {
-        month_from_march + 3
-    } else {
-        month_from_march - 9
-    };
+    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
     let year = year_of_era + era * 400 + i64::from(month <= 2);
     let (hour, minute) = (second / 3_600, second / 60 % 60);
     format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02} UTC")
@@ -160,12 +134,7 @@ mod tests {
         let cases = [
             (118, 2, 144, "better +80.6 [+72.2, +86.5] p<.001"),
             (0, 9, 60, "worse -15.0 [-26.1, -8.1] p=.004"),
-            (
-                4,
-                2,
-                18,
-                "cannot tell (n=18; about 111 would do) +11.1 [-17.4, +38.1]",
-            ),
+            (4, 2, 18, "cannot tell (n=18; about 111 would do) +11.1 [-17.4, +38.1]"),
             (3, 3, 18, "cannot tell (n=18) 0.0 [-28.2, +28.2]"),
             (0, 0, 18, "no change (n=18)"),
         ];
@@ -208,13 +177,7 @@ mod tests {
         };
         let show = |loss: &TextLoss| loss_difference(loss, true, &ENGLISH).unwrap();
         assert_eq!(show(&loss(2.05, (0.02, 0.08))), "worse +2.5 % [+1.0, +4.0]");
-        assert_eq!(
-            show(&loss(1.9, (-0.2, -0.02))),
-            "better -5.0 % [-10.0, -1.0]"
-        );
-        assert_eq!(
-            show(&loss(2.01, (-0.02, 0.04))),
-            "cannot tell +0.5 % [-1.0, +2.0]"
-        );
+        assert_eq!(show(&loss(1.9, (-0.2, -0.02))), "better -5.0 % [-10.0, -1.0]");
+        assert_eq!(show(&loss(2.01, (-0.02, 0.04))), "cannot tell +0.5 % [-1.0, +2.0]");
     }
 }

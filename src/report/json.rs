@@ -19,9 +19,6 @@ mod tests {
     fn reads_back_as_it_was() {
         let evaluation = sample(true);
         let text = json(&evaluation).unwrap();
-        assert_eq!(
-            serde_json::from_str::<Evaluation>(&text).unwrap(),
-            evaluation
-        );
+        assert_eq!(serde_json::from_str::<Evaluation>(&text).unwrap(), evaluation);
     }
 }

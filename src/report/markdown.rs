@@ -17,11 +17,7 @@ const TEXT_MAX: usize = 600;
 
 /// The evaluation as Markdown. `notes` are lines about machine, model and run, shown at the top.
 pub fn markdown(evaluation: &Evaluation, language: Language, notes: &[String]) -> String {
-    let mut report = Report {
-        words: Words::of(language),
-        language,
-        text: String::new(),
-    };
+    let mut report = Report { words: Words::of(language), language, text: String::new() };
     report.head(evaluation, notes);
     let (guards, tasks): (Vec<&SuiteResult>, Vec<&SuiteResult>) =
         evaluation.suites.iter().partition(|suite| suite.forgetting);
@@ -57,15 +53,9 @@ impl Report<'_> {
     }
 
     fn table_head(&mut self, cells: &[&str]) {
-        self.row(
-            &cells
-                .iter()
-                .map(|&cell| cell.to_owned())
-                .collect::<Vec<_>>(),
-        );
-        let rule: Vec<&str> = (0..cells.len())
-            .map(|column| if column == 0 { "---" } else { "---:" })
-            .collect();
+        self.row(&cells.iter().map(|&cell| cell.to_owned()).collect::<Vec<_>>());
+        let rule: Vec<&str> =
+            (0..cells.len()).map(|column| if column == 0 { "---" } else { "---:" }).collect();
         self.line(&format!("| {} |", rule.join(" | ")));
     }
 
@@ -82,20 +72,10 @@ impl Report<'_> {
             Some(run) => format!("{} {run}", words.run),
             None => words.base_only.to_owned(),
         };
-        self.line(&format!(
-            "# {}: {}, {run}\n",
-            words.report, evaluation.model
-        ));
+        self.line(&format!("# {}: {}, {run}\n", words.report, evaluation.model));
         self.line(&format!("- {}: {}", words.model, evaluation.model));
-        self.line(&format!(
-            "- {}: {}",
-            words.made,
-            figures::time(evaluation.created)
-        ));
-        self.line(&format!(
-            "- {}: {:.0} {}",
-            words.took, evaluation.seconds, words.seconds
-        ));
+        self.line(&format!("- {}: {}", words.made, figures::time(evaluation.created)));
+        self.line(&format!("- {}: {:.0} {}", words.took, evaluation.seconds, words.seconds));
         for note in notes {
             self.line(&format!("- {note}"));
         }
@@ -105,9 +85,8 @@ impl Report<'_> {
         let words = self.words;
         let title = self.title(suite);
         self.line(&format!("\n## {title}\n"));
-        let totals: Vec<&MetricResult> = (suite.metrics.iter())
-            .filter(|metric| metric.subset.is_none())
-            .collect();
+        let totals: Vec<&MetricResult> =
+            (suite.metrics.iter()).filter(|metric| metric.subset.is_none()).collect();
         if totals.iter().any(|metric| metric.form == Form::Strict) {
             self.side_by_side(&totals);
         } else {
@@ -120,26 +99,17 @@ impl Report<'_> {
         }
         self.loss(suite);
         self.error_classes(suite);
-        let subsets: Vec<&MetricResult> = (suite.metrics.iter())
-            .filter(|metric| metric.subset.is_some())
-            .collect();
+        let subsets: Vec<&MetricResult> =
+            (suite.metrics.iter()).filter(|metric| metric.subset.is_some()).collect();
         if !subsets.is_empty() {
             self.line(&format!("\n### {}: {title}\n", words.by_subset));
             let form = format!("{}/{}", words.strict, words.lenient);
-            let head = [
-                words.subset,
-                words.metric,
-                &form,
-                words.base,
-                words.tuned,
-                words.difference,
-            ];
+            let head =
+                [words.subset, words.metric, &form, words.base, words.tuned, words.difference];
             self.table_head(&head);
             for result in subsets {
                 let mut cells = vec![
-                    words
-                        .subset(result.subset.as_deref().unwrap_or_default())
-                        .to_owned(),
+                    words.subset(result.subset.as_deref().unwrap_or_default()).to_owned(),
                     words.metric(result.metric).to_owned(),
                     words.form(result.form).to_owned(),
                 ];
@@ -170,9 +140,8 @@ impl Report<'_> {
             shown.push(result.metric);
             let mut cells = vec![words.metric(result.metric).to_owned()];
             for form in [Form::Strict, Form::Lenient] {
-                let of_form = totals
-                    .iter()
-                    .find(|other| other.metric == result.metric && other.form == form);
+                let of_form =
+                    totals.iter().find(|other| other.metric == result.metric && other.form == form);
                 match of_form {
                     Some(result) => cells.extend(self.cells(result)),
                     None => cells.extend([String::new(), String::new(), String::new()]),
@@ -253,16 +222,8 @@ impl Report<'_> {
         self.table_head(&[words.errors, words.base, words.tuned]);
         let with_tuned = suite.items.iter().any(|item| item.tuned.is_some());
         for (class, base, tuned) in classes {
-            let tuned = if with_tuned {
-                tuned.to_string()
-            } else {
-                String::new()
-            };
-            self.row(&[
-                words.error_class(&class).to_owned(),
-                base.to_string(),
-                tuned,
-            ]);
+            let tuned = if with_tuned { tuned.to_string() } else { String::new() };
+            self.row(&[words.error_class(&class).to_owned(), base.to_string(), tuned]);
         }
     }
 
@@ -316,10 +277,8 @@ impl Report<'_> {
         }
         let title = self.title(suite);
         self.line(&format!("\n## {}: {title}\n", words.items));
-        let counts: Vec<String> = counts
-            .iter()
-            .map(|(name, count)| format!("{name} {count}"))
-            .collect();
+        let counts: Vec<String> =
+            counts.iter().map(|(name, count)| format!("{name} {count}")).collect();
         self.line(&counts.join(" · "));
         for (name, items) in [(words.regressed, regressed), (words.improved, improved)] {
             if items.is_empty() {
@@ -330,10 +289,7 @@ impl Report<'_> {
                 self.item(item);
             }
             if let Some(more) = items.len().checked_sub(ITEMS_MAX).filter(|more| *more > 0) {
-                self.line(&format!(
-                    "\n{}",
-                    words.and_more.replace("{}", &more.to_string())
-                ));
+                self.line(&format!("\n{}", words.and_more.replace("{}", &more.to_string())));
             }
         }
     }
@@ -345,10 +301,7 @@ impl Report<'_> {
         self.block(&item.question);
         self.line(&format!("\n{}:\n", words.expected));
         self.block(words.expected_text(&item.expected));
-        let answers = [
-            (words.base, Some(&item.base)),
-            (words.tuned, item.tuned.as_ref()),
-        ];
+        let answers = [(words.base, Some(&item.base)), (words.tuned, item.tuned.as_ref())];
         for (name, answer) in answers {
             let Some(answer) = answer else {
                 continue;
@@ -366,10 +319,7 @@ impl Report<'_> {
                     detail => format!(" ({class}: {detail})"),
                 }
             });
-            self.line(&format!(
-                "\n{name}, {verdict}{}:\n",
-                reason.unwrap_or_default()
-            ));
+            self.line(&format!("\n{name}, {verdict}{}:\n", reason.unwrap_or_default()));
             let text = answer.text.trim();
             self.block(if text.is_empty() { words.empty } else { text });
         }
@@ -377,11 +327,7 @@ impl Report<'_> {
 
     /// A code block whose fence is longer than any in the text.
     fn block(&mut self, text: &str) {
-        let longest = text
-            .split(|character| character != '`')
-            .map(str::len)
-            .max()
-            .unwrap_or(0);
+        let longest = text.split(|character| character != '`').map(str::len).max().unwrap_or(0);
         let fence = "`".repeat(longest.max(2) + 1);
         let text = shorten(text);
         self.line(&format!("{fence}text\n{text}\n{fence}"));
@@ -407,12 +353,7 @@ impl Report<'_> {
             self.line(&format!("- {}", words.strict_definition));
             self.line(&format!("- {}", words.lenient_definition));
         }
-        for kind in [
-            SuiteKind::Domain,
-            SuiteKind::Answers,
-            SuiteKind::Choice,
-            SuiteKind::Text,
-        ] {
+        for kind in [SuiteKind::Domain, SuiteKind::Answers, SuiteKind::Choice, SuiteKind::Text] {
             if let Some(definition) = words.kind_definition(kind)
                 && evaluation.suites.iter().any(|suite| suite.kind == kind)
             {

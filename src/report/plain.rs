@@ -14,11 +14,7 @@ const WIDE: usize = 100;
 /// report.
 pub fn plain(evaluation: &Evaluation, language: Language, width: usize) -> String {
     let words = Words::of(language);
-    let table = Table {
-        words,
-        language,
-        wide: width >= WIDE,
-    };
+    let table = Table { words, language, wide: width >= WIDE };
     let mut rows = vec![Row::Cells([
         String::new(),
         "n".to_owned(),
@@ -63,18 +59,10 @@ impl Table<'_> {
 
     /// The rows of a suite; `label` takes the place of the metric's name.
     fn suite(&self, suite: &SuiteResult, label: Option<&str>) -> Vec<Row> {
-        let totals = || {
-            suite
-                .metrics
-                .iter()
-                .filter(|metric| metric.subset.is_none())
-        };
+        let totals = || suite.metrics.iter().filter(|metric| metric.subset.is_none());
         let mut rows: Vec<Row> = totals()
             .map(|result| {
-                let both = totals()
-                    .filter(|other| other.metric == result.metric)
-                    .count()
-                    > 1;
+                let both = totals().filter(|other| other.metric == result.metric).count() > 1;
                 let name = label.unwrap_or(self.words.metric(result.metric));
                 let name = match (both, result.form) {
                     (false, _) => name.to_owned(),
@@ -100,11 +88,7 @@ impl Table<'_> {
     fn metric(&self, name: &str, result: &MetricResult) -> Row {
         let cell = |proportion, interval| {
             let share = figures::share(proportion);
-            if self.wide {
-                format!("{share} {:>8}", figures::interval(interval))
-            } else {
-                share
-            }
+            if self.wide { format!("{share} {:>8}", figures::interval(interval)) } else { share }
         };
         let tuned = result.tuned.zip(result.tuned_interval);
         let difference = result.difference.as_ref();
@@ -162,10 +146,7 @@ mod tests {
 
     #[test]
     fn tables_in_both_languages_and_widths() {
-        insta::assert_snapshot!(
-            "plain_english",
-            plain(&sample(true), Language::English, 120)
-        );
+        insta::assert_snapshot!("plain_english", plain(&sample(true), Language::English, 120));
         insta::assert_snapshot!("plain_korean", plain(&sample(true), Language::Korean, 120));
         insta::assert_snapshot!("plain_narrow", plain(&sample(true), Language::English, 80));
         insta::assert_snapshot!("plain_base", plain(&sample(false), Language::Korean, 120));
@@ -185,20 +166,8 @@ mod tests {
     #[test]
     fn columns_line_up_by_display_width() {
         let rows = [
-            Row::Cells([
-                "한글".into(),
-                "1".into(),
-                String::new(),
-                String::new(),
-                "|".into(),
-            ]),
-            Row::Cells([
-                "abcd".into(),
-                "10".into(),
-                String::new(),
-                String::new(),
-                "|".into(),
-            ]),
+            Row::Cells(["한글".into(), "1".into(), String::new(), String::new(), "|".into()]),
+            Row::Cells(["abcd".into(), "10".into(), String::new(), String::new(), "|".into()]),
         ];
         let text = layout(&rows);
         let ends: Vec<usize> = text.lines().map(UnicodeWidthStr::width).collect();

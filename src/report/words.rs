@@ -107,13 +107,7 @@ pub const KOREAN: Words = Words {
     korean: "한국어",
     english: "영어",
     parallel: "여러 호출",
-    metrics: [
-        "JSON 유효성",
-        "도구 이름",
-        "매개변수",
-        "호출하지 않기",
-        "정확도",
-    ],
+    metrics: ["JSON 유효성", "도구 이름", "매개변수", "호출하지 않기", "정확도"],
     definition: [
         "호출해야 하는 모든 문항 가운데 답을 호출로 읽을 수 있는 비율.",
         "호출해야 하는 모든 문항 가운데 부른 도구 이름의 모음이 정확히 같은 비율.",
@@ -191,13 +185,7 @@ pub const ENGLISH: Words = Words {
     korean: "Korean",
     english: "English",
     parallel: "several calls",
-    metrics: [
-        "JSON validity",
-        "Tool name",
-        "Parameters",
-        "No call when none fits",
-        "Accuracy",
-    ],
+    metrics: ["JSON validity", "Tool name", "Parameters", "No call when none fits", "Accuracy"],
     definition: [
         "share of all items that expect a call whose reply can be read as calls.",
         "share of all items that expect a call where exactly the right tools are named.",
@@ -284,18 +272,12 @@ impl Words {
     /// The name of an error class.
     pub fn error_class<'a>(&self, class: &'a str) -> &'a str {
         let mut known = self.error_classes.iter();
-        known
-            .find(|(key, _)| *key == class)
-            .map_or(class, |(_, name)| name)
+        known.find(|(key, _)| *key == class).map_or(class, |(_, name)| name)
     }
 
     /// An expected answer; the mark for no call in this language.
     pub fn expected_text<'a>(&self, expected: &'a str) -> &'a str {
-        if expected == NO_CALL {
-            self.no_call
-        } else {
-            expected
-        }
+        if expected == NO_CALL { self.no_call } else { expected }
     }
 }
 

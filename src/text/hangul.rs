@@ -39,10 +39,7 @@ pub fn keys(character: char) -> Option<String> {
     }
     let (initial, medial, last) = parts(character)?;
     let initial = jamo_keys(INITIAL[initial]);
-    Some(format!(
-        "{initial}{}{}",
-        MEDIAL_KEYS[medial], FINAL_KEYS[last]
-    ))
+    Some(format!("{initial}{}{}", MEDIAL_KEYS[medial], FINAL_KEYS[last]))
 }
 
 /// Returns the initial consonant of a syllable, or a consonant itself.
@@ -67,13 +64,9 @@ pub fn find(text: &str, needle: &str) -> Option<usize> {
     }
     let matches_at = |start: usize| {
         let mut rest = text[start..].chars().flat_map(char::to_lowercase);
-        needle
-            .iter()
-            .all(|&wanted| rest.next().is_some_and(|given| matches(given, wanted)))
+        needle.iter().all(|&wanted| rest.next().is_some_and(|given| matches(given, wanted)))
     };
-    text.char_indices()
-        .map(|(index, _)| index)
-        .find(|&index| matches_at(index))
+    text.char_indices().map(|(index, _)| index).find(|&index| matches_at(index))
 }
 
 fn matches(given: char, wanted: char) -> bool {

@@ -25,9 +25,7 @@ impl Span {
     /// The covered part of `text`; shorter, or empty, where `text` ends before the span does.
     pub fn of(self, text: &str) -> &str {
         let byte = |characters: usize| {
-            text.char_indices()
-                .nth(characters)
-                .map_or(text.len(), |(index, _)| index)
+            text.char_indices().nth(characters).map_or(text.len(), |(index, _)| index)
         };
         let (start, end) = (byte(self.start), byte(self.end));
         &text[start..end.max(start)]

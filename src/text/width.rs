@@ -15,11 +15,7 @@ pub fn width(text: &str) -> usize {
 
 /// Width of one grapheme cluster in cells; 0 for control characters.
 pub fn grapheme_width(grapheme: &str) -> usize {
-    if grapheme.starts_with(char::is_control) {
-        0
-    } else {
-        grapheme.width()
-    }
+    if grapheme.starts_with(char::is_control) { 0 } else { grapheme.width() }
 }
 
 /// Cuts `text` to at most `max` cells; what is cut off is told by `ellipsis` at the end.
@@ -86,14 +82,9 @@ mod tests {
 
     #[test]
     fn hangul_is_two_cells_wide() {
-        for (text, cells) in [
-            ("", 0),
-            ("abc", 3),
-            ("내진", 4),
-            ("내진 25 %", 9),
-            ("e\u{301}", 1),
-            ("a\nb", 2),
-        ] {
+        for (text, cells) in
+            [("", 0), ("abc", 3), ("내진", 4), ("내진 25 %", 9), ("e\u{301}", 1), ("a\nb", 2)]
+        {
             assert_eq!(width(text), cells, "{text:?}");
         }
     }

@@ -35,10 +35,7 @@ fn wrap_line(line: &str, offset: usize, max: usize, out: &mut Vec<Range<usize>>)
         }
         // The text up to `fitting` fits; the next grapheme does not.
         let (end, next) = match break_point(rest, fitting) {
-            Some(at) => (
-                at,
-                at + rest[at..].len() - rest[at..].trim_start_matches(' ').len(),
-            ),
+            Some(at) => (at, at + rest[at..].len() - rest[at..].trim_start_matches(' ').len()),
             None => {
                 let first = rest.graphemes(true).next().map_or(rest.len(), str::len);
                 (fitting.max(first), fitting.max(first))
@@ -78,10 +75,7 @@ mod tests {
     use crate::text::width;
 
     fn lines(text: &str, max: usize) -> Vec<&str> {
-        wrap(text, max)
-            .into_iter()
-            .map(|range| &text[range])
-            .collect()
+        wrap(text, max).into_iter().map(|range| &text[range]).collect()
     }
 
     #[test]

@@ -54,17 +54,9 @@ impl Default for Recipe {
         Self {
             rank: 16,
             alpha: 32.0,
-            targets: [
-                "q_proj",
-                "k_proj",
-                "v_proj",
-                "o_proj",
-                "gate_proj",
-                "up_proj",
-                "down_proj",
-            ]
-            .map(str::to_owned)
-            .to_vec(),
+            targets: ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
+                .map(str::to_owned)
+                .to_vec(),
             epochs: 3.0,
             batch_rows: 8,
             learning_rate: 2e-4,
@@ -97,18 +89,10 @@ impl Recipe {
             return wrong("alpha", self.alpha.to_string(), "must be above 0");
         }
         if self.targets.is_empty() {
-            return wrong(
-                "targets",
-                "[]".to_owned(),
-                "at least one projection must be adapted",
-            );
+            return wrong("targets", "[]".to_owned(), "at least one projection must be adapted");
         }
         if !self.epochs.is_finite() || self.epochs <= 0.0 || self.epochs > 1000.0 {
-            return wrong(
-                "epochs",
-                self.epochs.to_string(),
-                "must be above 0 and at most 1000",
-            );
+            return wrong("epochs", self.epochs.to_string(), "must be above 0 and at most 1000");
         }
         if self.batch_rows == 0 {
             return wrong("batch_rows", "0".to_owned(), "must be at least 1");
@@ -121,20 +105,14 @@ impl Recipe {
                 "must be above 0 and at most 1",
             );
         }
-        for (key, share) in [
-            ("warmup_share", self.warmup_share),
-            ("final_share", self.final_share),
-        ] {
+        for (key, share) in [("warmup_share", self.warmup_share), ("final_share", self.final_share)]
+        {
             if !(0.0..=1.0).contains(&share) {
                 return wrong(key, share.to_string(), "must be between 0 and 1");
             }
         }
         if self.length_max < 16 {
-            return wrong(
-                "length_max",
-                self.length_max.to_string(),
-                "must be at least 16 tokens",
-            );
+            return wrong("length_max", self.length_max.to_string(), "must be at least 16 tokens");
         }
         Ok(())
     }

@@ -31,24 +31,17 @@ pub fn encode<'a>(
             Err(failure) => rows.left_out.push((index, failure.message)),
             Ok(encoded) if encoded.ids.len() > length_max => rows.left_out.push((
                 index,
-                format!(
-                    "{} tokens, above the limit of {length_max}",
-                    encoded.ids.len()
-                ),
+                format!("{} tokens, above the limit of {length_max}", encoded.ids.len()),
             )),
             Ok(encoded) => {
                 let labels = encoded.labels.iter().filter(|label| **label).count();
                 if labels == 0 {
-                    rows.left_out
-                        .push((index, "no assistant turn to train on".to_owned()));
+                    rows.left_out.push((index, "no assistant turn to train on".to_owned()));
                     continue;
                 }
                 rows.tokens += encoded.ids.len();
                 rows.label_tokens += labels;
-                rows.rows.push(Row {
-                    ids: encoded.ids,
-                    labels: encoded.labels,
-                });
+                rows.rows.push(Row { ids: encoded.ids, labels: encoded.labels });
             }
         }
     }

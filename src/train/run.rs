@@ -50,14 +50,7 @@ pub fn run(
     sample: &mut Sampler<'_>,
     on_event: &mut dyn FnMut(TrainEvent),
 ) -> Result<RunOutcome> {
-    let RunInput {
-        base,
-        recipe,
-        train,
-        validation,
-        folder,
-        ..
-    } = *input;
+    let RunInput { base, recipe, train, folder, .. } = *input;
     recipe.check()?;
     if train.is_empty() {
         return Err(Failure::user("there are no training rows")
@@ -90,11 +83,8 @@ pub fn run(
         first_step: header.step,
         rows: train.len() as u64,
         tokens: train.iter().map(|row| row.ids.len() as u64).sum(),
-        label_tokens: train
-            .iter()
-            .flat_map(|row| &row.labels)
-            .filter(|label| **label)
-            .count() as u64,
+        label_tokens: train.iter().flat_map(|row| &row.labels).filter(|label| **label).count()
+            as u64,
         trainable: trainer.adapter().parameter_count() as u64,
     });
     for message in recipe.advice() {
@@ -113,11 +103,8 @@ pub fn run(
             on_event(TrainEvent::Checkpoint { step: header.step });
             return Ok(RunOutcome::Stopped);
         }
-        let rows: Vec<Row> = schedule
-            .batch(header.step)
-            .into_iter()
-            .map(|index| train[index].clone())
-            .collect();
+        let rows: Vec<Row> =
+            schedule.batch(header.step).into_iter().map(|index| train[index].clone()).collect();
         let learning_rate = schedule.learning_rate(header.step);
         let step_started = Instant::now();
         let report = trainer.step(&rows, learning_rate)?;
@@ -144,11 +131,7 @@ pub fn run(
                 adapter_file::write(&folder.join(BEST_ADAPTER), trainer.adapter(), input.model)?;
             }
             if let Some((prompt, answer)) = sample(trainer.adapter()) {
-                on_event(TrainEvent::Sample {
-                    step: header.step,
-                    prompt,
-                    answer,
-                });
+                on_event(TrainEvent::Sample { step: header.step, prompt, answer });
             }
         }
         if validates || header.step.is_multiple_of(checkpoint_every) {
@@ -185,10 +168,6 @@ fn validate(
         header.best = Some(loss);
     }
     let best = header.best.unwrap_or(loss);
-    on_event(TrainEvent::Validation {
-        step: header.step,
-        loss,
-        best,
-    });
+    on_event(TrainEvent::Validation { step: header.step, loss, best });
     Ok(improved)
 }

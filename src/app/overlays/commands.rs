@@ -50,11 +50,7 @@ impl CommandList {
         Self::new(common::PALETTE_TITLE, infos, why)
     }
 
-    fn new(
-        title: Text,
-        infos: Vec<&'static Info>,
-        why: impl Fn(Command) -> Option<Text>,
-    ) -> Self {
+    fn new(title: Text, infos: Vec<&'static Info>, why: impl Fn(Command) -> Option<Text>) -> Self {
         let rows: Vec<_> =
             infos.into_iter().map(|info| Row { info, unavailable: why(info.command) }).collect();
         let shown = (0..rows.len()).collect();
@@ -143,7 +139,8 @@ fn line(row: &Row, room: usize, everywhere: bool, look: &Look) -> Line<'static> 
     }
     let ellipsis = look.symbols.ellipsis;
     let place = strings::scope(row.info.scope);
-    let place = if everywhere && room > 70 { fit(look.t(place), 14, ellipsis) } else { String::new() };
+    let place =
+        if everywhere && room > 70 { fit(look.t(place), 14, ellipsis) } else { String::new() };
     let label = fit(row.info.command.label(look.language), 16, ellipsis);
     let rest = room.saturating_sub(14 + width(&place) + 17);
     let (help, style) = match row.unavailable {

@@ -307,7 +307,9 @@ mod tests {
         assert_eq!(names, ["건축", "기준-2022.pdf", "기준-2023.pdf"]);
         press(&mut prompt, KeyCode::Down);
         let outcome = press(&mut prompt, KeyCode::Enter);
-        assert!(matches!(outcome, Outcome::Do(Effect::ListFolder(f)) if f == Path::new("/문서/건축/")));
+        assert!(
+            matches!(outcome, Outcome::Do(Effect::ListFolder(f)) if f == Path::new("/문서/건축/"))
+        );
         assert_eq!(prompt.input.text(), "/문서/건축/");
     }
 

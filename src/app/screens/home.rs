@@ -136,7 +136,8 @@ fn stages(look: &Look) -> Vec<Stage> {
     let (snapshot, summary) = (&look.data.snapshot, &look.data.summary);
     let n = |value: usize| format::count(value as u64);
     let say = |text| look.t(text).to_owned();
-    let none = |screen, words| Stage { screen, words: say(words), detail: String::new(), good: None };
+    let none =
+        |screen, words| Stage { screen, words: say(words), detail: String::new(), good: None };
     let sources = if snapshot.documents.is_empty() {
         none(Screen::Sources, texts::HOME_NO_DOCUMENTS)
     } else {
@@ -241,10 +242,7 @@ fn draw_stage(
             Span::styled(format!("{mark} "), style),
             Span::styled(fit(name, NAME_CELLS, ellipsis), name_style),
             Span::styled(fit(&stage.words, words_cells, ellipsis), words),
-            Span::styled(
-                format!("   {}", truncate(detail, detail_cells, ellipsis)),
-                theme::DIM,
-            ),
+            Span::styled(format!("   {}", truncate(detail, detail_cells, ellipsis)), theme::DIM),
         ]),
         row,
     );

@@ -21,8 +21,8 @@ use crate::job::JobSpec;
 use crate::mix::{MixReport, RowKind, Side};
 use crate::pair::Language;
 use crate::project::MixSettings;
-use crate::text::width::right;
 use crate::text::fit;
+use crate::text::width::right;
 
 const FIELDS: usize = 0;
 const WEIGHTS: [u16; 2] = [40, 64];
@@ -50,8 +50,7 @@ enum Item {
     Seed,
 }
 
-const ITEMS: [Item; 5] =
-    [Item::General, Item::Languages, Item::Validation, Item::Test, Item::Seed];
+const ITEMS: [Item; 5] = [Item::General, Item::Languages, Item::Validation, Item::Test, Item::Seed];
 
 impl Mix {
     fn item(&self) -> Item {
@@ -114,10 +113,15 @@ impl Mix {
         let languages = mix.general_languages.iter().map(|language| language.code());
         let languages = languages.collect::<Vec<_>>().join(", ");
         let percent = format::whole_percent;
-        let field = |label: Text, value: String, note: String| Field { label: look.t(label), value, note };
+        let field =
+            |label: Text, value: String, note: String| Field { label: look.t(label), value, note };
         let plain = String::new;
         let rows = [
-            field(texts::GENERAL_SHARE, format!("{} {full}{rest}", right(&percent(mix.general_share), 4)), advice),
+            field(
+                texts::GENERAL_SHARE,
+                format!("{} {full}{rest}", right(&percent(mix.general_share), 4)),
+                advice,
+            ),
             field(texts::GENERAL_LANGUAGES, languages, plain()),
             field(texts::VALIDATION_SHARE, right(&percent(mix.validation_share), 4), plain()),
             field(texts::TEST_SHARE, right(&percent(mix.test_share), 4), plain()),
@@ -165,7 +169,8 @@ fn next_languages(languages: &[Language]) -> Vec<Language> {
 fn figures(report: &MixReport, cells: usize, look: &Look) -> Vec<Line<'static>> {
     let dim = |text: String| Span::styled(text, theme::DIM);
     let head = |cells: Vec<(String, usize)>| {
-        let spans: Vec<_> = cells.into_iter().map(|(text, width)| dim(right(&text, width))).collect();
+        let spans: Vec<_> =
+            cells.into_iter().map(|(text, width)| dim(right(&text, width))).collect();
         Line::from(spans)
     };
     let say = |text| look.t(text).to_owned();

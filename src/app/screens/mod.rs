@@ -130,13 +130,7 @@ impl Screens {
 }
 
 /// Says what is missing and which keys help, in the middle of an empty area.
-pub(super) fn empty(
-    frame: &mut Frame,
-    area: Rect,
-    words: Text,
-    commands: &[Command],
-    look: &Look,
-) {
+pub(super) fn empty(frame: &mut Frame, area: Rect, words: Text, commands: &[Command], look: &Look) {
     let cells = area.width.saturating_sub(4).min(64);
     let mut text = Rich::default();
     text.push(look.t(words), theme::PLAIN);

@@ -7,6 +7,7 @@ use ratatui::layout::Rect;
 use super::train::choose_model;
 use super::{ScreenState, explain};
 use crate::app::command::Command;
+use crate::app::format;
 use crate::app::look::Look;
 use crate::app::overlays::{Asking, Overlay, Prompt};
 use crate::app::reply::Reply;
@@ -15,7 +16,6 @@ use crate::app::strings::{self, Text, common, screen as texts};
 use crate::app::symbols::SymbolSet;
 use crate::app::widgets::columns::{columns, draw_column};
 use crate::app::widgets::fields::{self, Field, Form};
-use crate::app::format;
 use crate::pair::Language;
 
 /// Most pairs a passage is asked for.
@@ -108,15 +108,18 @@ impl ScreenState for SettingsScreen {
             let model = look.data.snapshot.models.iter().find(|model| model.name == name)?;
             Some(format::bytes(model.bytes))
         });
-        let field = |label: Text, value: String, note: String| {
-            Field { label: look.t(label), value, note }
-        };
+        let field =
+            |label: Text, value: String, note: String| Field { label: look.t(label), value, note };
         let none = String::new;
         let note = if settings.language.is_none() { by_locale() } else { none() };
         let rows = [
             field(texts::LANGUAGE, language.to_owned(), note),
             field(texts::SYMBOLS, symbols.to_owned(), none()),
-            field(texts::MODEL, or_not_set(look.model().unwrap_or_default()), size.unwrap_or_default()),
+            field(
+                texts::MODEL,
+                or_not_set(look.model().unwrap_or_default()),
+                size.unwrap_or_default(),
+            ),
             field(texts::ENDPOINT_URL, or_not_set(&settings.endpoint_url), none()),
             field(texts::ENDPOINT_MODEL, or_not_set(&settings.endpoint_model), none()),
             field(texts::DRAFT_COUNT, settings.draft_count.to_string(), none()),

@@ -118,10 +118,12 @@ impl Sources {
         let mut lines = vec![Line::default()];
         let added = format::day(document.added);
         let passages = format::count(u64::from(document.passages));
-        lines.push(Line::styled(look.fill(texts::DOCUMENT_FACTS, &[&passages, &added]), theme::DIM));
+        lines
+            .push(Line::styled(look.fill(texts::DOCUMENT_FACTS, &[&passages, &added]), theme::DIM));
         let flagged = |flag: PageFlag| {
             let pages = look.data.snapshot.flagged_pages.iter();
-            let pages = pages.filter(|page| page.document == document.id && page.flags.contains(&flag));
+            let pages =
+                pages.filter(|page| page.document == document.id && page.flags.contains(&flag));
             pages.map(|page| page.number.to_string()).collect::<Vec<_>>().join(", ")
         };
         let ocr = flagged(PageFlag::NeedsOcr);
@@ -169,9 +171,8 @@ impl Sources {
     fn draw_text(&self, frame: &mut Frame, column: Column, look: &Look) {
         let record = self.passage(look);
         let title = look.t(texts::PASSAGE);
-        let note = record.map_or_else(String::new, |record| {
-            look.fill(texts::PAGE, &[&record.passage.page])
-        });
+        let note = record
+            .map_or_else(String::new, |record| look.fill(texts::PAGE, &[&record.passage.page]));
         let inner = inside(draw_column(frame, column, self.focus, title, &note, look));
         let Some(record) = record else { return };
         let mut text = Rich::default();
@@ -182,9 +183,10 @@ impl Sources {
             text.line();
         }
         text.push(&record.passage.text, theme::PLAIN).line().line();
-        let flags = look.data.snapshot.flagged_pages.iter().find(|page| {
-            page.document == record.document && page.number == record.passage.page
-        });
+        let flags =
+            look.data.snapshot.flagged_pages.iter().find(|page| {
+                page.document == record.document && page.number == record.passage.page
+            });
         for flag in flags.map_or(&[][..], |page| page.flags.as_slice()) {
             let words = format!("{} {}", look.symbols.warn, look.t(flag_name(*flag)));
             text.hang(2).push(&words, theme::WARN).line();

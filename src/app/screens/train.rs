@@ -351,9 +351,7 @@ fn curve_facts(run: &LiveRun, job: Option<&Activity>, look: &Look) -> Vec<Line<'
     let mut lines = Vec::new();
     let Some(last) = run.last else {
         let words = match job.and_then(|job| job.progress.as_ref()) {
-            Some(progress) => {
-                crate::app::strings::stage(&progress.stage, look.language).to_owned()
-            }
+            Some(progress) => crate::app::strings::stage(&progress.stage, look.language).to_owned(),
             None => look.t(texts::PREPARING).to_owned(),
         };
         return vec![Line::from(dim(words))];
@@ -393,7 +391,8 @@ fn samples(run: &LiveRun, cells: usize, look: &Look) -> Vec<Line<'static>> {
     let ellipsis = look.symbols.ellipsis;
     let one_line = |text: &str| text.replace('\n', look.symbols.newline);
     let question = look.fill(texts::HELD_OUT, &[&one_line(prompt)]);
-    let mut lines = vec![Line::styled(truncate(&question, cells, ellipsis).into_owned(), theme::DIM)];
+    let mut lines =
+        vec![Line::styled(truncate(&question, cells, ellipsis).into_owned(), theme::DIM)];
     let same = run.samples.iter().filter(|(_, other, _)| other == prompt);
     for (step, _, answer) in same {
         let step = format!("{step:>6}  ");

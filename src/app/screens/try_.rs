@@ -174,7 +174,12 @@ impl ScreenState for Try {
             Command::TryRun => {
                 let runs = look.data.snapshot.runs.iter().rev();
                 let options = runs
-                    .map(|run| (run.number.to_string(), format!("{}  {}", run.model, format::date(run.started))))
+                    .map(|run| {
+                        (
+                            run.number.to_string(),
+                            format!("{}  {}", run.model, format::date(run.started)),
+                        )
+                    })
                     .collect();
                 let current = self.run(look).map(|number| number.to_string());
                 let choice = Choice::new(Choosing::Run, options, current.as_deref());

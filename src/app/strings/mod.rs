@@ -159,8 +159,7 @@ mod tests {
     #[test]
     fn both_languages_say_the_same_things() {
         let holes = |text: &str| {
-            let mut found: Vec<_> =
-                (0..6).filter(|n| text.contains(&format!("{{{n}}}"))).collect();
+            let mut found: Vec<_> = (0..6).filter(|n| text.contains(&format!("{{{n}}}"))).collect();
             found.dedup();
             found
         };

@@ -20,10 +20,13 @@ fn accept_reject_and_undo_move_on_and_come_back() {
     let mut harness = on_curate(English);
     harness.keys("ar");
     let changes: Vec<_> = harness.edits().iter().flat_map(|edit| edit.changes.clone()).collect();
-    assert_eq!(changes, [
-        Change::SetState { key: 1, state: Accepted },
-        Change::SetState { key: 2, state: Rejected },
-    ]);
+    assert_eq!(
+        changes,
+        [
+            Change::SetState { key: 1, state: Accepted },
+            Change::SetState { key: 2, state: Rejected },
+        ]
+    );
     assert_eq!(states(&harness), [Accepted, Rejected, Accepted, Rejected, Draft]);
     let text = harness.screen(120, 40);
     assert!(text.contains("rejected 1 pair · u undo"), "{text}");
@@ -197,12 +200,19 @@ fn delete_duplicate_and_draft() {
     let mut harness = on_curate(English);
     harness.keys("dD");
     assert_eq!(harness.edits()[0].changes, [Change::Delete { key: 1 }]);
-    assert!(matches!(harness.edits()[1].changes[0], Change::Insert { state: ReviewState::Draft, .. }));
+    assert!(matches!(
+        harness.edits()[1].changes[0],
+        Change::Insert { state: ReviewState::Draft, .. }
+    ));
     harness.keys("g");
     let Some(Effect::Spawn(_, spec)) = harness.effects.last() else { panic!("no job") };
-    let crate::job::JobSpec::Draft { passages, count: 3, source } = spec else { panic!("{spec:?}") };
+    let crate::job::JobSpec::Draft { passages, count: 3, source } = spec else {
+        panic!("{spec:?}")
+    };
     assert_eq!(passages.len(), 1);
-    assert!(matches!(source, crate::job::DraftSource::Embedded { model } if model == "qwen2.5-1.5b"));
+    assert!(
+        matches!(source, crate::job::DraftSource::Embedded { model } if model == "qwen2.5-1.5b")
+    );
     assert!(harness.world.snapshot.examples.iter().all(|stored| stored.id != ExampleId(1)));
 }
 

@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use super::*;
 use crate::job::{JobEvent, JobId, JobOutcome, JobSpec};
 
+use crate::app::message::{FolderEntry, RenderedPart};
 use crate::progress::Progress;
 use crate::train::{RunOutcome, TrainEvent};
-use crate::app::message::{FolderEntry, RenderedPart};
 
 fn started(harness: &Harness) -> Vec<(JobId, JobSpec)> {
     let spawned = |effect: &Effect| match effect {
@@ -51,18 +51,24 @@ fn job_events_drive_the_strip_and_late_mail_is_dropped() {
     harness.keys("<ret>");
     let id = started(&harness)[0].0;
     harness.tick(1);
-    harness.send(Message::Job(id, JobEvent::Progress(Progress::new("read", 0, Some(200), "pages"))));
+    harness
+        .send(Message::Job(id, JobEvent::Progress(Progress::new("read", 0, Some(200), "pages"))));
     harness.tick(11);
-    harness.send(Message::Job(id, JobEvent::Progress(Progress::new("read", 50, Some(200), "pages"))));
+    harness
+        .send(Message::Job(id, JobEvent::Progress(Progress::new("read", 50, Some(200), "pages"))));
     let text = harness.screen(80, 24);
     let strip = text.lines().rev().nth(2).unwrap();
-    assert_eq!(strip, " ▶ add document 새 문서.pdf  read 50/200 pages  5/s  25 %  30 s left    x stop");
+    assert_eq!(
+        strip,
+        " ▶ add document 새 문서.pdf  read 50/200 pages  5/s  25 %  30 s left    x stop"
+    );
     harness.keys("x");
     assert_eq!(harness.effects.last(), Some(&Effect::Cancel(id)));
     assert!(harness.screen(80, 24).contains("stopping"));
     let stopped = JobOutcome::Stopped("50 pages read".to_owned());
     harness.send(Message::Job(id, JobEvent::Ended(stopped)));
-    harness.send(Message::Job(id, JobEvent::Progress(Progress::new("read", 60, Some(200), "pages"))));
+    harness
+        .send(Message::Job(id, JobEvent::Progress(Progress::new("read", 60, Some(200), "pages"))));
     let text = harness.screen(80, 24);
     assert!(!text.contains("▶"), "{text}");
     assert!(text.contains("50 pages read"));
@@ -77,7 +83,12 @@ fn training_draws_its_curve_and_figures() {
     let (id, spec) = started(&harness)[0].clone();
     assert!(matches!(spec, JobSpec::Train { resume: None, .. }));
     let planned = TrainEvent::Planned {
-        steps: 360, first_step: 0, rows: 964, tokens: 182_000, label_tokens: 60_000, trainable: 9_000_000,
+        steps: 360,
+        first_step: 0,
+        rows: 964,
+        tokens: 182_000,
+        label_tokens: 60_000,
+        trainable: 9_000_000,
     };
     harness.send(Message::Job(id, JobEvent::Train(planned)));
     for n in 1..=214 {
@@ -93,7 +104,16 @@ fn training_draws_its_curve_and_figures() {
     };
     harness.send(Message::Job(id, JobEvent::Train(sample)));
     let text = harness.screen(120, 40);
-    for part in ["step 214/360", "0.737", "validation 0.830", "4,310 tok/s", "17 min left", "checkpoint at 208, 6 steps ago", "서울 날씨", "get_weather"] {
+    for part in [
+        "step 214/360",
+        "0.737",
+        "validation 0.830",
+        "4,310 tok/s",
+        "17 min left",
+        "checkpoint at 208, 6 steps ago",
+        "서울 날씨",
+        "get_weather",
+    ] {
         assert!(text.contains(part), "{part} in {text}");
     }
     assert!(text.chars().any(|c| ('\u{2801}'..='\u{28ff}').contains(&c)), "a braille curve");
@@ -131,7 +151,10 @@ fn a_stopped_run_is_resumed_and_an_earlier_one_opened() {
     let mut harness = Harness::new(sample(), English);
     harness.keys("4<tab><tab><down>");
     assert!(harness.effects.contains(&Effect::ReadRun(1)));
-    let events = (1..=20).map(|n| match step(n, 1.5) { JobEvent::Train(event) => event, _ => unreachable!() });
+    let events = (1..=20).map(|n| match step(n, 1.5) {
+        JobEvent::Train(event) => event,
+        _ => unreachable!(),
+    });
     harness.send(Message::RunRead(1, events.collect()));
     let text = harness.screen(120, 40);
     assert!(text.contains("Run 1") && text.contains("stopped, checkpoint kept"), "{text}");
@@ -187,7 +210,8 @@ fn chat_streams_into_both_columns() {
     let (id, spec) = started(&harness)[0].clone();
     let JobSpec::Chat { run: Some(2), conversation, .. } = spec else { panic!("{spec:?}") };
     assert_eq!(conversation.question(), "서울 날씨");
-    for (tuned, text) in [(false, "사계절이 "), (false, "뚜렷합니다"), (true, "{\"name\":")] {
+    for (tuned, text) in [(false, "사계절이 "), (false, "뚜렷합니다"), (true, "{\"name\":")]
+    {
         harness.send(Message::Job(id, JobEvent::ChatText { tuned, text: text.to_owned() }));
     }
     let text = harness.screen(80, 24);
@@ -256,7 +280,8 @@ fn removing_a_document_asks_first() {
 #[test]
 fn the_palette_finds_in_both_languages_and_input_modes_and_goes_there() {
     // The last is "train.start" typed with a Korean input method left on.
-    for typed in ["starts a run", "새 학습을 시작", "train.start", "ㅅㄱ먀ㅜ.ㄴㅅㅁㄱㅅ"] {
+    for typed in ["starts a run", "새 학습을 시작", "train.start", "ㅅㄱ먀ㅜ.ㄴㅅㅁㄱㅅ"]
+    {
         let mut harness = Harness::new(sample(), English);
         harness.keys(":");
         harness.send(Message::Paste(typed.to_owned()));

@@ -97,7 +97,8 @@ fn overlays_over_hangul_keep_their_borders() {
         for line in framed {
             let bars = line.matches('│').count();
             assert!(bars >= 2, "{columns}: {line:?}");
-            let found = line.match_indices('│').any(|(at, _)| crate::text::width(&line[..at]) == left);
+            let found =
+                line.match_indices('│').any(|(at, _)| crate::text::width(&line[..at]) == left);
             assert!(found, "{columns}: edge {} not {left}: {line:?}", edge(line));
         }
     }
@@ -108,7 +109,10 @@ fn ten_thousand_pairs_build_only_the_rows_that_show() {
     let mut snapshot = sample();
     let first = snapshot.examples[0].clone();
     snapshot.examples = (1..=10_000)
-        .map(|id| crate::project::StoredExample { id: crate::project::ExampleId(id), ..first.clone() })
+        .map(|id| crate::project::StoredExample {
+            id: crate::project::ExampleId(id),
+            ..first.clone()
+        })
         .collect();
     let mut harness = Harness::new(snapshot, Korean);
     harness.keys("2<end>");

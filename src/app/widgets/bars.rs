@@ -31,7 +31,8 @@ mod tests {
     #[test]
     fn bars_have_their_width_whatever_the_share() {
         let symbols = SymbolSet::Unicode.symbols();
-        for (share, filled) in [(0.0, 0), (0.5, 5), (1.0, 10), (7.0, 10), (f64::NAN, 0), (-1.0, 0)] {
+        for (share, filled) in [(0.0, 0), (0.5, 5), (1.0, 10), (7.0, 10), (f64::NAN, 0), (-1.0, 0)]
+        {
             let (full, empty) = bar(share, 10, symbols);
             assert_eq!((full.chars().count(), empty.chars().count()), (filled, 10 - filled));
         }

@@ -101,8 +101,7 @@ pub fn draw_title(
         return;
     }
     let line = Rect { height: 1, ..area };
-    let (mark, style) =
-        if focused { (look.symbols.bar, theme::TITLE) } else { (" ", theme::BOLD) };
+    let (mark, style) = if focused { (look.symbols.bar, theme::TITLE) } else { (" ", theme::BOLD) };
     let room = usize::from(area.width).saturating_sub(2);
     let title = truncate(title, room, look.symbols.ellipsis).into_owned();
     let left = room.saturating_sub(width(&title) + 2);
@@ -136,11 +135,7 @@ pub fn draw_scrollbar(frame: &mut Frame, area: Rect, total: usize, offset: usize
 
 /// Cells inside a column: one free on each side.
 pub fn inside(area: Rect) -> Rect {
-    Rect {
-        x: area.x + 1.min(area.width),
-        width: area.width.saturating_sub(2),
-        ..area
-    }
+    Rect { x: area.x + 1.min(area.width), width: area.width.saturating_sub(2), ..area }
 }
 
 /// Splits off `height` lines at the bottom.
@@ -174,7 +169,11 @@ mod tests {
             (60, 2, vec![2]),
         ] {
             let shown = columns(Rect::new(0, 2, cells, 10), &[3, 4, 4], focus);
-            assert_eq!(shown.iter().map(|c| c.index).collect::<Vec<_>>(), expected, "{cells} {focus}");
+            assert_eq!(
+                shown.iter().map(|c| c.index).collect::<Vec<_>>(),
+                expected,
+                "{cells} {focus}"
+            );
             assert_eq!(shown[0].area.x, 0);
             assert_eq!(shown.last().unwrap().area.right(), cells);
         }

@@ -64,9 +64,8 @@ pub fn draw(
     let label_width = (widest + 2).min(usize::from(area.width) * 3 / 5);
     state.draw(frame, area, fields.len(), (column, focused), look, |index, room| {
         let field = &fields[index];
-        let mut spans = vec![
-            Span::styled(fit(field.label, label_width, look.symbols.ellipsis), theme::PLAIN),
-        ];
+        let mut spans =
+            vec![Span::styled(fit(field.label, label_width, look.symbols.ellipsis), theme::PLAIN)];
         if editing.is_none() || index != state.selected {
             let left = room.saturating_sub(label_width);
             let value = crate::text::truncate(&field.value, left, look.symbols.ellipsis);

@@ -65,9 +65,11 @@ impl ListState {
             let selected = index == self.selected;
             let mut content = row(index, room);
             if selected {
-                content = content.patch_style(if focused { theme::SELECTED } else { theme::MARKED });
+                content =
+                    content.patch_style(if focused { theme::SELECTED } else { theme::MARKED });
                 let mark = if focused { theme::ACCENT } else { theme::DIM };
-                frame.render_widget(Span::styled(look.symbols.bar, mark), Rect { width: 1, ..line });
+                frame
+                    .render_widget(Span::styled(look.symbols.bar, mark), Rect { width: 1, ..line });
             }
             frame.render_widget(content, Rect { x: line.x + 1, width: line.width - 2, ..line });
         }

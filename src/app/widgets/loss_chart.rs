@@ -41,27 +41,24 @@ pub fn draw(frame: &mut Frame, area: Rect, run: &LiveRun, look: &Look) {
     let label = |value: f64| Span::styled(format!("{value:.2}"), theme::DIM);
     let steps = |value: f64| Span::styled(format!("{value:.0}"), theme::DIM);
     let chart = Chart::new(datasets)
-        .x_axis(
-            Axis::default()
-                .style(theme::DIM)
-                .bounds([0.0, end])
-                .labels([steps(0.0), steps(end / 2.0), steps(end)]),
-        )
-        .y_axis(
-            Axis::default()
-                .style(theme::DIM)
-                .bounds([low, high])
-                .labels([label(low), label(f64::midpoint(low, high)), label(high)]),
-        )
+        .x_axis(Axis::default().style(theme::DIM).bounds([0.0, end]).labels([
+            steps(0.0),
+            steps(end / 2.0),
+            steps(end),
+        ]))
+        .y_axis(Axis::default().style(theme::DIM).bounds([low, high]).labels([
+            label(low),
+            label(f64::midpoint(low, high)),
+            label(high),
+        ]))
         .legend_position(None);
     frame.render_widget(chart, area);
 }
 
 /// Bounds a little wider than the values.
 fn bounds(values: impl Iterator<Item = f64>) -> (f64, f64) {
-    let (low, high) = values.fold((f64::MAX, f64::MIN), |(low, high), value| {
-        (low.min(value), high.max(value))
-    });
+    let (low, high) =
+        values.fold((f64::MAX, f64::MIN), |(low, high), value| (low.min(value), high.max(value)));
     let margin = ((high - low) * 0.05).max(0.01);
     ((low - margin).max(0.0), high + margin)
 }

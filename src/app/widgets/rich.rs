@@ -59,9 +59,10 @@ impl Rich {
     pub fn append(&mut self, other: &Self) -> &mut Self {
         let offset = self.text.len();
         self.text.push_str(&other.text);
-        let moved = other.styles.iter().map(|(range, style)| {
-            (range.start + offset..range.end + offset, *style)
-        });
+        let moved = other
+            .styles
+            .iter()
+            .map(|(range, style)| (range.start + offset..range.end + offset, *style));
         self.styles.extend(moved);
         self.indents.extend(other.indents.iter().map(|(at, cells)| (at + offset, *cells)));
         self

@@ -26,8 +26,7 @@ fn hone(folder: &Path, arguments: &[&str]) -> Result<String, String> {
         }
     };
     let out = String::from_utf8(out).unwrap();
-    done.map(|()| out.clone())
-        .map_err(|failure| format!("{out}{failure}"))
+    done.map(|()| out.clone()).map_err(|failure| format!("{out}{failure}"))
 }
 
 const ROWS: &str = r#"{"messages": [{"role": "user", "content": "옥외 기둥의 최소 피복두께는 얼마인가? 표에 있는 값으로 답하라."}, {"role": "assistant", "content": "50 mm"}], "meta": {"document": "기준.pdf", "page": 7}}
@@ -76,34 +75,18 @@ fn import_tells_what_was_added_repeated_and_wrong() {
 fn judging_is_undone_and_redone() {
     let folder = project();
     let at = folder.path();
-    hone(
-        at,
-        &["pairs", "import", &path(&folder, "rows.jsonl"), "--accept"],
-    )
-    .unwrap();
+    hone(at, &["pairs", "import", &path(&folder, "rows.jsonl"), "--accept"]).unwrap();
     let drafts = |at: &Path| hone(at, &["pairs", "list", "--state", "draft"]).unwrap();
     assert_eq!(drafts(at).lines().count(), 1);
-    assert_eq!(
-        hone(at, &["pairs", "reject", "--all-drafts"]).unwrap(),
-        "rejected 1 pair\n"
-    );
-    assert_eq!(
-        hone(at, &["pairs", "check"]).unwrap(),
-        "checked 2 pairs: nothing is wrong\n"
-    );
-    assert_eq!(
-        hone(at, &["pairs", "undo"]).unwrap(),
-        "undid: rejected 1 pair\n"
-    );
+    assert_eq!(hone(at, &["pairs", "reject", "--all-drafts"]).unwrap(), "rejected 1 pair\n");
+    assert_eq!(hone(at, &["pairs", "check"]).unwrap(), "checked 2 pairs: nothing is wrong\n");
+    assert_eq!(hone(at, &["pairs", "undo"]).unwrap(), "undid: rejected 1 pair\n");
     let wrong = hone(at, &["pairs", "check"]).unwrap_err();
     assert_eq!(
         wrong,
         "     3  message 2: tool `roof` is called but not offered\n1 of 3 pairs have problems"
     );
-    assert_eq!(
-        hone(at, &["pairs", "redo"]).unwrap(),
-        "redid: rejected 1 pair\n"
-    );
+    assert_eq!(hone(at, &["pairs", "redo"]).unwrap(), "redid: rejected 1 pair\n");
     assert_eq!(hone(at, &["pairs", "redo"]).unwrap(), "nothing to redo\n");
     assert_eq!(drafts(at), "");
     let missing = hone(at, &["pairs", "accept", "3", "99"]).unwrap_err();
@@ -115,11 +98,7 @@ fn judging_is_undone_and_redone() {
 #[test]
 fn export_writes_what_is_accepted() {
     let folder = project();
-    hone(
-        folder.path(),
-        &["pairs", "import", &path(&folder, "rows.jsonl")],
-    )
-    .unwrap();
+    hone(folder.path(), &["pairs", "import", &path(&folder, "rows.jsonl")]).unwrap();
     let printed = hone(folder.path(), &["pairs", "export", "-"]).unwrap();
     assert_eq!(
         printed,
@@ -130,16 +109,10 @@ fn export_writes_what_is_accepted() {
         )
     );
     let file = path(&folder, "out.jsonl");
-    let told = hone(
-        folder.path(),
-        &["pairs", "export", &file, "--all", "--format", "openai"],
-    );
+    let told = hone(folder.path(), &["pairs", "export", &file, "--all", "--format", "openai"]);
     assert_eq!(told.unwrap(), format!("wrote 3 pairs to {file}\n"));
     let text = fs::read_to_string(&file).unwrap();
-    assert!(
-        text.contains(r#""content":null"#) && text.contains(r#""arguments":"{}""#),
-        "{text}"
-    );
+    assert!(text.contains(r#""content":null"#) && text.contains(r#""arguments":"{}""#), "{text}");
 }
 
 #[test]
@@ -155,11 +128,7 @@ fn mix_prints_and_writes_sides() {
     fs::write(at.join("ten.jsonl"), rows.join("\n")).unwrap();
     let none = hone(at, &["mix"]).unwrap_err();
     assert!(none.contains("no example is accepted"), "{none}");
-    hone(
-        at,
-        &["pairs", "import", &path(&folder, "ten.jsonl"), "--accept"],
-    )
-    .unwrap();
+    hone(at, &["pairs", "import", &path(&folder, "ten.jsonl"), "--accept"]).unwrap();
     let out = path(&folder, "mixed");
     let told = hone(at, &["mix", "--general", "0.5", "--out", &out]).unwrap();
     insta::assert_snapshot!(told, @r"

@@ -28,10 +28,7 @@ pub(crate) fn decode(
         Err(error) => return send(Message::Refused(refusal(error))),
     };
     let pages = pdf.pages();
-    send(Message::Open {
-        pages: pages.len() as u32,
-        recovered,
-    })?;
+    send(Message::Open { pages: pages.len() as u32, recovered })?;
     let cache = InterpreterCache::new();
     let settings = InterpreterSettings::default();
     for (page, number) in pages.iter().zip(1u32..) {
@@ -66,11 +63,7 @@ pub(crate) fn has_cross_reference(data: &[u8]) -> bool {
         return false;
     };
     // Bytes before the header shift every offset in some files; readers accept that.
-    let header = data
-        .windows(5)
-        .take(1024)
-        .position(|window| window == b"%PDF-")
-        .unwrap_or(0);
+    let header = data.windows(5).take(1024).position(|window| window == b"%PDF-").unwrap_or(0);
     [offset, offset + header].into_iter().any(|offset| {
         let mut rest = data
             .get(offset..)

@@ -90,10 +90,7 @@ impl Collector {
         if origin == Origin::Unmapped
             && let Some((font, code)) = guessable(shape)
         {
-            self.guesses
-                .entry(font)
-                .or_default()
-                .push((self.glyphs.len(), code));
+            self.guesses.entry(font).or_default().push((self.glyphs.len(), code));
         }
         self.glyphs.push(Glyph {
             text,
@@ -140,10 +137,7 @@ impl Collector {
     /// The page's fragments, and what to know about them.
     pub(super) fn finish(mut self) -> (PageFragments, Vec<PageFlag>) {
         self.guess();
-        let visible = self
-            .glyphs
-            .iter()
-            .filter(|glyph| !glyph.text.trim().is_empty());
+        let visible = self.glyphs.iter().filter(|glyph| !glyph.text.trim().is_empty());
         let (mut all, mut unmapped, mut guessed, mut invisible) = (0usize, 0usize, 0usize, 0usize);
         for glyph in visible {
             all += 1;
@@ -166,11 +160,7 @@ impl Collector {
         let page = PageFragments {
             width: self.width,
             height: self.height,
-            fragments: if garbage {
-                Vec::new()
-            } else {
-                fragments(&self.glyphs)
-            },
+            fragments: if garbage { Vec::new() } else { fragments(&self.glyphs) },
         };
         (page, flags)
     }
@@ -207,19 +197,11 @@ impl Frame {
             .unwrap_or(degrees)
             % 360;
         let radians = f64::from(angle).to_radians();
-        Self {
-            angle,
-            size: c.hypot(d) * UNITS,
-            cosine: radians.cos(),
-            sine: radians.sin(),
-        }
+        Self { angle, size: c.hypot(d) * UNITS, cosine: radians.cos(), sine: radians.sin() }
     }
 
     fn place(&self, x: f64, y: f64) -> (f64, f64) {
-        (
-            x * self.cosine + y * self.sine,
-            y * self.cosine - x * self.sine,
-        )
+        (x * self.cosine + y * self.sine, y * self.cosine - x * self.sine)
     }
 }
 
@@ -237,11 +219,7 @@ fn stretch(run: &GlyphRun<'_, '_>) -> f64 {
         .collect();
     ratios.sort_by(f64::total_cmp);
     let median = ratios.get(ratios.len() / 2).copied().unwrap_or(1.0);
-    if (0.97..=1.03).contains(&median) {
-        1.0
-    } else {
-        median
-    }
+    if (0.97..=1.03).contains(&median) { 1.0 } else { median }
 }
 
 /// The font and code of a glyph whose code may be its character: glyphs of Type 3 and simple fonts.
@@ -262,11 +240,7 @@ fn is_furniture(properties: Option<&Dict<'_>>) -> bool {
     let Some(properties) = properties else {
         return false;
     };
-    let name = |key: &[u8]| {
-        properties
-            .get::<Name<'_>>(key)
-            .map(|name| name.as_str().to_owned())
-    };
+    let name = |key: &[u8]| properties.get::<Name<'_>>(key).map(|name| name.as_str().to_owned());
     name(b"Type").as_deref() == Some("Pagination")
         || matches!(
             name(b"Subtype").as_deref(),
@@ -279,8 +253,7 @@ fn text_string(string: &PdfString<'_>) -> String {
     let bytes = string.as_bytes();
     match bytes {
         [0xFE, 0xFF, rest @ ..] => char::decode_utf16(
-            rest.chunks_exact(2)
-                .filter_map(|pair| Some(u16::from_be_bytes(pair.try_into().ok()?))),
+            rest.chunks_exact(2).filter_map(|pair| Some(u16::from_be_bytes(pair.try_into().ok()?))),
         )
         .map(|unit| unit.unwrap_or(char::REPLACEMENT_CHARACTER))
         .collect(),
@@ -299,11 +272,7 @@ impl<'a> Device<'a> for Collector {
     fn push_transparency_group(&mut self, _: f32, _: Option<SoftMask<'a>>, _: BlendMode) {}
 
     fn draw_glyph_run(&mut self, run: &GlyphRun<'_, 'a>, props: DrawProps<'a>, mode: &DrawMode) {
-        if self
-            .marks
-            .iter()
-            .any(|mark| matches!(mark, Mark::Furniture))
-        {
+        if self.marks.iter().any(|mark| matches!(mark, Mark::Furniture)) {
             return;
         }
         let frame = RunFrame {
@@ -329,10 +298,7 @@ impl<'a> Device<'a> for Collector {
         let mark = if tag == b"Artifact" && is_furniture(properties) {
             Mark::Furniture
         } else if let Some(text) = actual() {
-            Mark::Actual {
-                first: self.glyphs.len(),
-                text: text_string(&text),
-            }
+            Mark::Actual { first: self.glyphs.len(), text: text_string(&text) }
         } else {
             Mark::Plain
         };
@@ -345,9 +311,8 @@ impl<'a> Device<'a> for Collector {
         };
         let glyphs = self.glyphs.get_mut(first..).unwrap_or_default();
         // A replacement for a few glyphs of one line; longer ones would lose their places.
-        let one_line = glyphs
-            .windows(2)
-            .all(|pair| matches!(pair, [a, b] if (a.y - b.y).abs() < a.size));
+        let one_line =
+            glyphs.windows(2).all(|pair| matches!(pair, [a, b] if (a.y - b.y).abs() < a.size));
         if !one_line || text.chars().count() > 2 * glyphs.len() + 2 {
             return;
         }

@@ -33,10 +33,7 @@ pub(crate) fn extract(
         }
     }
     let pages = document.get_pages().len() as u32;
-    send(Message::Open {
-        pages,
-        recovered: !has_cross_reference(data),
-    })?;
+    send(Message::Open { pages, recovered: !has_cross_reference(data) })?;
     for number in first_page..=pages {
         // The library panics on encodings that it does not know.
         let page = catch_unwind(AssertUnwindSafe(|| {
@@ -49,16 +46,9 @@ pub(crate) fn extract(
             Ok(Err(_)) | Err(_) => (String::new(), vec![PageFlag::Failed]),
         };
         let text = tidy(&text);
-        let flags = if flags.is_empty() && text.is_empty() {
-            vec![PageFlag::NeedsOcr]
-        } else {
-            flags
-        };
-        send(Message::Page(PageRecord {
-            number,
-            content: PageContent::Text(text),
-            flags,
-        }))?;
+        let flags =
+            if flags.is_empty() && text.is_empty() { vec![PageFlag::NeedsOcr] } else { flags };
+        send(Message::Page(PageRecord { number, content: PageContent::Text(text), flags }))?;
     }
     send(Message::Done)
 }

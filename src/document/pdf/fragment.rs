@@ -121,11 +121,7 @@ impl Open {
             return;
         }
         let em = self.size.max(glyph.size).max(f64::MIN_POSITIVE);
-        self.glyphs.push((
-            glyph.text.clone(),
-            (glyph.x - self.pen_end) / em,
-            self.space,
-        ));
+        self.glyphs.push((glyph.text.clone(), (glyph.x - self.pen_end) / em, self.space));
         self.space = false;
         self.ink_end = end;
         self.pen_end = end;
@@ -168,10 +164,7 @@ impl Open {
             return 0.0;
         }
         gaps.sort_by(f64::total_cmp);
-        gaps.get(gaps.len() * 3 / 10)
-            .copied()
-            .unwrap_or(0.0)
-            .clamp(0.0, 1.0)
+        gaps.get(gaps.len() * 3 / 10).copied().unwrap_or(0.0).clamp(0.0, 1.0)
     }
 }
 
@@ -190,9 +183,7 @@ impl Drawn {
         let seen = (row - 1..=row + 1).any(|row| {
             let places = self.0.get(&(glyph.text.clone(), glyph.angle, row));
             places.is_some_and(|places| {
-                places
-                    .iter()
-                    .any(|(x, y)| (x - glyph.x).abs() < near && (y - glyph.y).abs() < near)
+                places.iter().any(|(x, y)| (x - glyph.x).abs() < near && (y - glyph.y).abs() < near)
             })
         });
         if !seen {
@@ -227,28 +218,17 @@ mod tests {
     }
 
     fn texts(items: &[(&str, f64, f64, f64)]) -> Vec<String> {
-        fragments(&glyphs(items))
-            .into_iter()
-            .map(|f| f.text)
-            .collect()
+        fragments(&glyphs(items)).into_iter().map(|f| f.text).collect()
     }
 
     #[test]
     fn words_are_separated_by_gaps_or_by_space_glyphs() {
         assert_eq!(
-            texts(&[
-                ("건", 0.0, 0.0, 10.0),
-                ("물", 10.0, 0.0, 10.0),
-                ("중", 23.0, 0.0, 10.0)
-            ]),
+            texts(&[("건", 0.0, 0.0, 10.0), ("물", 10.0, 0.0, 10.0), ("중", 23.0, 0.0, 10.0)]),
             ["건물 중"]
         );
         assert_eq!(
-            texts(&[
-                ("건", 0.0, 0.0, 10.0),
-                (" ", 10.0, 0.0, 10.0),
-                ("물", 15.0, 0.0, 10.0)
-            ]),
+            texts(&[("건", 0.0, 0.0, 10.0), (" ", 10.0, 0.0, 10.0), ("물", 15.0, 0.0, 10.0)]),
             ["건 물"]
         );
     }

@@ -104,9 +104,8 @@ fn page_offset(pages: &[Vec<Line>]) -> Option<i64> {
             *votes.entry(offset).or_default() += 1;
         }
     }
-    let (offset, votes) = votes
-        .into_iter()
-        .max_by_key(|(offset, votes)| (*votes, -offset.abs()))?;
+    let (offset, votes) =
+        votes.into_iter().max_by_key(|(offset, votes)| (*votes, -offset.abs()))?;
     (votes >= 3 && votes * 2 > count).then_some(offset)
 }
 
@@ -153,11 +152,7 @@ fn is_page_number(line: &Line) -> bool {
         .trim_matches(|c: char| c.is_whitespace() || "-–—―−·•|[](){}<>".contains(c));
     let digits = core.chars().filter(char::is_ascii_digit).count();
     let rest = core.replace("of", "/");
-    (digits > 0
-        && digits <= 8
-        && rest
-            .chars()
-            .all(|c| c.is_ascii_digit() || c == '/' || c == ' '))
+    (digits > 0 && digits <= 8 && rest.chars().all(|c| c.is_ascii_digit() || c == '/' || c == ' '))
         || (!core.is_empty() && core.len() <= 6 && core.chars().all(|c| "ivxlc".contains(c)))
 }
 
@@ -177,10 +172,7 @@ mod tests {
         lines
             .iter()
             .map(|(baseline, text)| Line {
-                content: Content::Text(Piece {
-                    text: (*text).into(),
-                    spaced: false,
-                }),
+                content: Content::Text(Piece { text: (*text).into(), spaced: false }),
                 left: 50.0,
                 right: 500.0,
                 baseline: *baseline,
@@ -192,10 +184,7 @@ mod tests {
     fn left(pages: &[&[(f64, &str)]]) -> Vec<String> {
         let mut pages: Vec<Vec<Line>> = pages.iter().map(|lines| page(lines)).collect();
         remove(&mut pages);
-        pages
-            .iter()
-            .map(|lines| lines.iter().map(text).collect::<Vec<_>>().join("|"))
-            .collect()
+        pages.iter().map(|lines| lines.iter().map(text).collect::<Vec<_>>().join("|")).collect()
     }
 
     #[test]

@@ -122,10 +122,7 @@ impl Joiner {
                 );
             }
         }
-        Self {
-            words,
-            breaks_words: open * 3 < full && spaced * 2 < full + open,
-        }
+        Self { words, breaks_words: open * 3 < full && spaced * 2 < full + open }
     }
 
     /// The widest start of a line's text that cannot be broken, in characters: what did not fit on the
@@ -198,9 +195,7 @@ impl Joiner {
             return false;
         }
         let length = head.chars().count();
-        let complete = WORD_ENDS
-            .iter()
-            .any(|(end, least)| head.ends_with(end) && length >= *least);
+        let complete = WORD_ENDS.iter().any(|(end, least)| head.ends_with(end) && length >= *least);
         complete || (known(head) && (known(tail) || length > 2))
     }
 }
@@ -222,13 +217,7 @@ pub(super) fn right_margin(lines: &[Line], index: usize) -> f64 {
     };
     let mut margin = line.right;
     let mut above = line;
-    for other in lines
-        .get(..index)
-        .unwrap_or_default()
-        .iter()
-        .rev()
-        .take(REACH)
-    {
+    for other in lines.get(..index).unwrap_or_default().iter().rev().take(REACH) {
         if !same_column(other, above) {
             break;
         }
@@ -236,12 +225,7 @@ pub(super) fn right_margin(lines: &[Line], index: usize) -> f64 {
         above = other;
     }
     let mut below = line;
-    for other in lines
-        .get(index + 1..)
-        .unwrap_or_default()
-        .iter()
-        .take(REACH)
-    {
+    for other in lines.get(index + 1..).unwrap_or_default().iter().take(REACH) {
         if !same_column(below, other) {
             break;
         }

@@ -43,16 +43,10 @@ pub(crate) fn lay_out(pages: &[PageFragments]) -> Vec<String> {
 fn by_direction(page: &PageFragments) -> (Vec<Line>, Vec<Vec<Line>>) {
     let mut directions: BTreeMap<i16, Vec<Fragment>> = BTreeMap::new();
     for fragment in &page.fragments {
-        directions
-            .entry(fragment.angle)
-            .or_default()
-            .push(fragment.clone());
+        directions.entry(fragment.angle).or_default().push(fragment.clone());
     }
     let characters = |fragments: &[Fragment]| -> usize {
-        fragments
-            .iter()
-            .map(|fragment| fragment.text.chars().count())
-            .sum()
+        fragments.iter().map(|fragment| fragment.text.chars().count()).sum()
     };
     let upright = directions.keys().any(|angle| angle % 90 == 0);
     let mut groups: Vec<Vec<Fragment>> = directions

@@ -94,11 +94,7 @@ struct Block {
 
 impl Block {
     fn new(strip: Strip) -> Self {
-        Self {
-            left: strip.left,
-            right: strip.right,
-            strips: vec![strip],
-        }
+        Self { left: strip.left, right: strip.right, strips: vec![strip] }
     }
 
     fn top(&self) -> f64 {
@@ -110,10 +106,7 @@ impl Block {
     }
 
     fn size(&self) -> f64 {
-        self.strips
-            .iter()
-            .map(|strip| strip.size)
-            .fold(0.0, f64::max)
+        self.strips.iter().map(|strip| strip.size).fold(0.0, f64::max)
     }
 
     fn continues_with(&self, next: &Strip) -> bool {
@@ -162,10 +155,7 @@ fn strips(fragments: &[Fragment]) -> Vec<Strip> {
             }
         }
         strips.push(Strip {
-            piece: Piece {
-                text: fragment.text.clone(),
-                spaced: fragment.spaced,
-            },
+            piece: Piece { text: fragment.text.clone(), spaced: fragment.spaced },
             left: fragment.left,
             right: fragment.right,
             baseline: fragment.baseline,
@@ -212,9 +202,7 @@ fn rows(blocks: Vec<Block>) -> Vec<Line> {
             // The first lines of a block may still belong to the row's last cell.
             flush(&mut row, &mut lines);
         }
-        block
-            .strips
-            .sort_by(|a, b| a.baseline.total_cmp(&b.baseline));
+        block.strips.sort_by(|a, b| a.baseline.total_cmp(&b.baseline));
         row.push(block);
     }
     flush(&mut row, &mut lines);
@@ -239,10 +227,7 @@ fn beside(block: &Block, next: &Block) -> Option<Beside> {
     }
     // Lines of a paragraph above a table may be in the cell's block.
     let clear = |strips: &[Strip]| {
-        let right = strips
-            .iter()
-            .map(|strip| strip.right)
-            .fold(f64::MIN, f64::max);
+        let right = strips.iter().map(|strip| strip.right).fold(f64::MIN, f64::max);
         next.left > right - 0.3 * size
     };
     let centred =
@@ -251,18 +236,11 @@ fn beside(block: &Block, next: &Block) -> Option<Beside> {
     if (centred || level) && clear(&block.strips) {
         return Some(Beside::Whole);
     }
-    let first = block
-        .strips
-        .iter()
-        .position(|strip| strip.baseline > next.top() - slack)?;
+    let first = block.strips.iter().position(|strip| strip.baseline > next.top() - slack)?;
     if !clear(block.strips.get(first..)?) {
         return None;
     }
-    Some(if first == 0 {
-        Beside::Whole
-    } else {
-        Beside::From(first)
-    })
+    Some(if first == 0 { Beside::Whole } else { Beside::From(first) })
 }
 
 fn cut(mut block: Block, first: usize) -> (Option<Block>, Option<Block>) {
@@ -329,11 +307,8 @@ fn by_place(fragments: &[Fragment]) -> Vec<Fragment> {
     let gutter = gutter(fragments);
     let mut sorted = fragments.to_vec();
     let column = |fragment: &Fragment| gutter.is_some_and(|x| fragment.left > x);
-    sorted.sort_by(|a, b| {
-        column(a)
-            .cmp(&column(b))
-            .then_with(|| a.baseline.total_cmp(&b.baseline))
-    });
+    sorted
+        .sort_by(|a, b| column(a).cmp(&column(b)).then_with(|| a.baseline.total_cmp(&b.baseline)));
     // Fragments of one line have slightly different baselines (superscripts, mixed fonts).
     let mut start = 0;
     for index in 1..=sorted.len() {
@@ -360,16 +335,14 @@ fn gutter(fragments: &[Fragment]) -> Option<f64> {
     let left = fragments.iter().map(|f| f.left).fold(f64::MAX, f64::min);
     let right = fragments.iter().map(|f| f.right).fold(f64::MIN, f64::max);
     let width = right - left;
-    (35..=65)
-        .map(|percent| left + width * f64::from(percent) / 100.0)
-        .find(|x| {
-            let crossed = fragments.iter().any(|f| f.left < *x && f.right > *x);
-            let long = |on_right: bool| {
-                fragments
-                    .iter()
-                    .filter(|f| (f.left >= *x) == on_right && f.right - f.left > 0.25 * width)
-                    .count()
-            };
-            !crossed && long(false) >= 4 && long(true) >= 4
-        })
+    (35..=65).map(|percent| left + width * f64::from(percent) / 100.0).find(|x| {
+        let crossed = fragments.iter().any(|f| f.left < *x && f.right > *x);
+        let long = |on_right: bool| {
+            fragments
+                .iter()
+                .filter(|f| (f.left >= *x) == on_right && f.right - f.left > 0.25 * width)
+                .count()
+        };
+        !crossed && long(false) >= 4 && long(true) >= 4
+    })
 }

@@ -100,11 +100,7 @@ fn joint(
     }
     let column_jump = step < -size && line.left > previous.left;
     if column_jump {
-        return if finished {
-            Joint::Paragraph
-        } else {
-            Joint::Same
-        };
+        return if finished { Joint::Paragraph } else { Joint::Same };
     }
     if step <= 0.0 || step > BREAK * usual_step * size || line.left > previous.right {
         return Joint::Paragraph;

@@ -12,9 +12,7 @@ use crate::document::read::assemble;
 use crate::document::wire::{Message, Refusal};
 
 fn fixture(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/fixtures/pdf")
-        .join(name)
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/pdf").join(name)
 }
 
 /// Decodes in this process, through the same messages as from a worker.
@@ -45,11 +43,7 @@ fn whole(pages: &[Page]) -> String {
 
 /// Character error rate without blanks: edit distance in document order over the truth's length.
 fn character_errors(found: &str, truth: &str) -> f64 {
-    let solid = |text: &str| {
-        text.chars()
-            .filter(|c| !c.is_whitespace())
-            .collect::<Vec<_>>()
-    };
+    let solid = |text: &str| text.chars().filter(|c| !c.is_whitespace()).collect::<Vec<_>>();
     let (found, truth) = (solid(found), solid(truth));
     let mut row: Vec<usize> = (0..=found.len()).collect();
     for (i, wanted) in truth.iter().enumerate() {
@@ -91,8 +85,7 @@ fn space_errors(found: &str, truth: &str) -> f64 {
             } else {
                 let same =
                     table[(i - 1) * (m + 1) + j - 1] + u32::from(truth[i - 1] != found[j - 1]);
-                same.min(table[(i - 1) * (m + 1) + j] + 1)
-                    .min(table[i * (m + 1) + j - 1] + 1)
+                same.min(table[(i - 1) * (m + 1) + j] + 1).min(table[i * (m + 1) + j - 1] + 1)
             };
         }
     }
@@ -130,10 +123,7 @@ fn files_of_many_producers_give_their_text() {
         let pages = pages(data, password).unwrap();
         let text = whole(&pages);
         let found = (character_errors(&text, &truth), space_errors(&text, &truth));
-        assert!(
-            found.0 <= characters && found.1 <= spaces,
-            "{name}: {found:?}\n{text}"
-        );
+        assert!(found.0 <= characters && found.1 <= spaces, "{name}: {found:?}\n{text}");
         let recovered = pages[0].flags.contains(&PageFlag::Recovered);
         assert_eq!(recovered, name.starts_with("broken"), "{name}");
     }
@@ -152,14 +142,8 @@ fn garbage_is_flagged_and_left_out() {
 fn locked_and_broken_files_are_refused() {
     let locked = std::fs::read(fixture("qpdf-aes256-pw-secret-A.pdf")).unwrap();
     assert_eq!(pages(locked.clone(), "").unwrap_err(), Refusal::Password);
-    assert_eq!(
-        pages(locked.clone(), "Secret").unwrap_err(),
-        Refusal::Password
-    );
-    assert_eq!(
-        pages(b"%PDF-1.7\n".to_vec(), "").unwrap_err(),
-        Refusal::Damaged
-    );
+    assert_eq!(pages(locked.clone(), "Secret").unwrap_err(), Refusal::Password);
+    assert_eq!(pages(b"%PDF-1.7\n".to_vec(), "").unwrap_err(), Refusal::Damaged);
     let mut refused = None;
     let _ = extract(&locked, "Secret", 1, &mut |message| {
         if let Message::Refused(refusal) = message {
@@ -191,21 +175,15 @@ fn small(content: &str, resources: &str, page: &str) -> Vec<u8> {
     for offset in offsets {
         writeln!(file, "{offset:010} 00000 n ").unwrap();
     }
-    writeln!(
-        file,
-        "trailer\n<</Size {}/Root 1 0 R>>\nstartxref\n{xref}\n%%EOF",
-        objects.len() + 1
-    )
-    .unwrap();
+    writeln!(file, "trailer\n<</Size {}/Root 1 0 R>>\nstartxref\n{xref}\n%%EOF", objects.len() + 1)
+        .unwrap();
     file.into_bytes()
 }
 
 const FONT: &str = "/Font<</F 5 0 R>>";
 
 fn text_of(content: &str, page: &str) -> String {
-    pages(small(content, FONT, page), "").unwrap()[0]
-        .text
-        .clone()
+    pages(small(content, FONT, page), "").unwrap()[0].text.clone()
 }
 
 #[test]
@@ -293,11 +271,7 @@ fn measure() {
             continue;
         };
         let name = path.file_stem().unwrap().to_string_lossy().into_owned();
-        let password = if name.contains("pw-secret") {
-            "secret"
-        } else {
-            ""
-        };
+        let password = if name.contains("pw-secret") { "secret" } else { "" };
         let pages = pages(std::fs::read(&path).unwrap(), password).unwrap();
         let flags: HashSet<PageFlag> = pages.iter().flat_map(|page| page.flags.clone()).collect();
         let text = whole(&pages);
@@ -311,10 +285,7 @@ fn measure() {
         let (cer, space) = (character_errors(&text, &truth), space_errors(&text, &truth));
         let rows: Vec<&str> = truth.lines().filter(|line| line.contains('\t')).collect();
         let found: Vec<String> = text.lines().map(|line| line.replace(' ', "")).collect();
-        let right = rows
-            .iter()
-            .filter(|row| found.contains(&row.replace(['\t', ' '], "")))
-            .count();
+        let right = rows.iter().filter(|row| found.contains(&row.replace(['\t', ' '], ""))).count();
         writeln!(
             report,
             "{name:30} CER {:5.2} space {:5.2} rows {right}/{} {flags:?}",

@@ -6,11 +6,7 @@ fn words(text: &str) -> usize {
 }
 
 fn page(number: u32, text: &str) -> Page {
-    Page {
-        number,
-        text: text.into(),
-        flags: Vec::new(),
-    }
+    Page { number, text: text.into(), flags: Vec::new() }
 }
 
 fn passages(pages: &[Page], tokens: usize) -> Vec<Passage> {
@@ -37,12 +33,7 @@ fn structure_comes_first_and_carries_over_pages() {
     );
     assert!(second_page[0].text.starts_with("(2)"));
     assert!(found[0].context.is_empty());
-    assert!(
-        found
-            .iter()
-            .all(|passage| !passage.text.ends_with("밑면전단력")),
-        "{found:#?}"
-    );
+    assert!(found.iter().all(|passage| !passage.text.ends_with("밑면전단력")), "{found:#?}");
 }
 
 #[test]
@@ -55,10 +46,7 @@ fn a_clause_with_text_gives_its_number_as_context() {
 #[test]
 fn sentences_stay_whole_unless_alone_too_long() {
     let text = "시행일은 2026. 3. 1.로 한다. 둘째 문장은 짧다. Third, see e.g. clause 4. Last one.";
-    let found: Vec<_> = passages(&[page(1, text)], 7)
-        .into_iter()
-        .map(|p| p.text)
-        .collect();
+    let found: Vec<_> = passages(&[page(1, text)], 7).into_iter().map(|p| p.text).collect();
     assert_eq!(
         found,
         [

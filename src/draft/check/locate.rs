@@ -25,24 +25,17 @@ fn find_folded(passage: &str, quote: &str) -> Option<Span> {
     if wanted.is_empty() {
         return None;
     }
-    let found = here
-        .windows(wanted.len())
-        .find(|window| window.iter().map(|(c, _)| c).eq(&wanted))?;
+    let found =
+        here.windows(wanted.len()).find(|window| window.iter().map(|(c, _)| c).eq(&wanted))?;
     let (first, last) = (found.first()?.1, found.last()?.1);
-    Some(Span {
-        start: first.start,
-        end: last.end,
-    })
+    Some(Span { start: first.start, end: last.end })
 }
 
 /// Drops quotation marks and ellipses around a quote.
 fn strip_frame(quote: &str) -> &str {
     let mark = |c: char| c.is_whitespace() || "\"'“”‘’「」『』…`".contains(c);
     let mut quote = quote.trim_matches(mark);
-    while let Some(rest) = quote
-        .strip_prefix("...")
-        .or_else(|| quote.strip_suffix("..."))
-    {
+    while let Some(rest) = quote.strip_prefix("...").or_else(|| quote.strip_suffix("...")) {
         quote = rest.trim_matches(mark);
     }
     quote
@@ -52,10 +45,7 @@ fn strip_frame(quote: &str) -> &str {
 fn folded(text: &str) -> impl Iterator<Item = (char, Span)> + '_ {
     let mut start = 0;
     text.graphemes(true).flat_map(move |grapheme| {
-        let span = Span {
-            start,
-            end: start + grapheme.chars().count(),
-        };
+        let span = Span { start, end: start + grapheme.chars().count() };
         start = span.end;
         grapheme
             .nfkc()
@@ -66,10 +56,7 @@ fn folded(text: &str) -> impl Iterator<Item = (char, Span)> + '_ {
 }
 
 fn invisible(c: char) -> bool {
-    matches!(
-        c,
-        '\u{ad}' | '\u{200b}'..='\u{200d}' | '\u{2060}' | '\u{feff}'
-    )
+    matches!(c, '\u{ad}' | '\u{200b}'..='\u{200d}' | '\u{2060}' | '\u{feff}')
 }
 
 /// One form of characters that models and typesetters swap.
@@ -91,39 +78,19 @@ mod tests {
     #[test]
     fn quotes_are_found_up_to_spacing_and_unicode_form() {
         for (passage, quote, expected) in [
-            (
-                "The live load is 2.5 kN/m².",
-                "live load is 2.5 kN/m²",
-                "live load is 2.5 kN/m²",
-            ),
+            ("The live load is 2.5 kN/m².", "live load is 2.5 kN/m²", "live load is 2.5 kN/m²"),
             ("The live\nload  is low.", "live load is", "live\nload  is"),
             (
                 "사무실의 등분포\n활하중은 2.5 kN/m²로 한다.",
                 "사무실의 등분포 활하중은 2.5kN/m²로 한다.",
                 "사무실의 등분포\n활하중은 2.5 kN/m²로 한다.",
             ),
-            (
-                "사무실의 활하\n중은 크다",
-                "\u{1112}\u{116a}\u{11af}하중은",
-                "활하\n중은",
-            ),
+            ("사무실의 활하\n중은 크다", "\u{1112}\u{116a}\u{11af}하중은", "활하\n중은"),
             ("면적 20㎡ 이상", "면적 20m2 이상", "면적 20㎡ 이상"),
-            (
-                "a “dead load” – fixed",
-                "\"dead load\" - fixed",
-                "dead load” – fixed",
-            ),
-            (
-                "구조물은 안전해야 한다.",
-                "...안전해야 한다…",
-                "안전해야 한다",
-            ),
+            ("a “dead load” – fixed", "\"dead load\" - fixed", "dead load” – fixed"),
+            ("구조물은 안전해야 한다.", "...안전해야 한다…", "안전해야 한다"),
             ("건축ㆍ토목 공사", "건축·토목", "건축ㆍ토목"),
-            (
-                "all rein-\nforcement bars",
-                "all reinforcement",
-                "all rein-\nforcement",
-            ),
+            ("all rein-\nforcement bars", "all reinforcement", "all rein-\nforcement"),
             ("co\u{ad}operate", "cooperate", "co\u{ad}operate"),
         ] {
             let span = locate(passage, quote).unwrap_or_else(|| panic!("{quote} not in {passage}"));

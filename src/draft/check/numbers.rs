@@ -17,10 +17,7 @@ pub(super) fn occur(answer: &str, question: &str, source: &str) -> bool {
     let known = figures(source);
     let asked: String = question.nfkc().filter(|c| !c.is_whitespace()).collect();
     figures(answer).iter().all(|figure| {
-        let mut same = known
-            .iter()
-            .filter(|other| other.number == figure.number)
-            .peekable();
+        let mut same = known.iter().filter(|other| other.number == figure.number).peekable();
         if same.peek().is_none() {
             return figure.unit.is_empty() && figure.number.len() == 1;
         }
@@ -105,10 +102,7 @@ const SIGNS: [&str; 34] = [
 ];
 
 fn figures(text: &str) -> Vec<Figure> {
-    let text: Vec<char> = text
-        .nfkc()
-        .filter(|c| !matches!(c, '\u{200b}' | '\u{ad}'))
-        .collect();
+    let text: Vec<char> = text.nfkc().filter(|c| !matches!(c, '\u{200b}' | '\u{ad}')).collect();
     let mut found = Vec::new();
     let mut at = 0;
     while at < text.len() {
@@ -124,10 +118,7 @@ fn figures(text: &str) -> Vec<Figure> {
         let number: String = text[start..at].iter().collect();
         let (unit, after) = unit(&text, at);
         at = after;
-        found.push(Figure {
-            number: one_spelling(&number),
-            unit,
-        });
+        found.push(Figure { number: one_spelling(&number), unit });
     }
     found
 }
@@ -148,11 +139,7 @@ fn one_spelling(number: &str) -> String {
         _ => plain,
     };
     let bare = plain.trim_start_matches('0');
-    if bare.is_empty() || bare.starts_with('.') {
-        format!("0{bare}")
-    } else {
-        bare.to_owned()
-    }
+    if bare.is_empty() || bare.starts_with('.') { format!("0{bare}") } else { bare.to_owned() }
 }
 
 /// The unit at `at`, and where it ends.
@@ -160,12 +147,7 @@ fn unit(text: &[char], at: usize) -> (String, usize) {
     let spaced = text.get(at) == Some(&' ');
     let start = at + usize::from(spaced);
     let run = |part: fn(char) -> bool| -> String {
-        text.get(start..)
-            .unwrap_or_default()
-            .iter()
-            .copied()
-            .take_while(|c| part(*c))
-            .collect()
+        text.get(start..).unwrap_or_default().iter().copied().take_while(|c| part(*c)).collect()
     };
     let hangul = run(|c| ('가'..='힣').contains(&c));
     if !hangul.is_empty() {
@@ -181,10 +163,7 @@ fn unit(text: &[char], at: usize) -> (String, usize) {
             || "%°/·*^".contains(c)
     });
     let written = written.trim_end_matches(['/', '·', '*']);
-    if !written
-        .chars()
-        .any(|c| c.is_alphabetic() || "%°".contains(c))
-    {
+    if !written.chars().any(|c| c.is_alphabetic() || "%°".contains(c)) {
         return (String::new(), at);
     }
     let end = start + written.chars().count();
@@ -194,11 +173,7 @@ fn unit(text: &[char], at: usize) -> (String, usize) {
     }
     let sign = written.replace(['^', '*'], "").replace('·', "");
     let is_unit = !spaced || sign.contains(['/', '%', '°']) || SIGNS.contains(&sign.as_str());
-    if is_unit {
-        (sign, end)
-    } else {
-        (String::new(), at)
-    }
+    if is_unit { (sign, end) } else { (String::new(), at) }
 }
 
 #[cfg(test)]
@@ -210,26 +185,18 @@ mod tests {
         for (text, expected) in [
             ("등분포 활하중은 2.5kN/m²로 한다", vec![("2.5", "kN/m2")]),
             ("2.50 kN/㎡ 이상", vec![("2.5", "kN/m2")]),
-            (
-                "30일 이내에 1,500만원을",
-                vec![("30", "일"), ("1500", "만원")],
-            ),
+            ("30일 이내에 1,500만원을", vec![("30", "일"), ("1500", "만원")]),
             ("3개월 또는 0.5 %", vec![("3", "개월"), ("0.5", "%")]),
             ("50 percent of 10 metres", vec![("50", "%"), ("10", "m")]),
-            (
-                "5 of 7 beams, 24 MPa.",
-                vec![("5", ""), ("7", ""), ("24", "MPa")],
-            ),
+            ("5 of 7 beams, 24 MPa.", vec![("5", ""), ("7", ""), ("24", "MPa")]),
             ("20 제곱미터", vec![("20", "m2")]),
             ("clause 3.2.1 (007)", vec![("3.2.1", ""), ("7", "")]),
             ("100.", vec![("100", "")]),
             ("0.00 and 000", vec![("0", ""), ("0", "")]),
         ] {
             let read = figures(text);
-            let read: Vec<(&str, &str)> = read
-                .iter()
-                .map(|f| (f.number.as_str(), f.unit.as_str()))
-                .collect();
+            let read: Vec<(&str, &str)> =
+                read.iter().map(|f| (f.number.as_str(), f.unit.as_str())).collect();
             assert_eq!(read, expected, "{text}");
         }
     }
@@ -242,12 +209,7 @@ mod tests {
             ("3.5 kN/m²이다.", "", "활하중은 2.5kN/㎡로 한다.", false),
             ("25 kN/m²이다.", "", "활하중은 2.5kN/㎡로 한다.", false),
             ("2.5이다.", "활하중은?", "활하중은 2.5kN/㎡로 한다.", false),
-            (
-                "2.5이다.",
-                "활하중은 몇 kN/m²인가?",
-                "활하중은 2.5kN/㎡로 한다.",
-                true,
-            ),
+            ("2.5이다.", "활하중은 몇 kN/m²인가?", "활하중은 2.5kN/㎡로 한다.", true),
             ("30일 안에 신고한다.", "", "30일 이내에 신고", true),
             ("30개월 안에 신고한다.", "", "30일 이내에 신고", false),
             ("There are 2 kinds.", "", "dead load and live load", true),
@@ -257,11 +219,7 @@ mod tests {
             ("It is 50%.", "", "fifty, that is 50 percent", true),
             ("No figures.", "", "", true),
         ] {
-            assert_eq!(
-                occur(answer, question, source),
-                right,
-                "{answer} / {source}"
-            );
+            assert_eq!(occur(answer, question, source), right, "{answer} / {source}");
         }
     }
 }

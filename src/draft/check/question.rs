@@ -24,21 +24,15 @@ pub(super) fn without_number(question: &str) -> &str {
 
 /// The letters and figures of a question, by which repetitions are told.
 pub(super) fn key(question: &str) -> String {
-    question
-        .nfkc()
-        .flat_map(char::to_lowercase)
-        .filter(|c| c.is_alphanumeric())
-        .collect()
+    question.nfkc().flat_map(char::to_lowercase).filter(|c| c.is_alphanumeric()).collect()
 }
 
 /// Tells whether a question asks what a chapter is called or which number it has; nobody wants
 /// to know.
 pub(super) fn asks_for_heading(question: &str) -> bool {
     let text = question.to_lowercase();
-    let words: Vec<&str> = text
-        .split(|c: char| !c.is_alphanumeric())
-        .filter(|w| !w.is_empty())
-        .collect();
+    let words: Vec<&str> =
+        text.split(|c: char| !c.is_alphanumeric()).filter(|w| !w.is_empty()).collect();
     let holds = |list: &[&str]| words.iter().any(|word| list.contains(word));
     const PARTS: [&str; 9] = [
         "chapter",
@@ -51,16 +45,10 @@ pub(super) fn asks_for_heading(question: &str) -> bool {
         "page",
         "heading",
     ];
-    let naming = [
-        "title of",
-        "heading of",
-        "titled",
-        "chapter number",
-        "section number",
-        "page number",
-    ]
-    .iter()
-    .any(|phrase| text.contains(phrase));
+    let naming =
+        ["title of", "heading of", "titled", "chapter number", "section number", "page number"]
+            .iter()
+            .any(|phrase| text.contains(phrase));
     // "What is chapter 1 about?", "Which section covers dead load?"
     let about = holds(&PARTS[..7]) && words.last() == Some(&"about");
     let which = PARTS.iter().any(|part| {
@@ -69,22 +57,11 @@ pub(super) fn asks_for_heading(question: &str) -> bool {
             || text.contains(&format!("name of the {part}"))
             || text.contains(&format!("name of this {part}"))
     });
-    let korean_title = ["제목은", "제목이", "제목을"]
-        .iter()
-        .any(|phrase| text.contains(phrase));
-    let korean_number = [
-        "몇 장",
-        "몇 조",
-        "몇 절",
-        "몇 항",
-        "몇 쪽",
-        "몇 페이지",
-        "몇장",
-        "몇조",
-        "몇쪽",
-    ]
-    .iter()
-    .any(|phrase| text.contains(phrase));
+    let korean_title = ["제목은", "제목이", "제목을"].iter().any(|phrase| text.contains(phrase));
+    let korean_number =
+        ["몇 장", "몇 조", "몇 절", "몇 항", "몇 쪽", "몇 페이지", "몇장", "몇조", "몇쪽"]
+            .iter()
+            .any(|phrase| text.contains(phrase));
     naming || about || which || korean_title || korean_number
 }
 

@@ -91,12 +91,7 @@ impl Reader {
                             .hint("The address usually ends in /v1."),
                     ));
                 }
-                Some(_) => {
-                    self.form = Form::Stream {
-                        events: Events::default(),
-                        any: false,
-                    }
-                }
+                Some(_) => self.form = Form::Stream { events: Events::default(), any: false },
             }
         }
         let mut complete = Vec::new();
@@ -131,10 +126,7 @@ impl Reader {
                     ))));
                 }
             }
-            Form::Stream {
-                mut events,
-                mut any,
-            } => {
+            Form::Stream { mut events, mut any } => {
                 let mut complete = Vec::new();
                 if !self.done {
                     events.finish(&mut complete);
@@ -149,10 +141,7 @@ impl Reader {
                 }
             }
         }
-        Ok(Answer {
-            text: self.text,
-            cut: self.cut,
-        })
+        Ok(Answer { text: self.text, cut: self.cut })
     }
 
     fn take_events(
@@ -203,18 +192,9 @@ impl Reader {
             return Ok(false);
         };
         // A refusal is text too: it then shows up in the report.
-        let parts = [
-            "/delta/content",
-            "/delta/refusal",
-            "/message/content",
-            "/message/refusal",
-            "/text",
-        ];
-        for text in parts
-            .iter()
-            .filter_map(|part| choice.pointer(part))
-            .filter_map(plain_text)
-        {
+        let parts =
+            ["/delta/content", "/delta/refusal", "/message/content", "/message/refusal", "/text"];
+        for text in parts.iter().filter_map(|part| choice.pointer(part)).filter_map(plain_text) {
             self.take_text(&text, on_text);
         }
         if let Some(reason) = choice.get("finish_reason").and_then(Value::as_str) {
@@ -225,10 +205,7 @@ impl Reader {
     }
 
     fn take_text(&mut self, text: &str, on_text: &mut dyn FnMut(&str)) {
-        let mut room = self
-            .text_limit
-            .saturating_sub(self.text.len())
-            .min(text.len());
+        let mut room = self.text_limit.saturating_sub(self.text.len()).min(text.len());
         while !text.is_char_boundary(room) {
             room -= 1;
         }
@@ -247,12 +224,9 @@ impl Reader {
 fn plain_text(content: &Value) -> Option<String> {
     match content {
         Value::String(text) => Some(text.clone()),
-        Value::Array(parts) => Some(
-            parts
-                .iter()
-                .filter_map(|part| part.get("text").and_then(Value::as_str))
-                .collect(),
-        ),
+        Value::Array(parts) => {
+            Some(parts.iter().filter_map(|part| part.get("text").and_then(Value::as_str)).collect())
+        }
         _ => None,
     }
 }
@@ -268,9 +242,7 @@ fn stated_error(error: &Value) -> Trouble {
 
 fn error_message(error: &Value) -> String {
     const MOST: usize = 300;
-    let message = error
-        .as_str()
-        .or_else(|| error.get("message").and_then(Value::as_str));
+    let message = error.as_str().or_else(|| error.get("message").and_then(Value::as_str));
     let code = error.get("code").and_then(Value::as_str);
     match (message, code) {
         (Some(message), Some(code)) if !message.contains(code) => {
@@ -286,9 +258,7 @@ pub(super) fn error_text(body: &str) -> String {
     const MOST: usize = 200;
     match serde_json::from_str::<Value>(body) {
         Ok(value) => {
-            let error = ["error", "detail", "message"]
-                .iter()
-                .find_map(|key| value.get(key));
+            let error = ["error", "detail", "message"].iter().find_map(|key| value.get(key));
             error_message(error.unwrap_or(&value))
         }
         // A proxy's web page says nothing of use.

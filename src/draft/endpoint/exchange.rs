@@ -22,10 +22,7 @@ pub(super) enum Trouble {
     /// Repeating the request would not help.
     Final(Failure),
     /// A fault that may pass; `wait` is what the server asks for.
-    Passing {
-        failure: Failure,
-        wait: Option<Duration>,
-    },
+    Passing { failure: Failure, wait: Option<Duration> },
     /// The server refused a parameter that has been given up now.
     Dialect(Failure),
 }
@@ -33,20 +30,16 @@ pub(super) enum Trouble {
 impl Trouble {
     /// A passing fault for which the server asks no certain wait.
     pub fn passing(failure: Failure) -> Self {
-        Self::Passing {
-            failure,
-            wait: None,
-        }
+        Self::Passing { failure, wait: None }
     }
 
     /// Puts the place before the message.
     pub fn context(self, place: &str) -> Self {
         match self {
             Self::Final(failure) => Self::Final(failure.context(place)),
-            Self::Passing { failure, wait } => Self::Passing {
-                failure: failure.context(place),
-                wait,
-            },
+            Self::Passing { failure, wait } => {
+                Self::Passing { failure: failure.context(place), wait }
+            }
             Self::Dialect(failure) => Self::Dialect(failure.context(place)),
         }
     }
@@ -99,14 +92,7 @@ impl<'a> Exchange<'a> {
             .because("a thread for the request cannot be started")
             .map_err(Trouble::Final)?;
         let now = Instant::now();
-        Ok(Self {
-            pieces,
-            config,
-            cancel,
-            started: now,
-            heard: now,
-            any_bytes: false,
-        })
+        Ok(Self { pieces, config, cancel, started: now, heard: now, any_bytes: false })
     }
 
     /// Waits for the response's head.
@@ -176,12 +162,8 @@ impl<'a> Exchange<'a> {
             true => "the answer did not go on",
             false => "no answer came",
         };
-        Failure::user(format!(
-            "{}: {what} within {:.0?}",
-            shown(&self.config.url),
-            patience
-        ))
-        .hint("The server may be overloaded, or the model too large for its machine.")
+        Failure::user(format!("{}: {what} within {:.0?}", shown(&self.config.url), patience))
+            .hint("The server may be overloaded, or the model too large for its machine.")
     }
 
     fn broken(&self, why: &str, connecting: bool) -> Trouble {
@@ -205,10 +187,7 @@ fn carry_out(request: RequestBuilder, sender: &SyncSender<Piece>) {
         Ok(response) => response,
         Err(error) => {
             let connecting = error.is_connect();
-            tell(Piece::Broken {
-                why: deepest(&error.without_url()),
-                connecting,
-            });
+            tell(Piece::Broken { why: deepest(&error.without_url()), connecting });
             return;
         }
     };
@@ -229,10 +208,7 @@ fn carry_out(request: RequestBuilder, sender: &SyncSender<Piece>) {
         let piece = match response.read(&mut buffer) {
             Ok(0) => Piece::End,
             Ok(read) => Piece::Bytes(buffer[..read].to_vec()),
-            Err(error) => Piece::Broken {
-                why: deepest(&error),
-                connecting: false,
-            },
+            Err(error) => Piece::Broken { why: deepest(&error), connecting: false },
         };
         let last = !matches!(piece, Piece::Bytes(_));
         if !tell(piece) || last {

@@ -15,12 +15,8 @@ use super::EndpointConfig;
 /// long each time and up to half of it left to chance, so that many clients do not return at once.
 pub(super) fn wait(config: &EndpointConfig, repeated: u32, asked: Option<Duration>) -> Duration {
     let wait = asked.unwrap_or_else(|| {
-        let doubled = config
-            .backoff
-            .saturating_mul(2_u32.saturating_pow(repeated));
-        doubled
-            .min(config.longest_wait)
-            .mul_f64(rand::rng().random_range(0.5..=1.0))
+        let doubled = config.backoff.saturating_mul(2_u32.saturating_pow(repeated));
+        doubled.min(config.longest_wait).mul_f64(rand::rng().random_range(0.5..=1.0))
     });
     wait.min(config.longest_wait)
 }
@@ -54,38 +50,22 @@ pub(super) fn asked(value: &str) -> Option<Duration> {
 /// Seconds since 1970 of a date such as `Sun, 06 Nov 1994 08:49:37 GMT` (RFC 9110, section 5.6.7;
 /// its obsolete forms are not read).
 fn unix_seconds(date: &str) -> Option<u64> {
-    const MONTHS: [&str; 12] = [
-        "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
-    ];
+    const MONTHS: [&str; 12] =
+        ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
     let (_, rest) = date.split_once(", ")?;
     let mut parts = rest.split(' ');
-    let day: u64 = parts
-        .next()?
-        .parse()
-        .ok()
-        .filter(|day| (1..=31).contains(day))?;
+    let day: u64 = parts.next()?.parse().ok().filter(|day| (1..=31).contains(day))?;
     let month = parts.next()?;
     let month = MONTHS.iter().position(|name| *name == month)? as u64 + 1;
-    let year: u64 = parts
-        .next()?
-        .parse()
-        .ok()
-        .filter(|year| (1970..=9999).contains(year))?;
+    let year: u64 = parts.next()?.parse().ok().filter(|year| (1970..=9999).contains(year))?;
     let mut clock = parts.next()?.split(':').map(str::parse::<u64>);
-    let (hour, minute, second) = (
-        clock.next()?.ok()?,
-        clock.next()?.ok()?,
-        clock.next()?.ok()?,
-    );
+    let (hour, minute, second) = (clock.next()?.ok()?, clock.next()?.ok()?, clock.next()?.ok()?);
     if parts.next() != Some("GMT") || hour > 23 || minute > 59 || second > 60 {
         return None;
     }
     // Days since 1 March of year 0, as the leap day then ends the year.
-    let (shifted_year, shifted_month) = if month > 2 {
-        (year, month - 3)
-    } else {
-        (year - 1, month + 9)
-    };
+    let (shifted_year, shifted_month) =
+        if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
     let days = 365 * shifted_year + shifted_year / 4 - shifted_year / 100
         + shifted_year / 400
         + (153 * shifted_month + 2) / 5
@@ -128,10 +108,7 @@ mod tests {
         assert_eq!(wait(&config, 0, asked("3")), Duration::from_secs(3));
         for (repeated, most) in [(0, 1), (1, 2), (2, 4), (3, 8), (4, 10), (60, 10)] {
             let wait = wait(&config, repeated, None).as_secs_f64();
-            assert!(
-                wait <= f64::from(most) && wait >= f64::from(most) / 2.0,
-                "{repeated}: {wait}"
-            );
+            assert!(wait <= f64::from(most) && wait >= f64::from(most) / 2.0, "{repeated}: {wait}");
         }
     }
 

@@ -79,20 +79,13 @@ mod tests {
                       data\n\ndata: a:b\r\rdata: [DONE]";
         let expected = ["하중\n둘째 줄", "", "a:b", "[DONE]"];
         for piece in 1..20 {
-            assert_eq!(
-                events(stream.as_bytes(), piece),
-                expected,
-                "pieces of {piece}"
-            );
+            assert_eq!(events(stream.as_bytes(), piece), expected, "pieces of {piece}");
         }
     }
 
     #[test]
     fn bytes_that_are_no_text_do_no_harm() {
-        assert_eq!(
-            events(b"data: \xff\xfe\n\n\x00\x80\n", 3),
-            ["\u{fffd}\u{fffd}"]
-        );
+        assert_eq!(events(b"data: \xff\xfe\n\n\x00\x80\n", 3), ["\u{fffd}\u{fffd}"]);
         assert!(events(b"", 1).is_empty());
     }
 }

@@ -4,22 +4,10 @@ use crate::pair::{Role, ToolCall};
 #[test]
 fn addresses_are_completed_and_checked() {
     for (given, address) in [
-        (
-            "http://127.0.0.1:8000/v1",
-            "http://127.0.0.1:8000/v1/chat/completions",
-        ),
-        (
-            "https://example.org/v1/",
-            "https://example.org/v1/chat/completions",
-        ),
-        (
-            "https://example.org",
-            "https://example.org/chat/completions",
-        ),
-        (
-            "https://example.org/v1/chat/completions",
-            "https://example.org/v1/chat/completions",
-        ),
+        ("http://127.0.0.1:8000/v1", "http://127.0.0.1:8000/v1/chat/completions"),
+        ("https://example.org/v1/", "https://example.org/v1/chat/completions"),
+        ("https://example.org", "https://example.org/chat/completions"),
+        ("https://example.org/v1/chat/completions", "https://example.org/v1/chat/completions"),
         (
             "https://example.org/v1?api-version=2",
             "https://example.org/v1/chat/completions?api-version=2",
@@ -27,14 +15,9 @@ fn addresses_are_completed_and_checked() {
     ] {
         assert_eq!(completions_address(given).unwrap().as_str(), address);
     }
-    for given in [
-        "",
-        "127.0.0.1:8000",
-        "ftp://x/v1",
-        "file:///etc",
-        "https://me:secret@host/v1",
-        "not one",
-    ] {
+    for given in
+        ["", "127.0.0.1:8000", "ftp://x/v1", "file:///etc", "https://me:secret@host/v1", "not one"]
+    {
         let failure = completions_address(given).unwrap_err();
         assert!(!failure.hints.is_empty());
         assert!(!failure.message.contains("secret"), "{}", failure.message);
@@ -44,11 +27,8 @@ fn addresses_are_completed_and_checked() {
 #[test]
 fn the_key_is_nowhere_to_be_seen() {
     let key = "sk-very-secret";
-    let config = EndpointConfig::new(
-        "http://127.0.0.1:1/v1?token=hidden",
-        "m",
-        Some(format!(" {key}\n")),
-    );
+    let config =
+        EndpointConfig::new("http://127.0.0.1:1/v1?token=hidden", "m", Some(format!(" {key}\n")));
     let shown = format!("{config:?}");
     assert!(
         !shown.contains(key) && !shown.contains("hidden") && shown.contains("has_key: true"),
@@ -84,20 +64,13 @@ fn a_key_in_the_clear_is_noticed() {
 #[test]
 fn an_endpoint_needs_a_model_name() {
     let config = EndpointConfig::new("http://127.0.0.1:1/v1", " ", None);
-    assert!(
-        Endpoint::new(config, Cancel::default())
-            .unwrap_err()
-            .message
-            .contains("no model")
-    );
+    assert!(Endpoint::new(config, Cancel::default()).unwrap_err().message.contains("no model"));
 }
 
 #[test]
 fn calls_are_sent_with_arguments_as_text() {
     let arguments = serde_json::from_str(r#"{"도시": "서울"}"#).unwrap();
-    let wire = wire_message(&Message::calls(vec![ToolCall::new(
-        "call_1", "weather", arguments,
-    )]));
+    let wire = wire_message(&Message::calls(vec![ToolCall::new("call_1", "weather", arguments)]));
     assert_eq!(
         wire,
         json!({"role": "assistant", "content": "", "tool_calls": [{"id": "call_1", "type": "function",

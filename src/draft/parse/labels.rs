@@ -59,33 +59,20 @@ fn labelled(line: &str) -> Option<(Part, String)> {
         return None;
     }
     let name = plain_key(label);
-    let part = [
-        (Part::Question, &QUESTION[..]),
-        (Part::Answer, &ANSWER),
-        (Part::Quote, &QUOTE),
-    ]
-    .into_iter()
-    .find(|(_, names)| names.contains(&name.as_str()))?
-    .0;
-    let said = line[colon..]
-        .trim_start_matches([':', '：', '*', ' ', '\t'])
-        .trim();
+    let part = [(Part::Question, &QUESTION[..]), (Part::Answer, &ANSWER), (Part::Quote, &QUOTE)]
+        .into_iter()
+        .find(|(_, names)| names.contains(&name.as_str()))?
+        .0;
+    let said = line[colon..].trim_start_matches([':', '：', '*', ' ', '\t']).trim();
     let said = said.trim_end_matches("**").trim_end();
     Some((part, unquoted(said).to_owned()))
 }
 
 /// Drops quotation marks that enclose the whole text.
 fn unquoted(text: &str) -> &str {
-    for (open, close) in [
-        ('"', '"'),
-        ('“', '”'),
-        ('\'', '\''),
-        ('‘', '’'),
-        ('「', '」'),
-    ] {
-        if let Some(inner) = text
-            .strip_prefix(open)
-            .and_then(|rest| rest.strip_suffix(close))
+    for (open, close) in [('"', '"'), ('“', '”'), ('\'', '\''), ('‘', '’'), ('「', '」')]
+    {
+        if let Some(inner) = text.strip_prefix(open).and_then(|rest| rest.strip_suffix(close))
             && !inner.contains([open, close])
         {
             return inner;

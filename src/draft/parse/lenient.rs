@@ -21,23 +21,11 @@ const DEEPEST: usize = 16;
 pub(super) fn read_object(text: &str) -> Option<Object> {
     let mut strict = serde_json::Deserializer::from_str(text).into_iter::<Value>();
     if let Some(Ok(value @ Value::Object(_))) = strict.next() {
-        return Some(Object {
-            value,
-            length: strict.byte_offset(),
-            cut: false,
-        });
+        return Some(Object { value, length: strict.byte_offset(), cut: false });
     }
-    let mut reader = Reader {
-        text,
-        at: 0,
-        cut: false,
-    };
+    let mut reader = Reader { text, at: 0, cut: false };
     let value = reader.object(0)?;
-    Some(Object {
-        value,
-        length: reader.at,
-        cut: reader.cut,
-    })
+    Some(Object { value, length: reader.at, cut: reader.cut })
 }
 
 struct Reader<'a> {
@@ -122,10 +110,7 @@ impl Reader<'_> {
             return Some(self.string()).filter(|key| !key.contains(['"', '{', '}', '[', ']']));
         }
         let mut key = String::new();
-        while let Some(c) = self
-            .peek()
-            .filter(|c| c.is_alphanumeric() || "_ -".contains(*c))
-        {
+        while let Some(c) = self.peek().filter(|c| c.is_alphanumeric() || "_ -".contains(*c)) {
             key.push(c);
             self.take();
             if key.chars().count() > LONGEST {
@@ -219,10 +204,8 @@ impl Reader<'_> {
             // A comma ends a string when a key, a value or the end of the list comes after it.
             Some(',') => {
                 let next = following.as_str().trim_start();
-                let mark = next
-                    .chars()
-                    .next()
-                    .is_none_or(|c| closing(c).is_some() || "{[]}".contains(c));
+                let mark =
+                    next.chars().next().is_none_or(|c| closing(c).is_some() || "{[]}".contains(c));
                 mark || begins_with_bare_key(next)
             }
             // A forgotten comma: the next line begins with a mark.

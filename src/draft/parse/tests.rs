@@ -120,11 +120,7 @@ fn answers_as_models_write_them() {
             pairs: &[("a?", "b", "")],
             reasons: &[],
         },
-        Case {
-            answer: "<think>I wonder",
-            pairs: &[],
-            reasons: &["only thought aloud"],
-        },
+        Case { answer: "<think>I wonder", pairs: &[], reasons: &["only thought aloud"] },
         // Labelled lines, English and Korean, with decoration.
         Case {
             answer: "Here you go:\n\n1. **Question:** What is it?\n   **Answer:** A load\nthat stays.\n   **Quote:** \"It is a load.\"\n\nQ2: When?\nA2: Always.\n",
@@ -143,16 +139,8 @@ fn answers_as_models_write_them() {
             reasons: &[],
         },
         // Nothing at all, in several ways.
-        Case {
-            answer: " \n",
-            pairs: &[],
-            reasons: &["the model's answer is empty"],
-        },
-        Case {
-            answer: "```json\n[]\n```",
-            pairs: &[],
-            reasons: &["empty list"],
-        },
+        Case { answer: " \n", pairs: &[], reasons: &["the model's answer is empty"] },
+        Case { answer: "```json\n[]\n```", pairs: &[], reasons: &["empty list"] },
         Case {
             answer: "죄송하지만 이 본문으로는 질문을 만들 수 없습니다.",
             pairs: &[],
@@ -163,11 +151,7 @@ fn answers_as_models_write_them() {
             pairs: &[],
             reasons: &["no JSON with a question and an answer"],
         },
-        Case {
-            answer: "{\"foo\": 1}",
-            pairs: &[],
-            reasons: &["no JSON with a question"],
-        },
+        Case { answer: "{\"foo\": 1}", pairs: &[], reasons: &["no JSON with a question"] },
     ];
     for case in cases {
         let found = proposals(case.answer, None);
@@ -177,13 +161,7 @@ fn answers_as_models_write_them() {
             .map(|p| (p.question.as_str(), p.answer.as_str(), p.quote.as_str()))
             .collect();
         assert_eq!(pairs, case.pairs, "{}\n{:?}", case.answer, found.refused);
-        assert_eq!(
-            found.refused.len(),
-            case.reasons.len(),
-            "{}: {:?}",
-            case.answer,
-            found.refused
-        );
+        assert_eq!(found.refused.len(), case.reasons.len(), "{}: {:?}", case.answer, found.refused);
         for (reason, part) in found.refused.iter().zip(case.reasons) {
             assert!(reason.contains(part), "{reason}");
         }
@@ -194,18 +172,9 @@ fn answers_as_models_write_them() {
 fn the_token_limit_is_named_where_it_cut() {
     for (answer, part) in [
         ("", "empty: it was cut off at its limit of 300 tokens"),
-        (
-            "<think>well",
-            "no answer: it was cut off at its limit of 300 tokens",
-        ),
-        (
-            "I would say that the",
-            "the\"; it was cut off at its limit of 300 tokens",
-        ),
-        (
-            "[{\"question\": \"a",
-            "incomplete: it was cut off at its limit of 300 tokens",
-        ),
+        ("<think>well", "no answer: it was cut off at its limit of 300 tokens"),
+        ("I would say that the", "the\"; it was cut off at its limit of 300 tokens"),
+        ("[{\"question\": \"a", "incomplete: it was cut off at its limit of 300 tokens"),
     ] {
         let found = proposals(answer, Some(300));
         assert!(found.proposals.is_empty());
@@ -239,18 +208,9 @@ fn hostile_answers_end_soon_and_with_a_reason() {
         let found = proposals(&answer, None);
         assert!(found.proposals.is_empty());
         assert!(!found.refused.is_empty());
-        assert!(
-            found
-                .refused
-                .iter()
-                .all(|reason| reason.chars().count() < 300)
-        );
+        assert!(found.refused.iter().all(|reason| reason.chars().count() < 300));
     }
-    assert!(
-        started.elapsed() < std::time::Duration::from_secs(20),
-        "{:?}",
-        started.elapsed()
-    );
+    assert!(started.elapsed() < std::time::Duration::from_secs(20), "{:?}", started.elapsed());
 }
 
 proptest::proptest! {

@@ -24,10 +24,8 @@ fn code_and_thresholds_have_the_bits_of_bitsandbytes() {
         1.0f64,
     ];
     assert_eq!(CODE.map(f64::from), decimal);
-    let bits: Vec<String> = THRESHOLDS
-        .iter()
-        .map(|limit| format!("{:08x}", limit.to_bits()))
-        .collect();
+    let bits: Vec<String> =
+        THRESHOLDS.iter().map(|limit| format!("{:08x}", limit.to_bits())).collect();
     assert_eq!(
         bits.join(" "),
         "bf591cd8 bf1c5270 beeb8480 beadea76 be703cec be0d38bc bd3a7871 3d22faff 3df64862 3e5067e0 \
@@ -38,14 +36,8 @@ fn code_and_thresholds_have_the_bits_of_bitsandbytes() {
 #[test]
 fn dynamic_map_has_the_known_digest() {
     let bytes: Vec<u8> = DYNAMIC_MAP.iter().flat_map(|x| x.to_le_bytes()).collect();
-    let digest: String = Sha256::digest(&bytes)
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
-    assert_eq!(
-        digest,
-        "dad4c269c3243d1705f6b979dccb61efb8d1074812ecf8d79255a82f60671763"
-    );
+    let digest: String = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+    assert_eq!(digest, "dad4c269c3243d1705f6b979dccb61efb8d1074812ecf8d79255a82f60671763");
     assert!((DYNAMIC_MAP[0] + 0.992_968_74).abs() < 1e-7);
     assert_eq!(DYNAMIC_MAP[255], 1.0);
     assert!(DYNAMIC_MAP.windows(2).all(|pair| pair[0] < pair[1]));
@@ -130,12 +122,7 @@ fn every_range_decodes_to_the_same_bits_as_the_definition() {
                 CODE[usize::from(index)] * quantized.magnitude(i / 64)
             })
             .collect();
-        for (start, end) in [
-            (0, len),
-            (len / 3, len),
-            (1.min(len), len * 2 / 3 + 1),
-            (0, 0),
-        ] {
+        for (start, end) in [(0, len), (len / 3, len), (1.min(len), len * 2 / 3 + 1), (0, 0)] {
             let mut out = vec![0.0; end.saturating_sub(start)];
             quantized.dequantize(start, &mut out);
             assert_eq!(out, want[start..start + out.len()]);

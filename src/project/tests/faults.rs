@@ -22,9 +22,7 @@ const FOLDER: &str = "HONE_TEST_FOLDER";
 fn child(name: &str, folder: &Path) -> Command {
     let mut command = Command::new(std::env::current_exe().unwrap());
     let test = format!("project::tests::faults::{name}");
-    command
-        .args([&test, "--exact", "--ignored", "--nocapture"])
-        .env(FOLDER, folder);
+    command.args([&test, "--exact", "--ignored", "--nocapture"]).env(FOLDER, folder);
     command.stdout(Stdio::piped());
     command
 }
@@ -33,9 +31,7 @@ fn child(name: &str, folder: &Path) -> Command {
 fn limited_child(name: &str, folder: &Path, blocks: usize) -> Command {
     let plain = child(name, folder);
     let mut shell = Command::new("sh");
-    shell.arg("-c").arg(format!(
-        "trap '' XFSZ; ulimit -f {blocks}; exec \"$0\" \"$@\""
-    ));
+    shell.arg("-c").arg(format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$0\" \"$@\""));
     shell.arg(plain.get_program()).args(plain.get_args());
     shell.env(FOLDER, folder).stdout(Stdio::piped());
     shell
@@ -43,9 +39,7 @@ fn limited_child(name: &str, folder: &Path, blocks: usize) -> Command {
 
 fn acknowledged(child: &mut Child) -> impl Iterator<Item = String> + use<> {
     let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    lines
-        .map_while(Result::ok)
-        .filter_map(|line| Some(line.split_once("done ")?.1.to_owned()))
+    lines.map_while(Result::ok).filter_map(|line| Some(line.split_once("done ")?.1.to_owned()))
 }
 
 fn child_project() -> Project {
@@ -74,15 +68,10 @@ fn child_edits() {
     let project = child_project();
     for n in 0..100_000 {
         let rows = if n % 3 == 0 { 20 } else { 1 };
-        let examples: Vec<_> = (0..rows)
-            .map(|row| pair(&format!("{n}-{row}번?"), "답"))
-            .collect();
+        let examples: Vec<_> = (0..rows).map(|row| pair(&format!("{n}-{row}번?"), "답")).collect();
         let ids = insert(project.store(), &examples);
         let keys = ids.iter().map(|id| id.0);
-        project
-            .store()
-            .apply(Edit::set_state("accept", keys, ReviewState::Accepted))
-            .unwrap();
+        project.store().apply(Edit::set_state("accept", keys, ReviewState::Accepted)).unwrap();
         say(&format!("done {}", ids.last().unwrap().0));
     }
 }
@@ -103,20 +92,10 @@ fn killed_while_editing_every_acknowledged_edit_is_there() {
 
         let project = Project::open(folder.path()).unwrap();
         let examples = project.store().examples().unwrap();
-        let accepted = examples
-            .iter()
-            .take_while(|e| e.state == ReviewState::Accepted)
-            .count();
-        assert!(
-            accepted as i64 >= last,
-            "round {round}: {accepted} of {last}"
-        );
+        let accepted = examples.iter().take_while(|e| e.state == ReviewState::Accepted).count();
+        assert!(accepted as i64 >= last, "round {round}: {accepted} of {last}");
         let keys: Vec<i64> = examples.iter().map(|e| e.id.0).collect();
-        assert_eq!(
-            keys,
-            (1..=keys.len() as i64).collect::<Vec<_>>(),
-            "no edit in halves"
-        );
+        assert_eq!(keys, (1..=keys.len() as i64).collect::<Vec<_>>(), "no edit in halves");
         while project.store().undo().unwrap().is_some() {}
         assert_eq!(project.store().examples().unwrap(), []);
         assert_sound(folder.path());
@@ -138,10 +117,7 @@ fn child_exports() {
 #[test]
 fn killed_while_exporting_the_file_is_whole() {
     let (folder, project) = project();
-    insert(
-        project.store(),
-        &vec![pair("질문?", &"긴 답 ".repeat(300)); 1500],
-    );
+    insert(project.store(), &vec![pair("질문?", &"긴 답 ".repeat(300)); 1500]);
     let path = folder.path().join("out.jsonl");
     exchange::export(project.store(), &path, None, Form::Canonical).unwrap();
     let whole = fs::read(&path).unwrap();
@@ -154,11 +130,7 @@ fn killed_while_exporting_the_file_is_whole() {
         child.kill().unwrap();
         child.wait().unwrap();
         let found = fs::read(&path).unwrap();
-        assert!(
-            found == b"the old file" || found == whole,
-            "{} bytes",
-            found.len()
-        );
+        assert!(found == b"the old file" || found == whole, "{} bytes", found.len());
     }
 }
 
@@ -168,18 +140,12 @@ fn killed_while_exporting_the_file_is_whole() {
 fn child_fills() {
     let project = child_project();
     for n in 0..10_000 {
-        let change = Change::insert(
-            None,
-            ReviewState::Draft,
-            pair(&format!("{n}"), &"답".repeat(9000)),
-        );
+        let change =
+            Change::insert(None, ReviewState::Draft, pair(&format!("{n}"), &"답".repeat(9000)));
         match project.store().apply(Edit::new("add", vec![change])) {
             Ok(ids) => say(&format!("done {}", ids[0].0)),
             Err(failure) => {
-                say(&format!(
-                    "done failed: {failure} | {}",
-                    failure.hints.join(" ")
-                ));
+                say(&format!("done failed: {failure} | {}", failure.hints.join(" ")));
                 let export = project.folder().join("out.jsonl");
                 let exported = exchange::export(project.store(), &export, None, Form::Canonical);
                 let told = exported.map_or_else(|f| f.to_string(), |rows| format!("{rows} rows"));
@@ -200,30 +166,18 @@ fn fill(mut command: Command) -> (i64, String, String) {
 }
 
 fn assert_full(folder: &Path, (last, failed, export): &(i64, String, String)) {
-    assert!(
-        failed.contains("store.sqlite: cannot write, the disk or quota is full"),
-        "{failed}"
-    );
+    assert!(failed.contains("store.sqlite: cannot write, the disk or quota is full"), "{failed}");
     assert!(failed.contains("free some space"), "{failed}");
     let file = fs::read_to_string(folder.join("out.jsonl")).unwrap();
     if *export == format!("export: {last} rows") {
-        assert_eq!(
-            file.lines().count() as i64,
-            *last,
-            "whole, where a limit leaves room for it"
-        );
+        assert_eq!(file.lines().count() as i64, *last, "whole, where a limit leaves room for it");
     } else {
         assert!(export.contains("out.jsonl"), "{export}");
         assert_eq!(file, "the old file");
     }
     let project = Project::open(folder).unwrap();
-    let keys: Vec<ExampleId> = project
-        .store()
-        .examples()
-        .unwrap()
-        .iter()
-        .map(|example| example.id)
-        .collect();
+    let keys: Vec<ExampleId> =
+        project.store().examples().unwrap().iter().map(|example| example.id).collect();
     assert_eq!(keys, (1..=*last).map(ExampleId).collect::<Vec<_>>());
     insert(project.store(), &[pair("공간을 비운 뒤", "저장된다")]);
     drop(project);
@@ -255,10 +209,8 @@ fn a_full_disk_loses_nothing() {
     drop(Project::create(&folder, "가득 참").unwrap());
     fs::write(folder.join("out.jsonl"), "the old file").unwrap();
     let said = fill(child("child_fills", &folder));
-    let grown = Command::new("mount")
-        .args(["-o", "remount,size=20m"])
-        .arg(mounted.0.path())
-        .status();
+    let grown =
+        Command::new("mount").args(["-o", "remount,size=20m"]).arg(mounted.0.path()).status();
     assert!(grown.unwrap().success());
     assert_full(&folder, &said);
 }
@@ -288,12 +240,7 @@ fn another_process_is_named_and_its_death_frees_the_project() {
     let mut child = child("child_holds", folder.path()).spawn().unwrap();
     assert_eq!(acknowledged(&mut child).next().as_deref(), Some("holding"));
     let failure = Project::open(folder.path()).unwrap_err();
-    assert!(
-        failure
-            .message
-            .contains(&format!("process {} has", child.id())),
-        "{failure}"
-    );
+    assert!(failure.message.contains(&format!("process {} has", child.id())), "{failure}");
     child.kill().unwrap();
     child.wait().unwrap();
     assert!(Project::open(folder.path()).is_ok());

@@ -34,9 +34,7 @@ fn step() -> impl Strategy<Value = Step> {
 
 fn rows(store: &Store) -> Rows {
     let stored = store.examples().unwrap().into_iter();
-    stored
-        .map(|row| (row.id.0, (row.state, row.example)))
-        .collect()
+    stored.map(|row| (row.id.0, (row.state, row.example))).collect()
 }
 
 proptest! {

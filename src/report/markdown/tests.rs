@@ -44,18 +44,12 @@ impl Answerer for Pupil {
         items: &[(Prompt<'_>, &str)],
         _: bool,
     ) -> Result<Vec<(f64, usize)>> {
-        Ok(items
-            .iter()
-            .map(|(_, option)| (option.len() as f64, 1))
-            .collect())
+        Ok(items.iter().map(|(_, option)| (option.len() as f64, 1)).collect())
     }
 
     fn text_nats(&mut self, texts: &[&str], tuned: bool) -> Result<Vec<(f64, usize)>> {
         let each = if tuned { 2.5 } else { 2.4 };
-        let nats = texts
-            .iter()
-            .enumerate()
-            .map(|(i, _)| (40.0 * each + i as f64, 40));
+        let nats = texts.iter().enumerate().map(|(i, _)| (40.0 * each + i as f64, 40));
         Ok(nats.collect())
     }
 }
@@ -76,9 +70,7 @@ pub(in crate::report) fn sample(tuned: bool) -> Evaluation {
         suite
     };
     let tools = r#""tools":[{"function":{"name":"get_weather","parameters":{"type":"object","properties":{"city":{"type":"string"}},"required":["city"]}}}]"#;
-    let cities = [
-        "강릉", "군산", "나주", "대구", "목포", "부산", "서울", "울산", "제주", "춘천",
-    ];
+    let cities = ["강릉", "군산", "나주", "대구", "목포", "부산", "서울", "울산", "제주", "춘천"];
     let mut lines: Vec<String> = cities
         .iter()
         .enumerate()
@@ -95,34 +87,18 @@ pub(in crate::report) fn sample(tuned: bool) -> Evaluation {
             format!(r#"{{"id":"korean-{index}","question":"{index}. 우리나라의 수도는?","expect":{{"accept":["서울"]}}}}"#)
         })
         .collect();
-    let texts: Vec<String> = (0..5)
-        .map(|index| format!(r#"{{"id":"text-{index}","text":"글 {index}."}}"#))
-        .collect();
+    let texts: Vec<String> =
+        (0..5).map(|index| format!(r#"{{"id":"text-{index}","text":"글 {index}."}}"#)).collect();
     let suites = [
         suite(
-            &manifest(
-                "tools",
-                "tools",
-                "도구 호출",
-                "Tool calls",
-                r#""seen", "unseen""#,
-            ),
+            &manifest("tools", "tools", "도구 호출", "Tool calls", r#""seen", "unseen""#),
             &lines,
         ),
         suite(
-            &manifest(
-                "forgetting/korean",
-                "answers",
-                "한국어 대화",
-                "Korean conversation",
-                "",
-            ),
+            &manifest("forgetting/korean", "answers", "한국어 대화", "Korean conversation", ""),
             &questions,
         ),
-        suite(
-            &manifest("forgetting/text", "text", "일반 글", "General text", ""),
-            &texts,
-        ),
+        suite(&manifest("forgetting/text", "text", "일반 글", "General text", ""), &texts),
     ];
     let mut go = |_| ControlFlow::Continue(());
     let number = tuned.then_some(4);
@@ -135,19 +111,10 @@ pub(in crate::report) fn sample(tuned: bool) -> Evaluation {
 
 #[test]
 fn reports_in_both_languages() {
-    let notes = [
-        "Xeon, 2 cores, 16 GB | AMX".to_owned(),
-        "r 16, 3 epochs".to_owned(),
-    ];
-    insta::assert_snapshot!(
-        "english",
-        markdown(&sample(true), Language::English, &notes)
-    );
+    let notes = ["Xeon, 2 cores, 16 GB | AMX".to_owned(), "r 16, 3 epochs".to_owned()];
+    insta::assert_snapshot!("english", markdown(&sample(true), Language::English, &notes));
     insta::assert_snapshot!("korean", markdown(&sample(true), Language::Korean, &notes));
-    insta::assert_snapshot!(
-        "base_alone",
-        markdown(&sample(false), Language::English, &[])
-    );
+    insta::assert_snapshot!("base_alone", markdown(&sample(false), Language::English, &[]));
 }
 
 #[test]

@@ -110,12 +110,7 @@ impl Curate {
         self.begin(None, passage, [String::new(), String::new()]);
     }
 
-    fn begin(
-        &mut self,
-        target: Option<ExampleId>,
-        passage: Option<PassageId>,
-        saved: [String; 2],
-    ) {
+    fn begin(&mut self, target: Option<ExampleId>, passage: Option<PassageId>, saved: [String; 2]) {
         let typed = self.unsent.get(&key(target, passage)).cloned();
         let [question, answer] = match typed {
             Some(unsent) => [unsent.question, unsent.answer],
@@ -202,7 +197,8 @@ impl Curate {
             (Some(_), Some(stored)) => stored.example.clone(),
             (Some(_), None) => {
                 // Deleted meanwhile: what was typed becomes a pair again.
-                self.editing = self.editing.take().map(|editing| Editing { target: None, ..editing });
+                self.editing =
+                    self.editing.take().map(|editing| Editing { target: None, ..editing });
                 pair_text::new_example(None)
             }
             (None, _) => {
@@ -220,9 +216,7 @@ impl Curate {
                 }
             };
             let (done, change) = match stored {
-                Some(stored) => {
-                    (texts::DONE_EDITED, Change::Replace { key: stored.id.0, example })
-                }
+                Some(stored) => (texts::DONE_EDITED, Change::Replace { key: stored.id.0, example }),
                 None => {
                     pair_text::note_language(&mut example);
                     let passage = passage.map(|passage| passage.0);

@@ -131,7 +131,8 @@ impl Curate {
         let examples = &look.data.snapshot.examples;
         self.shown = (0..examples.len()).filter(|&index| self.lists(&examples[index])).collect();
         let id_at = |row: usize| self.shown.get(row).map(|&index| examples[index].id);
-        let row = (self.selected).and_then(|id| (0..self.shown.len()).find(|&row| id_at(row) == Some(id)));
+        let row = (self.selected)
+            .and_then(|id| (0..self.shown.len()).find(|&row| id_at(row) == Some(id)));
         self.list.select(row.unwrap_or(self.list.selected), self.shown.len());
         self.settle(look);
     }
@@ -217,7 +218,8 @@ impl Curate {
 
     /// Gives every listed draft a state, as one edit.
     fn judge_shown(&mut self, state: ReviewState, look: &Look, reply: &mut Reply) {
-        let drafts = (self.shown.iter()).filter_map(|&index| look.data.snapshot.examples.get(index));
+        let drafts =
+            (self.shown.iter()).filter_map(|&index| look.data.snapshot.examples.get(index));
         let changes: Vec<_> = drafts
             .filter(|stored| stored.state == ReviewState::Draft)
             .map(|stored| Change::SetState { key: stored.id.0, state })

@@ -195,7 +195,8 @@ impl Curate {
             text.push(&look.fill(texts::MORE_TURNS, &[&earlier]), theme::DIM).line();
         }
         if !example.tools.is_empty() {
-            let names: Vec<_> = example.tools.iter().map(|tool| tool.function.name.as_str()).collect();
+            let names: Vec<_> =
+                example.tools.iter().map(|tool| tool.function.name.as_str()).collect();
             let words = format!("{} {}", look.t(texts::TOOLS), names.join(", "));
             text.hang(2).push(&words, theme::DIM).line();
         }
@@ -282,4 +283,3 @@ fn state_name(state: ReviewState) -> Text {
         ReviewState::Rejected => texts::STATE_REJECTED,
     }
 }
-

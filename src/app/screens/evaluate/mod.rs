@@ -13,8 +13,10 @@ use crate::app::reply::Reply;
 use crate::app::strings::{Text, common, screen as texts};
 use crate::app::widgets::{ListState, Scroll};
 use crate::app::{Effect, format, pair_text};
-use crate::evaluate::{Difference, Evaluation, Form, ItemResult, Metric, MetricResult, SuiteResult};
-use crate::job::JobSpec;
+use crate::evaluate::{
+    Difference, Evaluation, Form, ItemResult, Metric, MetricResult, SuiteResult,
+};
+use crate::job::{CaseFilter, JobSpec};
 use crate::pair::{Change, Edit, ReviewState};
 use crate::train::RunOutcome;
 use items::{Filter, Standing, standing};
@@ -54,7 +56,8 @@ impl Evaluate {
         let rows = self.evaluation(look).map_or(0, |evaluation| table::rows(evaluation).len());
         self.table.by(0, rows);
         let items = self.suite(look).map_or(&[][..], |suite| suite.items.as_slice());
-        self.shown = (0..items.len()).filter(|&at| self.filter.fits(standing(&items[at]))).collect();
+        self.shown =
+            (0..items.len()).filter(|&at| self.filter.fits(standing(&items[at]))).collect();
         self.items.by(0, self.shown.len());
     }
 
@@ -129,7 +132,12 @@ impl Evaluate {
 
     fn start(run: Option<u32>, look: &Look, reply: &mut Reply) {
         let Some(model) = look.model().map(str::to_owned) else { return };
-        reply.start = Some(JobSpec::Evaluate { model, run, suites: Vec::new() });
+        reply.start = Some(JobSpec::Evaluate {
+            model,
+            run,
+            suites: Vec::new(),
+            cases: CaseFilter::default(),
+        });
     }
 }
 
@@ -149,9 +157,8 @@ pub fn headline(evaluation: &Evaluation) -> Option<(&MetricResult, Difference)> 
         let task = evaluation.suites.iter().filter(|suite| !suite.forgetting);
         task.flat_map(|suite| &suite.metrics).filter(|metric| metric.subset.is_none())
     };
-    let whole = |metric: &&MetricResult| {
-        metric.metric == Metric::Parameters && metric.form == Form::Strict
-    };
+    let whole =
+        |metric: &&MetricResult| metric.metric == Metric::Parameters && metric.form == Form::Strict;
     let metric = metrics().find(whole).or_else(|| metrics().next())?;
     metric.difference.map(|difference| (metric, difference))
 }
@@ -159,9 +166,8 @@ pub fn headline(evaluation: &Evaluation) -> Option<(&MetricResult, Difference)> 
 /// An evaluation in one sentence, and whether nothing got worse.
 pub fn verdict(evaluation: &Evaluation, look: &Look) -> (String, bool) {
     let worse = evaluation.suites.iter().filter(|suite| {
-        let told = |metric: &MetricResult| {
-            metric.difference.is_some_and(|d| d.is_told() && d.delta < 0.0)
-        };
+        let told =
+            |metric: &MetricResult| metric.difference.is_some_and(|d| d.is_told() && d.delta < 0.0);
         suite.forgetting && suite.metrics.iter().any(told)
     });
     let worse = worse.count();

@@ -91,7 +91,10 @@ impl Evaluate {
         let (head, body) = split_top(body, 1);
         let (body, foot) = split_bottom(body, 2.min(body.height / 4));
         let layout = Layout::new(usize::from(area.width));
-        frame.render_widget(layout.head(look), Rect { x: head.x + 1, width: head.width - 1, ..head });
+        frame.render_widget(
+            layout.head(look),
+            Rect { x: head.x + 1, width: head.width - 1, ..head },
+        );
         let rows = rows(evaluation);
         self.table.draw(frame, body, rows.len(), (0, true), look, |index, _| {
             let row = rows[index];
@@ -99,13 +102,14 @@ impl Evaluate {
             match row {
                 Row::Suite(_) => suite_line(suite, &layout, look),
                 Row::Metric(_, metric) => layout.metric(&suite.metrics[metric], look),
-                Row::Loss(_) => suite
-                    .text_loss
-                    .map_or_else(Line::default, |loss| layout.loss(loss, look)),
+                Row::Loss(_) => {
+                    suite.text_loss.map_or_else(Line::default, |loss| layout.loss(loss, look))
+                }
             }
         });
         if foot.height > 1 {
-            let line = Rect { x: foot.x + 1, y: foot.bottom() - 1, width: foot.width - 1, height: 1 };
+            let line =
+                Rect { x: foot.x + 1, y: foot.bottom() - 1, width: foot.width - 1, height: 1 };
             frame.render_widget(counts(evaluation, look), line);
         }
     }
@@ -117,7 +121,8 @@ fn suite_line(suite: &SuiteResult, layout: &Layout, look: &Look) -> Line<'static
         Language::English => &suite.title.en,
     };
     let kind = if suite.forgetting { look.t(texts::FORGETTING) } else { "" };
-    let title = truncate(title, layout.total.saturating_sub(width(kind) + 3), look.symbols.ellipsis);
+    let title =
+        truncate(title, layout.total.saturating_sub(width(kind) + 3), look.symbols.ellipsis);
     Line::from(vec![
         Span::styled(title.into_owned(), theme::BOLD),
         Span::styled(format!("  {kind}"), theme::DIM),
@@ -244,7 +249,8 @@ impl Layout {
     fn loss(&self, loss: TextLoss, look: &Look) -> Line<'static> {
         let label = format!(" {}", look.t(texts::CROSS_ENTROPY));
         let tuned = loss.tuned.map_or_else(|| "-".to_owned(), |tuned| format!("{tuned:.3}"));
-        let mut spans = vec![Span::raw(fit(&label, self.label + self.scale, look.symbols.ellipsis))];
+        let mut spans =
+            vec![Span::raw(fit(&label, self.label + self.scale, look.symbols.ellipsis))];
         spans.push(Span::raw(self.figure_text(&format!("{:.3}", loss.base), "")));
         spans.push(Span::styled(self.figure_text(&tuned, ""), theme::BOLD));
         let change = loss.tuned.filter(|_| loss.base > 0.0);
@@ -257,12 +263,7 @@ impl Layout {
 }
 
 /// A difference in as many words as there is room for. What cannot be told is said, not coloured.
-fn difference_words(
-    difference: Difference,
-    n: u32,
-    room: usize,
-    look: &Look,
-) -> (String, Style) {
+fn difference_words(difference: Difference, n: u32, room: usize, look: &Look) -> (String, Style) {
     let Difference { delta, interval: (low, high), p, .. } = difference;
     let symbols = look.symbols;
     let (mark, style) = if !difference.is_told() {

@@ -1,0 +1,86 @@
+//! `hone doctor`: what this machine offers and what is missing.
+
+use std::process::Command;
+
+use clap::Args;
+use serde_json::json;
+
+use super::{print::Output, say};
+use crate::failure::Result;
+use crate::model;
+
+/// Arguments of `hone doctor`.
+#[derive(Debug, Args)]
+pub struct DoctorArgs {
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Runs `hone doctor`.
+pub fn run(args: &DoctorArgs, out: &mut Output) -> Result<()> {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let memory = memory_mib();
+    let (manifests, _) = model::registry::list(&model::Places::from_environment()?)?;
+    let models: Vec<String> = manifests.into_iter().map(|manifest| manifest.name).collect();
+    let tesseract = Command::new("tesseract").arg("--version").output().is_ok();
+    if args.json {
+        return say(
+            out,
+            json!({
+                "version": env!("CARGO_PKG_VERSION"),
+                "cores": cores,
+                "vector_instructions": vector_instructions(),
+                "memory_mib": memory,
+                "models": models,
+                "tesseract": tesseract,
+            }),
+        );
+    }
+    say(out, format!("hone        {}", env!("CARGO_PKG_VERSION")))?;
+    say(out, format!("processor   {cores} cores, {}", vector_instructions()))?;
+    let memory = memory.map_or_else(|| "unknown".to_owned(), |mib| format!("{mib} MiB available"));
+    say(out, format!("memory      {memory}"))?;
+    let models = if models.is_empty() {
+        "none installed; `hone model pull smollm2-135m` fetches a small one".to_owned()
+    } else {
+        models.join(", ")
+    };
+    say(out, format!("models      {models}"))?;
+    let recognition = if tesseract {
+        "tesseract is installed"
+    } else {
+        "tesseract is not installed; scanned pages stay without text"
+    };
+    say(out, format!("recognition {recognition}"))?;
+    say(out, "terminal    the two rows below should end at the same column:")?;
+    say(out, "            가나다라마바사 …→│·①※─●█|")?;
+    say(out, "            abcdefghijklmn abcdefghi|")
+}
+
+/// The widest vector instructions the matrix products can use here.
+fn vector_instructions() -> &'static str {
+    #[cfg(target_arch = "x86_64")]
+    {
+        if std::arch::is_x86_feature_detected!("avx512f") {
+            return "AVX-512";
+        }
+        if std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("fma")
+        {
+            return "AVX2 and FMA";
+        }
+        "SSE2: training will be slow"
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    {
+        std::env::consts::ARCH
+    }
+}
+
+/// Memory available to new programs, as Linux tells it.
+fn memory_mib() -> Option<u64> {
+    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let line = text.lines().find(|line| line.starts_with("MemAvailable:"))?;
+    let kib: u64 = line.split_whitespace().nth(1)?.parse().ok()?;
+    Some(kib / 1024)
+}

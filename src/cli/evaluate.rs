@@ -1,0 +1,116 @@
+//! `hone eval`: score base and tuned, list suites, show reports.
+
+use std::path::{Path, PathBuf};
+
+use clap::Subcommand;
+
+use super::{print, print::Output, run_job, say};
+use crate::evaluate::{self, Evaluation};
+use crate::failure::{Failure, Result};
+use crate::job::{CaseFilter, JobSpec, Models};
+use crate::pair::Language;
+use crate::project::Project;
+use crate::report;
+
+/// Subcommands of `hone eval`.
+#[derive(Debug, Subcommand)]
+pub enum EvalCommand {
+    /// Score base and tuned on the suites and write report.md and report.json.
+    Run {
+        /// Base model.
+        #[arg(long)]
+        model: Option<String>,
+        /// Run whose adapter is tuned; the newest when left out.
+        #[arg(long)]
+        run: Option<u32>,
+        /// Score the base alone.
+        #[arg(long, conflicts_with = "run")]
+        base: bool,
+        /// Suites, for example `tools` or `forgetting`; all when left out.
+        #[arg(long = "suite", value_name = "NAME")]
+        suites: Vec<String>,
+        /// Only cases in this language: `ko` or `en`.
+        #[arg(long, value_name = "LANGUAGE")]
+        language: Option<Language>,
+        /// At most this many cases a suite.
+        #[arg(long, value_name = "N")]
+        limit: Option<usize>,
+        /// Print the report as JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show an earlier evaluation again.
+    Show {
+        /// Run it belongs to; the newest evaluation when left out.
+        #[arg(long)]
+        run: Option<u32>,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// List the suites.
+    Suites,
+}
+
+/// Runs `hone eval`.
+pub fn run(
+    command: EvalCommand,
+    folder: impl Fn() -> Result<PathBuf>,
+    out: &mut Output,
+) -> Result<()> {
+    match command {
+        EvalCommand::Run { model, run, base, suites, language, limit, json } => {
+            let folder = folder()?;
+            let store = Project::reopen(&folder)?;
+            let model = super::train::chosen_model(&store, model)?;
+            let run = match (base, run) {
+                (true, _) => None,
+                (false, Some(number)) => Some(number),
+                (false, None) => {
+                    let newest = store.runs()?.last().map(|run| run.number);
+                    Some(newest.ok_or_else(|| {
+                        Failure::user("there is no run to compare with the base")
+                            .hint("`hone train` makes one; `--base` scores the base alone")
+                    })?)
+                }
+            };
+            drop(store);
+            let cases = CaseFilter { language, limit };
+            let spec = JobSpec::Evaluate { model, run, suites, cases };
+            let message = run_job(&spec, &folder, &Models::default())?;
+            show(&newest(&folder, run)?, json, out)?;
+            if json { Ok(()) } else { say(out, message) }
+        }
+        EvalCommand::Show { run, json } => show(&newest(&folder()?, run)?, json, out),
+        EvalCommand::Suites => {
+            for suite in evaluate::shipped() {
+                say(
+                    out,
+                    format!(
+                        "{:<28} {:>4} cases  {}",
+                        suite.name,
+                        suite.cases.len(),
+                        suite.title.en
+                    ),
+                )?;
+            }
+            Ok(())
+        }
+    }
+}
+
+fn newest(folder: &Path, run: Option<u32>) -> Result<Evaluation> {
+    let found = Project::reopen(folder)?.evaluations()?;
+    found.into_iter().rev().find(|evaluation| run.is_none() || evaluation.run == run).ok_or_else(
+        || Failure::user("there is no evaluation yet").hint("`hone eval run` makes one"),
+    )
+}
+
+fn show(evaluation: &Evaluation, json: bool, out: &mut Output) -> Result<()> {
+    let text = if json {
+        report::json(evaluation)?
+    } else {
+        report::plain(evaluation, Language::English, print::columns())
+    };
+    say(out, text.trim_end())
+}

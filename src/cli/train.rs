@@ -1,0 +1,137 @@
+//! `hone train`: fine-tune a model on the project's accepted pairs.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use super::{print::Output, print::clock, run_job, say};
+use crate::failure::{Context as _, Failure, Result};
+use crate::job::{JobSpec, Models, mixing};
+use crate::project::{Project, Store};
+use crate::train::{Recipe, RunOutcome};
+
+/// Key of the recipe in the store.
+pub const RECIPE_KEY: &str = "recipe";
+
+/// Arguments of `hone train`.
+#[derive(Debug, Args, Default)]
+pub struct TrainArgs {
+    /// Base model; remembered by the project.
+    #[arg(long)]
+    pub model: Option<String>,
+    /// Settings from a TOML file.
+    #[arg(long, value_name = "FILE")]
+    pub recipe: Option<PathBuf>,
+    /// LoRA rank.
+    #[arg(long)]
+    pub rank: Option<usize>,
+    /// Passes over the rows.
+    #[arg(long)]
+    pub epochs: Option<f64>,
+    /// Rows of one optimizer step.
+    #[arg(long)]
+    pub batch_rows: Option<usize>,
+    /// Highest learning rate.
+    #[arg(long)]
+    pub learning_rate: Option<f32>,
+    /// Seed.
+    #[arg(long)]
+    pub seed: Option<u64>,
+    /// Go on with this run from its checkpoint.
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["recipe", "rank", "epochs", "batch_rows", "learning_rate", "seed"])]
+    pub resume: Option<u32>,
+    /// List the project's runs.
+    #[arg(long)]
+    pub list: bool,
+    /// With --list: print JSON.
+    #[arg(long, requires = "list")]
+    pub json: bool,
+}
+
+/// Runs `hone train`.
+pub fn run(args: TrainArgs, folder: &Path, out: &mut Output) -> Result<()> {
+    let store = Project::reopen(folder)?;
+    if args.list {
+        return list(&store, args.json, out);
+    }
+    let (model, recipe) = match args.resume {
+        Some(number) => {
+            let run = store.runs()?.into_iter().find(|run| run.number == number);
+            let run = run.ok_or_else(|| {
+                Failure::user(format!("there is no run {number}"))
+                    .hint("`hone train --list` shows the runs")
+            })?;
+            (run.model, run.recipe)
+        }
+        None => (chosen_model(&store, args.model.clone())?, recipe(&args, &store)?),
+    };
+    let spec = JobSpec::Train { model, recipe, resume: args.resume };
+    let message = run_job(&spec, folder, &Models::default())?;
+    say(out, message)
+}
+
+/// The model asked for (and remembered from now on), or the one the project remembers.
+pub fn chosen_model(store: &Store, given: Option<String>) -> Result<String> {
+    if let Some(name) = given {
+        store.set_setting(mixing::MODEL_KEY, &name)?;
+        return Ok(name);
+    }
+    store.setting(mixing::MODEL_KEY)?.ok_or_else(|| {
+        Failure::user("no model is chosen")
+            .hint("`--model smollm2-135m` chooses one; `hone model list` shows what is installed")
+    })
+}
+
+fn recipe(args: &TrainArgs, store: &Store) -> Result<Recipe> {
+    let mut recipe: Recipe = match &args.recipe {
+        Some(path) => {
+            let text = fs::read_to_string(path).because(path.display())?;
+            toml::from_str(&text).because(path.display())?
+        }
+        None => store.setting(RECIPE_KEY)?.unwrap_or_default(),
+    };
+    if let Some(rank) = args.rank {
+        recipe.rank = rank;
+        recipe.alpha = 2.0 * rank as f32;
+    }
+    recipe.epochs = args.epochs.unwrap_or(recipe.epochs);
+    recipe.batch_rows = args.batch_rows.unwrap_or(recipe.batch_rows);
+    recipe.learning_rate = args.learning_rate.unwrap_or(recipe.learning_rate);
+    recipe.seed = args.seed.unwrap_or(recipe.seed);
+    recipe.check()?;
+    Ok(recipe)
+}
+
+fn list(store: &Store, json: bool, out: &mut Output) -> Result<()> {
+    let runs = store.runs()?;
+    if json {
+        return say(out, serde_json::to_string(&runs).unwrap_or_default());
+    }
+    if runs.is_empty() {
+        return say(out, "no runs yet; `hone train` starts one");
+    }
+    for run in runs {
+        let outcome = match &run.outcome {
+            Some(RunOutcome::Finished) => "finished".to_owned(),
+            Some(RunOutcome::Stopped) => "stopped".to_owned(),
+            Some(RunOutcome::Failed { reason }) => format!("failed: {reason}"),
+            None => "unfinished".to_owned(),
+        };
+        let loss = run.validation_loss.or(run.loss);
+        let loss = loss.map_or_else(String::new, |loss| format!(", validation loss {loss:.3}"));
+        say(
+            out,
+            format!(
+                "run {}  {}  r {}  step {} of {}  {}{loss}  {outcome}",
+                run.number,
+                run.model,
+                run.recipe.rank,
+                run.step,
+                run.steps,
+                clock(run.seconds)
+            ),
+        )?;
+    }
+    Ok(())
+}

@@ -1,0 +1,102 @@
+//! Base and tuned model answering an evaluation's questions from one loaded base.
+
+use std::ops::ControlFlow;
+
+use super::loaded::Loaded;
+use crate::engine::{Adapter, GenerateConfig, Row, generate, row_losses};
+use crate::evaluate::{Answerer, Prompt};
+use crate::failure::Result;
+
+/// Sequences decoded together.
+const BATCH: usize = 16;
+
+/// The engine as an evaluation sees it.
+pub(super) struct EngineAnswerer<'a> {
+    /// The model.
+    pub loaded: &'a Loaded,
+    /// What makes it the tuned one.
+    pub adapter: Option<&'a Adapter>,
+}
+
+impl EngineAnswerer<'_> {
+    fn adapter(&self, tuned: bool) -> Option<&Adapter> {
+        if tuned { self.adapter } else { None }
+    }
+
+    fn losses(&self, rows: &[Row], tuned: bool) -> Result<Vec<(f64, usize)>> {
+        let losses = row_losses(&self.loaded.base, self.adapter(tuned), rows)?;
+        Ok(losses.into_iter().map(|loss| (loss.nats, loss.tokens)).collect())
+    }
+}
+
+impl Answerer for EngineAnswerer<'_> {
+    fn answer(
+        &mut self,
+        prompts: &[Prompt<'_>],
+        tuned: bool,
+        max_new: usize,
+        on_done: &mut dyn FnMut(usize) -> ControlFlow<()>,
+    ) -> Result<Vec<String>> {
+        let codec = &self.loaded.codec;
+        let config = GenerateConfig {
+            max_new,
+            stop: codec.stop_ids(),
+            batch: BATCH,
+            ..GenerateConfig::default()
+        };
+        let ids = prompts
+            .iter()
+            .map(|prompt| codec.encode_prompt(prompt.messages, prompt.tools))
+            .collect::<Result<Vec<_>>>()?;
+        let mut answers = Vec::with_capacity(ids.len());
+        // Prompts of like length share a batch well; the order of the answers stays that of the prompts.
+        let mut order: Vec<usize> = (0..ids.len()).collect();
+        order.sort_by_key(|index| ids[*index].len());
+        let mut texts = vec![String::new(); ids.len()];
+        for group in order.chunks(BATCH) {
+            let batch: Vec<Vec<u32>> = group.iter().map(|index| ids[*index].clone()).collect();
+            let go_on = &mut |_: usize, _: u32| ControlFlow::Continue(());
+            let tokens = generate(&self.loaded.base, self.adapter(tuned), &batch, &config, go_on)?;
+            for (index, tokens) in group.iter().zip(tokens) {
+                texts[*index] = codec.tokenizer().decode(&tokens);
+                answers.push(*index);
+            }
+            if on_done(answers.len()).is_break() {
+                break;
+            }
+        }
+        Ok(texts)
+    }
+
+    fn continuation_nats(
+        &mut self,
+        items: &[(Prompt<'_>, &str)],
+        tuned: bool,
+    ) -> Result<Vec<(f64, usize)>> {
+        let codec = &self.loaded.codec;
+        let rows = items
+            .iter()
+            .map(|(prompt, continuation)| {
+                let mut ids = codec.encode_prompt(prompt.messages, prompt.tools)?;
+                let mut labels = vec![false; ids.len()];
+                let added = codec.tokenizer().encode(continuation);
+                labels.extend(std::iter::repeat_n(true, added.len()));
+                ids.extend(added);
+                Ok(Row { ids, labels })
+            })
+            .collect::<Result<Vec<_>>>()?;
+        self.losses(&rows, tuned)
+    }
+
+    fn text_nats(&mut self, texts: &[&str], tuned: bool) -> Result<Vec<(f64, usize)>> {
+        let rows = texts
+            .iter()
+            .map(|text| {
+                let ids = self.loaded.codec.tokenizer().encode(text);
+                let labels = (0..ids.len()).map(|index| index > 0).collect();
+                Ok(Row { ids, labels })
+            })
+            .collect::<Result<Vec<_>>>()?;
+        self.losses(&rows, tuned)
+    }
+}

@@ -1,0 +1,40 @@
+//! Models in memory, loaded once and kept while the same one is asked for again.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::engine::{Base, Residency};
+use crate::failure::Result;
+use crate::model::{self, Codec};
+use crate::progress::OnProgress;
+
+/// A base model ready for use.
+pub struct Loaded {
+    /// Name it was asked for by.
+    pub name: String,
+    /// Frozen weights.
+    pub base: Base,
+    /// Tokenizer and chat template.
+    pub codec: Codec,
+}
+
+/// The model last used in this process.
+#[derive(Default)]
+pub struct Models(Mutex<Option<Arc<Loaded>>>);
+
+impl Models {
+    /// Gives the model called `name`, from memory if it is the one last used; `None` when stopped.
+    pub fn get(&self, name: &str, on: &mut OnProgress<'_>) -> Result<Option<Arc<Loaded>>> {
+        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(loaded) = last.as_ref().filter(|loaded| loaded.name == name) {
+            return Ok(Some(Arc::clone(loaded)));
+        }
+        // Two models at once would double the peak.
+        *last = None;
+        let mut opened = model::open(name)?;
+        let base = Base::load(&opened.config, opened.source.as_mut(), Residency::Cached, on)?;
+        let Some(base) = base else { return Ok(None) };
+        let loaded = Arc::new(Loaded { name: name.to_owned(), base, codec: opened.codec });
+        *last = Some(Arc::clone(&loaded));
+        Ok(Some(loaded))
+    }
+}

@@ -1,0 +1,54 @@
+//! Putting the training set together.
+
+use super::{Desk, JobOutcome, pool};
+use crate::failure::Result;
+use crate::mix::{self, Mix};
+use crate::model::{self, Codec};
+use crate::pair::{Example, ReviewState};
+use crate::project::{MixSettings, Store};
+use crate::text::tokens_estimate;
+
+/// Key of the mix settings in the store.
+pub const SETTINGS_KEY: &str = "mix";
+/// Key of the last mix report in the store.
+pub const REPORT_KEY: &str = "mix-report";
+/// Key of the chosen model in the store.
+pub const MODEL_KEY: &str = "model";
+
+/// Mixes the project's accepted pairs with the general pool, counting tokens by `codec`, or by an
+/// estimate where no model is chosen yet.
+pub fn mix_project(store: &Store, codec: Option<&Codec>) -> Result<Mix> {
+    let settings: MixSettings = store.setting(SETTINGS_KEY)?.unwrap_or_default();
+    let accepted: Vec<(i64, Example)> = store
+        .examples()?
+        .into_iter()
+        .filter(|stored| stored.state == ReviewState::Accepted)
+        .map(|stored| (stored.id.0, stored.example))
+        .collect();
+    let pool = pool::shipped(&settings.general_languages);
+    let mut count = |example: &Example| count(codec, example);
+    Ok(mix::mix(&accepted, &pool, &settings, &mut count))
+}
+
+/// Tokens of an example as the model sees it; an estimate without a model, or where its template
+/// refuses the example (training then says so).
+pub fn count(codec: Option<&Codec>, example: &Example) -> usize {
+    codec.and_then(|codec| codec.count(example).ok()).unwrap_or_else(|| estimate(example))
+}
+
+pub(super) fn report(desk: &mut Desk<'_>) -> Result<JobOutcome> {
+    let store = desk.store()?;
+    let model: Option<String> = store.setting(MODEL_KEY)?;
+    let codec = model.and_then(|name| model::open(&name).ok()).map(|opened| opened.codec);
+    let mix = mix_project(&store, codec.as_ref())?;
+    store.set_setting(REPORT_KEY, &mix.report)?;
+    desk.changed();
+    Ok(JobOutcome::Finished(format!("{} rows", mix.rows.len())))
+}
+
+fn estimate(example: &Example) -> usize {
+    let text: usize =
+        example.messages.iter().map(|message| tokens_estimate(&message.content)).sum();
+    let tools = serde_json::to_string(&example.tools).map_or(0, |text| tokens_estimate(&text));
+    text + tools + 4 * example.messages.len()
+}

@@ -1,0 +1,17 @@
+//! Fetching models.
+
+use super::{Desk, JobOutcome, stopped};
+use crate::failure::Result;
+use crate::model::{Places, pull};
+
+pub(super) fn pull(desk: &mut Desk<'_>, name: &str) -> Result<JobOutcome> {
+    let places = Places::from_environment()?;
+    let options = pull::Options::from_environment(false);
+    let result = pull::pull(&places, name, &options, &mut desk.progress());
+    if desk.cancel.is_cancelled() {
+        return Ok(stopped("what was fetched is kept; the next try goes on from there"));
+    }
+    let manifest = result?;
+    desk.changed();
+    Ok(JobOutcome::Finished(format!("{}: {}", manifest.name, manifest.path.display())))
+}

@@ -1,0 +1,154 @@
+//! Training a run.
+
+use std::fs::OpenOptions;
+use std::io::Write as _;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use super::{Desk, JobEvent, JobOutcome, mixing, stopped};
+use crate::engine::{GenerateConfig, generate};
+use crate::failure::{Context as _, Result};
+use crate::mix::Side;
+use crate::pair::{Example, Role};
+use crate::train::run::{RunInput, run};
+use crate::train::{Recipe, RunOutcome, RunRecord, TrainEvent, rows};
+
+/// Longest sample answer, in tokens.
+const SAMPLE_TOKENS_MAX: usize = 64;
+/// Rows left out that are told one by one.
+const LEFT_OUT_TOLD_MAX: usize = 5;
+
+pub(super) fn train(
+    desk: &mut Desk<'_>,
+    model: &str,
+    recipe: &Recipe,
+    resume: Option<u32>,
+) -> Result<JobOutcome> {
+    let store = desk.store()?;
+    let number = resume.map_or_else(|| store.next_run(), Ok)?;
+    let earlier = store.runs()?.into_iter().find(|run| run.number == number);
+    if resume.is_some() && earlier.is_none() {
+        return Err(crate::failure::Failure::user(format!("there is no run {number}"))
+            .hint("`hone train --list` shows the runs of this project"));
+    }
+    let Some(loaded) = desk.models.get(model, &mut desk.progress())? else {
+        return Ok(stopped("nothing was trained"));
+    };
+    let mix = mixing::mix_project(&store, Some(&loaded.codec))?;
+    store.set_setting(mixing::REPORT_KEY, &mix.report)?;
+    let side =
+        |side: Side| mix.rows.iter().filter(move |row| row.side == side).map(|row| &row.example);
+    let train_rows = rows::encode(side(Side::Train), &loaded.codec, recipe.length_max)?;
+    let validation = rows::encode(side(Side::Validation), &loaded.codec, recipe.length_max)?;
+    for (index, reason) in train_rows.left_out.iter().take(LEFT_OUT_TOLD_MAX) {
+        desk.note(format!("row {} is left out: {reason}", index + 1));
+    }
+    if train_rows.left_out.len() > LEFT_OUT_TOLD_MAX {
+        desk.note(format!("{} rows are left out in all", train_rows.left_out.len()));
+    }
+    let folder = crate::project::run_folder(desk.folder, number);
+    std::fs::create_dir_all(&folder).because(folder.display())?;
+    let events_path = folder.join("events.jsonl");
+    let mut events = OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(&events_path)
+        .because(events_path.display())?;
+    let mut record = earlier.unwrap_or_else(|| RunRecord {
+        number,
+        model: model.to_owned(),
+        recipe: recipe.clone(),
+        started: now(),
+        outcome: None,
+        step: 0,
+        steps: 0,
+        loss: None,
+        validation_loss: None,
+        seconds: 0.0,
+    });
+    record.outcome = None;
+    store.save_run(&record)?;
+    desk.changed();
+    let question = side(Side::Validation).find(|example| ends_with_answer(example)).cloned();
+    let cancel = desk.cancel.clone();
+    let input = RunInput {
+        base: &loaded.base,
+        model,
+        recipe,
+        train: &train_rows.rows,
+        validation: &validation.rows,
+        folder: &folder,
+        resume: resume.is_some(),
+    };
+    let mut sample = |adapter: &crate::engine::Adapter| {
+        let example = question.as_ref()?;
+        let prompt = &example.messages[..example.messages.len() - 1];
+        let ids = loaded.codec.encode_prompt(prompt, &example.tools).ok()?;
+        let config = GenerateConfig {
+            max_new: SAMPLE_TOKENS_MAX,
+            stop: loaded.codec.stop_ids(),
+            ..GenerateConfig::default()
+        };
+        let go_on = &mut |_: usize, _: u32| std::ops::ControlFlow::Continue(());
+        let answers = generate(&loaded.base, Some(adapter), &[ids], &config, go_on).ok()?;
+        let question = prompt.last().map(|message| message.content.clone()).unwrap_or_default();
+        Some((question, loaded.codec.tokenizer().decode(answers.first()?)))
+    };
+    let mut on_train = |event: TrainEvent| {
+        note_in_record(&mut record, &event);
+        // The events file is a convenience; a full disk must not end the run before its checkpoint.
+        if let Ok(line) = serde_json::to_string(&event) {
+            let _ = writeln!(events, "{line}");
+        }
+        let saves = matches!(event, TrainEvent::Checkpoint { .. } | TrainEvent::Validation { .. });
+        (desk.on_event)(JobEvent::Train(event));
+        if saves && store.save_run(&record).is_ok() {
+            (desk.on_event)(JobEvent::DataChanged);
+        }
+    };
+    let result = run(&input, &cancel, &mut sample, &mut on_train);
+    let outcome = match &result {
+        Ok(outcome) => outcome.clone(),
+        Err(failure) => RunOutcome::Failed { reason: failure.message.clone() },
+    };
+    on_train(TrainEvent::Ended { outcome: outcome.clone() });
+    record.outcome = Some(outcome.clone());
+    store.save_run(&record)?;
+    desk.changed();
+    result?;
+    Ok(match outcome {
+        RunOutcome::Stopped => stopped(format!(
+            "run {number} stopped at step {} of {}; `hone train --resume {number}` goes on",
+            record.step, record.steps
+        )),
+        _ => JobOutcome::Finished(format!("run {number}: {} steps", record.step)),
+    })
+}
+
+fn note_in_record(record: &mut RunRecord, event: &TrainEvent) {
+    match event {
+        TrainEvent::Planned { steps, first_step, .. } => {
+            record.steps = *steps;
+            record.step = *first_step;
+        }
+        TrainEvent::Step { step, loss, seconds, .. } => {
+            record.step = *step;
+            record.loss = Some(*loss);
+            record.seconds = *seconds;
+        }
+        TrainEvent::Validation { best, .. } => record.validation_loss = Some(*best),
+        TrainEvent::Sample { .. }
+        | TrainEvent::Checkpoint { .. }
+        | TrainEvent::Warning { .. }
+        | TrainEvent::Ended { .. } => {}
+    }
+}
+
+fn ends_with_answer(example: &Example) -> bool {
+    example.messages.len() > 1
+        && example.messages.last().is_some_and(|message| message.role == Role::Assistant)
+}
+
+/// Unix seconds now.
+fn now() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_secs() as i64)
+}

@@ -1,0 +1,161 @@
+//! Training from the command line: killed, stopped, resumed, refused.
+
+mod support;
+
+use std::fs;
+use std::path::Path;
+use std::process::Stdio;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use support::Place;
+
+const RECIPE: &str = "epochs = 6.0\nbatch_rows = 4\nlearning_rate = 1e-3\nrank = 4\nalpha = 8.0\n\
+                      checkpoint_every = 2\nvalidate_every = 6\n";
+
+/// A project with accepted pairs, the toy model, and no general conversation.
+fn project(place: &Place, name: &str) {
+    fs::write(place.path("pairs.jsonl"), support::pairs(40)).unwrap();
+    fs::write(place.path("recipe.toml"), RECIPE).unwrap();
+    place.ok(&["new", name]);
+    place.ok(&["-p", name, "pairs", "import", "pairs.jsonl"]);
+    place.ok(&["-p", name, "mix", "--general", "0", "--model", "toy"]);
+}
+
+fn adapter(place: &Place, name: &str) -> Vec<u8> {
+    fs::read(place.path(name).join("runs/0001/adapter-last/adapter_model.safetensors")).unwrap()
+}
+
+fn steps_told(events: &Path) -> usize {
+    fs::read_to_string(events).unwrap_or_default().matches("\"event\":\"checkpoint\"").count()
+}
+
+#[test]
+fn a_run_killed_and_resumed_ends_with_the_same_bits_as_one_that_ran_through() {
+    let place = Place::new();
+    place.add_toy_model();
+    project(&place, "through");
+    place.ok(&["-p", "through", "train", "--model", "toy", "--recipe", "recipe.toml"]);
+
+    project(&place, "killed");
+    let mut child = place
+        .hone()
+        .args(["-p", "killed", "train", "--model", "toy", "--recipe", "recipe.toml"])
+        .stderr(Stdio::null())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    let events = place.path("killed/runs/0001/events.jsonl");
+    let started = Instant::now();
+    while steps_told(&events) < 2 {
+        assert!(started.elapsed() < Duration::from_secs(120), "no checkpoint was written");
+        assert!(child.try_wait().unwrap().is_none(), "the run ended before it could be killed");
+        sleep(Duration::from_millis(1));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let list = place.ok(&["-p", "killed", "train", "--list", "--json"]);
+    assert!(list.contains("\"outcome\":null"), "a killed run has no outcome yet: {list}");
+
+    place.ok(&["-p", "killed", "train", "--resume", "1"]);
+    assert!(adapter(&place, "through") == adapter(&place, "killed"), "the adapters differ");
+    let list = place.ok(&["-p", "killed", "train", "--list", "--json"]);
+    assert!(list.contains("finished"), "{list}");
+}
+
+#[cfg(unix)]
+#[test]
+fn an_interrupted_run_keeps_a_checkpoint_and_says_how_to_go_on() {
+    let place = Place::new();
+    place.add_toy_model();
+    project(&place, "stopped");
+    let long = RECIPE.replace("6.0", "400.0");
+    fs::write(place.path("recipe.toml"), long).unwrap();
+    let child = place
+        .hone()
+        .args(["-p", "stopped", "train", "--model", "toy", "--recipe", "recipe.toml"])
+        .stderr(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let events = place.path("stopped/runs/0001/events.jsonl");
+    let started = Instant::now();
+    while steps_told(&events) < 1 {
+        assert!(started.elapsed() < Duration::from_secs(120), "no checkpoint was written");
+        sleep(Duration::from_millis(5));
+    }
+    rustix::process::kill_process(
+        rustix::process::Pid::from_child(&child),
+        rustix::process::Signal::INT,
+    )
+    .unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success());
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(said.contains("--resume 1"), "{said}");
+    assert!(place.path("stopped/runs/0001/checkpoint.safetensors").is_file());
+}
+
+#[test]
+fn a_resume_with_other_rows_is_refused() {
+    let place = Place::new();
+    place.add_toy_model();
+    project(&place, "changed");
+    place.ok(&["-p", "changed", "train", "--model", "toy", "--recipe", "recipe.toml"]);
+    fs::write(place.path("more.jsonl"), support::pairs(60)).unwrap();
+    place.ok(&["-p", "changed", "pairs", "import", "more.jsonl"]);
+    let said = place.refused(&["-p", "changed", "train", "--resume", "1"]);
+    assert!(said.contains("training rows changed"), "{said}");
+}
+
+#[test]
+fn bad_settings_and_missing_things_are_named() {
+    let place = Place::new();
+    place.add_toy_model();
+    project(&place, "bad");
+    for (text, expected) in [
+        ("rank = 0\n", "rank = 0"),
+        ("targets = [\"x_proj\"]\n", "x_proj"),
+        ("epoch = 3\n", "epoch"),
+        ("learning_rate = \n", "recipe.toml"),
+    ] {
+        fs::write(place.path("recipe.toml"), text).unwrap();
+        let said =
+            place.refused(&["-p", "bad", "train", "--model", "toy", "--recipe", "recipe.toml"]);
+        assert!(said.contains(expected), "{text}: {said}");
+    }
+    assert!(place.refused(&["-p", "bad", "train", "--resume", "9"]).contains("no run 9"));
+    assert!(place.refused(&["-p", "bad", "train", "--model", "none"]).contains("none"));
+    place.ok(&["new", "empty"]);
+    let said = place.refused(&["-p", "empty", "train", "--model", "toy"]);
+    assert!(said.contains("no training rows"), "{said}");
+}
+
+#[test]
+fn training_changes_the_answers_and_the_evaluation_reads_the_adapter() {
+    let place = Place::new();
+    place.add_toy_model();
+    project(&place, "whole");
+    fs::write(place.path("recipe.toml"), RECIPE.replace("6.0", "30.0")).unwrap();
+    place.ok(&["-p", "whole", "train", "--model", "toy", "--recipe", "recipe.toml"]);
+    let list: serde_json::Value =
+        serde_json::from_str(&place.ok(&["-p", "whole", "train", "--list", "--json"])).unwrap();
+    let last = list[0]["loss"].as_f64().unwrap();
+    assert!(last < 2.0, "the loss did not fall: {last}");
+    let report = place.ok(&[
+        "-p",
+        "whole",
+        "eval",
+        "run",
+        "--suite",
+        "forgetting/text",
+        "--limit",
+        "2",
+        "--json",
+    ]);
+    let report: serde_json::Value = serde_json::from_str(&report).unwrap();
+    let losses = &report["suites"][0]["text_loss"];
+    assert!(losses["base"].as_f64().unwrap() > 0.0);
+    assert_ne!(losses["base"], losses["tuned"]);
+    assert!(place.path("whole/runs/0001/report.md").is_file());
+}
