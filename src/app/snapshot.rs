@@ -14,6 +14,11 @@ use crate::project::{
 };
 use crate::train::{Recipe, RunRecord};
 
+/// Key of the pairs being written or edited and not saved.
+pub const UNSENT_PAIRS: &str = "pairs";
+/// Every key under which text that is being typed is kept.
+pub const UNSENT_KEYS: [&str; 1] = [UNSENT_PAIRS];
+
 /// The project as it was when last read.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Snapshot {

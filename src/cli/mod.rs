@@ -6,6 +6,7 @@ mod doctor;
 mod document;
 mod draft;
 mod evaluate;
+mod interface;
 mod mix;
 mod model;
 mod new;
@@ -105,7 +106,7 @@ pub fn main() -> ExitCode {
 
 fn run(arguments: Arguments) -> Result<()> {
     let out = &mut print::Output::stdout();
-    let Some(command) = arguments.command else { return interface(arguments.project) };
+    let Some(command) = arguments.command else { return open_interface(arguments.project) };
     let given = arguments.project;
     let folder = || find_project(given.as_deref());
     match command {
@@ -136,7 +137,7 @@ pub fn reference_markdown() -> String {
 
 mod reference;
 
-fn interface(given: Option<PathBuf>) -> Result<()> {
+fn open_interface(given: Option<PathBuf>) -> Result<()> {
     if !(std::io::stdin().is_terminal() && std::io::stdout().is_terminal()) {
         return Err(Failure::user("the interface needs a terminal, and this is none")
             .hint("run `hone --help` for the subcommands, which work in scripts"));
@@ -150,7 +151,7 @@ fn interface(given: Option<PathBuf>) -> Result<()> {
                 .hint("`hone demo` shows the whole path on shipped samples first"));
         }
     };
-    Err(Failure::user(format!("{}", folder.display())))
+    interface::open(folder)
 }
 
 /// Mixes with the shipped pool, counting tokens as the project's model does.

@@ -8,14 +8,13 @@ use crate::app::command::Command;
 use crate::app::look::Look;
 use crate::app::overlays::{Overlay, Reading};
 use crate::app::reply::Reply;
+use crate::app::snapshot::UNSENT_PAIRS;
 use crate::app::strings::{common, screen as texts};
 use crate::app::widgets::Editor;
 use crate::app::{Effect, pair_text};
 use crate::pair::{Change, ReviewState};
 use crate::project::{ExampleId, PassageId};
 
-/// Key under which unsaved typing is kept.
-const UNSENT_KEY: &str = "pairs";
 
 /// A pair being typed.
 pub(super) struct Editing {
@@ -66,7 +65,7 @@ fn key(target: Option<ExampleId>, passage: Option<PassageId>) -> String {
 impl Curate {
     /// Takes over what was typed and not saved before the program was left.
     pub fn take_unsent(&mut self, unsent: &[(String, String)]) {
-        let text = unsent.iter().find(|(key, _)| key == UNSENT_KEY).map(|(_, text)| text);
+        let text = unsent.iter().find(|(key, _)| key == UNSENT_PAIRS).map(|(_, text)| text);
         self.unsent = text.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
     }
 
@@ -90,7 +89,7 @@ impl Curate {
             }
         }
         let text = serde_json::to_string(&self.unsent).unwrap_or_default();
-        reply.effect(Effect::SaveUnsent(UNSENT_KEY, text));
+        reply.effect(Effect::SaveUnsent(UNSENT_PAIRS, text));
     }
 
     /// Whether unsaved typing waits for the pair or passage that is shown.
