@@ -37,8 +37,8 @@ pub enum Effect {
     ListModels,
     /// List a folder.
     ListFolder(PathBuf),
-    /// Render an example as the base model reads it.
-    Render(Box<Example>),
+    /// Render an example as a model, by name, reads it.
+    Render(String, Box<Example>),
     /// Read the stored events of a run.
     ReadRun(u32),
     /// Leave the program.

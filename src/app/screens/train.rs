@@ -30,6 +30,9 @@ const CURVE: usize = 1;
 const RUNS: usize = 2;
 const WEIGHTS: [u16; 3] = [34, 56, 32];
 
+/// Fewest rows that a curve can be read on.
+const CHART_ROWS_MIN: u16 = 6;
+
 /// State of the screen.
 #[derive(Default)]
 pub struct Train {
@@ -328,14 +331,15 @@ impl Train {
         };
         let inner = draw_column(frame, column, self.focus, &title, state, look);
         let inner = inside(inner);
-        let facts = curve_facts(run, job, look);
+        let facts = curve_facts(run, job, usize::from(inner.width), look);
         let facts_height = (facts.len() as u16).min(inner.height / 2);
         let (top, rest) = split_top(inner, facts_height);
         for (row, line) in top.rows().zip(facts) {
             frame.render_widget(line, row);
         }
         let samples = samples(run, usize::from(rest.width), look);
-        let sample_height = (samples.len() as u16).min(rest.height / 3);
+        let roomy = rest.height >= CHART_ROWS_MIN + 3;
+        let sample_height = if roomy { (samples.len() as u16).min(rest.height / 3) } else { 0 };
         let (chart, foot) = split_bottom(rest, sample_height);
         loss_chart::draw(frame, chart, run, look);
         let skip = samples.len().saturating_sub(usize::from(sample_height));
@@ -345,7 +349,12 @@ impl Train {
     }
 }
 
-fn curve_facts(run: &LiveRun, job: Option<&Activity>, look: &Look) -> Vec<Line<'static>> {
+fn curve_facts(
+    run: &LiveRun,
+    job: Option<&Activity>,
+    cells: usize,
+    look: &Look,
+) -> Vec<Line<'static>> {
     let dim = |text: String| Span::styled(text, theme::DIM);
     let bold = |text: String| Span::styled(text, theme::BOLD);
     let mut lines = Vec::new();
@@ -362,12 +371,17 @@ fn curve_facts(run: &LiveRun, job: Option<&Activity>, look: &Look) -> Vec<Line<'
     let mut losses =
         vec![dim(format!("{} ", look.t(texts::TRAIN_LOSS))), bold(format!("{:.3}", last.loss))];
     if let Some((_, loss)) = run.validations.last() {
-        losses.push(dim(format!("   {} ", look.t(texts::VALIDATION_SHORT))));
+        let mark = loss_chart::validation_mark(look);
+        losses.push(dim(format!("   {mark} {} ", look.t(texts::VALIDATION_SHORT))));
         losses.push(Span::styled(format!("{loss:.3}"), theme::WARN.patch(theme::BOLD)));
     }
     if let Some((step, best)) = run.best {
         let best = format!("{best:.3}");
-        losses.push(dim(format!("  {}", look.fill(texts::BEST_AT, &[&best, &step]))));
+        let words = format!("  {}", look.fill(texts::BEST_AT, &[&best, &step]));
+        let used: usize = losses.iter().map(Span::width).sum();
+        if used + width(&words) <= cells {
+            losses.push(dim(words));
+        }
     }
     lines.push(Line::from(losses));
     let rate = format::count(last.tokens_per_second as u64);

@@ -20,12 +20,8 @@ pub fn draw(frame: &mut Frame, area: Rect, run: &LiveRun, look: &Look) {
     let (low, high) = bounds(training.iter().chain(&run.validations).map(|point| point.1));
     let last = run.losses.last().map_or(1.0, |point| point.0);
     let end = last.max(run.steps as f64).max(1.0);
-    let plain = look.symbols.corners[0] == "+";
-    let (line, mark) = if plain {
-        (Marker::Custom('.'), Marker::Custom('o'))
-    } else {
-        (Marker::Braille, Marker::Dot)
-    };
+    let line = if is_plain(look) { Marker::Custom('.') } else { Marker::Braille };
+    let mark = Marker::Custom(validation_mark(look));
     let datasets = vec![
         Dataset::default()
             .marker(line)
@@ -53,6 +49,15 @@ pub fn draw(frame: &mut Frame, area: Rect, run: &LiveRun, look: &Look) {
         ]))
         .legend_position(None);
     frame.render_widget(chart, area);
+}
+
+/// What a measured validation loss is drawn as.
+pub fn validation_mark(look: &Look) -> char {
+    if is_plain(look) { 'o' } else { '•' }
+}
+
+fn is_plain(look: &Look) -> bool {
+    look.symbols.rule.is_ascii()
 }
 
 /// Bounds a little wider than the values.

@@ -347,8 +347,9 @@ impl ScreenState for Curate {
             }
             Command::CurateSearch => (self.searching, self.focus) = (true, LIST),
             Command::CurateRendered => {
-                if let Some(stored) = self.current(look) {
-                    reply.effect(Effect::Render(Box::new(stored.example.clone())));
+                if let (Some(stored), Some(model)) = (self.current(look), look.model()) {
+                    let example = Box::new(stored.example.clone());
+                    reply.effect(Effect::Render(model.to_owned(), example));
                 }
             }
             Command::CurateDiff => self.show_diff(look, reply),
@@ -401,6 +402,7 @@ impl ScreenState for Curate {
     fn unavailable(&self, command: Command, look: &Look) -> Option<Text> {
         let needs_pair = || self.current(look).is_none().then_some(texts::NO_PAIR_SELECTED);
         match command {
+            Command::CurateRendered if look.model().is_none() => Some(common::NO_MODEL),
             Command::CurateAccept
             | Command::CurateReject
             | Command::CurateUnreview

@@ -1,0 +1,164 @@
+//! Carries out effects: reads and writes of the project, and jobs on threads of their own.
+
+use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread;
+
+use crossbeam_channel::Sender;
+
+use super::folder::{list, real_path};
+use super::{Backend, Runner};
+use crate::app::{Effect, Message};
+use crate::failure::{Failure, Result};
+use crate::job::{JobEvent, JobId, JobOutcome, JobSpec};
+use crate::progress::Cancel;
+
+/// What an effect came to.
+#[derive(Debug)]
+pub enum Performed {
+    /// Something happened that the application must hear, or nothing.
+    Told(Option<Message>),
+    /// The terminal is needed.
+    Terminal(TerminalWork),
+}
+
+/// Effects that need the terminal.
+#[derive(Debug, PartialEq, Eq)]
+pub enum TerminalWork {
+    /// Open text in the outside editor.
+    Edit(String),
+    /// Put text on the clipboard.
+    Copy(String),
+    /// Leave.
+    Quit,
+}
+
+/// The project and the jobs behind the interface.
+pub struct Runtime {
+    folder: PathBuf,
+    backend: Box<dyn Backend>,
+    runner: Runner,
+    cancels: HashMap<JobId, Cancel>,
+}
+
+impl Runtime {
+    /// Starts with no jobs.
+    pub fn new(folder: PathBuf, backend: Box<dyn Backend>, runner: Runner) -> Self {
+        Self { folder, backend, runner, cancels: HashMap::new() }
+    }
+
+    /// Carries out an effect. Jobs tell their events to `sender`; failures become messages.
+    pub fn perform(&mut self, effect: Effect, sender: &Sender<Message>) -> Performed {
+        match self.try_perform(effect, sender) {
+            Ok(performed) => performed,
+            Err(failure) => Performed::Told(Some(Message::Failed(failure))),
+        }
+    }
+
+    fn try_perform(&mut self, effect: Effect, sender: &Sender<Message>) -> Result<Performed> {
+        let message = match effect {
+            Effect::Spawn(id, spec) => self.spawn(id, spec, sender)?,
+            Effect::Cancel(id) => {
+                if let Some(cancel) = self.cancels.get(&id) {
+                    cancel.cancel();
+                }
+                None
+            }
+            Effect::Apply(edit) => Some(Message::Changed(self.backend.apply(edit)?)),
+            Effect::Undo => Some(Message::Undone(self.backend.undo()?)),
+            Effect::Redo => Some(Message::Redone(self.backend.redo()?)),
+            Effect::RemoveDocument(id) => {
+                self.backend.remove_document(id)?;
+                Some(Message::Loaded(Box::new(self.backend.load()?)))
+            }
+            Effect::SaveSetting(key, value) => {
+                self.backend.set_setting(&key, &value)?;
+                None
+            }
+            Effect::SaveUnsent(key, text) => {
+                self.backend.save_unsent(key, &text)?;
+                None
+            }
+            Effect::Reload => Some(Message::Loaded(Box::new(self.backend.load()?))),
+            Effect::ListModels => Some(Message::ModelsListed(self.backend.models()?)),
+            Effect::ListFolder(folder) => {
+                let entries = list(&folder);
+                Some(Message::FolderListed { folder, entries })
+            }
+            Effect::Render(model, example) => {
+                Some(Message::Rendered(self.backend.render(&model, &example)?))
+            }
+            Effect::ReadRun(number) => {
+                Some(Message::RunRead(number, self.backend.run_events(number)?))
+            }
+            Effect::EditOutside(text) => return Ok(Performed::Terminal(TerminalWork::Edit(text))),
+            Effect::Copy(text) => return Ok(Performed::Terminal(TerminalWork::Copy(text))),
+            Effect::Quit => return Ok(Performed::Terminal(TerminalWork::Quit)),
+        };
+        Ok(Performed::Told(message))
+    }
+
+    /// Runs a job on a thread of its own. Its outcome is told whatever happens, a panic included.
+    fn spawn(
+        &mut self,
+        id: JobId,
+        spec: JobSpec,
+        sender: &Sender<Message>,
+    ) -> Result<Option<Message>> {
+        let cancel = Cancel::default();
+        self.cancels.insert(id, cancel.clone());
+        let (runner, folder, sender) = (Arc::clone(&self.runner), self.folder.clone(), sender.clone());
+        let spec = with_real_paths(spec);
+        let work = move || {
+            let mut on_event = |event: JobEvent| {
+                // The outcome is told once, below. A closed channel means that the interface has
+                // left: the job is asked to stop as well.
+                let is_end = matches!(event, JobEvent::Ended(_));
+                if !is_end && sender.send(Message::Job(id, event)).is_err() {
+                    cancel.cancel();
+                }
+            };
+            let run = AssertUnwindSafe(|| runner(spec, &folder, &cancel, &mut on_event));
+            let outcome = catch_unwind(run).unwrap_or_else(|panic| {
+                let text = panic.downcast_ref::<String>().map(String::as_str);
+                let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
+                JobOutcome::Failed {
+                    message: format!("defect in the program: {}", text.unwrap_or("panic")),
+                    hints: vec!["What was saved before is kept. Please report this.".to_owned()],
+                }
+            });
+            // Nobody listens after the interface has left; then there is nobody to tell.
+            let _ = sender.send(Message::Job(id, JobEvent::Ended(outcome)));
+        };
+        let started = thread::Builder::new().name(format!("job-{}", id.0)).spawn(work);
+        Ok(match started {
+            Ok(_) => None,
+            Err(error) => {
+                let message = Failure::user(format!("failed to start a thread: {error}")).message;
+                let failed = JobOutcome::Failed { message, hints: Vec::new() };
+                Some(Message::Job(id, JobEvent::Ended(failed)))
+            }
+        })
+    }
+}
+
+/// The same job with paths as they are on disk.
+fn with_real_paths(mut spec: JobSpec) -> JobSpec {
+    match &mut spec {
+        JobSpec::AddDocument { path, .. }
+        | JobSpec::ImportPairs { path }
+        | JobSpec::ExportPairs { path } => *path = real_path(path),
+        JobSpec::Draft { .. }
+        | JobSpec::PullModel { .. }
+        | JobSpec::Mix
+        | JobSpec::Train { .. }
+        | JobSpec::Evaluate { .. }
+        | JobSpec::Chat { .. } => {}
+    }
+    spec
+}
+
+#[cfg(test)]
+mod tests;
