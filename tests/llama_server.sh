@@ -22,7 +22,7 @@ sys.exit(any(importlib.util.find_spec(name) is None for name in ("llama_cpp", "u
   || skip "$python has no llama_cpp with its server"
 
 # Built before the server runs, so that the two do not compete for the processor.
-cargo test --test drafting --no-run
+cargo test --test it --no-run
 
 port=$("$python" -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
 log=$(mktemp)
@@ -47,4 +47,4 @@ done
 up || { tail -n 20 "$log"; echo "the server did not come up in a minute" >&2; exit 1; }
 
 HONE_TEST_ENDPOINT="http://127.0.0.1:$port/v1" HONE_TEST_MODEL="$(basename "$model" .gguf)" \
-  cargo test --test drafting -- --ignored --nocapture real_server
+  cargo test --test it -- --ignored --nocapture real_server

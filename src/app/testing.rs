@@ -536,7 +536,8 @@ fn evaluation() -> Evaluation {
         true,
         vec![metric(M::Accuracy, F::Strict, (71, (0.614, 0.79)), (69, (0.594, 0.772)), 100, 0.79)],
     );
-    korean.text_loss = Some(TextLoss { base: 2.314, tuned: Some(2.323), tokens: 18_200 });
+    korean.text_loss =
+        Some(TextLoss { base: 2.314, tuned: Some(2.323), tokens: 18_200, interval: None });
     Evaluation {
         version: 1,
         model: "qwen2.5-1.5b".to_owned(),

@@ -78,7 +78,8 @@ impl Backend for ProjectBackend {
         let documents = store.documents()?;
         let mut flagged_pages = Vec::new();
         for document in &documents {
-            for page in store.pages(document.id)?.into_iter().filter(|page| !page.flags.is_empty()) {
+            for page in store.pages(document.id)?.into_iter().filter(|page| !page.flags.is_empty())
+            {
                 flagged_pages.push(FlaggedPage {
                     document: document.id,
                     number: page.number,

@@ -148,10 +148,8 @@ impl Endpoint {
     fn body(&self, messages: &[Message], max_tokens: usize) -> Value {
         let messages: Vec<Value> = messages.iter().map(wire_message).collect();
         let mut body = json!({"model": self.config.model, "messages": messages, "stream": true});
-        let limit = match self.dialect.completion_tokens {
-            true => "max_completion_tokens",
-            false => "max_tokens",
-        };
+        let limit =
+            if self.dialect.completion_tokens { "max_completion_tokens" } else { "max_tokens" };
         body[limit] = max_tokens.into();
         if self.dialect.temperature {
             // Low, so that quotes stay verbatim.

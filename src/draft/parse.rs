@@ -60,13 +60,14 @@ pub(super) fn proposals(answer: &str, cut_at: Option<usize>) -> Found {
         found.refused.push(format!("the last pair of the answer is incomplete: {limit}"));
     } else if found.proposals.is_empty() && found.refused.is_empty() {
         let ending = cut_at.map_or(String::new(), |_| format!("; {limit}"));
-        found.refused.push(match empty_array(&text) {
-            true => "the model answered with an empty list".to_owned(),
-            false => format!(
+        found.refused.push(if empty_array(&text) {
+            "the model answered with an empty list".to_owned()
+        } else {
+            format!(
                 "no JSON with a question and an answer was found in the model's answer, which begins \
                  \"{}\"{ending}",
                 beginning(&text, 80)
-            ),
+            )
         });
     }
     found

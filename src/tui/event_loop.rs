@@ -165,8 +165,7 @@ fn listen_for_signals(sender: Sender<Message>) -> Result<()> {
     use signal_hook::consts::{SIGHUP, SIGTERM};
     use signal_hook::iterator::Signals;
 
-    let mut signals =
-        Signals::new([SIGTERM, SIGHUP]).because("failed to listen for signals")?;
+    let mut signals = Signals::new([SIGTERM, SIGHUP]).because("failed to listen for signals")?;
     std::thread::Builder::new()
         .name("signals".to_owned())
         .spawn(move || {

@@ -43,10 +43,11 @@ pub fn real_path(path: &Path) -> PathBuf {
             let folder = if found.as_os_str().is_empty() { Path::new(".") } else { &found };
             let wanted = part.as_os_str().to_str()?;
             let mut entries = std::fs::read_dir(folder).ok()?.filter_map(Result::ok);
-            let named = |name: &std::ffi::OsStr| {
-                name.to_str().is_some_and(|name| nfc(name) == nfc(wanted))
-            };
-            entries.find(|entry| named(&entry.file_name())).map(|entry| found.join(entry.file_name()))
+            let named =
+                |name: &std::ffi::OsStr| name.to_str().is_some_and(|name| nfc(name) == nfc(wanted));
+            entries
+                .find(|entry| named(&entry.file_name()))
+                .map(|entry| found.join(entry.file_name()))
         };
         found = if next.exists() { next } else { same().unwrap_or(next) };
     }

@@ -109,7 +109,8 @@ impl Runtime {
     ) -> Result<Option<Message>> {
         let cancel = Cancel::default();
         self.cancels.insert(id, cancel.clone());
-        let (runner, folder, sender) = (Arc::clone(&self.runner), self.folder.clone(), sender.clone());
+        let (runner, folder, sender) =
+            (Arc::clone(&self.runner), self.folder.clone(), sender.clone());
         let spec = with_real_paths(spec);
         let work = move || {
             let mut on_event = |event: JobEvent| {

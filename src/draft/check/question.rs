@@ -30,10 +30,6 @@ pub(super) fn key(question: &str) -> String {
 /// Tells whether a question asks what a chapter is called or which number it has; nobody wants
 /// to know.
 pub(super) fn asks_for_heading(question: &str) -> bool {
-    let text = question.to_lowercase();
-    let words: Vec<&str> =
-        text.split(|c: char| !c.is_alphanumeric()).filter(|w| !w.is_empty()).collect();
-    let holds = |list: &[&str]| words.iter().any(|word| list.contains(word));
     const PARTS: [&str; 9] = [
         "chapter",
         "section",
@@ -45,6 +41,10 @@ pub(super) fn asks_for_heading(question: &str) -> bool {
         "page",
         "heading",
     ];
+    let text = question.to_lowercase();
+    let words: Vec<&str> =
+        text.split(|c: char| !c.is_alphanumeric()).filter(|w| !w.is_empty()).collect();
+    let holds = |list: &[&str]| words.iter().any(|word| list.contains(word));
     let naming =
         ["title of", "heading of", "titled", "chapter number", "section number", "page number"]
             .iter()

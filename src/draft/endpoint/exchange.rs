@@ -136,10 +136,8 @@ impl<'a> Exchange<'a> {
             if self.cancel.is_cancelled() {
                 return Err(Trouble::Final(cancelled()));
             }
-            let patience = match self.any_bytes {
-                true => self.config.stall_timeout,
-                false => self.config.first_timeout,
-            };
+            let patience =
+                if self.any_bytes { self.config.stall_timeout } else { self.config.first_timeout };
             if self.heard.elapsed() >= patience {
                 return Err(Trouble::Final(self.silent(patience)));
             }
@@ -158,10 +156,7 @@ impl<'a> Exchange<'a> {
     }
 
     fn silent(&self, patience: Duration) -> Failure {
-        let what = match self.any_bytes {
-            true => "the answer did not go on",
-            false => "no answer came",
-        };
+        let what = if self.any_bytes { "the answer did not go on" } else { "no answer came" };
         Failure::user(format!("{}: {what} within {:.0?}", shown(&self.config.url), patience))
             .hint("The server may be overloaded, or the model too large for its machine.")
     }

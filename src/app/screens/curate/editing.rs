@@ -15,7 +15,6 @@ use crate::app::{Effect, pair_text};
 use crate::pair::{Change, ReviewState};
 use crate::project::{ExampleId, PassageId};
 
-
 /// A pair being typed.
 pub(super) struct Editing {
     /// The example; none for a new one.

@@ -1,14 +1,12 @@
 //! Training from the command line: killed, stopped, resumed, refused.
 
-mod support;
-
 use std::fs;
 use std::path::Path;
 use std::process::Stdio;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use support::Place;
+use crate::support::{self, Place};
 
 const RECIPE: &str = "epochs = 6.0\nbatch_rows = 4\nlearning_rate = 1e-3\nrank = 4\nalpha = 8.0\n\
                       checkpoint_every = 2\nvalidate_every = 6\n";

@@ -1,10 +1,8 @@
 //! The command line where something is missing: no terminal, no project, bad files.
 
-mod support;
-
 use std::fs;
 
-use support::Place;
+use crate::support::{self, Place};
 
 #[test]
 fn without_a_terminal_the_interface_says_what_to_do_instead() {

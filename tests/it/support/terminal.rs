@@ -84,11 +84,6 @@ impl Terminal {
         self.wait_until(text, |screen| screen.contains(text))
     }
 
-    /// Waits for a still screen without `text`, and gives it.
-    pub fn wait_gone(&mut self, text: &str) -> String {
-        self.wait_until(text, |screen| !screen.contains(text))
-    }
-
     fn wait_until(&mut self, what: &str, done: impl Fn(&str) -> bool) -> String {
         let started = Instant::now();
         loop {

@@ -1,23 +1,16 @@
 //! Getting models from a hub, against a server of our own on this machine.
 
-#![expect(clippy::unwrap_used, reason = "a step that fails fails the test")]
-
-#[path = "support/hub_server.rs"]
-mod hub_server;
-#[expect(dead_code, reason = "the GGUF half serves the tests inside the library")]
-#[path = "support/toy_model.rs"]
-mod toy_model;
-
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::time::Duration;
 
+use crate::support::hub_server::{Answer, Request, Server, body, listing, sha256};
+use crate::support::toy_model;
 use hone::failure::Failure;
 use hone::model::hub::Hub;
 use hone::model::registry::Manifest;
 use hone::model::{Places, open::open_in, pull};
 use hone::progress::Progress;
-use hub_server::{Answer, Request, Server, body, listing, sha256};
 
 const NAME: &str = "owner/toy";
 

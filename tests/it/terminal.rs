@@ -1,13 +1,8 @@
 //! The interface in a real pseudo-terminal, driven by keys.
 
-mod support;
-#[path = "support/terminal.rs"]
-mod terminal;
-
 use std::fs;
 
-use support::Place;
-use terminal::Terminal;
+use crate::support::{self, Place, Terminal};
 
 const ENTER: &str = "\r";
 const TAB: &str = "\t";

@@ -1,0 +1,12 @@
+//! Tests of the whole program, in one binary so that its libraries are linked once.
+
+#![expect(clippy::unwrap_used, reason = "a step that fails fails the test")]
+
+mod command_line;
+mod datasets;
+mod documents;
+mod drafting;
+mod hub;
+mod support;
+mod terminal;
+mod training;

@@ -1,0 +1,10 @@
+//! What the tests share.
+
+pub mod hub_server;
+pub mod place;
+pub mod terminal;
+#[path = "../../support/toy_model.rs"]
+pub mod toy_model;
+
+pub use place::{Place, pairs};
+pub use terminal::Terminal;
