@@ -42,7 +42,11 @@ impl Activity {
     fn hear(&mut self, event: JobEvent, now: Duration) {
         match event {
             JobEvent::Progress(progress) => {
-                if self.progress.as_ref().is_none_or(|old| old.stage != progress.stage) {
+                if self
+                    .progress
+                    .as_ref()
+                    .is_none_or(|old| old.stage != progress.stage)
+                {
                     self.stages += 1;
                     self.stage_started = now;
                 }
@@ -63,7 +67,9 @@ impl Activity {
                     }
                     JobOutcome::Failed { message, hints } => {
                         self.note(message.clone());
-                        hints.iter().for_each(|hint| self.note(hint.clone()));
+                        for hint in hints {
+                            self.note(hint.clone());
+                        }
                     }
                 }
                 self.outcome = Some(outcome);
@@ -101,7 +107,9 @@ impl Activity {
             let left = Duration::try_from_secs_f64(step.seconds_left.max(0.0)).ok();
             return (Some(step.step as f64 / run.steps as f64), left);
         }
-        let Some(progress) = &self.progress else { return (None, None) };
+        let Some(progress) = &self.progress else {
+            return (None, None);
+        };
         let elapsed = now.saturating_sub(self.stage_started);
         (progress.fraction(), progress.time_left(elapsed))
     }
@@ -139,7 +147,11 @@ impl Activities {
     /// Takes in an event. Late mail of an ended or unknown job is dropped; returns whether it was
     /// taken.
     pub fn hear(&mut self, id: JobId, event: JobEvent, now: Duration) -> bool {
-        match self.jobs.iter_mut().find(|job| job.id == id && job.is_running()) {
+        match self
+            .jobs
+            .iter_mut()
+            .find(|job| job.id == id && job.is_running())
+        {
             Some(job) => {
                 job.hear(event, now);
                 true
@@ -168,12 +180,15 @@ impl Activities {
     /// The running job that the strip shows: the latest heavy one, else the latest.
     pub fn current(&self) -> Option<&Activity> {
         let running = || self.newest_first().filter(|job| job.is_running());
-        running().find(|job| job.is_heavy()).or_else(|| running().next())
+        running()
+            .find(|job| job.is_heavy())
+            .or_else(|| running().next())
     }
 
     /// The running job that needs the whole machine.
     pub fn heavy(&self) -> Option<&Activity> {
-        self.newest_first().find(|job| job.is_running() && job.is_heavy())
+        self.newest_first()
+            .find(|job| job.is_running() && job.is_heavy())
     }
 
     /// Running jobs.
@@ -183,7 +198,8 @@ impl Activities {
 
     /// The latest training job of this session.
     pub fn training(&self) -> Option<&Activity> {
-        self.newest_first().find(|job| matches!(job.spec, JobSpec::Train { .. }))
+        self.newest_first()
+            .find(|job| matches!(job.spec, JobSpec::Train { .. }))
     }
 }
 
@@ -193,7 +209,10 @@ pub fn is_heavy(spec: &JobSpec) -> bool {
         JobSpec::Train { .. }
         | JobSpec::Evaluate { .. }
         | JobSpec::Chat { .. }
-        | JobSpec::Draft { source: crate::job::DraftSource::Embedded { .. }, .. } => true,
+        | JobSpec::Draft {
+            source: crate::job::DraftSource::Embedded { .. },
+            ..
+        } => true,
         JobSpec::AddDocument { .. }
         | JobSpec::ImportPairs { .. }
         | JobSpec::ExportPairs { .. }

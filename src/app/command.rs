@@ -204,8 +204,14 @@ impl Command {
 
 /// The commands that work on `screen` outside text fields, the screen's own first.
 pub fn on_screen(screen: Screen) -> impl Iterator<Item = &'static Info> {
-    let own = COMMANDS.iter().filter(move |info| info.scope == Scope::On(screen));
-    own.chain(COMMANDS.iter().filter(|info| info.scope == Scope::Everywhere))
+    let own = COMMANDS
+        .iter()
+        .filter(move |info| info.scope == Scope::On(screen));
+    own.chain(
+        COMMANDS
+            .iter()
+            .filter(|info| info.scope == Scope::Everywhere),
+    )
 }
 
 /// The commands that work in a text field.
@@ -234,8 +240,10 @@ pub fn keys_markdown() -> String {
             );
         }
         let keys: Vec<String> = info.keys.iter().map(|key| format!("`{key}`")).collect();
-        let (en, ko) =
-            (info.command.help(Language::English), info.command.help(Language::Korean));
+        let (en, ko) = (
+            info.command.help(Language::English),
+            info.command.help(Language::Korean),
+        );
         let _ = writeln!(out, "| {} | `{}` | {en} | {ko} |", keys.join(" "), info.id);
     }
     out
@@ -275,14 +283,20 @@ mod tests {
             let mut everywhere = HashSet::new();
             for info in on_screen(screen) {
                 for key in info.keys {
-                    let seen =
-                        if info.scope == Scope::Everywhere { &mut everywhere } else { &mut own };
+                    let seen = if info.scope == Scope::Everywhere {
+                        &mut everywhere
+                    } else {
+                        &mut own
+                    };
                     assert!(seen.insert(*key), "{key} twice on {screen:?}");
                 }
             }
             // Only Enter may be taken over by a screen.
             let taken: Vec<_> = own.intersection(&everywhere).collect();
-            assert!(taken.iter().all(|key| **key == Key::ENTER), "{screen:?}: {taken:?}");
+            assert!(
+                taken.iter().all(|key| **key == Key::ENTER),
+                "{screen:?}: {taken:?}"
+            );
         }
     }
 

@@ -91,9 +91,17 @@ pub fn date(unix: i64) -> String {
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let month_index = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * month_index + 2) / 5 + 1;
-    let month = if month_index < 10 { month_index + 3 } else { month_index - 9 };
+    let month = if month_index < 10 {
+        month_index + 3
+    } else {
+        month_index - 9
+    };
     let year = year_of_era + era * 400 + i64::from(month <= 2);
-    format!("{year:04}-{month:02}-{day:02} {:02}:{:02}", seconds / 3600, seconds % 3600 / 60)
+    format!(
+        "{year:04}-{month:02}-{day:02} {:02}:{:02}",
+        seconds / 3600,
+        seconds % 3600 / 60
+    )
 }
 
 #[cfg(test)]
@@ -105,14 +113,23 @@ mod tests {
         assert_eq!(count(0), "0");
         assert_eq!(count(1_204), "1,204");
         assert_eq!(count(1_234_567), "1,234,567");
-        for (value, text) in
-            [(999, "999"), (1_204, "1.2k"), (182_304, "182k"), (2_900_000, "2.9M")]
-        {
+        for (value, text) in [
+            (999, "999"),
+            (1_204, "1.2k"),
+            (182_304, "182k"),
+            (2_900_000, "2.9M"),
+        ] {
             assert_eq!(short(value), text);
         }
         assert_eq!(bytes(986_000_000), "986 MB");
         assert_eq!(bytes(2_900_000_000), "2.9 GB");
-        assert_eq!(proportion(Proportion { successes: 140, n: 150 }), "93.3 %");
+        assert_eq!(
+            proportion(Proportion {
+                successes: 140,
+                n: 150
+            }),
+            "93.3 %"
+        );
         assert_eq!(proportion(Proportion { successes: 0, n: 0 }), "-");
         assert_eq!(interval((0.881, 0.964)), "[88-96]");
     }

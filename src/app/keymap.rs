@@ -118,12 +118,16 @@ pub fn lookup(screen: Screen, key: Key) -> Option<Command> {
 pub fn lookup_in_field(key: Key) -> Option<Command> {
     match key {
         Key::Char(_) => None,
-        _ => decode(key).into_iter().find_map(|key| find(in_field(), key)),
+        _ => decode(key)
+            .into_iter()
+            .find_map(|key| find(in_field(), key)),
     }
 }
 
 fn find(mut commands: impl Iterator<Item = &'static Info>, key: Key) -> Option<Command> {
-    commands.find(|info| info.keys.contains(&key)).map(|info| info.command)
+    commands
+        .find(|info| info.keys.contains(&key))
+        .map(|info| info.command)
 }
 
 #[cfg(test)]
@@ -132,8 +136,14 @@ mod tests {
 
     #[test]
     fn both_input_modes_mean_the_same_command() {
-        for (latin, hangul) in [('a', 'ㅁ'), ('r', 'ㄱ'), ('e', 'ㄷ'), ('N', 'N'), ('q', 'ㅂ'), ('E', 'ㄸ')]
-        {
+        for (latin, hangul) in [
+            ('a', 'ㅁ'),
+            ('r', 'ㄱ'),
+            ('e', 'ㄷ'),
+            ('N', 'N'),
+            ('q', 'ㅂ'),
+            ('E', 'ㄸ'),
+        ] {
             let decoded = decode(Key::Char(hangul));
             assert_eq!(decoded, [Key::Char(latin)]);
             assert!(lookup(Screen::Curate, decoded[0]).is_some(), "{latin}");

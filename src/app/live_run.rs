@@ -48,21 +48,36 @@ impl LiveRun {
     /// Rebuilds a run from stored events.
     pub fn from_events(events: &[TrainEvent]) -> Self {
         let mut run = Self::default();
-        events.iter().for_each(|event| run.hear(event));
+        for event in events {
+            run.hear(event);
+        }
         run
     }
 
     /// Takes in the next event. After a resume, steps that are done again replace the old ones.
     pub fn hear(&mut self, event: &TrainEvent) {
         match *event {
-            TrainEvent::Planned { steps, first_step, rows, trainable, .. } => {
+            TrainEvent::Planned {
+                steps,
+                first_step,
+                rows,
+                trainable,
+                ..
+            } => {
                 (self.steps, self.rows, self.trainable) = (steps, rows, trainable);
                 self.outcome = None;
                 self.losses.retain(|point| point.0 <= first_step as f64);
-                self.validations.retain(|point| point.0 <= first_step as f64);
+                self.validations
+                    .retain(|point| point.0 <= first_step as f64);
             }
             TrainEvent::Step {
-                step, epoch, loss, learning_rate, tokens_per_second, seconds_left, ..
+                step,
+                epoch,
+                loss,
+                learning_rate,
+                tokens_per_second,
+                seconds_left,
+                ..
             } => {
                 self.last = Some(StepFigures {
                     step,
@@ -84,7 +99,11 @@ impl LiveRun {
                     }
                 }
             }
-            TrainEvent::Sample { step, ref prompt, ref answer } => {
+            TrainEvent::Sample {
+                step,
+                ref prompt,
+                ref answer,
+            } => {
                 self.samples.push((step, prompt.clone(), answer.clone()));
             }
             TrainEvent::Checkpoint { step } => self.checkpoint = Some(step),
@@ -98,7 +117,9 @@ impl LiveRun {
         let size = self.losses.len().div_ceil(points.max(1)).max(1);
         let mean = |chunk: &[(f64, f64)]| {
             let n = chunk.len() as f64;
-            let (x, y) = chunk.iter().fold((0.0, 0.0), |sum, p| (sum.0 + p.0, sum.1 + p.1));
+            let (x, y) = chunk
+                .iter()
+                .fold((0.0, 0.0), |sum, p| (sum.0 + p.0, sum.1 + p.1));
             (x / n, y / n)
         };
         self.losses.chunks(size).map(mean).collect()
@@ -124,7 +145,12 @@ mod tests {
 
     fn planned(first_step: u64) -> TrainEvent {
         TrainEvent::Planned {
-            steps: 100, first_step, rows: 10, tokens: 10, label_tokens: 5, trainable: 1,
+            steps: 100,
+            first_step,
+            rows: 10,
+            tokens: 10,
+            label_tokens: 5,
+            trainable: 1,
         }
     }
 
@@ -132,7 +158,11 @@ mod tests {
     fn a_resumed_run_replaces_the_steps_done_again() {
         let mut events = vec![planned(0)];
         events.extend((1..=10).map(|n| step(n, 2.0)));
-        events.push(TrainEvent::Validation { step: 10, loss: 1.5, best: 1.5 });
+        events.push(TrainEvent::Validation {
+            step: 10,
+            loss: 1.5,
+            best: 1.5,
+        });
         events.push(planned(8));
         events.extend((9..=12).map(|n| step(n, 1.0)));
         let run = LiveRun::from_events(&events);

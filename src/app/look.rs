@@ -36,8 +36,18 @@ pub struct Look<'a> {
 impl<'a> Look<'a> {
     /// The base model in use: the setting, or the first one on this machine.
     pub fn model(&self) -> Option<&'a str> {
-        let setting = self.settings.model.as_deref().filter(|model| !model.is_empty());
-        let first = || self.data.snapshot.models.first().map(|model| model.name.as_str());
+        let setting = self
+            .settings
+            .model
+            .as_deref()
+            .filter(|model| !model.is_empty());
+        let first = || {
+            self.data
+                .snapshot
+                .models
+                .first()
+                .map(|model| model.name.as_str())
+        };
         setting.or_else(first)
     }
 
@@ -86,7 +96,11 @@ impl Drawn {
     pub fn at(&self, column: u16, row: u16) -> Option<Target> {
         let position = Position::new(column, row);
         let targets = self.targets.borrow();
-        targets.iter().rev().find(|(area, _)| area.contains(position)).map(|(_, target)| *target)
+        targets
+            .iter()
+            .rev()
+            .find(|(area, _)| area.contains(position))
+            .map(|(_, target)| *target)
     }
 
     /// Counts a list row that was built.

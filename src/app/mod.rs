@@ -9,7 +9,11 @@ macro_rules! look {
     ($app:expr, $on_top:expr) => {
         $crate::app::look::Look {
             language: $app.settings.language.unwrap_or($app.options.language),
-            symbols: $app.options.symbols.unwrap_or($app.settings.symbols).symbols(),
+            symbols: $app
+                .options
+                .symbols
+                .unwrap_or($app.settings.symbols)
+                .symbols(),
             data: &$app.data,
             settings: &$app.settings,
             jobs: &$app.jobs,

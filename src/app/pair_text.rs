@@ -23,7 +23,10 @@ pub fn answer(example: &Example) -> String {
     let calls = turn.tool_calls.iter().map(|call| {
         let mut object = Map::new();
         object.insert("name".to_owned(), Value::from(call.function.name.clone()));
-        object.insert("arguments".to_owned(), Value::Object(call.function.arguments.clone()));
+        object.insert(
+            "arguments".to_owned(),
+            Value::Object(call.function.arguments.clone()),
+        );
         Value::Object(object).to_string()
     });
     calls.collect::<Vec<_>>().join("\n")
@@ -42,17 +45,24 @@ pub fn with_texts(example: &Example, question: &str, answer: &str) -> Result<Exa
         return Err(texts::EMPTY_ANSWER);
     }
     let mut changed = example.clone();
-    let asked = changed.messages.iter().rposition(|message| message.role == Role::User);
+    let asked = changed
+        .messages
+        .iter()
+        .rposition(|message| message.role == Role::User);
     match asked {
         Some(at) => changed.messages[at].content = question.into_owned(),
-        None => changed.messages.insert(0, Message::text(Role::User, question)),
+        None => changed
+            .messages
+            .insert(0, Message::text(Role::User, question)),
     }
     match last_assistant(&changed) {
         Some(at) if !changed.messages[at].tool_calls.is_empty() => {
             changed.messages[at].tool_calls = calls(&answer, &changed.messages[at].tool_calls)?;
         }
         Some(at) => changed.messages[at].content = answer.into_owned(),
-        None => changed.messages.push(Message::text(Role::Assistant, answer)),
+        None => changed
+            .messages
+            .push(Message::text(Role::Assistant, answer)),
     }
     Ok(changed)
 }
@@ -65,7 +75,10 @@ pub fn new_example(passage: Option<(&PassageRecord, &str)>) -> Example {
         author: Some("user".to_owned()),
         ..Meta::default()
     };
-    Example { meta, ..Example::default() }
+    Example {
+        meta,
+        ..Example::default()
+    }
 }
 
 /// Notes the language that the text is written in.
@@ -86,8 +99,10 @@ pub fn quote_range(passage: &str, quote: &str) -> Option<Range<usize>> {
         return Some(start..start + quote.len());
     }
     let wanted: Vec<char> = quote.chars().filter(|c| !c.is_whitespace()).collect();
-    let given: Vec<(usize, char)> =
-        passage.char_indices().filter(|(_, c)| !c.is_whitespace()).collect();
+    let given: Vec<(usize, char)> = passage
+        .char_indices()
+        .filter(|(_, c)| !c.is_whitespace())
+        .collect();
     let at = given
         .windows(wanted.len())
         .position(|window| window.iter().map(|(_, c)| c).eq(&wanted))?;
@@ -116,14 +131,20 @@ pub fn split(text: &str) -> Option<(String, String)> {
 }
 
 fn last_assistant(example: &Example) -> Option<usize> {
-    example.messages.iter().rposition(|message| message.role == Role::Assistant)
+    example
+        .messages
+        .iter()
+        .rposition(|message| message.role == Role::Assistant)
 }
 
 fn calls(text: &str, before: &[ToolCall]) -> Result<Vec<ToolCall>, Text> {
     let mut calls = Vec::new();
     for value in serde_json::Deserializer::from_str(text).into_iter::<Value>() {
         let value = value.map_err(|_| texts::BAD_CALLS)?;
-        let name = value.get("name").and_then(Value::as_str).ok_or(texts::BAD_CALLS)?;
+        let name = value
+            .get("name")
+            .and_then(Value::as_str)
+            .ok_or(texts::BAD_CALLS)?;
         let arguments = value.get("arguments").and_then(Value::as_object).cloned();
         let id = match before.get(calls.len()) {
             Some(call) => call.id.clone(),
@@ -155,14 +176,27 @@ mod tests {
     fn calls_are_edited_as_json_and_must_stay_calls() {
         let mut example = plain("서울 날씨", "x");
         let arguments = Map::from_iter([("city".to_owned(), Value::from("서울"))]);
-        example.messages[1] = Message::calls(vec![ToolCall::new("call_7", "get_weather", arguments)]);
+        example.messages[1] =
+            Message::calls(vec![ToolCall::new("call_7", "get_weather", arguments)]);
         let text = answer(&example);
-        assert_eq!(text, r#"{"name":"get_weather","arguments":{"city":"서울"}}"#);
+        assert_eq!(
+            text,
+            r#"{"name":"get_weather","arguments":{"city":"서울"}}"#
+        );
         let changed = with_texts(&example, "부산 날씨", &text.replace("서울", "부산")).unwrap();
         assert_eq!(changed.messages[1].tool_calls[0].id, "call_7");
-        assert_eq!(changed.messages[1].tool_calls[0].function.arguments["city"], "부산");
-        assert_eq!(with_texts(&example, "x", "날씨는 맑다"), Err(texts::BAD_CALLS));
-        assert_eq!(with_texts(&example, "x", r#"{"name":"a"}"#), Err(texts::BAD_CALLS));
+        assert_eq!(
+            changed.messages[1].tool_calls[0].function.arguments["city"],
+            "부산"
+        );
+        assert_eq!(
+            with_texts(&example, "x", "날씨는 맑다"),
+            Err(texts::BAD_CALLS)
+        );
+        assert_eq!(
+            with_texts(&example, "x", r#"{"name":"a"}"#),
+            Err(texts::BAD_CALLS)
+        );
     }
 
     #[test]
@@ -174,14 +208,20 @@ mod tests {
             ("적설하중", None),
             ("  ", None),
         ] {
-            assert_eq!(quote_range(passage, quote).map(|range| &passage[range]), expected);
+            assert_eq!(
+                quote_range(passage, quote).map(|range| &passage[range]),
+                expected
+            );
         }
     }
 
     #[test]
     fn the_outside_form_can_be_read_back() {
         let text = join("질문\n둘째 줄", "답\n\n--- 아님");
-        assert_eq!(split(&text), Some(("질문\n둘째 줄".to_owned(), "답\n\n--- 아님".to_owned())));
+        assert_eq!(
+            split(&text),
+            Some(("질문\n둘째 줄".to_owned(), "답\n\n--- 아님".to_owned()))
+        );
         assert_eq!(split("no divider"), None);
     }
 }

@@ -64,11 +64,19 @@ pub struct Notice {
 impl Notice {
     /// Something that happened.
     pub fn info(text: impl Into<String>) -> Self {
-        Self { text: text.into(), warning: false, ticks_left: 12 }
+        Self {
+            text: text.into(),
+            warning: false,
+            ticks_left: 12,
+        }
     }
 
     /// Something that went wrong; stays longer.
     pub fn warning(text: impl Into<String>) -> Self {
-        Self { text: text.into(), warning: true, ticks_left: 40 }
+        Self {
+            text: text.into(),
+            warning: true,
+            ticks_left: 40,
+        }
     }
 }

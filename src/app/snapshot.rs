@@ -140,7 +140,10 @@ impl Summary {
 impl Data {
     /// Takes over a snapshot.
     pub fn new(snapshot: Snapshot) -> Self {
-        let mut data = Self { snapshot, ..Self::default() };
+        let mut data = Self {
+            snapshot,
+            ..Self::default()
+        };
         data.passages = (data.snapshot.passages.iter().enumerate())
             .map(|(index, passage)| (passage.id, index))
             .collect();
@@ -161,14 +164,18 @@ impl Data {
             }
         }
         if !removed.is_empty() {
-            self.snapshot.examples.retain(|example| !removed.contains(&example.id));
+            self.snapshot
+                .examples
+                .retain(|example| !removed.contains(&example.id));
         }
         self.index_examples();
     }
 
     /// A passage by key.
     pub fn passage(&self, id: PassageId) -> Option<&PassageRecord> {
-        self.passages.get(&id).and_then(|&index| self.snapshot.passages.get(index))
+        self.passages
+            .get(&id)
+            .and_then(|&index| self.snapshot.passages.get(index))
     }
 
     /// Position of a passage in document order.
@@ -178,27 +185,38 @@ impl Data {
 
     /// An example by key.
     pub fn example(&self, id: ExampleId) -> Option<&StoredExample> {
-        self.examples.get(&id).and_then(|&index| self.snapshot.examples.get(index))
+        self.examples
+            .get(&id)
+            .and_then(|&index| self.snapshot.examples.get(index))
     }
 
     /// Examples about a passage.
     pub fn examples_of(&self, passage: PassageId) -> impl Iterator<Item = &StoredExample> {
         let indices = self.by_passage.get(&passage).map_or(&[][..], Vec::as_slice);
-        indices.iter().filter_map(|&index| self.snapshot.examples.get(index))
+        indices
+            .iter()
+            .filter_map(|&index| self.snapshot.examples.get(index))
     }
 
     /// A document by key.
     pub fn document(&self, id: DocumentId) -> Option<&DocumentRecord> {
-        self.snapshot.documents.iter().find(|document| document.id == id)
+        self.snapshot
+            .documents
+            .iter()
+            .find(|document| document.id == id)
     }
 
     /// Pages that an example not rejected is about.
     pub fn covered_pages(&self) -> HashSet<(DocumentId, u32)> {
         let rejected = ReviewState::Rejected;
-        (self.snapshot.examples.iter().filter(|example| example.state != rejected))
-            .filter_map(|example| self.passage(example.passage?))
-            .map(|passage| (passage.document, passage.passage.page))
-            .collect()
+        (self
+            .snapshot
+            .examples
+            .iter()
+            .filter(|example| example.state != rejected))
+        .filter_map(|example| self.passage(example.passage?))
+        .map(|passage| (passage.document, passage.passage.page))
+        .collect()
     }
 
     fn index_examples(&mut self) {
@@ -215,14 +233,28 @@ impl Data {
 
     fn summarize(&self) -> Summary {
         let count = |state| {
-            self.snapshot.examples.iter().filter(|example| example.state == state).count()
+            self.snapshot
+                .examples
+                .iter()
+                .filter(|example| example.state == state)
+                .count()
         };
         let with_text: HashSet<_> = (self.snapshot.passages.iter())
             .map(|passage| (passage.document, passage.passage.page))
             .collect();
         Summary {
-            pages: self.snapshot.documents.iter().map(|document| document.pages).sum(),
-            needs_ocr: self.snapshot.documents.iter().map(|document| document.needs_ocr).sum(),
+            pages: self
+                .snapshot
+                .documents
+                .iter()
+                .map(|document| document.pages)
+                .sum(),
+            needs_ocr: self
+                .snapshot
+                .documents
+                .iter()
+                .map(|document| document.needs_ocr)
+                .sum(),
             accepted: count(ReviewState::Accepted),
             drafts: count(ReviewState::Draft),
             rejected: count(ReviewState::Rejected),

@@ -156,10 +156,26 @@ mod tests {
         for set in [SymbolSet::Unicode, SymbolSet::Ascii] {
             let symbols = set.symbols();
             let marks = [
-                symbols.yes, symbols.no, symbols.open, symbols.warn, symbols.better,
-                symbols.worse, symbols.same, symbols.arrow, symbols.bar, symbols.ellipsis,
-                symbols.dot, symbols.rule, symbols.column, symbols.full, symbols.empty,
-                symbols.running, symbols.base, symbols.tuned, symbols.thumb, symbols.newline,
+                symbols.yes,
+                symbols.no,
+                symbols.open,
+                symbols.warn,
+                symbols.better,
+                symbols.worse,
+                symbols.same,
+                symbols.arrow,
+                symbols.bar,
+                symbols.ellipsis,
+                symbols.dot,
+                symbols.rule,
+                symbols.column,
+                symbols.full,
+                symbols.empty,
+                symbols.running,
+                symbols.base,
+                symbols.tuned,
+                symbols.thumb,
+                symbols.newline,
             ];
             for mark in marks.iter().chain(symbols.heights).chain(&symbols.corners) {
                 assert_eq!(width(mark), 1, "{mark}");

@@ -27,9 +27,12 @@ pub const QUOTE: Style = Style::new().add_modifier(Modifier::UNDERLINED.union(Mo
 /// A key in the key bar.
 pub const KEY: Style = Style::new().fg(Color::Cyan).add_modifier(Modifier::BOLD);
 /// Words only the first text has.
-pub const REMOVED: Style =
-    Style::new().fg(Color::Red).add_modifier(Modifier::CROSSED_OUT);
+pub const REMOVED: Style = Style::new()
+    .fg(Color::Red)
+    .add_modifier(Modifier::CROSSED_OUT);
 /// Words only the second text has.
-pub const ADDED: Style = Style::new().fg(Color::Green).add_modifier(Modifier::UNDERLINED);
+pub const ADDED: Style = Style::new()
+    .fg(Color::Green)
+    .add_modifier(Modifier::UNDERLINED);
 /// Nothing special.
 pub const PLAIN: Style = Style::new();

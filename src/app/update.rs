@@ -7,7 +7,9 @@ use ratatui::crossterm::event::{
 use super::command::{Command, Scope};
 use super::keymap::{Key, decode, lookup, lookup_in_field};
 use super::look::Target;
-use super::overlays::{Asking, Choosing, CommandList, Confirm, Outcome, Overlay, Prompt, Question, Reading};
+use super::overlays::{
+    Asking, Choosing, CommandList, Confirm, Outcome, Overlay, Prompt, Question, Reading,
+};
 use super::reply::{Notice, Place, Reply};
 use super::snapshot::{Data, Settings};
 use super::strings::{self, Text, common};
@@ -55,12 +57,8 @@ impl App {
                 self.screens.curate.inserted(&new, &look!(self));
                 effects
             }
-            Message::Undone(summary) => {
-                self.told(summary, common::UNDONE, common::NOTHING_TO_UNDO)
-            }
-            Message::Redone(summary) => {
-                self.told(summary, common::REDONE, common::NOTHING_TO_REDO)
-            }
+            Message::Undone(summary) => self.told(summary, common::UNDONE, common::NOTHING_TO_UNDO),
+            Message::Redone(summary) => self.told(summary, common::REDONE, common::NOTHING_TO_REDO),
             Message::Job(id, event) => self.job(id, event),
             Message::ModelsListed(models) => {
                 self.data.snapshot.models = models;
@@ -74,18 +72,25 @@ impl App {
             }
             Message::EditedOutside(text) => {
                 let mut reply = Reply::default();
-                self.screens.curate.edited_outside(&text, &look!(self), &mut reply);
+                self.screens
+                    .curate
+                    .edited_outside(&text, &look!(self), &mut reply);
                 self.carry_out(reply)
             }
             Message::Rendered(parts) => {
                 let mut text = Rich::default();
                 for part in &parts {
-                    let style = if part.trained { theme::QUOTE } else { theme::DIM };
+                    let style = if part.trained {
+                        theme::QUOTE
+                    } else {
+                        theme::DIM
+                    };
                     text.push(&part.text, style);
                 }
                 let mark = common::RENDERED_TRAINED.of(self.language());
                 let title = common::RENDERED_TITLE.fill(self.language(), &[&mark]);
-                self.overlays.push(Overlay::Reading(Reading::new(title, text)));
+                self.overlays
+                    .push(Overlay::Reading(Reading::new(title, text)));
                 Vec::new()
             }
             Message::RunRead(number, events) => {
@@ -93,8 +98,9 @@ impl App {
                 Vec::new()
             }
             Message::Failed(failure) => {
-                let hints: String = failure.hints.iter().map(|hint| format!(" · {hint}")).collect();
-                self.notice = Some(Notice::warning(format!("{}{hints}", failure.message)));
+                let parts = std::iter::once(failure.message).chain(failure.hints);
+                let text = parts.collect::<Vec<_>>().join(" · ");
+                self.notice = Some(Notice::warning(text));
                 Vec::new()
             }
             Message::Terminated => self.leave(),
@@ -152,12 +158,19 @@ impl App {
             let command = lookup_in_field(pressed);
             let mut reply = Reply::default();
             let look = look!(self);
-            self.screens.get_mut(self.screen).field_key(key, command, &look, &mut reply);
+            self.screens
+                .get_mut(self.screen)
+                .field_key(key, command, &look, &mut reply);
             return self.carry_out(reply);
         }
-        let commands: Vec<_> =
-            decode(pressed).into_iter().filter_map(|key| lookup(self.screen, key)).collect();
-        commands.into_iter().flat_map(|command| self.run(command)).collect()
+        let commands: Vec<_> = decode(pressed)
+            .into_iter()
+            .filter_map(|key| lookup(self.screen, key))
+            .collect();
+        commands
+            .into_iter()
+            .flat_map(|command| self.run(command))
+            .collect()
     }
 
     /// Runs a command, on its own screen if it belongs to one.
@@ -211,7 +224,10 @@ impl App {
             Command::SwitchSymbols => {
                 let symbols = self.symbol_set().other();
                 self.options.symbols = self.options.symbols.map(|_| symbols);
-                self.change_settings(Settings { symbols, ..self.settings.clone() })
+                self.change_settings(Settings {
+                    symbols,
+                    ..self.settings.clone()
+                })
             }
             Command::GoHome => self.go(Screen::Home),
             Command::GoSources => self.go(Screen::Sources),
@@ -223,13 +239,13 @@ impl App {
             Command::GoJobs => self.go(Screen::Jobs),
             Command::GoSettings => self.go(Screen::Settings),
             Command::GoPrevious => self.go(SCREENS[(self.screen as usize).saturating_sub(1)]),
-            Command::GoNext => {
-                self.go(SCREENS[(self.screen as usize + 1).min(SCREENS.len() - 1)])
-            }
+            Command::GoNext => self.go(SCREENS[(self.screen as usize + 1).min(SCREENS.len() - 1)]),
             _ => {
                 let mut reply = Reply::default();
                 let look = look!(self);
-                self.screens.get_mut(self.screen).command(command, &look, &mut reply);
+                self.screens
+                    .get_mut(self.screen)
+                    .command(command, &look, &mut reply);
                 self.carry_out(reply)
             }
         }
@@ -282,7 +298,9 @@ impl App {
             }
             (Some(Target::Stage(_)) | None, _) => {}
         }
-        let Some((_, command)) = arrow else { return Vec::new() };
+        let Some((_, command)) = arrow else {
+            return Vec::new();
+        };
         (0..WHEEL_ROWS).flat_map(|_| self.run(command)).collect()
     }
 
@@ -312,16 +330,12 @@ impl App {
 
     fn told(&mut self, summary: Option<String>, done: Text, nothing: Text) -> Vec<Effect> {
         let language = self.language();
-        match summary {
-            Some(summary) => {
-                self.notice = Some(Notice::info(done.fill(language, &[&summary])));
-                vec![Effect::Reload]
-            }
-            None => {
-                self.notice = Some(Notice::info(nothing.of(language)));
-                Vec::new()
-            }
-        }
+        let Some(summary) = summary else {
+            self.notice = Some(Notice::info(nothing.of(language)));
+            return Vec::new();
+        };
+        self.notice = Some(Notice::info(done.fill(language, &[&summary])));
+        vec![Effect::Reload]
     }
 
     fn job(&mut self, id: JobId, event: JobEvent) -> Vec<Effect> {
@@ -334,14 +348,14 @@ impl App {
             JobEvent::ChatText { tuned, text } => self.screens.try_.hear(id, tuned, &text),
             JobEvent::Ended(outcome) => {
                 self.screens.try_.ended(id);
-                effects.extend(self.job_ended(id, outcome));
+                effects.extend(self.job_ended(id, &outcome));
             }
             JobEvent::Progress(_) | JobEvent::Note(_) | JobEvent::Train(_) => {}
         }
         effects
     }
 
-    fn job_ended(&mut self, id: JobId, outcome: JobOutcome) -> Vec<Effect> {
+    fn job_ended(&mut self, id: JobId, outcome: &JobOutcome) -> Vec<Effect> {
         let mut effects = Vec::new();
         let spec = self.jobs.get(id).map(|job| job.spec.clone());
         match &spec {
@@ -351,15 +365,22 @@ impl App {
         }
         let name = spec.map_or("", |spec| strings::job(&spec).of(self.language()));
         let said = |line: &str| {
-            if line.is_empty() { name.to_owned() } else { format!("{name}: {line}") }
+            if line.is_empty() {
+                name.to_owned()
+            } else {
+                format!("{name}: {line}")
+            }
         };
-        self.notice = match &outcome {
+        self.notice = match outcome {
             JobOutcome::Finished(line) if line.is_empty() => self.notice.take(),
             JobOutcome::Finished(line) | JobOutcome::Stopped(line) => {
                 Some(Notice::info(said(line)))
             }
             JobOutcome::Failed { message, hints } => {
-                let hint = hints.first().map(|hint| format!(" · {hint}")).unwrap_or_default();
+                let hint = hints
+                    .first()
+                    .map(|hint| format!(" · {hint}"))
+                    .unwrap_or_default();
                 Some(Notice::warning(said(&format!("{message}{hint}"))))
             }
         };
@@ -370,22 +391,29 @@ impl App {
     }
 
     fn stop_current(&mut self) -> Vec<Effect> {
-        let Some(job) = self.jobs.current() else { return Vec::new() };
+        let Some(job) = self.jobs.current() else {
+            return Vec::new();
+        };
         let (id, name) = (job.id, strings::job(&job.spec).of(self.language()));
-        self.notice = Some(Notice::info(common::JOB_STOPPING.fill(self.language(), &[&name])));
+        self.notice = Some(Notice::info(
+            common::JOB_STOPPING.fill(self.language(), &[&name]),
+        ));
         self.jobs.stop(id);
         vec![Effect::Cancel(id)]
     }
 
     fn ask_to_leave(&mut self) -> Vec<Effect> {
-        let Some(job) = self.jobs.current() else { return self.leave() };
+        let Some(job) = self.jobs.current() else {
+            return self.leave();
+        };
         if self.quitting {
             self.notice = Some(Notice::info(common::QUITTING.of(self.language())));
             return Vec::new();
         }
         let name = strings::job(&job.spec).of(self.language());
         let words = common::QUIT_QUESTION.fill(self.language(), &[&name]);
-        self.overlays.push(Overlay::Confirm(Confirm::new(Question::Quit, words)));
+        self.overlays
+            .push(Overlay::Confirm(Confirm::new(Question::Quit, words)));
         Vec::new()
     }
 
@@ -409,7 +437,10 @@ impl App {
     }
 
     fn copied(&self) -> Option<String> {
-        self.screens.get(self.screen).copied(&self.look()).filter(|text| !text.is_empty())
+        self.screens
+            .get(self.screen)
+            .copied(&self.look())
+            .filter(|text| !text.is_empty())
     }
 
     fn answered(&mut self, outcome: Outcome) -> Vec<Effect> {
@@ -420,7 +451,10 @@ impl App {
                 self.overlays.pop();
                 return Vec::new();
             }
-            Outcome::Run(_) | Outcome::Confirmed(_) | Outcome::Entered(..) | Outcome::Chosen(..) => {
+            Outcome::Run(_)
+            | Outcome::Confirmed(_)
+            | Outcome::Entered(..)
+            | Outcome::Chosen(..) => {
                 self.overlays.pop();
             }
         }
@@ -433,7 +467,10 @@ impl App {
             }
             Outcome::Entered(asking, text) => entered(asking, text, &mut reply),
             Outcome::Chosen(Choosing::Model, name) => {
-                let settings = Settings { model: Some(name), ..self.settings.clone() };
+                let settings = Settings {
+                    model: Some(name),
+                    ..self.settings.clone()
+                };
                 reply.settings = Some(Box::new(settings));
             }
             Outcome::Chosen(Choosing::Run, number) => {
@@ -452,7 +489,9 @@ impl App {
         let mut reply = Reply::default();
         let look = look!(self);
         let no_key = KeyEvent::from(KeyCode::Null);
-        self.screens.get_mut(self.screen).field_key(no_key, Some(command), &look, &mut reply);
+        self.screens
+            .get_mut(self.screen)
+            .field_key(no_key, Some(command), &look, &mut reply);
         self.carry_out(reply)
     }
 
@@ -522,12 +561,20 @@ impl App {
 fn entered(asking: Asking, text: String, reply: &mut Reply) {
     let path = text.clone().into();
     match asking {
-        Asking::Document => reply.start = Some(JobSpec::AddDocument { path, password: None }),
+        Asking::Document => {
+            reply.start = Some(JobSpec::AddDocument {
+                path,
+                password: None,
+            });
+        }
         Asking::EncryptedDocument => {
             reply.overlay = Some(Overlay::Prompt(Prompt::new(Asking::Password(path), "")));
         }
         Asking::Password(path) => {
-            reply.start = Some(JobSpec::AddDocument { path, password: Some(text) });
+            reply.start = Some(JobSpec::AddDocument {
+                path,
+                password: Some(text),
+            });
         }
         Asking::Import => reply.start = Some(JobSpec::ImportPairs { path }),
         Asking::Export => reply.start = Some(JobSpec::ExportPairs { path }),

@@ -29,18 +29,37 @@ impl App {
         let whole = frame.area();
         if whole.width < SIZE_MIN.0 || whole.height < SIZE_MIN.1 {
             let (columns, rows) = SIZE_MIN;
-            let text =
-                look.fill(common::TOO_SMALL, &[&columns, &rows, &whole.width, &whole.height]);
-            frame.render_widget(Span::raw(text), Rect { height: whole.height.min(1), ..whole });
+            let text = look.fill(
+                common::TOO_SMALL,
+                &[&columns, &rows, &whole.width, &whole.height],
+            );
+            frame.render_widget(
+                Span::raw(text),
+                Rect {
+                    height: whole.height.min(1),
+                    ..whole
+                },
+            );
             return;
         }
-        let area = Rect { width: whole.width.min(WIDTH_MAX), ..whole };
+        let area = Rect {
+            width: whole.width.min(WIDTH_MAX),
+            ..whole
+        };
         let job = self.jobs.current();
         let strip = u16::from(job.is_some());
-        let row = |y: u16| Rect { y, height: 1, ..area };
+        let row = |y: u16| Rect {
+            y,
+            height: 1,
+            ..area
+        };
         self.draw_path(frame, row(0), &look);
         frame.render_widget(rule(&look, area.width), row(1));
-        let body = Rect { y: 2, height: area.height - 4 - strip, ..area };
+        let body = Rect {
+            y: 2,
+            height: area.height - 4 - strip,
+            ..area
+        };
         if self.loaded {
             self.screens.get(self.screen).view(frame, body, &look);
         }
@@ -57,10 +76,20 @@ impl App {
     fn draw_path(&self, frame: &mut Frame, area: Rect, look: &Look) {
         let room = usize::from(area.width).saturating_sub(2);
         let project = self.data.snapshot.project.as_str();
-        let project = if project.is_empty() { String::new() } else { format!("{project}   ") };
-        let head = [format!(" hone  {project}"), " hone  ".to_owned(), " ".to_owned()];
-        let figures: Vec<_> =
-            SCREENS[1..7].iter().map(|&screen| stage_figure(screen, look)).collect();
+        let project = if project.is_empty() {
+            String::new()
+        } else {
+            format!("{project}   ")
+        };
+        let head = [
+            format!(" hone  {project}"),
+            " hone  ".to_owned(),
+            " ".to_owned(),
+        ];
+        let figures: Vec<_> = SCREENS[1..7]
+            .iter()
+            .map(|&screen| stage_figure(screen, look))
+            .collect();
         let beside = match self.screen {
             Screen::Jobs | Screen::Settings => Some(self.screen),
             _ => None,
@@ -70,10 +99,23 @@ impl App {
             let stages = SCREENS[1..7].iter().zip(&figures).map(|(&screen, figure)| {
                 let name = look.t(strings::screen(screen));
                 let shown = with_figures || screen == self.screen;
-                let figure = if shown { figure.as_str() } else { warning_only(figure, look) };
-                (screen, if figure.is_empty() { name.to_owned() } else { format!("{name} {figure}") })
+                let figure = if shown {
+                    figure.as_str()
+                } else {
+                    warning_only(figure, look)
+                };
+                (
+                    screen,
+                    if figure.is_empty() {
+                        name.to_owned()
+                    } else {
+                        format!("{name} {figure}")
+                    },
+                )
             });
-            stages.chain(beside.map(|on| (on, look.t(strings::screen(on)).to_owned()))).collect()
+            stages
+                .chain(beside.map(|on| (on, look.t(strings::screen(on)).to_owned())))
+                .collect()
         };
         let total = |head: &str, segments: &[(Screen, String)]| {
             let names: usize = segments.iter().map(|(_, text)| width(text) + 3).sum();
@@ -88,11 +130,19 @@ impl App {
             segments.retain(|(screen, _)| *screen == self.screen);
             (head[1].clone(), segments)
         });
-        let home = if self.screen == Screen::Home { theme::TITLE } else { theme::DIM };
+        let home = if self.screen == Screen::Home {
+            theme::TITLE
+        } else {
+            theme::DIM
+        };
         let mut x = area.x;
         let mut put = |text: &str, style: Style, target: Option<Screen>| {
             let cells = width(text) as u16;
-            let place = Rect { x, width: cells.min(area.right().saturating_sub(x)), ..area };
+            let place = Rect {
+                x,
+                width: cells.min(area.right().saturating_sub(x)),
+                ..area
+            };
             frame.render_widget(Span::styled(text.to_owned(), style), place);
             if let Some(screen) = target {
                 look.drawn.put(place, Target::Stage(screen));
@@ -104,7 +154,11 @@ impl App {
             if index > 0 {
                 put(&format!(" {} ", look.symbols.arrow), theme::DIM, None);
             }
-            let style = if *screen == self.screen { theme::TITLE } else { theme::PLAIN };
+            let style = if *screen == self.screen {
+                theme::TITLE
+            } else {
+                theme::PLAIN
+            };
             put(text, style, Some(*screen));
         }
     }
@@ -138,19 +192,27 @@ impl App {
         let editing = self.screens.get(self.screen).is_editing();
         let shown = |command: Command| self.unavailable(command).is_none();
         let infos: Vec<_> = if editing {
-            in_field().filter(|info| info.on_bar && shown(info.command)).collect()
+            in_field()
+                .filter(|info| info.on_bar && shown(info.command))
+                .collect()
         } else {
             let on_bar = on_screen(self.screen).filter(|info| info.on_bar && shown(info.command));
             on_bar.collect()
         };
-        let more = if editing { common::MORE_KEYS_IN_FIELD } else { common::MORE_KEYS };
+        let more = if editing {
+            common::MORE_KEYS_IN_FIELD
+        } else {
+            common::MORE_KEYS
+        };
         let more = format!(" {}", look.t(more));
         let mut room = usize::from(area.width).saturating_sub(width(&more) + 2);
         let mut spans = vec![Span::raw(" ")];
         let mut taken: HashSet<Key> = HashSet::new();
         for info in infos {
             let free_key = info.keys.iter().find(|key| !taken.contains(*key));
-            let (Some(key), true) = (free_key, info.command != Command::Help) else { continue };
+            let (Some(key), true) = (free_key, info.command != Command::Help) else {
+                continue;
+            };
             if taken.contains(&info.keys[0]) {
                 continue;
             }
@@ -174,10 +236,8 @@ fn rule(look: &Look, cells: u16) -> Span<'static> {
 }
 
 /// Of a figure, only the mark that says the stage waits for a person.
-fn warning_only<'s>(figure: &str, look: &Look<'s>) -> &'s str
-where
-{
-    let mark: &'static str = look.symbols.warn;
+fn warning_only(figure: &str, look: &Look) -> &'static str {
+    let mark = look.symbols.warn;
     if figure.ends_with(mark) { mark } else { "" }
 }
 
@@ -187,7 +247,11 @@ fn stage_figure(screen: Screen, look: &Look) -> String {
     let summary = &data.summary;
     match screen {
         Screen::Sources => {
-            let warn = if summary.needs_ocr > 0 { marks.warn } else { "" };
+            let warn = if summary.needs_ocr > 0 {
+                marks.warn
+            } else {
+                ""
+            };
             match data.snapshot.documents.len() {
                 0 => String::new(),
                 documents => format!("{documents}{warn}"),
@@ -199,13 +263,22 @@ fn stage_figure(screen: Screen, look: &Look) -> String {
                 (0, 0) => String::new(),
                 (_, 0) => format!("{accepted}{}", marks.yes),
                 (_, drafts) => {
-                    format!("{accepted}{} {}{}", marks.yes, format::count(drafts as u64), marks.warn)
+                    format!(
+                        "{accepted}{} {}{}",
+                        marks.yes,
+                        format::count(drafts as u64),
+                        marks.warn
+                    )
                 }
             }
         }
         Screen::Mix => match &data.snapshot.mix {
             Some(mix) if mix.leaks > 0 => {
-                format!("{}{}", format::whole_percent(look.settings.mix.general_share), marks.warn)
+                format!(
+                    "{}{}",
+                    format::whole_percent(look.settings.mix.general_share),
+                    marks.warn
+                )
             }
             Some(_) => format::whole_percent(look.settings.mix.general_share),
             None => String::new(),
@@ -224,7 +297,11 @@ fn stage_figure(screen: Screen, look: &Look) -> String {
             })
         }
         Screen::Evaluate => {
-            let headline = data.snapshot.evaluations.last().and_then(super::screens::evaluate::headline);
+            let headline = data
+                .snapshot
+                .evaluations
+                .last()
+                .and_then(super::screens::evaluate::headline);
             headline.map_or_else(String::new, |(_, difference)| {
                 if difference.is_told() {
                     format!("{:+.0}", difference.delta * 100.0)
@@ -243,18 +320,30 @@ fn draw_strip(frame: &mut Frame, area: Rect, job: &Activity, look: &Look) {
     let mut parts: Vec<String> = Vec::new();
     if job.stopping {
         parts.push(look.t(common::STOPPING).to_owned());
-    } else if let Some(step) = job.run.as_ref().and_then(|run| run.last.map(|s| (run.steps, s))) {
+    } else if let Some(step) = job
+        .run
+        .as_ref()
+        .and_then(|run| run.last.map(|s| (run.steps, s)))
+    {
         let (steps, last) = step;
+        let total = if steps > 0 {
+            format!("/{}", format::count(steps))
+        } else {
+            String::new()
+        };
+        let unit = strings::unit("steps", look.language);
+        parts.push(format!("{}{total} {unit}", format::count(last.step)));
         parts.push(format!(
-            "{}/{} {}",
-            format::count(last.step),
-            format::count(steps),
-            strings::unit("steps", look.language)
+            "{} tok/s",
+            format::count(last.tokens_per_second as u64)
         ));
-        parts.push(format!("{} tok/s", format::count(last.tokens_per_second as u64)));
     } else if let Some(progress) = &job.progress {
         let stage = strings::stage(&progress.stage, look.language);
-        let number = if job.stages > 1 { format!("{} ", job.stages) } else { String::new() };
+        let number = if job.stages > 1 {
+            format!("{} ", job.stages)
+        } else {
+            String::new()
+        };
         let amount = |value| match progress.unit {
             "bytes" => format::bytes(value),
             _ => format::count(value),
@@ -267,7 +356,11 @@ fn draw_strip(frame: &mut Frame, area: Rect, job: &Activity, look: &Look) {
             Some(total) => format!("{}/{}", amount(progress.done), amount(total)),
             None => amount(progress.done),
         };
-        parts.push(format!("{number}{stage} {done} {unit}").trim_end().to_owned());
+        parts.push(
+            format!("{number}{stage} {done} {unit}")
+                .trim_end()
+                .to_owned(),
+        );
         let rate = progress.rate(look.now.saturating_sub(job.stage_started));
         if rate >= 1.0 {
             parts.push(format!("{}/s", amount(rate as u64)));

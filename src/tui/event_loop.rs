@@ -75,10 +75,15 @@ impl Looping {
                 },
             };
             if let Some(first) = first {
-                let burst = std::iter::once(first).chain(receiver.try_iter()).take(BURST_MAX);
+                let burst = std::iter::once(first)
+                    .chain(receiver.try_iter())
+                    .take(BURST_MAX);
                 let burst: Vec<_> = burst.collect();
                 // Jobs are timed by the clock as it was when their news came.
-                if burst.iter().any(|message| matches!(message, Message::Job(..))) {
+                if burst
+                    .iter()
+                    .any(|message| matches!(message, Message::Job(..)))
+                {
                     self.tick()?;
                 }
                 for message in burst {
@@ -90,7 +95,11 @@ impl Looping {
             }
             if self.app.wants_ticks() && self.last_tick.elapsed() >= TICK_INTERVAL {
                 self.tick()?;
-                let interval = if self.app.is_editing() { CALM_INTERVAL } else { FRAME_INTERVAL };
+                let interval = if self.app.is_editing() {
+                    CALM_INTERVAL
+                } else {
+                    FRAME_INTERVAL
+                };
                 due = Some(due.map_or(interval, |due| due.min(interval)));
             }
             if due.is_some_and(|interval| drawn.elapsed() >= interval) {
@@ -113,7 +122,10 @@ impl Looping {
 
     /// How long to wait for a message: until the next frame or tick is due, or for ever.
     fn wait(&self, frame: Option<Instant>) -> Option<Duration> {
-        let tick = self.app.wants_ticks().then(|| self.last_tick + TICK_INTERVAL);
+        let tick = self
+            .app
+            .wants_ticks()
+            .then(|| self.last_tick + TICK_INTERVAL);
         let next = frame.into_iter().chain(tick).min()?;
         Some(next.saturating_duration_since(Instant::now()))
     }
@@ -165,8 +177,7 @@ fn listen_for_signals(sender: Sender<Message>) -> Result<()> {
     use signal_hook::consts::{SIGHUP, SIGTERM};
     use signal_hook::iterator::Signals;
 
-    let mut signals =
-        Signals::new([SIGTERM, SIGHUP]).because("failed to listen for signals")?;
+    let mut signals = Signals::new([SIGTERM, SIGHUP]).because("failed to listen for signals")?;
     std::thread::Builder::new()
         .name("signals".to_owned())
         .spawn(move || {

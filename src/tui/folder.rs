@@ -11,14 +11,19 @@ const ENTRIES_MAX: usize = 5_000;
 /// What is in a folder, folders first, names NFC and sorted. A folder that cannot be read is empty:
 /// the user is still typing its name.
 pub fn list(folder: &Path) -> Vec<FolderEntry> {
-    let Ok(read) = std::fs::read_dir(real_path(folder)) else { return Vec::new() };
+    let Ok(read) = std::fs::read_dir(real_path(folder)) else {
+        return Vec::new();
+    };
     let mut entries: Vec<_> = read
         .take(ENTRIES_MAX)
         .filter_map(Result::ok)
         .filter_map(|entry| {
             let name = entry.file_name().into_string().ok()?;
             let is_folder = entry.path().is_dir();
-            Some(FolderEntry { name: nfc(&name).into_owned(), is_folder })
+            Some(FolderEntry {
+                name: nfc(&name).into_owned(),
+                is_folder,
+            })
         })
         .collect();
     entries.sort_by(|a, b| (!a.is_folder, &a.name).cmp(&(!b.is_folder, &b.name)));
@@ -40,15 +45,24 @@ pub fn real_path(path: &Path) -> PathBuf {
     for part in path.components() {
         let next = found.join(part);
         let same = || {
-            let folder = if found.as_os_str().is_empty() { Path::new(".") } else { &found };
+            let folder = if found.as_os_str().is_empty() {
+                Path::new(".")
+            } else {
+                &found
+            };
             let wanted = part.as_os_str().to_str()?;
             let mut entries = std::fs::read_dir(folder).ok()?.filter_map(Result::ok);
-            let named = |name: &std::ffi::OsStr| {
-                name.to_str().is_some_and(|name| nfc(name) == nfc(wanted))
-            };
-            entries.find(|entry| named(&entry.file_name())).map(|entry| found.join(entry.file_name()))
+            let named =
+                |name: &std::ffi::OsStr| name.to_str().is_some_and(|name| nfc(name) == nfc(wanted));
+            entries
+                .find(|entry| named(&entry.file_name()))
+                .map(|entry| found.join(entry.file_name()))
         };
-        found = if next.exists() { next } else { same().unwrap_or(next) };
+        found = if next.exists() {
+            next
+        } else {
+            same().unwrap_or(next)
+        };
     }
     found
 }
@@ -69,6 +83,9 @@ mod tests {
         let path = real_path(&folder.path().join("기준.pdf"));
         assert_eq!(std::fs::read_to_string(path).unwrap(), "x");
         assert!(list(&folder.path().join("없음")).is_empty());
-        assert_eq!(real_path(Path::new("없음/새.jsonl")), Path::new("없음/새.jsonl"));
+        assert_eq!(
+            real_path(Path::new("없음/새.jsonl")),
+            Path::new("없음/새.jsonl")
+        );
     }
 }

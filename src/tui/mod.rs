@@ -26,9 +26,8 @@ use crate::progress::Cancel;
 
 /// Does a job: what is asked for, the project's folder, the flag that asks for a stop, and where
 /// events go. Runs on a thread of its own.
-pub type Runner = Arc<
-    dyn Fn(JobSpec, &Path, &Cancel, &mut dyn FnMut(JobEvent)) -> JobOutcome + Send + Sync,
->;
+pub type Runner =
+    Arc<dyn Fn(JobSpec, &Path, &Cancel, &mut dyn FnMut(JobEvent)) -> JobOutcome + Send + Sync>;
 
 /// What the interface is started with.
 pub struct Options {

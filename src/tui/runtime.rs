@@ -11,7 +11,7 @@ use crossbeam_channel::Sender;
 use super::folder::{list, real_path};
 use super::{Backend, Runner};
 use crate::app::{Effect, Message};
-use crate::failure::{Failure, Result};
+use crate::failure::Result;
 use crate::job::{JobEvent, JobId, JobOutcome, JobSpec};
 use crate::progress::Cancel;
 
@@ -46,7 +46,12 @@ pub struct Runtime {
 impl Runtime {
     /// Starts with no jobs.
     pub fn new(folder: PathBuf, backend: Box<dyn Backend>, runner: Runner) -> Self {
-        Self { folder, backend, runner, cancels: HashMap::new() }
+        Self {
+            folder,
+            backend,
+            runner,
+            cancels: HashMap::new(),
+        }
     }
 
     /// Carries out an effect. Jobs tell their events to `sender`; failures become messages.
@@ -59,7 +64,7 @@ impl Runtime {
 
     fn try_perform(&mut self, effect: Effect, sender: &Sender<Message>) -> Result<Performed> {
         let message = match effect {
-            Effect::Spawn(id, spec) => self.spawn(id, spec, sender)?,
+            Effect::Spawn(id, spec) => self.spawn(id, spec, sender),
             Effect::Cancel(id) => {
                 if let Some(cancel) = self.cancels.get(&id) {
                     cancel.cancel();
@@ -101,15 +106,14 @@ impl Runtime {
     }
 
     /// Runs a job on a thread of its own. Its outcome is told whatever happens, a panic included.
-    fn spawn(
-        &mut self,
-        id: JobId,
-        spec: JobSpec,
-        sender: &Sender<Message>,
-    ) -> Result<Option<Message>> {
+    fn spawn(&mut self, id: JobId, spec: JobSpec, sender: &Sender<Message>) -> Option<Message> {
         let cancel = Cancel::default();
         self.cancels.insert(id, cancel.clone());
-        let (runner, folder, sender) = (Arc::clone(&self.runner), self.folder.clone(), sender.clone());
+        let (runner, folder, sender) = (
+            Arc::clone(&self.runner),
+            self.folder.clone(),
+            sender.clone(),
+        );
         let spec = with_real_paths(spec);
         let work = move || {
             let mut on_event = |event: JobEvent| {
@@ -132,15 +136,16 @@ impl Runtime {
             // Nobody listens after the interface has left; then there is nobody to tell.
             let _ = sender.send(Message::Job(id, JobEvent::Ended(outcome)));
         };
-        let started = thread::Builder::new().name(format!("job-{}", id.0)).spawn(work);
-        Ok(match started {
-            Ok(_) => None,
-            Err(error) => {
-                let message = Failure::user(format!("failed to start a thread: {error}")).message;
-                let failed = JobOutcome::Failed { message, hints: Vec::new() };
-                Some(Message::Job(id, JobEvent::Ended(failed)))
-            }
-        })
+        let started = thread::Builder::new()
+            .name(format!("job-{}", id.0))
+            .spawn(work);
+        let error = started.err()?;
+        let message = format!("failed to start a thread: {error}");
+        let hints = Vec::new();
+        Some(Message::Job(
+            id,
+            JobEvent::Ended(JobOutcome::Failed { message, hints }),
+        ))
     }
 }
 

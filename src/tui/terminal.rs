@@ -31,7 +31,9 @@ impl Screen {
         hook_panics();
         take(mouse).because("failed to set up the terminal")?;
         let terminal = Terminal::new(CrosstermBackend::new(stdout()));
-        let terminal = terminal.because("failed to set up the terminal").inspect_err(|_| give())?;
+        let terminal = terminal
+            .because("failed to set up the terminal")
+            .inspect_err(|_| give())?;
         Ok(Self { terminal, mouse })
     }
 
@@ -51,7 +53,9 @@ impl Screen {
         give();
         let result = work();
         take(self.mouse).because("failed to set up the terminal again")?;
-        self.terminal.clear().because("failed to clear the terminal")?;
+        self.terminal
+            .clear()
+            .because("failed to clear the terminal")?;
         Ok(result)
     }
 

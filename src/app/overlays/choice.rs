@@ -34,9 +34,15 @@ impl Choice {
     /// Offers `options` (value and remark), `current` selected.
     pub fn new(choosing: Choosing, options: Vec<(String, String)>, current: Option<&str>) -> Self {
         let mut list = ListState::default();
-        let at = options.iter().position(|(value, _)| Some(value.as_str()) == current);
+        let at = options
+            .iter()
+            .position(|(value, _)| Some(value.as_str()) == current);
         list.select(at.unwrap_or_default(), options.len());
-        Self { choosing, options, list }
+        Self {
+            choosing,
+            options,
+            list,
+        }
     }
 
     pub(super) fn key(&mut self, key: KeyEvent) -> Outcome {
@@ -69,19 +75,38 @@ impl Choice {
         if inner.height < 3 {
             return;
         }
-        let rows = Rect { height: inner.height - 1, ..inner };
+        let rows = Rect {
+            height: inner.height - 1,
+            ..inner
+        };
         if self.options.is_empty() {
             frame.render_widget(Span::styled(look.t(common::NONE), theme::DIM), rows);
         }
-        let widest = self.options.iter().map(|(value, _)| width(value)).max().unwrap_or_default();
-        self.list.draw(frame, rows, self.options.len(), (0, true), look, |index, room| {
-            let (value, remark) = &self.options[index];
-            Line::from(vec![
-                Span::raw(fit(value, (widest + 2).min(room), look.symbols.ellipsis)),
-                Span::styled(remark.clone(), theme::DIM),
-            ])
-        });
-        let keys = Rect { y: inner.bottom() - 1, height: 1, ..inner };
+        let widest = self
+            .options
+            .iter()
+            .map(|(value, _)| width(value))
+            .max()
+            .unwrap_or_default();
+        self.list.draw(
+            frame,
+            rows,
+            self.options.len(),
+            (0, true),
+            look,
+            |index, room| {
+                let (value, remark) = &self.options[index];
+                Line::from(vec![
+                    Span::raw(fit(value, (widest + 2).min(room), look.symbols.ellipsis)),
+                    Span::styled(remark.clone(), theme::DIM),
+                ])
+            },
+        );
+        let keys = Rect {
+            y: inner.bottom() - 1,
+            height: 1,
+            ..inner
+        };
         frame.render_widget(Span::styled(look.t(common::CHOICE_KEYS), theme::DIM), keys);
     }
 }

@@ -34,8 +34,11 @@ struct Row {
 impl CommandList {
     /// Lists what works on a screen, or in its text field.
     pub fn help(screen: Screen, editing: bool, why: impl Fn(Command) -> Option<Text>) -> Self {
-        let infos: Vec<_> =
-            if editing { in_field().collect() } else { on_screen(screen).collect() };
+        let infos: Vec<_> = if editing {
+            in_field().collect()
+        } else {
+            on_screen(screen).collect()
+        };
         Self::new(common::HELP_TITLE, infos, why)
     }
 
@@ -50,17 +53,25 @@ impl CommandList {
         Self::new(common::PALETTE_TITLE, infos, why)
     }
 
-    fn new(
-        title: Text,
-        infos: Vec<&'static Info>,
-        why: impl Fn(Command) -> Option<Text>,
-    ) -> Self {
-        let rows: Vec<_> =
-            infos.into_iter().map(|info| Row { info, unavailable: why(info.command) }).collect();
+    fn new(title: Text, infos: Vec<&'static Info>, why: impl Fn(Command) -> Option<Text>) -> Self {
+        let rows: Vec<_> = infos
+            .into_iter()
+            .map(|info| Row {
+                info,
+                unavailable: why(info.command),
+            })
+            .collect();
         let shown = (0..rows.len()).collect();
         let (input, list) = (Input::default(), ListState::default());
         let everywhere = title == common::PALETTE_TITLE;
-        Self { title, everywhere, rows, shown, input, list }
+        Self {
+            title,
+            everywhere,
+            rows,
+            shown,
+            input,
+            list,
+        }
     }
 
     pub(super) fn key(&mut self, key: KeyEvent) -> Outcome {
@@ -71,7 +82,10 @@ impl CommandList {
             KeyCode::PageUp => self.list.by_page(-1, self.shown.len()),
             KeyCode::PageDown => self.list.by_page(1, self.shown.len()),
             KeyCode::Enter => {
-                let row = self.shown.get(self.list.selected).map(|&index| &self.rows[index]);
+                let row = self
+                    .shown
+                    .get(self.list.selected)
+                    .map(|&index| &self.rows[index]);
                 return match row {
                     Some(row) if row.unavailable.is_none() => Outcome::Run(row.info.command),
                     Some(_) | None => Outcome::Stay,
@@ -104,7 +118,9 @@ impl CommandList {
             let found = |needle: &str| texts.iter().any(|text| hangul::contains(text, needle));
             found(typed) || found(&keys)
         };
-        self.shown = (0..self.rows.len()).filter(|&index| fits(&self.rows[index])).collect();
+        self.shown = (0..self.rows.len())
+            .filter(|&index| fits(&self.rows[index]))
+            .collect();
         self.list.select(0, self.shown.len());
     }
 
@@ -116,19 +132,32 @@ impl CommandList {
         }
         let prompt = Rect { height: 1, ..inner };
         frame.render_widget(Span::styled(": ", theme::ACCENT), prompt);
-        let field = Rect { x: prompt.x + 2, width: prompt.width.saturating_sub(2), ..prompt };
+        let field = Rect {
+            x: prompt.x + 2,
+            width: prompt.width.saturating_sub(2),
+            ..prompt
+        };
         if self.input.text().is_empty() {
             frame.render_widget(Span::styled(look.t(common::FILTER_HINT), theme::DIM), field);
         }
         self.input.draw(frame, field, true);
-        let rows = Rect { y: inner.y + 2, height: inner.height - 2, ..inner };
+        let rows = Rect {
+            y: inner.y + 2,
+            height: inner.height - 2,
+            ..inner
+        };
         if self.shown.is_empty() {
             frame.render_widget(Span::styled(look.t(common::NO_MATCH), theme::DIM), rows);
             return;
         }
-        self.list.draw(frame, rows, self.shown.len(), (0, true), look, |index, room| {
-            line(&self.rows[self.shown[index]], room, self.everywhere, look)
-        });
+        self.list.draw(
+            frame,
+            rows,
+            self.shown.len(),
+            (0, true),
+            look,
+            |index, room| line(&self.rows[self.shown[index]], room, self.everywhere, look),
+        );
     }
 }
 
@@ -143,14 +172,22 @@ fn line(row: &Row, room: usize, everywhere: bool, look: &Look) -> Line<'static> 
     }
     let ellipsis = look.symbols.ellipsis;
     let place = strings::scope(row.info.scope);
-    let place = if everywhere && room > 70 { fit(look.t(place), 14, ellipsis) } else { String::new() };
+    let place = if everywhere && room > 70 {
+        fit(look.t(place), 14, ellipsis)
+    } else {
+        String::new()
+    };
     let label = fit(row.info.command.label(look.language), 16, ellipsis);
     let rest = room.saturating_sub(14 + width(&place) + 17);
     let (help, style) = match row.unavailable {
         Some(reason) => (look.t(reason), theme::DIM),
         None => (row.info.command.help(look.language), theme::PLAIN),
     };
-    let key_style = if row.unavailable.is_some() { theme::DIM } else { theme::KEY };
+    let key_style = if row.unavailable.is_some() {
+        theme::DIM
+    } else {
+        theme::KEY
+    };
     Line::from(vec![
         Span::styled(fit(&keys, 14, ellipsis), key_style),
         Span::styled(place, theme::DIM),

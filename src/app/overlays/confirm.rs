@@ -57,7 +57,11 @@ impl Confirm {
             frame.render_widget(line, row);
         }
         if inner.height >= 2 {
-            let keys = Rect { y: inner.bottom() - 1, height: 1, ..inner };
+            let keys = Rect {
+                y: inner.bottom() - 1,
+                height: 1,
+                ..inner
+            };
             frame.render_widget(Span::styled(look.t(common::CONFIRM_KEYS), theme::DIM), keys);
         }
     }

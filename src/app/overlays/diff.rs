@@ -23,7 +23,11 @@ pub struct Reading {
 impl Reading {
     /// Shows `text`.
     pub fn new(title: String, text: Rich) -> Self {
-        Self { title, text, scroll: Scroll::default() }
+        Self {
+            title,
+            text,
+            scroll: Scroll::default(),
+        }
     }
 
     /// Shows the words that differ between pairs of texts, each pair under its label.
@@ -64,8 +68,20 @@ impl Reading {
         if inner.height < 3 {
             return;
         }
-        self.scroll.draw(frame, Rect { height: inner.height - 2, ..inner }, &lines, look);
-        let keys = Rect { y: inner.bottom() - 1, height: 1, ..inner };
+        self.scroll.draw(
+            frame,
+            Rect {
+                height: inner.height - 2,
+                ..inner
+            },
+            &lines,
+            look,
+        );
+        let keys = Rect {
+            y: inner.bottom() - 1,
+            height: 1,
+            ..inner
+        };
         frame.render_widget(Span::styled(look.t(common::TEXT_KEYS), theme::DIM), keys);
     }
 }

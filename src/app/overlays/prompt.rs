@@ -45,7 +45,9 @@ impl Asking {
     /// File name endings worth offering; empty for all.
     fn endings(&self) -> &'static [&'static str] {
         match self {
-            Self::Document => &["pdf", "txt", "md", "markdown", "html", "htm", "docx", "hwpx"],
+            Self::Document => &[
+                "pdf", "txt", "md", "markdown", "html", "htm", "docx", "hwpx",
+            ],
             Self::EncryptedDocument => &["pdf"],
             Self::Import | Self::Export => &["jsonl", "json"],
             Self::Password(_) | Self::Model => &[],
@@ -164,11 +166,19 @@ impl Prompt {
             self.input.set(&path);
             return;
         }
-        let names = || self.fitting.iter().filter_map(|&index| self.entries.get(index));
+        let names = || {
+            self.fitting
+                .iter()
+                .filter_map(|&index| self.entries.get(index))
+        };
         let Some(first) = names().next() else { return };
         let shared = names().fold(first.name.as_str(), |shared, entry| {
             let same = |((_, a), b): &((usize, char), char)| a == b;
-            let end = shared.char_indices().zip(entry.name.chars()).take_while(same).last();
+            let end = shared
+                .char_indices()
+                .zip(entry.name.chars())
+                .take_while(same)
+                .last();
             end.map_or("", |((at, letter), _)| &shared[..at + letter.len_utf8()])
         });
         let (folder, name) = split(self.input.text());
@@ -184,7 +194,11 @@ impl Prompt {
 
     fn path_of(&self, entry: &FolderEntry) -> String {
         let (folder, _) = split(self.input.text());
-        format!("{folder}{}{}", entry.name, if entry.is_folder { "/" } else { "" })
+        format!(
+            "{folder}{}{}",
+            entry.name,
+            if entry.is_folder { "/" } else { "" }
+        )
     }
 
     fn list_if_moved(&mut self) -> Option<Effect> {
@@ -211,7 +225,9 @@ impl Prompt {
                 || ending.is_some_and(|e| endings.iter().any(|want| want.eq_ignore_ascii_case(e)));
             !hidden && wanted && hangul::find(&entry.name, name) == Some(0)
         };
-        self.fitting = (0..self.entries.len()).filter(|&at| fits(&self.entries[at])).collect();
+        self.fitting = (0..self.entries.len())
+            .filter(|&at| fits(&self.entries[at]))
+            .collect();
         self.chosen = self.chosen.filter(|&at| at < self.fitting.len());
     }
 
@@ -233,9 +249,16 @@ impl Prompt {
             return;
         }
         self.input.draw(frame, Rect { height: 1, ..inner }, true);
-        let keys =
-            if self.asking.is_path() { common::PROMPT_PATH_KEYS } else { common::PROMPT_KEYS };
-        let last = Rect { y: inner.bottom() - 1, height: 1, ..inner };
+        let keys = if self.asking.is_path() {
+            common::PROMPT_PATH_KEYS
+        } else {
+            common::PROMPT_KEYS
+        };
+        let last = Rect {
+            y: inner.bottom() - 1,
+            height: 1,
+            ..inner
+        };
         frame.render_widget(Span::styled(look.t(keys), theme::DIM), last);
         let rows = Rect {
             y: inner.y + 2.min(inner.height),
@@ -248,7 +271,11 @@ impl Prompt {
         list.draw(frame, rows, self.fitting.len(), focus, look, |at, room| {
             let entry = &self.entries[self.fitting[at]];
             let name = truncate(&entry.name, room.saturating_sub(1), look.symbols.ellipsis);
-            let style = if self.chosen.is_some() { theme::PLAIN } else { theme::DIM };
+            let style = if self.chosen.is_some() {
+                theme::PLAIN
+            } else {
+                theme::DIM
+            };
             let end = if entry.is_folder { "/" } else { "" };
             Line::from(Span::styled(format!("{name}{end}"), style))
         });
@@ -273,7 +300,10 @@ mod tests {
         let Some(Effect::ListFolder(folder)) = prompt.opening() else {
             panic!("a path prompt lists its folder")
         };
-        let entry = |name: &str, is_folder| FolderEntry { name: name.to_owned(), is_folder };
+        let entry = |name: &str, is_folder| FolderEntry {
+            name: name.to_owned(),
+            is_folder,
+        };
         let entries = vec![
             entry("건축", true),
             entry("기준-2022.pdf", false),
@@ -302,12 +332,17 @@ mod tests {
     #[test]
     fn offers_folders_and_files_of_the_right_kind_and_walks_into_folders() {
         let mut prompt = listed("/문서/");
-        let names: Vec<_> =
-            prompt.fitting.iter().map(|&at| prompt.entries[at].name.as_str()).collect();
+        let names: Vec<_> = prompt
+            .fitting
+            .iter()
+            .map(|&at| prompt.entries[at].name.as_str())
+            .collect();
         assert_eq!(names, ["건축", "기준-2022.pdf", "기준-2023.pdf"]);
         press(&mut prompt, KeyCode::Down);
         let outcome = press(&mut prompt, KeyCode::Enter);
-        assert!(matches!(outcome, Outcome::Do(Effect::ListFolder(f)) if f == Path::new("/문서/건축/")));
+        assert!(
+            matches!(outcome, Outcome::Do(Effect::ListFolder(f)) if f == Path::new("/문서/건축/"))
+        );
         assert_eq!(prompt.input.text(), "/문서/건축/");
     }
 

@@ -39,7 +39,11 @@ struct Stage {
 
 impl Home {
     fn target(&self, look: &Look) -> Screen {
-        if self.chose { SCREENS[1 + self.list.selected.min(5)] } else { next(look).1 }
+        if self.chose {
+            SCREENS[1 + self.list.selected.min(5)]
+        } else {
+            next(look).1
+        }
     }
 }
 
@@ -50,7 +54,11 @@ impl ScreenState for Home {
         let key = "[Enter]";
         let room = usize::from(head.width).saturating_sub(width(key) + 4);
         let title = look.t(texts::NEXT);
-        let words = truncate(&words, room.saturating_sub(width(title) + 1), look.symbols.ellipsis);
+        let words = truncate(
+            &words,
+            room.saturating_sub(width(title) + 1),
+            look.symbols.ellipsis,
+        );
         let gap = room.saturating_sub(width(title) + 1 + width(&words));
         let (_, line) = split_top(head, 1);
         frame.render_widget(
@@ -60,17 +68,29 @@ impl ScreenState for Home {
                 Span::raw(" ".repeat(gap)),
                 Span::styled(if self.chose { "" } else { key }, theme::KEY),
             ]),
-            Rect { height: 1.min(line.height), ..line },
+            Rect {
+                height: 1.min(line.height),
+                ..line
+            },
         );
         let stages = stages(look);
         let roomy = usize::from(rest.height) >= stages.len() * 2;
-        let widest = stages.iter().map(|stage| width(&stage.words)).max().unwrap_or_default();
+        let widest = stages
+            .iter()
+            .map(|stage| width(&stage.words))
+            .max()
+            .unwrap_or_default();
         for (index, stage) in stages.iter().enumerate() {
             let y = rest.y + (index * (1 + usize::from(roomy))) as u16;
             if y >= rest.bottom() {
                 break;
             }
-            let row = Rect { x: rest.x + 1, y, width: rest.width.saturating_sub(2), height: 1 };
+            let row = Rect {
+                x: rest.x + 1,
+                y,
+                width: rest.width.saturating_sub(2),
+                height: 1,
+            };
             look.drawn.put(row, crate::app::look::Target::Row(0, index));
             let selected = self.chose && index == self.list.selected;
             draw_stage(frame, row, stage, widest, selected, look);
@@ -121,13 +141,23 @@ fn next(look: &Look) -> (String, Screen) {
     if snapshot.mix.is_none() {
         return (say(texts::NEXT_MIX), Screen::Mix);
     }
-    let Some(run) = snapshot.runs.last() else { return (say(texts::NEXT_TRAIN), Screen::Train) };
+    let Some(run) = snapshot.runs.last() else {
+        return (say(texts::NEXT_TRAIN), Screen::Train);
+    };
     if run.outcome != Some(RunOutcome::Finished) {
         let number = run.number;
         return (look.fill(texts::NEXT_RESUME, &[&number]), Screen::Train);
     }
-    if snapshot.evaluations.last().and_then(|evaluation| evaluation.run) != Some(run.number) {
-        return (look.fill(texts::NEXT_EVALUATE, &[&run.number]), Screen::Evaluate);
+    if snapshot
+        .evaluations
+        .last()
+        .and_then(|evaluation| evaluation.run)
+        != Some(run.number)
+    {
+        return (
+            look.fill(texts::NEXT_EVALUATE, &[&run.number]),
+            Screen::Evaluate,
+        );
     }
     (say(texts::NEXT_TRY), Screen::Try)
 }
@@ -136,7 +166,12 @@ fn stages(look: &Look) -> Vec<Stage> {
     let (snapshot, summary) = (&look.data.snapshot, &look.data.summary);
     let n = |value: usize| format::count(value as u64);
     let say = |text| look.t(text).to_owned();
-    let none = |screen, words| Stage { screen, words: say(words), detail: String::new(), good: None };
+    let none = |screen, words| Stage {
+        screen,
+        words: say(words),
+        detail: String::new(),
+        good: None,
+    };
     let sources = if snapshot.documents.is_empty() {
         none(Screen::Sources, texts::HOME_NO_DOCUMENTS)
     } else {
@@ -146,7 +181,11 @@ fn stages(look: &Look) -> Vec<Stage> {
         Stage {
             screen: Screen::Sources,
             words: look.fill(texts::HOME_SOURCES, &[&documents, &pages, &passages]),
-            detail: if ocr > 0 { look.fill(texts::HOME_OCR, &[&ocr]) } else { String::new() },
+            detail: if ocr > 0 {
+                look.fill(texts::HOME_OCR, &[&ocr])
+            } else {
+                String::new()
+            },
             good: Some(ocr == 0),
         }
     };
@@ -154,7 +193,9 @@ fn stages(look: &Look) -> Vec<Stage> {
         none(Screen::Curate, texts::HOME_NO_PAIRS)
     } else {
         let counts = [n(summary.accepted), n(summary.drafts), n(summary.rejected)];
-        let covers = summary.coverage_percent().map(|p| look.fill(texts::HOME_COVERS, &[&p]));
+        let covers = summary
+            .coverage_percent()
+            .map(|p| look.fill(texts::HOME_COVERS, &[&p]));
         Stage {
             screen: Screen::Curate,
             words: look.fill(texts::HOME_CURATE, &[&counts[0], &counts[1], &counts[2]]),
@@ -183,8 +224,12 @@ fn stages(look: &Look) -> Vec<Stage> {
     let train = snapshot.runs.last().map_or_else(
         || none(Screen::Train, texts::HOME_NO_RUNS),
         |run| {
-            let values: [&dyn std::fmt::Display; 4] =
-                [&run.number, &run.model, &run.recipe.rank, &run.recipe.epochs];
+            let values: [&dyn std::fmt::Display; 4] = [
+                &run.number,
+                &run.model,
+                &run.recipe.rank,
+                &run.recipe.epochs,
+            ];
             let loss = run.validation_loss.map(|loss| format!("{loss:.2}"));
             let loss = loss.map(|loss| look.fill(texts::VALIDATION_LOSS, &[&loss]));
             let time = std::time::Duration::try_from_secs_f64(run.seconds).unwrap_or_default();
@@ -205,7 +250,12 @@ fn stages(look: &Look) -> Vec<Stage> {
                 None => say(texts::BASE_ALONE),
             };
             let (detail, good) = super::evaluate::verdict(evaluation, look);
-            Stage { screen: Screen::Evaluate, words, detail, good: Some(good) }
+            Stage {
+                screen: Screen::Evaluate,
+                words,
+                detail,
+                good: Some(good),
+            }
         },
     );
     let try_ = none(Screen::Try, texts::HOME_TRY);
@@ -225,7 +275,11 @@ fn draw_stage(
     let words_cells = widest.min(room);
     // A remark that would be cut to nothing is left out.
     let detail_cells = room.saturating_sub(words_cells + 3);
-    let detail = if detail_cells < DETAIL_CELLS_MIN { "" } else { stage.detail.as_str() };
+    let detail = if detail_cells < DETAIL_CELLS_MIN {
+        ""
+    } else {
+        stage.detail.as_str()
+    };
     let (mark, style) = match stage.good {
         Some(true) => (look.symbols.yes, theme::BETTER),
         Some(false) => (look.symbols.warn, theme::WARN),
@@ -233,7 +287,11 @@ fn draw_stage(
     };
     let bar = if selected { look.symbols.bar } else { " " };
     let name = look.t(strings::screen(stage.screen));
-    let words = if stage.good.is_none() { theme::DIM } else { theme::PLAIN };
+    let words = if stage.good.is_none() {
+        theme::DIM
+    } else {
+        theme::PLAIN
+    };
     let name_style = if selected { theme::TITLE } else { theme::BOLD };
     frame.render_widget(
         Line::from(vec![

@@ -47,14 +47,17 @@ impl ScreenState for Jobs {
                 let count = jobs.len().to_string();
                 let inner = draw_column(frame, column, self.focus, title, &count, look);
                 let focus = (LIST, self.focus == LIST);
-                self.list.draw(frame, inner, jobs.len(), focus, look, |index, room| {
-                    row(jobs[index], room, look)
-                });
+                self.list
+                    .draw(frame, inner, jobs.len(), focus, look, |index, room| {
+                        row(jobs[index], room, look)
+                    });
             } else {
                 let title = look.t(texts::LOG);
                 let inner = inside(draw_column(frame, column, self.focus, title, "", look));
                 let mut text = Rich::default();
-                let log = self.selected(look).map_or(&[][..], |job| job.log.as_slice());
+                let log = self
+                    .selected(look)
+                    .map_or(&[][..], |job| job.log.as_slice());
                 for line in log {
                     text.hang(2).push(line, theme::PLAIN).line();
                 }

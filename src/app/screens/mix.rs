@@ -21,8 +21,8 @@ use crate::job::JobSpec;
 use crate::mix::{MixReport, RowKind, Side};
 use crate::pair::Language;
 use crate::project::MixSettings;
-use crate::text::width::right;
 use crate::text::fit;
+use crate::text::width::right;
 
 const FIELDS: usize = 0;
 const WEIGHTS: [u16; 2] = [40, 64];
@@ -50,8 +50,13 @@ enum Item {
     Seed,
 }
 
-const ITEMS: [Item; 5] =
-    [Item::General, Item::Languages, Item::Validation, Item::Test, Item::Seed];
+const ITEMS: [Item; 5] = [
+    Item::General,
+    Item::Languages,
+    Item::Validation,
+    Item::Test,
+    Item::Seed,
+];
 
 impl Mix {
     fn item(&self) -> Item {
@@ -68,7 +73,7 @@ impl Mix {
             Item::Test => mix.test_share = stepped(mix.test_share, STEP),
             Item::Seed => mix.seed = mix.seed.saturating_add_signed(by as i64),
         }
-        keep(mix, look, reply);
+        keep(&mix, look, reply);
     }
 
     fn open(&mut self, look: &Look, reply: &mut Reply) {
@@ -97,7 +102,7 @@ impl Mix {
             Item::Seed => mix.seed = number as u64,
             Item::Languages => {}
         }
-        keep(mix, look, reply);
+        keep(&mix, look, reply);
     }
 
     fn draw_fields(&self, frame: &mut Frame, column: Column, look: &Look) {
@@ -114,13 +119,29 @@ impl Mix {
         let languages = mix.general_languages.iter().map(|language| language.code());
         let languages = languages.collect::<Vec<_>>().join(", ");
         let percent = format::whole_percent;
-        let field = |label: Text, value: String, note: String| Field { label: look.t(label), value, note };
+        let field = |label: Text, value: String, note: String| Field {
+            label: look.t(label),
+            value,
+            note,
+        };
         let plain = String::new;
         let rows = [
-            field(texts::GENERAL_SHARE, format!("{} {full}{rest}", right(&percent(mix.general_share), 4)), advice),
+            field(
+                texts::GENERAL_SHARE,
+                format!("{} {full}{rest}", right(&percent(mix.general_share), 4)),
+                advice,
+            ),
             field(texts::GENERAL_LANGUAGES, languages, plain()),
-            field(texts::VALIDATION_SHARE, right(&percent(mix.validation_share), 4), plain()),
-            field(texts::TEST_SHARE, right(&percent(mix.test_share), 4), plain()),
+            field(
+                texts::VALIDATION_SHARE,
+                right(&percent(mix.validation_share), 4),
+                plain(),
+            ),
+            field(
+                texts::TEST_SHARE,
+                right(&percent(mix.test_share), 4),
+                plain(),
+            ),
             field(texts::SEED, mix.seed.to_string(), plain()),
         ];
         let focus = (FIELDS, self.focus == FIELDS);
@@ -148,9 +169,12 @@ impl Mix {
     }
 }
 
-fn keep(mix: MixSettings, look: &Look, reply: &mut Reply) {
+fn keep(mix: &MixSettings, look: &Look, reply: &mut Reply) {
     let mix = mix.clamped();
-    reply.settings = Some(Box::new(Settings { mix, ..look.settings.clone() }));
+    reply.settings = Some(Box::new(Settings {
+        mix,
+        ..look.settings.clone()
+    }));
 }
 
 fn next_languages(languages: &[Language]) -> Vec<Language> {
@@ -165,7 +189,10 @@ fn next_languages(languages: &[Language]) -> Vec<Language> {
 fn figures(report: &MixReport, cells: usize, look: &Look) -> Vec<Line<'static>> {
     let dim = |text: String| Span::styled(text, theme::DIM);
     let head = |cells: Vec<(String, usize)>| {
-        let spans: Vec<_> = cells.into_iter().map(|(text, width)| dim(right(&text, width))).collect();
+        let spans: Vec<_> = cells
+            .into_iter()
+            .map(|(text, width)| dim(right(&text, width)))
+            .collect();
         Line::from(spans)
     };
     let say = |text| look.t(text).to_owned();
@@ -178,13 +205,19 @@ fn figures(report: &MixReport, cells: usize, look: &Look) -> Vec<Line<'static>> 
     ])];
     let total = report.tokens(Side::Train).max(1) as f64;
     let bar_width = cells.saturating_sub(label_width + 8 + 9 + 8 + 2);
-    let mut parts = RowKind::ALL.map(|kind| report.of_kind(Side::Train, kind)).to_vec();
+    let mut parts = RowKind::ALL
+        .map(|kind| report.of_kind(Side::Train, kind))
+        .to_vec();
     parts.retain(|part| part.rows > 0);
     for part in parts {
         let share = part.tokens as f64 / total;
         let (full, _) = bar(share, bar_width, look.symbols);
         lines.push(Line::from(vec![
-            Span::raw(fit(look.t(kind_name(part.kind)), label_width, look.symbols.ellipsis)),
+            Span::raw(fit(
+                look.t(kind_name(part.kind)),
+                label_width,
+                look.symbols.ellipsis,
+            )),
             Span::raw(right(&format::count(part.rows as u64), 8)),
             Span::raw(right(&format::short(part.tokens as u64), 9)),
             Span::styled(right(&format::whole_percent(share), 8), theme::BOLD),
@@ -194,7 +227,10 @@ fn figures(report: &MixReport, cells: usize, look: &Look) -> Vec<Line<'static>> 
     if report.general_short_of > 0 {
         let short = format::short(report.general_short_of as u64);
         let words = look.fill(texts::POOL_SHORT, &[&short]);
-        lines.push(Line::styled(format!("{} {words}", look.symbols.warn), theme::WARN));
+        lines.push(Line::styled(
+            format!("{} {words}", look.symbols.warn),
+            theme::WARN,
+        ));
     }
     lines.push(Line::default());
     lines.push(head(vec![
@@ -217,16 +253,29 @@ fn figures(report: &MixReport, cells: usize, look: &Look) -> Vec<Line<'static>> 
         ]));
     }
     let (leak, style): (String, Style) = match report.leaks {
-        0 => (format!("{} {}", look.symbols.yes, look.t(texts::NO_LEAKS)), theme::BETTER),
-        n => (format!("{} {}", look.symbols.warn, look.fill(texts::LEAKS, &[&n])), theme::WORSE),
+        0 => (
+            format!("{} {}", look.symbols.yes, look.t(texts::NO_LEAKS)),
+            theme::BETTER,
+        ),
+        n => (
+            format!("{} {}", look.symbols.warn, look.fill(texts::LEAKS, &[&n])),
+            theme::WORSE,
+        ),
     };
     lines.push(Line::styled(leak, style));
     if report.moved > 0 {
-        lines.push(Line::styled(look.fill(texts::MOVED, &[&report.moved]), theme::DIM));
+        lines.push(Line::styled(
+            look.fill(texts::MOVED, &[&report.moved]),
+            theme::DIM,
+        ));
     }
     if !report.lengths.is_empty() {
         lines.push(Line::default());
-        let rows: Vec<_> = report.lengths.iter().map(|bucket| bucket.rows as u32).collect();
+        let rows: Vec<_> = report
+            .lengths
+            .iter()
+            .map(|bucket| bucket.rows as u32)
+            .collect();
         let longest = format::count(report.longest as u64);
         let columns = heights(&rows, look.symbols);
         let label = fit(look.t(texts::LENGTHS), label_width, look.symbols.ellipsis);

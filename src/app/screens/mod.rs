@@ -130,13 +130,7 @@ impl Screens {
 }
 
 /// Says what is missing and which keys help, in the middle of an empty area.
-pub(super) fn empty(
-    frame: &mut Frame,
-    area: Rect,
-    words: Text,
-    commands: &[Command],
-    look: &Look,
-) {
+pub(super) fn empty(frame: &mut Frame, area: Rect, words: Text, commands: &[Command], look: &Look) {
     let cells = area.width.saturating_sub(4).min(64);
     let mut text = Rich::default();
     text.push(look.t(words), theme::PLAIN);
@@ -144,16 +138,30 @@ pub(super) fn empty(
         text.line();
     }
     for command in commands {
-        let key = command.info().keys.first().map(ToString::to_string).unwrap_or_default();
+        let key = command
+            .info()
+            .keys
+            .first()
+            .map(ToString::to_string)
+            .unwrap_or_default();
         text.line().hang(8).push(&right(&key, 6), theme::KEY);
         text.push(&format!("  {}", command.help(look.language)), theme::DIM);
     }
     let lines = text.lines(usize::from(cells));
-    let widest = lines.iter().map(ratatui::text::Line::width).max().unwrap_or_default() as u16;
+    let widest = lines
+        .iter()
+        .map(ratatui::text::Line::width)
+        .max()
+        .unwrap_or_default() as u16;
     let height = (lines.len() as u16).min(area.height);
     let y = area.y + (area.height - height) / 3;
     let x = area.x + area.width.saturating_sub(widest) / 2;
-    let place = Rect { x, y, width: area.right().saturating_sub(x), height };
+    let place = Rect {
+        x,
+        y,
+        width: area.right().saturating_sub(x),
+        height,
+    };
     for (row, line) in place.rows().zip(&lines) {
         frame.render_widget(line, row);
     }
@@ -164,7 +172,12 @@ pub(super) fn explain(frame: &mut Frame, area: Rect, rows: usize, words: &str) {
     let lines = Rich::plain(words).lines(usize::from(area.width.saturating_sub(3)));
     let top = area.y + (rows as u16 + 1).min(area.height);
     let room = area.bottom().saturating_sub(top);
-    let place = Rect { x: area.x + 1, y: top, width: area.width.saturating_sub(2), height: room };
+    let place = Rect {
+        x: area.x + 1,
+        y: top,
+        width: area.width.saturating_sub(2),
+        height: room,
+    };
     for (row, line) in place.rows().zip(lines) {
         frame.render_widget(line.style(theme::DIM), row);
     }

@@ -7,6 +7,7 @@ use ratatui::layout::Rect;
 use super::train::choose_model;
 use super::{ScreenState, explain};
 use crate::app::command::Command;
+use crate::app::format;
 use crate::app::look::Look;
 use crate::app::overlays::{Asking, Overlay, Prompt};
 use crate::app::reply::Reply;
@@ -15,7 +16,6 @@ use crate::app::strings::{self, Text, common, screen as texts};
 use crate::app::symbols::SymbolSet;
 use crate::app::widgets::columns::{columns, draw_column};
 use crate::app::widgets::fields::{self, Field, Form};
-use crate::app::format;
 use crate::pair::Language;
 
 /// Most pairs a passage is asked for.
@@ -73,7 +73,9 @@ impl SettingsScreen {
     fn entered(&self, text: String, look: &Look, reply: &mut Reply) {
         let mut settings: Settings = look.settings.clone();
         match self.item() {
-            Item::EndpointUrl => settings.endpoint_url = text.trim_end_matches('/').to_owned(),
+            Item::EndpointUrl => text
+                .trim_end_matches('/')
+                .clone_into(&mut settings.endpoint_url),
             Item::EndpointModel => settings.endpoint_model = text,
             Item::DraftCount => match text.parse::<usize>() {
                 Ok(count) => settings.draft_count = count.clamp(1, DRAFT_COUNT_MAX),
@@ -102,26 +104,55 @@ impl ScreenState for SettingsScreen {
             SymbolSet::Ascii => look.t(texts::SYMBOLS_ASCII),
         };
         let or_not_set = |text: &str| {
-            if text.is_empty() { look.t(common::NOT_SET).to_owned() } else { text.to_owned() }
+            if text.is_empty() {
+                look.t(common::NOT_SET).to_owned()
+            } else {
+                text.to_owned()
+            }
         };
         let size = look.model().and_then(|name| {
-            let model = look.data.snapshot.models.iter().find(|model| model.name == name)?;
+            let model = look
+                .data
+                .snapshot
+                .models
+                .iter()
+                .find(|model| model.name == name)?;
             Some(format::bytes(model.bytes))
         });
-        let field = |label: Text, value: String, note: String| {
-            Field { label: look.t(label), value, note }
+        let field = |label: Text, value: String, note: String| Field {
+            label: look.t(label),
+            value,
+            note,
         };
         let none = String::new;
-        let note = if settings.language.is_none() { by_locale() } else { none() };
+        let note = if settings.language.is_none() {
+            by_locale()
+        } else {
+            none()
+        };
         let rows = [
             field(texts::LANGUAGE, language.to_owned(), note),
             field(texts::SYMBOLS, symbols.to_owned(), none()),
-            field(texts::MODEL, or_not_set(look.model().unwrap_or_default()), size.unwrap_or_default()),
-            field(texts::ENDPOINT_URL, or_not_set(&settings.endpoint_url), none()),
-            field(texts::ENDPOINT_MODEL, or_not_set(&settings.endpoint_model), none()),
+            field(
+                texts::MODEL,
+                or_not_set(look.model().unwrap_or_default()),
+                size.unwrap_or_default(),
+            ),
+            field(
+                texts::ENDPOINT_URL,
+                or_not_set(&settings.endpoint_url),
+                none(),
+            ),
+            field(
+                texts::ENDPOINT_MODEL,
+                or_not_set(&settings.endpoint_model),
+                none(),
+            ),
             field(texts::DRAFT_COUNT, settings.draft_count.to_string(), none()),
         ];
-        let Some(column) = columns(area, &[1], 0).first().copied() else { return };
+        let Some(column) = columns(area, &[1], 0).first().copied() else {
+            return;
+        };
         let title = look.t(strings::screen(crate::app::Screen::Settings));
         let inner = draw_column(frame, column, 0, title, "", look);
         fields::draw(frame, inner, &rows, &self.form, (0, true), look);

@@ -40,7 +40,10 @@ impl Sources {
     }
 
     fn passage<'a>(&self, look: &Look<'a>) -> Option<&'a PassageRecord> {
-        look.data.snapshot.passages.get(*self.shown.get(self.passages.selected)?)
+        look.data
+            .snapshot
+            .passages
+            .get(*self.shown.get(self.passages.selected)?)
     }
 
     fn refresh(&mut self, look: &Look) {
@@ -76,7 +79,9 @@ impl Sources {
 
     fn page(&mut self, pages: isize, look: &Look) {
         match self.focus {
-            DOCUMENTS => self.documents.by_page(pages, look.data.snapshot.documents.len()),
+            DOCUMENTS => self
+                .documents
+                .by_page(pages, look.data.snapshot.documents.len()),
             PASSAGES => self.passages.by_page(pages, self.shown.len()),
             _ => return self.scroll.by_page(pages),
         }
@@ -84,7 +89,10 @@ impl Sources {
     }
 
     fn draft_uncovered(&self, look: &Look, reply: &mut Reply) {
-        let records = self.shown.iter().filter_map(|&index| look.data.snapshot.passages.get(index));
+        let records = self
+            .shown
+            .iter()
+            .filter_map(|&index| look.data.snapshot.passages.get(index));
         let free = records.filter(|record| look.data.examples_of(record.id).next().is_none());
         let passages: Vec<_> = free.map(|record| record.id).collect();
         if passages.is_empty() {
@@ -102,27 +110,41 @@ impl Sources {
         let (rows, foot) = split_bottom(inner, 3.min(inner.height / 3));
         let focused = self.focus == DOCUMENTS;
         let focus = (DOCUMENTS, focused);
-        self.documents.draw(frame, rows, documents.len(), focus, look, |index, room| {
-            let document = &documents[index];
-            let warn = if document.needs_ocr > 0 { look.symbols.warn } else { " " };
-            let pages = look.fill(texts::PAGES, &[&document.pages]);
-            let room = room.saturating_sub(width(&pages) + 4);
-            Line::from(vec![
-                Span::raw(fit(&document.name, room, look.symbols.ellipsis)),
-                Span::styled(format!("  {pages} "), theme::DIM),
-                Span::styled(warn, theme::WARN),
-            ])
-        });
-        let Some(document) = self.document(look) else { return };
+        self.documents
+            .draw(frame, rows, documents.len(), focus, look, |index, room| {
+                let document = &documents[index];
+                let warn = if document.needs_ocr > 0 {
+                    look.symbols.warn
+                } else {
+                    " "
+                };
+                let pages = look.fill(texts::PAGES, &[&document.pages]);
+                let room = room.saturating_sub(width(&pages) + 4);
+                Line::from(vec![
+                    Span::raw(fit(&document.name, room, look.symbols.ellipsis)),
+                    Span::styled(format!("  {pages} "), theme::DIM),
+                    Span::styled(warn, theme::WARN),
+                ])
+            });
+        let Some(document) = self.document(look) else {
+            return;
+        };
         let foot = inside(foot);
         let mut lines = vec![Line::default()];
         let added = format::day(document.added);
         let passages = format::count(u64::from(document.passages));
-        lines.push(Line::styled(look.fill(texts::DOCUMENT_FACTS, &[&passages, &added]), theme::DIM));
+        lines.push(Line::styled(
+            look.fill(texts::DOCUMENT_FACTS, &[&passages, &added]),
+            theme::DIM,
+        ));
         let flagged = |flag: PageFlag| {
             let pages = look.data.snapshot.flagged_pages.iter();
-            let pages = pages.filter(|page| page.document == document.id && page.flags.contains(&flag));
-            pages.map(|page| page.number.to_string()).collect::<Vec<_>>().join(", ")
+            let pages =
+                pages.filter(|page| page.document == document.id && page.flags.contains(&flag));
+            pages
+                .map(|page| page.number.to_string())
+                .collect::<Vec<_>>()
+                .join(", ")
         };
         let ocr = flagged(PageFlag::NeedsOcr);
         if document.needs_ocr > 0 {
@@ -144,26 +166,31 @@ impl Sources {
         }
         let focused = self.focus == PASSAGES;
         let focus = (PASSAGES, focused);
-        self.passages.draw(frame, inner, self.shown.len(), focus, look, |row, room| {
-            let Some(record) = look.data.snapshot.passages.get(self.shown[row]) else {
-                return Line::default();
-            };
-            let passage = &record.passage;
-            let pairs = match look.data.examples_of(record.id).count() {
-                0 => look.symbols.dot.to_owned(),
-                pairs => pairs.to_string(),
-            };
-            let page = right(&passage.page.to_string(), 4);
-            let head = passage.context.last().map_or("", String::as_str);
-            let body = passage.text.lines().next().unwrap_or_default();
-            let text = if head.is_empty() { body.to_owned() } else { format!("{head}  {body}") };
-            let room = room.saturating_sub(width(&page) + width(&pairs) + 3);
-            Line::from(vec![
-                Span::styled(format!("{page} "), theme::DIM),
-                Span::raw(fit(&text, room, look.symbols.ellipsis)),
-                Span::styled(format!(" {pairs}"), theme::DIM),
-            ])
-        });
+        self.passages
+            .draw(frame, inner, self.shown.len(), focus, look, |row, room| {
+                let Some(record) = look.data.snapshot.passages.get(self.shown[row]) else {
+                    return Line::default();
+                };
+                let passage = &record.passage;
+                let pairs = match look.data.examples_of(record.id).count() {
+                    0 => look.symbols.dot.to_owned(),
+                    pairs => pairs.to_string(),
+                };
+                let page = right(&passage.page.to_string(), 4);
+                let head = passage.context.last().map_or("", String::as_str);
+                let body = passage.text.lines().next().unwrap_or_default();
+                let text = if head.is_empty() {
+                    body.to_owned()
+                } else {
+                    format!("{head}  {body}")
+                };
+                let room = room.saturating_sub(width(&page) + width(&pairs) + 3);
+                Line::from(vec![
+                    Span::styled(format!("{page} "), theme::DIM),
+                    Span::raw(fit(&text, room, look.symbols.ellipsis)),
+                    Span::styled(format!(" {pairs}"), theme::DIM),
+                ])
+            });
     }
 
     fn draw_text(&self, frame: &mut Frame, column: Column, look: &Look) {
@@ -182,9 +209,10 @@ impl Sources {
             text.line();
         }
         text.push(&record.passage.text, theme::PLAIN).line().line();
-        let flags = look.data.snapshot.flagged_pages.iter().find(|page| {
-            page.document == record.document && page.number == record.passage.page
-        });
+        let flags =
+            look.data.snapshot.flagged_pages.iter().find(|page| {
+                page.document == record.document && page.number == record.passage.page
+            });
         for flag in flags.map_or(&[][..], |page| page.flags.as_slice()) {
             let words = format!("{} {}", look.symbols.warn, look.t(flag_name(*flag)));
             text.hang(2).push(&words, theme::WARN).line();
@@ -254,15 +282,22 @@ impl ScreenState for Sources {
     fn unavailable(&self, command: Command, look: &Look) -> Option<Text> {
         match command {
             Command::SourcesRemove => self.document(look).is_none().then_some(texts::NO_DOCUMENTS),
-            Command::SourcesDraft | Command::SourcesDraftAll => {
-                self.passage(look).is_none().then_some(texts::NO_PASSAGE_SELECTED)
-            }
-            Command::SourcesExport => {
-                look.data.snapshot.examples.is_empty().then_some(texts::NO_PAIRS)
-            }
-            Command::ListOpen | Command::FocusNext => {
-                look.data.snapshot.documents.is_empty().then_some(texts::NO_DOCUMENTS)
-            }
+            Command::SourcesDraft | Command::SourcesDraftAll => self
+                .passage(look)
+                .is_none()
+                .then_some(texts::NO_PASSAGE_SELECTED),
+            Command::SourcesExport => look
+                .data
+                .snapshot
+                .examples
+                .is_empty()
+                .then_some(texts::NO_PAIRS),
+            Command::ListOpen | Command::FocusNext => look
+                .data
+                .snapshot
+                .documents
+                .is_empty()
+                .then_some(texts::NO_DOCUMENTS),
             _ => None,
         }
     }
@@ -279,7 +314,8 @@ impl ScreenState for Sources {
         self.focus = column;
         match (column, row) {
             (DOCUMENTS, Some(row)) => {
-                self.documents.select(row, look.data.snapshot.documents.len());
+                self.documents
+                    .select(row, look.data.snapshot.documents.len());
                 self.passages = ListState::default();
                 self.refresh(look);
             }

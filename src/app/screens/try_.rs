@@ -72,7 +72,10 @@ impl Try {
 
     fn run(&self, look: &Look) -> Option<u32> {
         let finished = |run: &&crate::train::RunRecord| {
-            matches!(run.outcome, Some(RunOutcome::Finished | RunOutcome::Stopped))
+            matches!(
+                run.outcome,
+                Some(RunOutcome::Finished | RunOutcome::Stopped)
+            )
         };
         let latest = || look.data.snapshot.runs.iter().rev().find(finished);
         self.chosen.or_else(|| latest().map(|run| run.number))
@@ -80,7 +83,9 @@ impl Try {
 
     fn send(&mut self, look: &Look, reply: &mut Reply) {
         let question = self.input.text().trim().to_owned();
-        let Some(model) = look.model() else { return reply.warn(look.t(common::NO_MODEL)) };
+        let Some(model) = look.model() else {
+            return reply.warn(look.t(common::NO_MODEL));
+        };
         if question.is_empty() {
             return;
         }
@@ -92,15 +97,32 @@ impl Try {
         let mut conversation = Example::default();
         for turn in &self.turns {
             let [base, tuned] = &turn.answers;
-            let answer = if run.is_some() && !tuned.is_empty() { tuned } else { base };
-            conversation.messages.push(Message::text(Role::User, turn.question.as_str()));
-            conversation.messages.push(Message::text(Role::Assistant, answer.as_str()));
+            let answer = if run.is_some() && !tuned.is_empty() {
+                tuned
+            } else {
+                base
+            };
+            conversation
+                .messages
+                .push(Message::text(Role::User, turn.question.as_str()));
+            conversation
+                .messages
+                .push(Message::text(Role::Assistant, answer.as_str()));
         }
-        conversation.messages.push(Message::text(Role::User, question.as_str()));
-        self.turns.push(Turn { question, ..Turn::default() });
+        conversation
+            .messages
+            .push(Message::text(Role::User, question.as_str()));
+        self.turns.push(Turn {
+            question,
+            ..Turn::default()
+        });
         self.input.set("");
         self.scrolls.iter().for_each(Scroll::end);
-        reply.start = Some(JobSpec::Chat { model: model.to_owned(), run, conversation });
+        reply.start = Some(JobSpec::Chat {
+            model: model.to_owned(),
+            run,
+            conversation,
+        });
     }
 
     fn draw_side(&self, frame: &mut Frame, column: Column, title: &str, note: &str, look: &Look) {
@@ -110,7 +132,13 @@ impl Try {
             if side == BASE {
                 empty(frame, inner, texts::TRY_EMPTY, &[Command::TryWrite], look);
             } else if self.run(look).is_none() {
-                empty(frame, inner, texts::EVALUATE_NO_RUN, &[Command::GoTrain], look);
+                empty(
+                    frame,
+                    inner,
+                    texts::EVALUATE_NO_RUN,
+                    &[Command::GoTrain],
+                    look,
+                );
             }
             return;
         }
@@ -121,7 +149,10 @@ impl Try {
             }
             for (row, line) in turn.question.lines().enumerate() {
                 let mark = if row == 0 { "Q " } else { "  " };
-                text.hang(2).push(mark, theme::ACCENT).push(line, theme::BOLD).line();
+                text.hang(2)
+                    .push(mark, theme::ACCENT)
+                    .push(line, theme::BOLD)
+                    .line();
             }
             let answer = &turn.answers[side];
             let waiting = answer.is_empty();
@@ -151,16 +182,43 @@ impl ScreenState for Try {
         let base_title = look.t(texts::BASE);
         // Comparing is the point: both sides stay, however narrow the terminal is.
         let half = body.width / 2;
-        let left = Column { index: BASE, area: Rect { width: half.saturating_sub(1), ..body } };
-        let right = Rect { x: body.x + half, width: body.width - half, ..body };
+        let left = Column {
+            index: BASE,
+            area: Rect {
+                width: half.saturating_sub(1),
+                ..body
+            },
+        };
+        let right = Rect {
+            x: body.x + half,
+            width: body.width - half,
+            ..body
+        };
         self.draw_side(frame, left, base_title, model, look);
-        self.draw_side(frame, Column { index: TUNED, area: right }, &tuned_title, "", look);
+        self.draw_side(
+            frame,
+            Column {
+                index: TUNED,
+                area: right,
+            },
+            &tuned_title,
+            "",
+            look,
+        );
         if foot.height < 2 {
             return;
         }
-        let line = Rect { y: foot.y + 1, height: 1, ..foot };
+        let line = Rect {
+            y: foot.y + 1,
+            height: 1,
+            ..foot
+        };
         frame.render_widget(Span::styled(" > ", theme::ACCENT), line);
-        let field = Rect { x: line.x + 3, width: line.width.saturating_sub(4), ..line };
+        let field = Rect {
+            x: line.x + 3,
+            width: line.width.saturating_sub(4),
+            ..line
+        };
         if self.input.text().is_empty() && !self.writing {
             frame.render_widget(Span::styled(look.t(texts::TRY_HINT), theme::DIM), field);
         }
@@ -174,7 +232,12 @@ impl ScreenState for Try {
             Command::TryRun => {
                 let runs = look.data.snapshot.runs.iter().rev();
                 let options = runs
-                    .map(|run| (run.number.to_string(), format!("{}  {}", run.model, format::date(run.started))))
+                    .map(|run| {
+                        (
+                            run.number.to_string(),
+                            format!("{}  {}", run.model, format::date(run.started)),
+                        )
+                    })
                     .collect();
                 let current = self.run(look).map(|number| number.to_string());
                 let choice = Choice::new(Choosing::Run, options, current.as_deref());
@@ -229,7 +292,9 @@ impl ScreenState for Try {
     }
 
     fn copied(&self, _look: &Look) -> Option<String> {
-        self.turns.last().map(|turn| turn.answers[self.focus].clone())
+        self.turns
+            .last()
+            .map(|turn| turn.answers[self.focus].clone())
     }
 
     fn click(&mut self, column: usize, _row: Option<usize>, _look: &Look) {

@@ -159,8 +159,9 @@ mod tests {
     #[test]
     fn both_languages_say_the_same_things() {
         let holes = |text: &str| {
-            let mut found: Vec<_> =
-                (0..6).filter(|n| text.contains(&format!("{{{n}}}"))).collect();
+            let mut found: Vec<_> = (0..6)
+                .filter(|n| text.contains(&format!("{{{n}}}")))
+                .collect();
             found.dedup();
             found
         };
@@ -179,7 +180,10 @@ mod tests {
     #[test]
     fn the_locale_decides_the_language() {
         for (values, expected) in [
-            ([Some("ko_KR.UTF-8"), None, Some("en_US.UTF-8")], Language::Korean),
+            (
+                [Some("ko_KR.UTF-8"), None, Some("en_US.UTF-8")],
+                Language::Korean,
+            ),
             ([Some(""), None, Some("ko_KR.UTF-8")], Language::Korean),
             ([Some("C.UTF-8"), Some("ko_KR"), None], Language::English),
             ([None, Some("ko"), Some("en_US")], Language::Korean),

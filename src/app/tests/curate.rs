@@ -11,7 +11,13 @@ fn on_curate(language: Language) -> Harness {
 }
 
 fn states(harness: &Harness) -> Vec<ReviewState> {
-    harness.world.snapshot.examples.iter().map(|stored| stored.state).collect()
+    harness
+        .world
+        .snapshot
+        .examples
+        .iter()
+        .map(|stored| stored.state)
+        .collect()
 }
 
 #[test]
@@ -19,20 +25,45 @@ fn accept_reject_and_undo_move_on_and_come_back() {
     use ReviewState::{Accepted, Draft, Rejected};
     let mut harness = on_curate(English);
     harness.keys("ar");
-    let changes: Vec<_> = harness.edits().iter().flat_map(|edit| edit.changes.clone()).collect();
-    assert_eq!(changes, [
-        Change::SetState { key: 1, state: Accepted },
-        Change::SetState { key: 2, state: Rejected },
-    ]);
-    assert_eq!(states(&harness), [Accepted, Rejected, Accepted, Rejected, Draft]);
+    let changes: Vec<_> = harness
+        .edits()
+        .iter()
+        .flat_map(|edit| edit.changes.clone())
+        .collect();
+    assert_eq!(
+        changes,
+        [
+            Change::SetState {
+                key: 1,
+                state: Accepted
+            },
+            Change::SetState {
+                key: 2,
+                state: Rejected
+            },
+        ]
+    );
+    assert_eq!(
+        states(&harness),
+        [Accepted, Rejected, Accepted, Rejected, Draft]
+    );
     let text = harness.screen(120, 40);
     assert!(text.contains("rejected 1 pair · u undo"), "{text}");
-    assert!(text.contains("Pair 5 of 5"), "the next draft is shown: {text}");
+    assert!(
+        text.contains("Pair 5 of 5"),
+        "the next draft is shown: {text}"
+    );
     harness.keys("u");
-    assert_eq!(states(&harness), [Accepted, Draft, Accepted, Rejected, Draft]);
+    assert_eq!(
+        states(&harness),
+        [Accepted, Draft, Accepted, Rejected, Draft]
+    );
     assert!(harness.screen(120, 40).contains("undone: rejected 1 pair"));
     harness.keys("<c-r>");
-    assert_eq!(states(&harness), [Accepted, Rejected, Accepted, Rejected, Draft]);
+    assert_eq!(
+        states(&harness),
+        [Accepted, Rejected, Accepted, Rejected, Draft]
+    );
     harness.keys("uuu");
     assert_eq!(states(&harness), [Draft, Draft, Accepted, Rejected, Draft]);
     assert!(harness.screen(80, 24).contains("nothing to undo"));
@@ -43,11 +74,17 @@ fn shortcuts_work_with_a_korean_input_method_on() {
     let mut harness = on_curate(Korean);
     // ㅁ is a, ㄱ is r.
     harness.keys("ㅁㄱ");
-    assert_eq!(states(&harness)[..2], [ReviewState::Accepted, ReviewState::Rejected]);
+    assert_eq!(
+        states(&harness)[..2],
+        [ReviewState::Accepted, ReviewState::Rejected]
+    );
     // 유 was committed from d, b: delete, then back to draft.
     harness.keys("<home>");
     harness.keys("ㅕㅕ");
-    assert_eq!(states(&harness)[..2], [ReviewState::Draft, ReviewState::Draft]);
+    assert_eq!(
+        states(&harness)[..2],
+        [ReviewState::Draft, ReviewState::Draft]
+    );
 }
 
 #[test]
@@ -57,7 +94,11 @@ fn accepting_under_a_filter_stays_on_a_draft() {
     assert!(harness.screen(120, 40).contains("Drafts"));
     harness.keys("aaa");
     assert_eq!(harness.edits().len(), 3);
-    assert!(states(&harness).iter().all(|&state| state != ReviewState::Draft));
+    assert!(
+        states(&harness)
+            .iter()
+            .all(|&state| state != ReviewState::Draft)
+    );
     assert!(harness.screen(120, 40).contains("no pair fits this filter"));
 }
 
@@ -67,7 +108,11 @@ fn all_listed_drafts_are_one_edit() {
     harness.keys("R");
     assert_eq!(harness.edits().len(), 1);
     assert_eq!(harness.edits()[0].changes.len(), 3);
-    assert!(harness.screen(80, 24).contains("문답 3개를 거절했습니다 · u 되돌리기"));
+    assert!(
+        harness
+            .screen(80, 24)
+            .contains("문답 3개를 거절했습니다 · u 되돌리기")
+    );
 }
 
 #[test]
@@ -75,8 +120,14 @@ fn editing_in_place_replaces_the_answer_and_shows_what_changed() {
     let mut harness = on_curate(Korean);
     harness.keys("e<tab><back><back>넣는다.<c-s>");
     let edits = harness.edits();
-    let Change::Replace { key: 1, example } = &edits[0].changes[0] else { panic!("{edits:?}") };
-    assert!(example.answer().ends_with("포함합니넣는다."), "{}", example.answer());
+    let Change::Replace { key: 1, example } = &edits[0].changes[0] else {
+        panic!("{edits:?}")
+    };
+    assert!(
+        example.answer().ends_with("포함합니넣는다."),
+        "{}",
+        example.answer()
+    );
     assert_eq!(example.meta.tags, ["하중"], "what is not edited stays");
     harness.keys("w");
     let text = harness.screen(120, 40);
@@ -109,21 +160,36 @@ fn long_korean_text_wraps_and_the_cursor_follows() {
     let start = harness.draw(80, 24).1.unwrap();
     harness.keys(&"내진설계기준".repeat(12));
     let cursor = harness.draw(80, 24).1.unwrap();
-    assert!(cursor.y > start.y && cursor.x < 80 && cursor.y < 24, "{cursor:?}");
+    assert!(
+        cursor.y > start.y && cursor.x < 80 && cursor.y < 24,
+        "{cursor:?}"
+    );
 }
 
 #[test]
 fn a_new_pair_belongs_to_the_passage_beside_it() {
     let mut harness = on_curate(Korean);
     harness.keys("i새 질문<tab>새 답변<c-s>");
-    let Change::Insert { passage, state, example, .. } = &harness.edits()[0].changes[0] else {
+    let Change::Insert {
+        passage,
+        state,
+        example,
+        ..
+    } = &harness.edits()[0].changes[0]
+    else {
         panic!("an insertion")
     };
     assert_eq!((*passage, *state), (Some(2), ReviewState::Accepted));
     assert_eq!(example.meta.document.as_deref(), Some("건축구조기준.pdf"));
-    assert_eq!((example.meta.page, example.meta.language), (Some(23), Some(Korean)));
+    assert_eq!(
+        (example.meta.page, example.meta.language),
+        (Some(23), Some(Korean))
+    );
     assert!(harness.screen(120, 40).contains("새 질문"));
-    assert!(harness.screen(120, 40).contains("문답 6/6"), "the new pair is selected");
+    assert!(
+        harness.screen(120, 40).contains("문답 6/6"),
+        "the new pair is selected"
+    );
 }
 
 #[test]
@@ -145,11 +211,20 @@ fn what_was_typed_survives_leaving_and_a_crash() {
     next.keys("2<tab>");
     assert!(next.screen(120, 40).contains("저장하지 않은 글이 있습니다"));
     next.keys("e<c-s>");
-    assert!(next.world.snapshot.examples[0].example.question().ends_with("!!"));
+    assert!(
+        next.world.snapshot.examples[0]
+            .example
+            .question()
+            .ends_with("!!")
+    );
     assert!(next.world.snapshot.unsent[0].1 == "{}");
     // Leaving with Esc keeps it too; leaving unchanged keeps nothing.
     harness.keys("<esc>");
-    assert!(harness.screen(120, 40).contains("쓰던 글을 남겨 두었습니다"));
+    assert!(
+        harness
+            .screen(120, 40)
+            .contains("쓰던 글을 남겨 두었습니다")
+    );
     next.keys("e<esc>");
     assert!(next.world.snapshot.unsent[0].1 == "{}");
 }
@@ -158,10 +233,17 @@ fn what_was_typed_survives_leaving_and_a_crash() {
 fn the_outside_editor_gets_and_gives_both_texts() {
     let mut harness = on_curate(Korean);
     harness.keys("E");
-    let Some(Effect::EditOutside(text)) = harness.effects.last() else { panic!("no editor") };
+    let Some(Effect::EditOutside(text)) = harness.effects.last() else {
+        panic!("no editor")
+    };
     let changed = text.replace("25 %", "20 %");
     harness.send(Message::EditedOutside(changed));
-    assert!(harness.world.snapshot.examples[0].example.answer().contains("20 %"));
+    assert!(
+        harness.world.snapshot.examples[0]
+            .example
+            .answer()
+            .contains("20 %")
+    );
     assert!(!harness.app.is_editing());
     harness.keys("E");
     harness.send(Message::EditedOutside("no divider".to_owned()));
@@ -174,7 +256,10 @@ fn search_by_initial_consonants_and_back() {
     let mut harness = on_curate(Korean);
     harness.keys("/ㅈㄱㅎㅈ");
     let text = harness.screen(120, 40);
-    assert!(text.contains("조경하중") && !text.contains("valve types"), "{text}");
+    assert!(
+        text.contains("조경하중") && !text.contains("valve types"),
+        "{text}"
+    );
     harness.keys("<ret><esc>");
     assert!(harness.screen(120, 40).contains("valve"));
 }
@@ -184,10 +269,16 @@ fn uncovered_pages_are_found_and_shown_alone() {
     let mut harness = on_curate(English);
     harness.keys("N");
     let text = harness.screen(120, 40);
-    assert!(text.contains("0101.1.2"), "page 1 has only a rejected pair: {text}");
+    assert!(
+        text.contains("0101.1.2"),
+        "page 1 has only a rejected pair: {text}"
+    );
     assert!(text.contains("no pair about this passage"), "{text}");
     harness.keys("i새 질문<tab>답<c-s>");
-    assert_eq!(harness.world.snapshot.examples.last().unwrap().passage, Some(PassageId(1)));
+    assert_eq!(
+        harness.world.snapshot.examples.last().unwrap().passage,
+        Some(PassageId(1))
+    );
     harness.keys("N");
     assert!(harness.screen(120, 40).contains("every page has a pair"));
 }
@@ -197,13 +288,37 @@ fn delete_duplicate_and_draft() {
     let mut harness = on_curate(English);
     harness.keys("dD");
     assert_eq!(harness.edits()[0].changes, [Change::Delete { key: 1 }]);
-    assert!(matches!(harness.edits()[1].changes[0], Change::Insert { state: ReviewState::Draft, .. }));
+    assert!(matches!(
+        harness.edits()[1].changes[0],
+        Change::Insert {
+            state: ReviewState::Draft,
+            ..
+        }
+    ));
     harness.keys("g");
-    let Some(Effect::Spawn(_, spec)) = harness.effects.last() else { panic!("no job") };
-    let crate::job::JobSpec::Draft { passages, count: 3, source } = spec else { panic!("{spec:?}") };
+    let Some(Effect::Spawn(_, spec)) = harness.effects.last() else {
+        panic!("no job")
+    };
+    let crate::job::JobSpec::Draft {
+        passages,
+        count: 3,
+        source,
+    } = spec
+    else {
+        panic!("{spec:?}")
+    };
     assert_eq!(passages.len(), 1);
-    assert!(matches!(source, crate::job::DraftSource::Embedded { model } if model == "qwen2.5-1.5b"));
-    assert!(harness.world.snapshot.examples.iter().all(|stored| stored.id != ExampleId(1)));
+    assert!(
+        matches!(source, crate::job::DraftSource::Embedded { model } if model == "qwen2.5-1.5b")
+    );
+    assert!(
+        harness
+            .world
+            .snapshot
+            .examples
+            .iter()
+            .all(|stored| stored.id != ExampleId(1))
+    );
 }
 
 #[test]
@@ -211,5 +326,9 @@ fn commands_without_a_pair_say_why() {
     let mut harness = Harness::new(Snapshot::default(), English);
     harness.keys("2a");
     assert!(harness.effects.is_empty());
-    assert!(harness.screen(80, 24).contains("not available now: no pair is selected"));
+    assert!(
+        harness
+            .screen(80, 24)
+            .contains("not available now: no pair is selected")
+    );
 }

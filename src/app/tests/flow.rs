@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use super::*;
 use crate::job::{JobEvent, JobId, JobOutcome, JobSpec};
 
+use crate::app::message::{FolderEntry, RenderedPart};
 use crate::progress::Progress;
 use crate::train::{RunOutcome, TrainEvent};
-use crate::app::message::{FolderEntry, RenderedPart};
 
 fn started(harness: &Harness) -> Vec<(JobId, JobSpec)> {
     let spawned = |effect: &Effect| match effect {
@@ -34,13 +34,29 @@ fn step(step: u64, loss: f32) -> JobEvent {
 fn a_document_is_added_by_path() {
     let mut harness = Harness::new(Snapshot::default(), Korean);
     harness.keys("1a");
-    assert!(harness.effects.contains(&Effect::ListFolder(PathBuf::from("."))));
-    let entries = vec![FolderEntry { name: "기준.pdf".to_owned(), is_folder: false }];
-    harness.send(Message::FolderListed { folder: ".".into(), entries });
+    assert!(
+        harness
+            .effects
+            .contains(&Effect::ListFolder(PathBuf::from(".")))
+    );
+    let entries = vec![FolderEntry {
+        name: "기준.pdf".to_owned(),
+        is_folder: false,
+    }];
+    harness.send(Message::FolderListed {
+        folder: ".".into(),
+        entries,
+    });
     assert!(harness.screen(80, 24).contains("기준.pdf"));
     harness.keys("ㄱ<tab><ret>");
     let path = PathBuf::from("기준.pdf");
-    assert_eq!(started(&harness)[0].1, JobSpec::AddDocument { path, password: None });
+    assert_eq!(
+        started(&harness)[0].1,
+        JobSpec::AddDocument {
+            path,
+            password: None
+        }
+    );
 }
 
 #[test]
@@ -51,18 +67,30 @@ fn job_events_drive_the_strip_and_late_mail_is_dropped() {
     harness.keys("<ret>");
     let id = started(&harness)[0].0;
     harness.tick(1);
-    harness.send(Message::Job(id, JobEvent::Progress(Progress::new("read", 0, Some(200), "pages"))));
+    harness.send(Message::Job(
+        id,
+        JobEvent::Progress(Progress::new("read", 0, Some(200), "pages")),
+    ));
     harness.tick(11);
-    harness.send(Message::Job(id, JobEvent::Progress(Progress::new("read", 50, Some(200), "pages"))));
+    harness.send(Message::Job(
+        id,
+        JobEvent::Progress(Progress::new("read", 50, Some(200), "pages")),
+    ));
     let text = harness.screen(80, 24);
     let strip = text.lines().rev().nth(2).unwrap();
-    assert_eq!(strip, " ▶ add document 새 문서.pdf  read 50/200 pages  5/s  25 %  30 s left    x stop");
+    assert_eq!(
+        strip,
+        " ▶ add document 새 문서.pdf  read 50/200 pages  5/s  25 %  30 s left    x stop"
+    );
     harness.keys("x");
     assert_eq!(harness.effects.last(), Some(&Effect::Cancel(id)));
     assert!(harness.screen(80, 24).contains("stopping"));
     let stopped = JobOutcome::Stopped("50 pages read".to_owned());
     harness.send(Message::Job(id, JobEvent::Ended(stopped)));
-    harness.send(Message::Job(id, JobEvent::Progress(Progress::new("read", 60, Some(200), "pages"))));
+    harness.send(Message::Job(
+        id,
+        JobEvent::Progress(Progress::new("read", 60, Some(200), "pages")),
+    ));
     let text = harness.screen(80, 24);
     assert!(!text.contains("▶"), "{text}");
     assert!(text.contains("50 pages read"));
@@ -77,15 +105,27 @@ fn training_draws_its_curve_and_figures() {
     let (id, spec) = started(&harness)[0].clone();
     assert!(matches!(spec, JobSpec::Train { resume: None, .. }));
     let planned = TrainEvent::Planned {
-        steps: 360, first_step: 0, rows: 964, tokens: 182_000, label_tokens: 60_000, trainable: 9_000_000,
+        steps: 360,
+        first_step: 0,
+        rows: 964,
+        tokens: 182_000,
+        label_tokens: 60_000,
+        trainable: 9_000_000,
     };
     harness.send(Message::Job(id, JobEvent::Train(planned)));
     for n in 1..=214 {
         harness.send(Message::Job(id, step(n, 2.0 / (n as f32).sqrt() + 0.6)));
     }
-    let validation = TrainEvent::Validation { step: 180, loss: 0.83, best: 0.83 };
+    let validation = TrainEvent::Validation {
+        step: 180,
+        loss: 0.83,
+        best: 0.83,
+    };
     harness.send(Message::Job(id, JobEvent::Train(validation)));
-    harness.send(Message::Job(id, JobEvent::Train(TrainEvent::Checkpoint { step: 208 })));
+    harness.send(Message::Job(
+        id,
+        JobEvent::Train(TrainEvent::Checkpoint { step: 208 }),
+    ));
     let sample = TrainEvent::Sample {
         step: 180,
         prompt: "서울 날씨 알려 줘".to_owned(),
@@ -93,10 +133,22 @@ fn training_draws_its_curve_and_figures() {
     };
     harness.send(Message::Job(id, JobEvent::Train(sample)));
     let text = harness.screen(120, 40);
-    for part in ["step 214/360", "0.737", "validation 0.830", "4,310 tok/s", "17 min left", "checkpoint at 208, 6 steps ago", "서울 날씨", "get_weather"] {
+    for part in [
+        "step 214/360",
+        "0.737",
+        "validation 0.830",
+        "4,310 tok/s",
+        "17 min left",
+        "checkpoint at 208, 6 steps ago",
+        "서울 날씨",
+        "get_weather",
+    ] {
         assert!(text.contains(part), "{part} in {text}");
     }
-    assert!(text.chars().any(|c| ('\u{2801}'..='\u{28ff}').contains(&c)), "a braille curve");
+    assert!(
+        text.chars().any(|c| ('\u{2801}'..='\u{28ff}').contains(&c)),
+        "a braille curve"
+    );
     layout::snapshot("training-120x40-en", &text);
     layout::snapshot("training-80x24-en", &harness.screen(80, 24));
     layout::snapshot("training-60x16-en", &harness.screen(60, 16));
@@ -104,9 +156,14 @@ fn training_draws_its_curve_and_figures() {
     harness.keys("5s");
     assert_eq!(started(&harness).len(), 1);
     assert!(harness.screen(120, 40).contains("train is running"));
-    let ended = TrainEvent::Ended { outcome: RunOutcome::Finished };
+    let ended = TrainEvent::Ended {
+        outcome: RunOutcome::Finished,
+    };
     harness.send(Message::Job(id, JobEvent::Train(ended)));
-    harness.send(Message::Job(id, JobEvent::Ended(JobOutcome::Finished("run 3".to_owned()))));
+    harness.send(Message::Job(
+        id,
+        JobEvent::Ended(JobOutcome::Finished("run 3".to_owned())),
+    ));
     harness.keys("4");
     assert!(harness.screen(120, 40).contains("finished"));
     assert!(harness.effects.contains(&Effect::Reload));
@@ -131,12 +188,24 @@ fn a_stopped_run_is_resumed_and_an_earlier_one_opened() {
     let mut harness = Harness::new(sample(), English);
     harness.keys("4<tab><tab><down>");
     assert!(harness.effects.contains(&Effect::ReadRun(1)));
-    let events = (1..=20).map(|n| match step(n, 1.5) { JobEvent::Train(event) => event, _ => unreachable!() });
+    let events = (1..=20).map(|n| match step(n, 1.5) {
+        JobEvent::Train(event) => event,
+        _ => unreachable!(),
+    });
     harness.send(Message::RunRead(1, events.collect()));
     let text = harness.screen(120, 40);
-    assert!(text.contains("Run 1") && text.contains("stopped, checkpoint kept"), "{text}");
+    assert!(
+        text.contains("Run 1") && text.contains("stopped, checkpoint kept"),
+        "{text}"
+    );
     harness.keys("r");
-    assert!(matches!(started(&harness)[0].1, JobSpec::Train { resume: Some(1), .. }));
+    assert!(matches!(
+        started(&harness)[0].1,
+        JobSpec::Train {
+            resume: Some(1),
+            ..
+        }
+    ));
 }
 
 #[test]
@@ -158,7 +227,10 @@ fn disagreements_are_walked_and_become_pairs() {
     let mut harness = Harness::new(sample(), English);
     harness.keys("5<ret>n");
     let text = harness.screen(120, 40);
-    assert!(text.contains("weather-2") && text.contains("regressed"), "{text}");
+    assert!(
+        text.contains("weather-2") && text.contains("regressed"),
+        "{text}"
+    );
     assert!(text.contains("city: expected 서울, got Seoul"));
     harness.keys("n");
     assert!(harness.screen(120, 40).contains("no more differences"));
@@ -185,20 +257,45 @@ fn chat_streams_into_both_columns() {
     let mut harness = Harness::new(sample(), Korean);
     harness.keys("6i서울 날씨<ret>");
     let (id, spec) = started(&harness)[0].clone();
-    let JobSpec::Chat { run: Some(2), conversation, .. } = spec else { panic!("{spec:?}") };
+    let JobSpec::Chat {
+        run: Some(2),
+        conversation,
+        ..
+    } = spec
+    else {
+        panic!("{spec:?}")
+    };
     assert_eq!(conversation.question(), "서울 날씨");
-    for (tuned, text) in [(false, "사계절이 "), (false, "뚜렷합니다"), (true, "{\"name\":")] {
-        harness.send(Message::Job(id, JobEvent::ChatText { tuned, text: text.to_owned() }));
+    for (tuned, text) in [
+        (false, "사계절이 "),
+        (false, "뚜렷합니다"),
+        (true, "{\"name\":"),
+    ] {
+        harness.send(Message::Job(
+            id,
+            JobEvent::ChatText {
+                tuned,
+                text: text.to_owned(),
+            },
+        ));
     }
     let text = harness.screen(80, 24);
-    assert!(text.contains("사계절이 뚜렷합니다") && text.contains("{\"name\":"), "{text}");
+    assert!(
+        text.contains("사계절이 뚜렷합니다") && text.contains("{\"name\":"),
+        "{text}"
+    );
     // A second message waits for the first answer; what is typed stays.
     harness.keys("부산은?<ret>");
     assert_eq!(started(&harness).len(), 1);
     assert!(harness.screen(80, 24).contains("부산은?"));
-    harness.send(Message::Job(id, JobEvent::Ended(JobOutcome::Finished(String::new()))));
+    harness.send(Message::Job(
+        id,
+        JobEvent::Ended(JobOutcome::Finished(String::new())),
+    ));
     harness.keys("<ret>");
-    let JobSpec::Chat { conversation, .. } = &started(&harness)[1].1 else { panic!() };
+    let JobSpec::Chat { conversation, .. } = &started(&harness)[1].1 else {
+        panic!()
+    };
     assert_eq!(conversation.messages.len(), 3);
     assert_eq!(conversation.messages[1].content, "{\"name\":");
 }
@@ -214,8 +311,14 @@ fn quitting_while_a_job_runs_asks_then_waits() {
     assert!(!harness.effects.contains(&Effect::Cancel(id)));
     harness.keys("q<ret>");
     assert!(harness.effects.contains(&Effect::Cancel(id)));
-    assert!(!harness.effects.contains(&Effect::Quit), "waits for the job");
-    harness.send(Message::Job(id, JobEvent::Ended(JobOutcome::Stopped("kept".to_owned()))));
+    assert!(
+        !harness.effects.contains(&Effect::Quit),
+        "waits for the job"
+    );
+    harness.send(Message::Job(
+        id,
+        JobEvent::Ended(JobOutcome::Stopped("kept".to_owned())),
+    ));
     assert!(harness.effects.contains(&Effect::Quit));
     let mut idle = Harness::new(sample(), English);
     idle.keys("q");
@@ -227,7 +330,12 @@ fn a_signal_keeps_typing_and_stops_jobs_without_asking() {
     let mut harness = Harness::new(sample(), English);
     harness.keys("2e!");
     harness.send(Message::Terminated);
-    assert!(harness.effects.iter().any(|effect| matches!(effect, Effect::SaveUnsent(..))));
+    assert!(
+        harness
+            .effects
+            .iter()
+            .any(|effect| matches!(effect, Effect::SaveUnsent(..)))
+    );
     assert_eq!(harness.effects.last(), Some(&Effect::Quit));
 }
 
@@ -256,7 +364,12 @@ fn removing_a_document_asks_first() {
 #[test]
 fn the_palette_finds_in_both_languages_and_input_modes_and_goes_there() {
     // The last is "train.start" typed with a Korean input method left on.
-    for typed in ["starts a run", "새 학습을 시작", "train.start", "ㅅㄱ먀ㅜ.ㄴㅅㅁㄱㅅ"] {
+    for typed in [
+        "starts a run",
+        "새 학습을 시작",
+        "train.start",
+        "ㅅㄱ먀ㅜ.ㄴㅅㅁㄱㅅ",
+    ] {
         let mut harness = Harness::new(sample(), English);
         harness.keys(":");
         harness.send(Message::Paste(typed.to_owned()));
@@ -274,8 +387,14 @@ fn passages_open_in_curate_and_rendered_rows_are_shown() {
     assert!(harness.screen(120, 40).contains("칸막이벽"));
     harness.keys("v");
     assert!(matches!(harness.effects.last(), Some(Effect::Render(..))));
-    let part = |text: &str, trained| RenderedPart { text: text.to_owned(), trained };
-    let parts = vec![part("<|im_start|>user\n", false), part("25 %를 포함합니다<|im_end|>", true)];
+    let part = |text: &str, trained| RenderedPart {
+        text: text.to_owned(),
+        trained,
+    };
+    let parts = vec![
+        part("<|im_start|>user\n", false),
+        part("25 %를 포함합니다<|im_end|>", true),
+    ];
     harness.send(Message::Rendered(parts));
     assert!(harness.screen(80, 24).contains("<|im_start|>user"));
 }

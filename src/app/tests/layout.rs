@@ -63,7 +63,10 @@ fn overlays_and_details() {
         ] {
             let mut harness = Harness::new(sample(), language);
             harness.keys(keys);
-            snapshot(&format!("{title}-80x24-{}", name(language)), &harness.screen(80, 24));
+            snapshot(
+                &format!("{title}-80x24-{}", name(language)),
+                &harness.screen(80, 24),
+            );
         }
     }
 }
@@ -73,7 +76,10 @@ fn a_terminal_too_small_says_so_and_keeps_the_state() {
     let mut harness = Harness::new(sample(), English);
     harness.keys("2<down>");
     let before = harness.screen(80, 24);
-    assert_eq!(harness.screen(52, 14).lines().next(), Some("needs 60x16, now 52x14"));
+    assert_eq!(
+        harness.screen(52, 14).lines().next(),
+        Some("needs 60x16, now 52x14")
+    );
     assert_eq!(harness.screen(80, 24), before);
 }
 
@@ -97,7 +103,9 @@ fn overlays_over_hangul_keep_their_borders() {
         for line in framed {
             let bars = line.matches('│').count();
             assert!(bars >= 2, "{columns}: {line:?}");
-            let found = line.match_indices('│').any(|(at, _)| crate::text::width(&line[..at]) == left);
+            let found = line
+                .match_indices('│')
+                .any(|(at, _)| crate::text::width(&line[..at]) == left);
             assert!(found, "{columns}: edge {} not {left}: {line:?}", edge(line));
         }
     }
@@ -108,13 +116,23 @@ fn ten_thousand_pairs_build_only_the_rows_that_show() {
     let mut snapshot = sample();
     let first = snapshot.examples[0].clone();
     snapshot.examples = (1..=10_000)
-        .map(|id| crate::project::StoredExample { id: crate::project::ExampleId(id), ..first.clone() })
+        .map(|id| crate::project::StoredExample {
+            id: crate::project::ExampleId(id),
+            ..first.clone()
+        })
         .collect();
     let mut harness = Harness::new(snapshot, Korean);
     harness.keys("2<end>");
     let text = harness.screen(120, 40);
-    assert!(harness.app.rows_built() <= 40, "{}", harness.app.rows_built());
-    assert!(text.contains("10000/10000") || text.contains("10,000"), "{text}");
+    assert!(
+        harness.app.rows_built() <= 40,
+        "{}",
+        harness.app.rows_built()
+    );
+    assert!(
+        text.contains("10000/10000") || text.contains("10,000"),
+        "{text}"
+    );
 }
 
 proptest! {

@@ -4,9 +4,16 @@ use crate::app::symbols::Symbols;
 
 /// A bar of `cells` cells, filled by `share` (0 to 1), the rest empty.
 pub fn bar(share: f64, cells: usize, symbols: &Symbols) -> (String, String) {
-    let share = if share.is_finite() { share.clamp(0.0, 1.0) } else { 0.0 };
+    let share = if share.is_finite() {
+        share.clamp(0.0, 1.0)
+    } else {
+        0.0
+    };
     let filled = (share * cells as f64).round() as usize;
-    (symbols.full.repeat(filled), symbols.empty.repeat(cells.saturating_sub(filled)))
+    (
+        symbols.full.repeat(filled),
+        symbols.empty.repeat(cells.saturating_sub(filled)),
+    )
 }
 
 /// One character a value, as high as the value is among them; zero is a dot.
@@ -31,9 +38,19 @@ mod tests {
     #[test]
     fn bars_have_their_width_whatever_the_share() {
         let symbols = SymbolSet::Unicode.symbols();
-        for (share, filled) in [(0.0, 0), (0.5, 5), (1.0, 10), (7.0, 10), (f64::NAN, 0), (-1.0, 0)] {
+        for (share, filled) in [
+            (0.0, 0),
+            (0.5, 5),
+            (1.0, 10),
+            (7.0, 10),
+            (f64::NAN, 0),
+            (-1.0, 0),
+        ] {
             let (full, empty) = bar(share, 10, symbols);
-            assert_eq!((full.chars().count(), empty.chars().count()), (filled, 10 - filled));
+            assert_eq!(
+                (full.chars().count(), empty.chars().count()),
+                (filled, 10 - filled)
+            );
         }
         assert_eq!(heights(&[0, 1, 4, 8], symbols), "·▁▄█");
         assert_eq!(heights(&[], symbols), "");

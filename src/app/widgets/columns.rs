@@ -41,11 +41,11 @@ pub fn columns(area: Rect, weights: &[u16], focus: usize) -> Vec<Column> {
 
 /// As [`columns`], but of two columns that fit the last of three is always one: what is being
 /// judged stays in view.
-pub fn columns_with_last(area: Rect, weights: &[u16; 3], focus: usize) -> Vec<Column> {
+pub fn columns_with_last(area: Rect, weights: [u16; 3], focus: usize) -> Vec<Column> {
     if (TWO_FROM..THREE_FROM).contains(&area.width) {
-        return place(area, weights, &[focus.min(1), 2]);
+        return place(area, &weights, &[focus.min(1), 2]);
     }
-    columns(area, weights, focus)
+    columns(area, &weights, focus)
 }
 
 fn place(area: Rect, weights: &[u16], shown: &[usize]) -> Vec<Column> {
@@ -58,8 +58,15 @@ fn place(area: Rect, weights: &[u16], shown: &[usize]) -> Vec<Column> {
         .map(|&index| {
             let last = shown.last() == Some(&index);
             let share = u32::from(room) * u32::from(weights[index]) / u32::from(total.max(1));
-            let width = if last { area.right().saturating_sub(x) } else { share as u16 };
-            let column = Column { index, area: Rect { x, width, ..area } };
+            let width = if last {
+                area.right().saturating_sub(x)
+            } else {
+                share as u16
+            };
+            let column = Column {
+                index,
+                area: Rect { x, width, ..area },
+            };
             x = x.saturating_add(width + 1);
             column
         })
@@ -79,13 +86,21 @@ pub fn draw_column(
     look.drawn.put(area, Target::Column(index));
     let last = area.right() >= frame.area().right();
     if !last && area.right() < frame.area().right() {
-        let rule = Rect { x: area.right(), width: 1, ..area };
+        let rule = Rect {
+            x: area.right(),
+            width: 1,
+            ..area
+        };
         for row in rule.rows() {
             frame.render_widget(Span::styled(look.symbols.column, theme::DIM), row);
         }
     }
     draw_title(frame, area, focus == index, title, note, look);
-    Rect { y: area.y + 1.min(area.height), height: area.height.saturating_sub(1), ..area }
+    Rect {
+        y: area.y + 1.min(area.height),
+        height: area.height.saturating_sub(1),
+        ..area
+    }
 }
 
 /// Draws a title at the top of an area with a dim note at the right.
@@ -101,8 +116,11 @@ pub fn draw_title(
         return;
     }
     let line = Rect { height: 1, ..area };
-    let (mark, style) =
-        if focused { (look.symbols.bar, theme::TITLE) } else { (" ", theme::BOLD) };
+    let (mark, style) = if focused {
+        (look.symbols.bar, theme::TITLE)
+    } else {
+        (" ", theme::BOLD)
+    };
     let room = usize::from(area.width).saturating_sub(2);
     let title = truncate(title, room, look.symbols.ellipsis).into_owned();
     let left = room.saturating_sub(width(&title) + 2);
@@ -146,15 +164,32 @@ pub fn inside(area: Rect) -> Rect {
 /// Splits off `height` lines at the bottom.
 pub fn split_bottom(area: Rect, height: u16) -> (Rect, Rect) {
     let height = height.min(area.height);
-    let top = Rect { height: area.height - height, ..area };
-    (top, Rect { y: top.bottom(), height, ..area })
+    let top = Rect {
+        height: area.height - height,
+        ..area
+    };
+    (
+        top,
+        Rect {
+            y: top.bottom(),
+            height,
+            ..area
+        },
+    )
 }
 
 /// Splits off `height` lines at the top.
 pub fn split_top(area: Rect, height: u16) -> (Rect, Rect) {
     let height = height.min(area.height);
     let top = Rect { height, ..area };
-    (top, Rect { y: top.bottom(), height: area.height - height, ..area })
+    (
+        top,
+        Rect {
+            y: top.bottom(),
+            height: area.height - height,
+            ..area
+        },
+    )
 }
 
 #[cfg(test)]
@@ -174,7 +209,11 @@ mod tests {
             (60, 2, vec![2]),
         ] {
             let shown = columns(Rect::new(0, 2, cells, 10), &[3, 4, 4], focus);
-            assert_eq!(shown.iter().map(|c| c.index).collect::<Vec<_>>(), expected, "{cells} {focus}");
+            assert_eq!(
+                shown.iter().map(|c| c.index).collect::<Vec<_>>(),
+                expected,
+                "{cells} {focus}"
+            );
             assert_eq!(shown[0].area.x, 0);
             assert_eq!(shown.last().unwrap().area.right(), cells);
         }

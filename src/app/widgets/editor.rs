@@ -46,7 +46,8 @@ impl Editor {
 
     /// Inserts pasted text.
     pub fn paste(&mut self, text: &str) {
-        self.area.insert_str(nfc(text).replace("\r\n", "\n").replace('\r', "\n"));
+        self.area
+            .insert_str(nfc(text).replace("\r\n", "\n").replace('\r', "\n"));
     }
 
     /// Draws the text; `focused` puts the terminal's cursor where typing goes on.

@@ -39,7 +39,10 @@ impl Form {
     /// Takes a key while typing; returns the text once it is entered.
     pub fn key(&mut self, key: KeyEvent, save: bool) -> Option<String> {
         if save || key.code == KeyCode::Enter {
-            return self.input.take().map(|input| input.text().trim().to_owned());
+            return self
+                .input
+                .take()
+                .map(|input| input.text().trim().to_owned());
         }
         if key.code == KeyCode::Esc {
             self.input = None;
@@ -60,26 +63,38 @@ pub fn draw(
     look: &Look,
 ) {
     let (state, editing) = (&form.list, form.input.as_ref());
-    let widest = fields.iter().map(|field| width(field.label)).max().unwrap_or_default();
+    let widest = fields
+        .iter()
+        .map(|field| width(field.label))
+        .max()
+        .unwrap_or_default();
     let label_width = (widest + 2).min(usize::from(area.width) * 3 / 5);
-    state.draw(frame, area, fields.len(), (column, focused), look, |index, room| {
-        let field = &fields[index];
-        let mut spans = vec![
-            Span::styled(fit(field.label, label_width, look.symbols.ellipsis), theme::PLAIN),
-        ];
-        if editing.is_none() || index != state.selected {
-            let left = room.saturating_sub(label_width);
-            let value = crate::text::truncate(&field.value, left, look.symbols.ellipsis);
-            let note_room = left.saturating_sub(width(&value) + 2);
-            let value = value.into_owned();
-            spans.push(Span::styled(value, theme::BOLD));
-            if note_room > 6 {
-                let note = crate::text::truncate(&field.note, note_room, look.symbols.ellipsis);
-                spans.push(Span::styled(format!("  {note}"), theme::DIM));
+    state.draw(
+        frame,
+        area,
+        fields.len(),
+        (column, focused),
+        look,
+        |index, room| {
+            let field = &fields[index];
+            let mut spans = vec![Span::styled(
+                fit(field.label, label_width, look.symbols.ellipsis),
+                theme::PLAIN,
+            )];
+            if editing.is_none() || index != state.selected {
+                let left = room.saturating_sub(label_width);
+                let value = crate::text::truncate(&field.value, left, look.symbols.ellipsis);
+                let note_room = left.saturating_sub(width(&value) + 2);
+                let value = value.into_owned();
+                spans.push(Span::styled(value, theme::BOLD));
+                if note_room > 6 {
+                    let note = crate::text::truncate(&field.note, note_room, look.symbols.ellipsis);
+                    spans.push(Span::styled(format!("  {note}"), theme::DIM));
+                }
             }
-        }
-        Line::from(spans)
-    });
+            Line::from(spans)
+        },
+    );
     if let Some(input) = editing {
         let shown = state.shown_row(fields.len(), usize::from(area.height));
         let x = area.x + 1 + label_width as u16;

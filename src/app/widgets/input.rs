@@ -29,7 +29,10 @@ impl Input {
 
     /// A field that shows dots for what is typed.
     pub fn masked() -> Self {
-        Self { masked: true, ..Self::default() }
+        Self {
+            masked: true,
+            ..Self::default()
+        }
     }
 
     /// The text.
@@ -53,7 +56,9 @@ impl Input {
 
     /// Takes a key; returns whether it was one for a text field.
     pub fn key(&mut self, key: KeyEvent) -> bool {
-        let control = key.modifiers.intersects(KeyModifiers::CONTROL | KeyModifiers::ALT);
+        let control = key
+            .modifiers
+            .intersects(KeyModifiers::CONTROL | KeyModifiers::ALT);
         match key.code {
             KeyCode::Char('u') if control => {
                 self.text.drain(..self.cursor);
@@ -95,7 +100,10 @@ impl Input {
         }
         let masked = "*".repeat(self.text.graphemes(true).count());
         let (text, before) = if self.masked {
-            (masked.as_str(), self.text[..self.cursor].graphemes(true).count())
+            (
+                masked.as_str(),
+                self.text[..self.cursor].graphemes(true).count(),
+            )
         } else {
             (self.text.as_str(), width(&self.text[..self.cursor]))
         };
@@ -139,7 +147,10 @@ impl Input {
 }
 
 fn one_line(text: &str) -> String {
-    nfc(text).chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+    nfc(text)
+        .chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect()
 }
 
 fn word_start(text: &str) -> usize {

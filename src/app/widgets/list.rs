@@ -22,12 +22,18 @@ pub struct ListState {
 impl ListState {
     /// Moves by rows within `0..len`, down when positive.
     pub fn by(&mut self, rows: isize, len: usize) {
-        self.selected = self.selected.saturating_add_signed(rows).min(len.saturating_sub(1));
+        self.selected = self
+            .selected
+            .saturating_add_signed(rows)
+            .min(len.saturating_sub(1));
     }
 
     /// Moves by pages within `0..len`, down when positive.
     pub fn by_page(&mut self, pages: isize, len: usize) {
-        self.by(pages * self.page.get().max(2).cast_signed().saturating_sub(1), len);
+        self.by(
+            pages * self.page.get().max(2).cast_signed().saturating_sub(1),
+            len,
+        );
     }
 
     /// Selects a row within `0..len`.
@@ -65,11 +71,25 @@ impl ListState {
             let selected = index == self.selected;
             let mut content = row(index, room);
             if selected {
-                content = content.patch_style(if focused { theme::SELECTED } else { theme::MARKED });
+                content = content.patch_style(if focused {
+                    theme::SELECTED
+                } else {
+                    theme::MARKED
+                });
                 let mark = if focused { theme::ACCENT } else { theme::DIM };
-                frame.render_widget(Span::styled(look.symbols.bar, mark), Rect { width: 1, ..line });
+                frame.render_widget(
+                    Span::styled(look.symbols.bar, mark),
+                    Rect { width: 1, ..line },
+                );
             }
-            frame.render_widget(content, Rect { x: line.x + 1, width: line.width - 2, ..line });
+            frame.render_widget(
+                content,
+                Rect {
+                    x: line.x + 1,
+                    width: line.width - 2,
+                    ..line
+                },
+            );
         }
         draw_scrollbar(frame, area, len, offset, look);
     }
@@ -81,7 +101,10 @@ fn window(offset: usize, selected: usize, len: usize, height: usize) -> usize {
     let context = usize::from(height > 4);
     let lowest = (selected + 1 + context).saturating_sub(height);
     let highest = selected.saturating_sub(context);
-    offset.max(lowest).min(highest).min(len.saturating_sub(height))
+    offset
+        .max(lowest)
+        .min(highest)
+        .min(len.saturating_sub(height))
 }
 
 #[cfg(test)]
@@ -100,7 +123,11 @@ mod tests {
             (5, 0, 3, 10, 0),
             (0, 9_999, 10_000, 20, 9_980),
         ] {
-            assert_eq!(window(offset, selected, len, height), expected, "{selected} of {len}");
+            assert_eq!(
+                window(offset, selected, len, height),
+                expected,
+                "{selected} of {len}"
+            );
         }
     }
 }

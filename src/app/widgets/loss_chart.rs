@@ -20,7 +20,11 @@ pub fn draw(frame: &mut Frame, area: Rect, run: &LiveRun, look: &Look) {
     let (low, high) = bounds(training.iter().chain(&run.validations).map(|point| point.1));
     let last = run.losses.last().map_or(1.0, |point| point.0);
     let end = last.max(run.steps as f64).max(1.0);
-    let line = if is_plain(look) { Marker::Custom('.') } else { Marker::Braille };
+    let line = if is_plain(look) {
+        Marker::Custom('.')
+    } else {
+        Marker::Braille
+    };
     let mark = Marker::Custom(validation_mark(look));
     let datasets = vec![
         Dataset::default()

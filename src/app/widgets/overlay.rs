@@ -44,7 +44,12 @@ pub fn centred(outer: Rect, width: u16, height: u16) -> Rect {
     let height = height.min(outer.height.saturating_sub(2)).max(1);
     let x = outer.x + outer.width.saturating_sub(width) / 2;
     let y = outer.y + outer.height.saturating_sub(height) * 2 / 5;
-    Rect { x, y, width, height }
+    Rect {
+        x,
+        y,
+        width,
+        height,
+    }
 }
 
 fn draw_frame(frame: &mut Frame, area: Rect, title: &str, look: &Look) {
@@ -52,9 +57,17 @@ fn draw_frame(frame: &mut Frame, area: Rect, title: &str, look: &Look) {
     let [top_left, top_right, bottom_left, bottom_right] = symbols.corners;
     let inner = usize::from(area.width) - 2;
     let title = truncate(title, inner.saturating_sub(4), symbols.ellipsis);
-    let title = if title.is_empty() { String::new() } else { format!(" {title} ") };
+    let title = if title.is_empty() {
+        String::new()
+    } else {
+        format!(" {title} ")
+    };
     let rest = inner.saturating_sub(width(&title) + 1);
-    let line = |y: u16| Rect { y, height: 1, ..area };
+    let line = |y: u16| Rect {
+        y,
+        height: 1,
+        ..area
+    };
     let rule = |cells: usize| symbols.rule.repeat(cells);
     frame.render_widget(
         ratatui::text::Line::from(vec![
@@ -66,7 +79,10 @@ fn draw_frame(frame: &mut Frame, area: Rect, title: &str, look: &Look) {
     );
     for y in area.y + 1..area.bottom() - 1 {
         for x in [area.x, area.right() - 1] {
-            frame.render_widget(Span::styled(symbols.column, theme::ACCENT), Rect::new(x, y, 1, 1));
+            frame.render_widget(
+                Span::styled(symbols.column, theme::ACCENT),
+                Rect::new(x, y, 1, 1),
+            );
         }
     }
     let bottom = format!("{bottom_left}{}{bottom_right}", rule(inner));

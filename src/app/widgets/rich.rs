@@ -24,7 +24,10 @@ pub struct Rich {
 impl Rich {
     /// Starts with plain text.
     pub fn plain(text: &str) -> Self {
-        Self { text: text.to_owned(), ..Self::default() }
+        Self {
+            text: text.to_owned(),
+            ..Self::default()
+        }
     }
 
     /// Appends text in a style.
@@ -59,11 +62,17 @@ impl Rich {
     pub fn append(&mut self, other: &Self) -> &mut Self {
         let offset = self.text.len();
         self.text.push_str(&other.text);
-        let moved = other.styles.iter().map(|(range, style)| {
-            (range.start + offset..range.end + offset, *style)
-        });
+        let moved = other
+            .styles
+            .iter()
+            .map(|(range, style)| (range.start + offset..range.end + offset, *style));
         self.styles.extend(moved);
-        self.indents.extend(other.indents.iter().map(|(at, cells)| (at + offset, *cells)));
+        self.indents.extend(
+            other
+                .indents
+                .iter()
+                .map(|(at, cells)| (at + offset, *cells)),
+        );
         self
     }
 
@@ -80,7 +89,11 @@ impl Rich {
     /// Line, among [`Rich::lines`], that a byte position of the text falls on.
     pub fn line_at(&self, position: usize, width: usize) -> usize {
         let before = self.text.get(..position).unwrap_or_default();
-        let before = Self { text: before.to_owned(), styles: Vec::new(), ..self.clone() };
+        let before = Self {
+            text: before.to_owned(),
+            styles: Vec::new(),
+            ..self.clone()
+        };
         before.lines(width).len() - 1
     }
 
@@ -118,7 +131,11 @@ impl Rich {
         if first.len() == 1 {
             return;
         }
-        let rest_start = if indent == 0 { first[1].start } else { next_word(text, head.end) };
+        let rest_start = if indent == 0 {
+            first[1].start
+        } else {
+            next_word(text, head.end)
+        };
         let rest = &text[rest_start..];
         for line in wrap(rest, width.saturating_sub(indent)) {
             let start = range.start + rest_start;
@@ -129,7 +146,11 @@ impl Rich {
     fn styled(&self, range: Range<usize>, indent: usize) -> Line<'static> {
         let mut cuts = vec![range.start, range.end];
         for (styled, _) in &self.styles {
-            cuts.extend([styled.start, styled.end].into_iter().filter(|at| range.contains(at)));
+            cuts.extend(
+                [styled.start, styled.end]
+                    .into_iter()
+                    .filter(|at| range.contains(at)),
+            );
         }
         cuts.sort_unstable();
         cuts.dedup();
@@ -169,7 +190,8 @@ impl Scroll {
 
     /// Moves by lines, down when positive.
     pub fn by(&self, lines: isize) {
-        self.offset.set(self.offset.get().saturating_add_signed(lines));
+        self.offset
+            .set(self.offset.get().saturating_add_signed(lines));
     }
 
     /// Moves by pages, down when positive.
@@ -180,7 +202,8 @@ impl Scroll {
     /// The next drawing moves so that its `line` is shown, if this text was just begun.
     pub fn show(&self, line: usize, height: u16) {
         if self.fresh.replace(false) && line + 1 >= usize::from(height) {
-            self.offset.set(line.saturating_sub(usize::from(height) / 3));
+            self.offset
+                .set(line.saturating_sub(usize::from(height) / 3));
         }
     }
 
@@ -216,9 +239,15 @@ mod tests {
     fn highlights_survive_line_breaks() {
         let mut rich = Rich::plain("창고로 쓰이는 공간에서는 25 %를 포함한다");
         let start = "창고로 ".len();
-        rich.over(start..start + "쓰이는 공간에서는".len(), Modifier::UNDERLINED.into());
+        rich.over(
+            start..start + "쓰이는 공간에서는".len(),
+            Modifier::UNDERLINED.into(),
+        );
         let lines = rich.lines(14);
-        assert_eq!(plain(&lines), ["창고로 쓰이는", "공간에서는 25", "%를 포함한다"]);
+        assert_eq!(
+            plain(&lines),
+            ["창고로 쓰이는", "공간에서는 25", "%를 포함한다"]
+        );
         let marked: String = (lines.iter().flat_map(|line| &line.spans))
             .filter(|span| span.style.add_modifier.contains(Modifier::UNDERLINED))
             .map(|span| span.content.as_ref())
@@ -229,9 +258,14 @@ mod tests {
     #[test]
     fn hanging_lines_are_indented() {
         let mut rich = Rich::default();
-        rich.hang(2).push("Q ", Style::default()).push("창고의 하중은 얼마인가", Style::default());
+        rich.hang(2)
+            .push("Q ", Style::default())
+            .push("창고의 하중은 얼마인가", Style::default());
         rich.line().push("next", Style::default());
-        assert_eq!(plain(&rich.lines(12)), ["Q 창고의", "  하중은", "  얼마인가", "next"]);
+        assert_eq!(
+            plain(&rich.lines(12)),
+            ["Q 창고의", "  하중은", "  얼마인가", "next"]
+        );
         assert_eq!(plain(&Rich::default().lines(5)), [""]);
     }
 }

@@ -6,6 +6,7 @@ use crate::app::Snapshot;
 use crate::app::message::RenderedPart;
 use crate::app::snapshot::InstalledModel;
 use crate::app::testing::{World, sample};
+use crate::failure::Failure;
 use crate::pair::{Change, Edit, Example, ReviewState};
 use crate::progress::Progress;
 use crate::project::{DocumentId, ExampleId, StoredExample};
@@ -36,7 +37,10 @@ impl Backend for MemoryBackend {
     }
 
     fn remove_document(&mut self, id: DocumentId) -> Result<()> {
-        self.0.snapshot.documents.retain(|document| document.id != id);
+        self.0
+            .snapshot
+            .documents
+            .retain(|document| document.id != id);
         Ok(())
     }
 
@@ -74,18 +78,29 @@ fn idle() -> Runner {
 #[test]
 fn edits_are_applied_and_what_they_touched_is_told() {
     let (mut runtime, sender, _receiver) = runtime(idle());
-    let changes = vec![Change::SetState { key: 1, state: ReviewState::Accepted }];
-    let edit = Edit { summary: "accepted 1".to_owned(), changes };
+    let changes = vec![Change::SetState {
+        key: 1,
+        state: ReviewState::Accepted,
+    }];
+    let edit = Edit {
+        summary: "accepted 1".to_owned(),
+        changes,
+    };
     let Performed::Told(Some(Message::Changed(examples))) =
         runtime.perform(Effect::Apply(edit), &sender)
     else {
         panic!("an edit is told")
     };
-    assert_eq!(examples[0].1.as_ref().map(|stored| stored.state), Some(ReviewState::Accepted));
+    assert_eq!(
+        examples[0].1.as_ref().map(|stored| stored.state),
+        Some(ReviewState::Accepted)
+    );
     let undone = runtime.perform(Effect::Undo, &sender);
     assert!(matches!(undone, Performed::Told(Some(Message::Undone(Some(s)))) if s == "accepted 1"));
     let removed = runtime.perform(Effect::RemoveDocument(DocumentId(1)), &sender);
-    let Performed::Told(Some(Message::Loaded(snapshot))) = removed else { panic!("read again") };
+    let Performed::Told(Some(Message::Loaded(snapshot))) = removed else {
+        panic!("read again")
+    };
     assert_eq!(snapshot.documents.len(), 1);
 }
 
@@ -99,9 +114,14 @@ fn a_failure_becomes_a_message_and_the_terminal_is_asked_for() {
     assert_eq!(failure.message, "no template in m");
     for (effect, work) in [
         (Effect::Quit, TerminalWork::Quit),
-        (Effect::Copy("가".to_owned()), TerminalWork::Copy("가".to_owned())),
+        (
+            Effect::Copy("가".to_owned()),
+            TerminalWork::Copy("가".to_owned()),
+        ),
     ] {
-        let Performed::Terminal(asked) = runtime.perform(effect, &sender) else { panic!() };
+        let Performed::Terminal(asked) = runtime.perform(effect, &sender) else {
+            panic!()
+        };
         assert_eq!(asked, work);
     }
 }

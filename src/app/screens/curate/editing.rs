@@ -66,8 +66,13 @@ fn key(target: Option<ExampleId>, passage: Option<PassageId>) -> String {
 impl Curate {
     /// Takes over what was typed and not saved before the program was left.
     pub fn take_unsent(&mut self, unsent: &[(String, String)]) {
-        let text = unsent.iter().find(|(key, _)| key == UNSENT_KEY).map(|(_, text)| text);
-        self.unsent = text.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
+        let text = unsent
+            .iter()
+            .find(|(key, _)| key == UNSENT_KEY)
+            .map(|(_, text)| text);
+        self.unsent = text
+            .and_then(|text| serde_json::from_str(text).ok())
+            .unwrap_or_default();
     }
 
     /// Whether typing was not kept yet.
@@ -86,7 +91,8 @@ impl Curate {
             if editing.saved == [question.clone(), answer.clone()] {
                 self.unsent.remove(&editing.key());
             } else {
-                self.unsent.insert(editing.key(), Unsent { question, answer });
+                self.unsent
+                    .insert(editing.key(), Unsent { question, answer });
             }
         }
         let text = serde_json::to_string(&self.unsent).unwrap_or_default();
@@ -96,12 +102,18 @@ impl Curate {
     /// Whether unsaved typing waits for the pair or passage that is shown.
     pub(super) fn has_unsent(&self, look: &Look) -> bool {
         let passage = self.current_passage(look).map(|record| record.id);
-        self.unsent.contains_key(&key(self.current(look).map(|stored| stored.id), passage))
+        self.unsent
+            .contains_key(&key(self.current(look).map(|stored| stored.id), passage))
     }
 
     pub(super) fn edit_current(&mut self, look: &Look) {
-        let Some(stored) = self.current(look) else { return };
-        let saved = [stored.example.question().to_owned(), pair_text::answer(&stored.example)];
+        let Some(stored) = self.current(look) else {
+            return;
+        };
+        let saved = [
+            stored.example.question().to_owned(),
+            pair_text::answer(&stored.example),
+        ];
         self.begin(Some(stored.id), stored.passage, saved);
     }
 
@@ -110,19 +122,20 @@ impl Curate {
         self.begin(None, passage, [String::new(), String::new()]);
     }
 
-    fn begin(
-        &mut self,
-        target: Option<ExampleId>,
-        passage: Option<PassageId>,
-        saved: [String; 2],
-    ) {
+    fn begin(&mut self, target: Option<ExampleId>, passage: Option<PassageId>, saved: [String; 2]) {
         let typed = self.unsent.get(&key(target, passage)).cloned();
         let [question, answer] = match typed {
             Some(unsent) => [unsent.question, unsent.answer],
             None => saved.clone(),
         };
         let fields = [Editor::new(&question), Editor::new(&answer)];
-        self.editing = Some(Editing { target, passage, saved, fields, field: 0 });
+        self.editing = Some(Editing {
+            target,
+            passage,
+            saved,
+            fields,
+            field: 0,
+        });
         self.focus = PAIR;
     }
 
@@ -133,7 +146,9 @@ impl Curate {
         look: &Look,
         reply: &mut Reply,
     ) {
-        let Some(editing) = &mut self.editing else { return };
+        let Some(editing) = &mut self.editing else {
+            return;
+        };
         match command {
             Some(Command::FieldSave) => self.save(look, reply),
             Some(Command::FieldNext) => editing.field = 1 - editing.field,
@@ -178,7 +193,9 @@ impl Curate {
 
     /// Takes the text that the outside editor saved.
     pub fn edited_outside(&mut self, text: &str, look: &Look, reply: &mut Reply) {
-        let Some(editing) = &mut self.editing else { return };
+        let Some(editing) = &mut self.editing else {
+            return;
+        };
         self.typed = true;
         let Some((question, answer)) = pair_text::split(text) else {
             editing.fields[1] = Editor::new(text);
@@ -202,7 +219,10 @@ impl Curate {
             (Some(_), Some(stored)) => stored.example.clone(),
             (Some(_), None) => {
                 // Deleted meanwhile: what was typed becomes a pair again.
-                self.editing = self.editing.take().map(|editing| Editing { target: None, ..editing });
+                self.editing = self.editing.take().map(|editing| Editing {
+                    target: None,
+                    ..editing
+                });
                 pair_text::new_example(None)
             }
             (None, _) => {
@@ -219,16 +239,14 @@ impl Curate {
                     return;
                 }
             };
-            let (done, change) = match stored {
-                Some(stored) => {
-                    (texts::DONE_EDITED, Change::Replace { key: stored.id.0, example })
-                }
-                None => {
-                    pair_text::note_language(&mut example);
-                    let passage = passage.map(|passage| passage.0);
-                    let state = ReviewState::Accepted;
-                    (texts::DONE_WRITTEN, Change::Insert { key: None, passage, state, example })
-                }
+            let (done, change) = if let Some(stored) = stored {
+                let key = stored.id.0;
+                (texts::DONE_EDITED, Change::Replace { key, example })
+            } else {
+                pair_text::note_language(&mut example);
+                let passage = passage.map(|passage| passage.0);
+                let change = Change::insert(passage, ReviewState::Accepted, example);
+                (texts::DONE_WRITTEN, change)
             };
             self.apply(done, vec![change], look, reply);
         }

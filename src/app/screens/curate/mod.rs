@@ -101,7 +101,10 @@ impl Curate {
     /// An edit added examples: shows the last of them.
     pub fn inserted(&mut self, ids: &[ExampleId], look: &Look) {
         let Some(&id) = ids.last() else { return };
-        let hidden = look.data.example(id).is_some_and(|example| !self.lists(example));
+        let hidden = look
+            .data
+            .example(id)
+            .is_some_and(|example| !self.lists(example));
         if hidden {
             (self.filter, self.only) = (Filter::All, None);
             self.search.set("");
@@ -117,7 +120,9 @@ impl Curate {
 
     fn lists(&self, stored: &StoredExample) -> bool {
         self.filter.fits(stored.state)
-            && self.only.is_none_or(|passage| stored.passage == Some(passage))
+            && self
+                .only
+                .is_none_or(|passage| stored.passage == Some(passage))
             && {
                 let needle = self.search.text();
                 needle.is_empty()
@@ -129,10 +134,14 @@ impl Curate {
     /// Lists anew and keeps the selection where it was.
     fn refresh(&mut self, look: &Look) {
         let examples = &look.data.snapshot.examples;
-        self.shown = (0..examples.len()).filter(|&index| self.lists(&examples[index])).collect();
+        self.shown = (0..examples.len())
+            .filter(|&index| self.lists(&examples[index]))
+            .collect();
         let id_at = |row: usize| self.shown.get(row).map(|&index| examples[index].id);
-        let row = (self.selected).and_then(|id| (0..self.shown.len()).find(|&row| id_at(row) == Some(id)));
-        self.list.select(row.unwrap_or(self.list.selected), self.shown.len());
+        let row = (self.selected)
+            .and_then(|id| (0..self.shown.len()).find(|&row| id_at(row) == Some(id)));
+        self.list
+            .select(row.unwrap_or(self.list.selected), self.shown.len());
         self.settle(look);
     }
 
@@ -144,7 +153,9 @@ impl Curate {
             self.passage_scroll.reset();
             self.pair_scroll.reset();
         }
-        self.problems = stored.map(|stored| check(&stored.example)).unwrap_or_default();
+        self.problems = stored
+            .map(|stored| check(&stored.example))
+            .unwrap_or_default();
         self.selected = id;
     }
 
@@ -173,13 +184,17 @@ impl Curate {
     /// The nearest listed draft before or after the selected row.
     fn draft_row(&self, forward: bool, look: &Look) -> Option<usize> {
         let is_draft = |row: &usize| {
-            self.listed(look, *row).is_some_and(|stored| stored.state == ReviewState::Draft)
+            self.listed(look, *row)
+                .is_some_and(|stored| stored.state == ReviewState::Draft)
         };
         let at = self.list.selected;
         if forward {
             (at + 1..self.shown.len()).chain(0..at).find(is_draft)
         } else {
-            (0..at).rev().chain((at + 1..self.shown.len()).rev()).find(is_draft)
+            (0..at)
+                .rev()
+                .chain((at + 1..self.shown.len()).rev())
+                .find(is_draft)
         }
     }
 
@@ -196,10 +211,17 @@ impl Curate {
 
     /// Gives the current pair a state and moves on.
     fn judge(&mut self, state: ReviewState, look: &Look, reply: &mut Reply) {
-        let Some(stored) = self.current(look) else { return };
+        let Some(stored) = self.current(look) else {
+            return;
+        };
         let id = stored.id;
         if stored.state != state {
-            self.apply(done(state), vec![Change::SetState { key: id.0, state }], look, reply);
+            self.apply(
+                done(state),
+                vec![Change::SetState { key: id.0, state }],
+                look,
+                reply,
+            );
         }
         self.move_on(look);
     }
@@ -217,10 +239,14 @@ impl Curate {
 
     /// Gives every listed draft a state, as one edit.
     fn judge_shown(&mut self, state: ReviewState, look: &Look, reply: &mut Reply) {
-        let drafts = (self.shown.iter()).filter_map(|&index| look.data.snapshot.examples.get(index));
+        let drafts =
+            (self.shown.iter()).filter_map(|&index| look.data.snapshot.examples.get(index));
         let changes: Vec<_> = drafts
             .filter(|stored| stored.state == ReviewState::Draft)
-            .map(|stored| Change::SetState { key: stored.id.0, state })
+            .map(|stored| Change::SetState {
+                key: stored.id.0,
+                state,
+            })
             .collect();
         if changes.is_empty() {
             reply.tell(look.t(texts::NO_MORE_DRAFTS));
@@ -234,12 +260,19 @@ impl Curate {
         for change in &changes {
             if let Change::Replace { key, .. } = change {
                 let id = ExampleId(*key);
-                let before = look.data.example(id).map(|stored| (id, stored.example.clone()));
+                let before = look
+                    .data
+                    .example(id)
+                    .map(|stored| (id, stored.example.clone()));
                 self.before.extend(before);
             }
         }
         let summary = look.fill(done, &[&changes.len()]);
-        reply.tell(format!("{summary} {} {}", look.symbols.dot, look.t(common::UNDO_HINT)));
+        reply.tell(format!(
+            "{summary} {} {}",
+            look.symbols.dot,
+            look.t(common::UNDO_HINT)
+        ));
         reply.effect(Effect::Apply(Edit { summary, changes }));
     }
 
@@ -249,7 +282,9 @@ impl Curate {
         let passages = &look.data.snapshot.passages;
         let at = self.current_passage(look);
         let here = at.map(|record| (record.document, record.passage.page));
-        let start = at.and_then(|record| look.data.passage_index(record.id)).map_or(0, |at| at + 1);
+        let start = at
+            .and_then(|record| look.data.passage_index(record.id))
+            .map_or(0, |at| at + 1);
         let order = (start..passages.len()).chain(0..start.min(passages.len()));
         let free = |record: &&PassageRecord| {
             let page = (record.document, record.passage.page);
@@ -272,13 +307,24 @@ impl Curate {
     }
 
     fn show_diff(&self, look: &Look, reply: &mut Reply) {
-        let Some(stored) = self.current(look) else { return };
-        let Some(before) = self.before.get(&stored.id) else { return };
-        let (old, new) = (pair_text::answer(before), pair_text::answer(&stored.example));
+        let Some(stored) = self.current(look) else {
+            return;
+        };
+        let Some(before) = self.before.get(&stored.id) else {
+            return;
+        };
+        let (old, new) = (
+            pair_text::answer(before),
+            pair_text::answer(&stored.example),
+        );
         reply.overlay = Some(Overlay::Reading(Reading::diff(
             look.t(common::DIFF_TITLE).to_owned(),
             &[
-                (look.t(texts::QUESTION), before.question(), stored.example.question()),
+                (
+                    look.t(texts::QUESTION),
+                    before.question(),
+                    stored.example.question(),
+                ),
                 (look.t(texts::ANSWER), &old, &new),
             ],
         )));
@@ -301,12 +347,21 @@ pub fn draft_passages(passages: Vec<PassageId>, look: &Look, reply: &mut Reply) 
             reply.warn(look.t(common::NO_MODEL));
             return;
         };
-        DraftSource::Embedded { model: model.to_owned() }
+        DraftSource::Embedded {
+            model: model.to_owned(),
+        }
     } else {
-        let (url, model) = (settings.endpoint_url.clone(), settings.endpoint_model.clone());
+        let (url, model) = (
+            settings.endpoint_url.clone(),
+            settings.endpoint_model.clone(),
+        );
         DraftSource::Endpoint { url, model }
     };
-    reply.start = Some(JobSpec::Draft { passages, count: settings.draft_count, source });
+    reply.start = Some(JobSpec::Draft {
+        passages,
+        count: settings.draft_count,
+        source,
+    });
 }
 
 fn done(state: ReviewState) -> Text {
@@ -363,14 +418,23 @@ impl ScreenState for Curate {
                     let passage = stored.passage.map(|passage| passage.0);
                     let (key, state) = (None, ReviewState::Draft);
                     let example = stored.example.clone();
-                    let change = Change::Insert { key, passage, state, example };
+                    let change = Change::Insert {
+                        key,
+                        passage,
+                        state,
+                        example,
+                    };
                     self.apply(texts::DONE_DUPLICATED, vec![change], look, reply);
                 }
             }
             Command::ListUp => self.scroll_or_step(-1, look),
             Command::ListDown => self.scroll_or_step(1, look),
             Command::ListPageUp | Command::ListPageDown => {
-                let pages = if command == Command::ListPageUp { -1 } else { 1 };
+                let pages = if command == Command::ListPageUp {
+                    -1
+                } else {
+                    1
+                };
                 match self.focus {
                     PASSAGE => self.passage_scroll.by_page(pages),
                     PAIR => self.pair_scroll.by_page(pages),
@@ -398,7 +462,11 @@ impl ScreenState for Curate {
     }
 
     fn unavailable(&self, command: Command, look: &Look) -> Option<Text> {
-        let needs_pair = || self.current(look).is_none().then_some(texts::NO_PAIR_SELECTED);
+        let needs_pair = || {
+            self.current(look)
+                .is_none()
+                .then_some(texts::NO_PAIR_SELECTED)
+        };
         match command {
             Command::CurateRendered if look.model().is_none() => Some(common::NO_MODEL),
             Command::CurateAccept
@@ -410,24 +478,33 @@ impl ScreenState for Curate {
             | Command::CurateDelete
             | Command::CurateDuplicate => needs_pair(),
             Command::CurateDiff => {
-                let edited = self.current(look).map(|stored| self.before.contains_key(&stored.id));
+                let edited = self
+                    .current(look)
+                    .map(|stored| self.before.contains_key(&stored.id));
                 (edited != Some(true)).then_some(texts::NOT_EDITED)
             }
-            Command::CurateDraft => {
-                self.current_passage(look).is_none().then_some(texts::NO_PASSAGE_SELECTED)
-            }
-            Command::CurateNextUncovered => {
-                look.data.snapshot.passages.is_empty().then_some(texts::NO_PASSAGE_SELECTED)
-            }
+            Command::CurateDraft => self
+                .current_passage(look)
+                .is_none()
+                .then_some(texts::NO_PASSAGE_SELECTED),
+            Command::CurateNextUncovered => look
+                .data
+                .snapshot
+                .passages
+                .is_empty()
+                .then_some(texts::NO_PASSAGE_SELECTED),
             Command::CurateNext
             | Command::CuratePrevious
             | Command::CurateAcceptShown
             | Command::CurateRejectShown => {
                 (look.data.summary.drafts == 0).then_some(texts::NO_MORE_DRAFTS)
             }
-            Command::CurateFilter | Command::CurateSearch => {
-                look.data.snapshot.examples.is_empty().then_some(texts::NO_PAIRS)
-            }
+            Command::CurateFilter | Command::CurateSearch => look
+                .data
+                .snapshot
+                .examples
+                .is_empty()
+                .then_some(texts::NO_PAIRS),
             Command::ListOpen => Some(texts::NO_PAIR_SELECTED),
             _ => None,
         }
@@ -472,8 +549,12 @@ impl ScreenState for Curate {
     }
 
     fn data_changed(&mut self, look: &Look) {
-        self.alone = self.alone.filter(|&passage| look.data.passage(passage).is_some());
-        self.only = self.only.filter(|&passage| look.data.passage(passage).is_some());
+        self.alone = self
+            .alone
+            .filter(|&passage| look.data.passage(passage).is_some());
+        self.only = self
+            .only
+            .filter(|&passage| look.data.passage(passage).is_some());
         self.refresh(look);
     }
 
@@ -483,7 +564,9 @@ impl ScreenState for Curate {
 
     fn copied(&self, look: &Look) -> Option<String> {
         if self.focus == PASSAGE {
-            return self.current_passage(look).map(|record| record.passage.text.clone());
+            return self
+                .current_passage(look)
+                .map(|record| record.passage.text.clone());
         }
         let stored = self.current(look)?;
         let answer = pair_text::answer(&stored.example);

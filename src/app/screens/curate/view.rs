@@ -27,10 +27,16 @@ impl Curate {
     pub(super) fn draw(&self, frame: &mut Frame, area: Rect, look: &Look) {
         let nothing = look.data.snapshot.examples.is_empty() && self.editing.is_none();
         if nothing && look.data.snapshot.passages.is_empty() {
-            empty(frame, area, texts::CURATE_NOTHING, &[Command::GoSources], look);
+            empty(
+                frame,
+                area,
+                texts::CURATE_NOTHING,
+                &[Command::GoSources],
+                look,
+            );
             return;
         }
-        let columns = columns_with_last(area, &WEIGHTS, self.focus);
+        let columns = columns_with_last(area, WEIGHTS, self.focus);
         let alone = columns.len() == 1;
         for mut column in columns {
             match column.index {
@@ -39,7 +45,14 @@ impl Curate {
                     let (top, below) = split_bottom(column.area, column.area.height * 3 / 5);
                     column.area = top;
                     self.draw_list(frame, column, look);
-                    self.draw_pair(frame, Column { index: PAIR, area: below }, look);
+                    self.draw_pair(
+                        frame,
+                        Column {
+                            index: PAIR,
+                            area: below,
+                        },
+                        look,
+                    );
                 }
                 LIST => self.draw_list(frame, column, look),
                 PASSAGE => self.draw_passage(frame, column, look),
@@ -57,33 +70,58 @@ impl Curate {
         };
         let mut title = look.t(filter).to_owned();
         if let Some(record) = self.only.and_then(|passage| look.data.passage(passage)) {
-            title = format!("{title}, {}", look.fill(texts::PAGE, &[&record.passage.page]));
+            title = format!(
+                "{title}, {}",
+                look.fill(texts::PAGE, &[&record.passage.page])
+            );
         }
         let total = crate::app::format::count(self.shown.len() as u64);
         let inner = draw_column(frame, column, self.focus, &title, &total, look);
         let rows = if self.searching || !self.search.text().is_empty() {
             let (line, rows) = split_top(inner, 1);
-            let mark = Rect { width: 3.min(line.width), ..line };
+            let mark = Rect {
+                width: 3.min(line.width),
+                ..line
+            };
             frame.render_widget(Span::styled(" / ", theme::ACCENT), mark);
-            let field = Rect { x: line.x + 3, width: line.width.saturating_sub(4), ..line };
-            self.search.draw(frame, field, self.searching && look.on_top);
+            let field = Rect {
+                x: line.x + 3,
+                width: line.width.saturating_sub(4),
+                ..line
+            };
+            self.search
+                .draw(frame, field, self.searching && look.on_top);
             rows
         } else {
             inner
         };
         if self.shown.is_empty() {
             let hint = if look.data.snapshot.examples.is_empty() {
-                (texts::NO_PAIRS, vec![Command::CurateDraft, Command::CurateNew])
+                (
+                    texts::NO_PAIRS,
+                    vec![Command::CurateDraft, Command::CurateNew],
+                )
             } else {
-                (texts::NOTHING_LISTED, vec![Command::CurateFilter, Command::Back])
+                (
+                    texts::NOTHING_LISTED,
+                    vec![Command::CurateFilter, Command::Back],
+                )
             };
             empty(frame, rows, hint.0, &hint.1, look);
             return;
         }
         let focused = self.focus == LIST && self.alone.is_none();
-        self.list.draw(frame, rows, self.shown.len(), (LIST, focused), look, |row, room| {
-            self.listed(look, row).map_or_else(Line::default, |stored| list_row(stored, room, look))
-        });
+        self.list.draw(
+            frame,
+            rows,
+            self.shown.len(),
+            (LIST, focused),
+            look,
+            |row, room| {
+                self.listed(look, row)
+                    .map_or_else(Line::default, |stored| list_row(stored, room, look))
+            },
+        );
     }
 
     fn draw_passage(&self, frame: &mut Frame, column: Column, look: &Look) {
@@ -99,7 +137,9 @@ impl Curate {
         let note = page.map_or_else(String::new, |page| look.fill(texts::PAGE, &[&page]));
         let inner = draw_column(frame, column, self.focus, title, &note, look);
         let inner = inside(inner);
-        let quote = meta.and_then(|meta| meta.quote.as_deref()).unwrap_or_default();
+        let quote = meta
+            .and_then(|meta| meta.quote.as_deref())
+            .unwrap_or_default();
         let mut text = Rich::default();
         let mut marks: Vec<Span> = Vec::new();
         let mut quote_at = None;
@@ -120,26 +160,43 @@ impl Curate {
             text.append(&body);
             marks.push(quote_mark(quote, range.is_some(), look));
             let pairs = look.data.examples_of(record.id).count();
-            marks.push(Span::styled(look.fill(texts::PAIRS_HERE, &[&pairs]), theme::DIM));
+            marks.push(Span::styled(
+                look.fill(texts::PAIRS_HERE, &[&pairs]),
+                theme::DIM,
+            ));
         } else if quote.is_empty() {
-            let words = if stored.is_some() { texts::NO_PASSAGE } else { texts::NO_PAIR_SELECTED };
+            let words = if stored.is_some() {
+                texts::NO_PASSAGE
+            } else {
+                texts::NO_PAIR_SELECTED
+            };
             text.push(look.t(words), theme::DIM);
         } else {
-            text.push(look.t(texts::QUOTE_ONLY), theme::DIM).line().line();
+            text.push(look.t(texts::QUOTE_ONLY), theme::DIM)
+                .line()
+                .line();
             text.push(quote, theme::QUOTE);
         }
         let (body, foot) = split_bottom(inner, 2.min(inner.height / 4));
         let cells = usize::from(body.width.saturating_sub(1));
         let lines = text.lines(cells);
         if let Some(at) = quote_at {
-            self.passage_scroll.show(text.line_at(at, cells), body.height);
+            self.passage_scroll
+                .show(text.line_at(at, cells), body.height);
         }
         self.passage_scroll.draw(frame, body, &lines, look);
         if foot.height > 1 {
-            let line = Rect { y: foot.bottom() - 1, height: 1, ..foot };
+            let line = Rect {
+                y: foot.bottom() - 1,
+                height: 1,
+                ..foot
+            };
             marks.retain(|mark| !mark.content.is_empty());
             let gap = Span::raw("   ");
-            let spans: Vec<_> = marks.into_iter().flat_map(|mark| [mark, gap.clone()]).collect();
+            let spans: Vec<_> = marks
+                .into_iter()
+                .flat_map(|mark| [mark, gap.clone()])
+                .collect();
             frame.render_widget(Line::from(spans), line);
         }
     }
@@ -183,7 +240,10 @@ impl Curate {
         let part = |text: &mut Rich, mark: &str, words: &str, style: Style| {
             for (index, line) in words.lines().enumerate() {
                 let mark = if index == 0 { mark } else { "" };
-                text.hang(2).push(&fit(mark, 2, ""), theme::ACCENT).push(line, style).line();
+                text.hang(2)
+                    .push(&fit(mark, 2, ""), theme::ACCENT)
+                    .push(line, style)
+                    .line();
             }
         };
         part(&mut text, "Q", example.question(), theme::BOLD);
@@ -192,10 +252,15 @@ impl Curate {
         text.line();
         let earlier = example.messages.len().saturating_sub(2);
         if earlier > 0 {
-            text.push(&look.fill(texts::MORE_TURNS, &[&earlier]), theme::DIM).line();
+            text.push(&look.fill(texts::MORE_TURNS, &[&earlier]), theme::DIM)
+                .line();
         }
         if !example.tools.is_empty() {
-            let names: Vec<_> = example.tools.iter().map(|tool| tool.function.name.as_str()).collect();
+            let names: Vec<_> = example
+                .tools
+                .iter()
+                .map(|tool| tool.function.name.as_str())
+                .collect();
             let words = format!("{} {}", look.t(texts::TOOLS), names.join(", "));
             text.hang(2).push(&words, theme::DIM).line();
         }
@@ -204,18 +269,30 @@ impl Curate {
             text.hang(2).push(&words, theme::DIM).line();
         }
         if self.problems.is_empty() {
-            text.push(&format!("{} {}", look.t(texts::CHECKS), look.symbols.yes), theme::DIM);
+            text.push(
+                &format!("{} {}", look.t(texts::CHECKS), look.symbols.yes),
+                theme::DIM,
+            );
         }
         let quote = example.meta.quote.as_deref().unwrap_or_default();
-        if let Some(record) = stored.passage.and_then(|passage| look.data.passage(passage)) {
+        if let Some(record) = stored
+            .passage
+            .and_then(|passage| look.data.passage(passage))
+        {
             let found = pair_text::quote_range(&record.passage.text, quote).is_some();
             let mark = quote_mark(quote, found, look);
-            let gap = if self.problems.is_empty() && !quote.is_empty() { "   " } else { "" };
+            let gap = if self.problems.is_empty() && !quote.is_empty() {
+                "   "
+            } else {
+                ""
+            };
             text.push(gap, theme::PLAIN).push(&mark.content, mark.style);
         }
         text.line();
         for problem in &self.problems {
-            text.hang(2).push(&format!("{} {problem}", look.symbols.warn), theme::WARN).line();
+            text.hang(2)
+                .push(&format!("{} {problem}", look.symbols.warn), theme::WARN)
+                .line();
         }
         if self.has_unsent(look) {
             text.line().push(look.t(texts::UNSENT), theme::WARN);
@@ -225,12 +302,24 @@ impl Curate {
 
     fn draw_editing(&self, frame: &mut Frame, column: Column, look: &Look) {
         let Some(editing) = &self.editing else { return };
-        let title = if editing.is_new() { texts::WRITING } else { texts::EDITING };
-        let inner = inside(draw_column(frame, column, self.focus, look.t(title), "", look));
+        let title = if editing.is_new() {
+            texts::WRITING
+        } else {
+            texts::EDITING
+        };
+        let inner = inside(draw_column(
+            frame,
+            column,
+            self.focus,
+            look.t(title),
+            "",
+            look,
+        ));
         let question_rows = (inner.height / 3).clamp(1, QUESTION_ROWS_MAX);
         let (top, rest) = split_top(inner, question_rows + 1);
-        for (index, (area, label)) in
-            [(top, texts::QUESTION), (rest, texts::ANSWER)].into_iter().enumerate()
+        for (index, (area, label)) in [(top, texts::QUESTION), (rest, texts::ANSWER)]
+            .into_iter()
+            .enumerate()
         {
             let focused = editing.field == index;
             let (head, body) = split_top(area, 1);
@@ -257,8 +346,15 @@ fn list_row<'a>(stored: &'a StoredExample, room: usize, look: &Look) -> Line<'a>
     };
     let question = stored.example.question().lines().next().unwrap_or_default();
     let question = truncate(question, room.saturating_sub(2), look.symbols.ellipsis);
-    let text = if stored.state == ReviewState::Rejected { theme::DIM } else { theme::PLAIN };
-    Line::from(vec![Span::styled(format!("{mark} "), style), Span::styled(question, text)])
+    let text = if stored.state == ReviewState::Rejected {
+        theme::DIM
+    } else {
+        theme::PLAIN
+    };
+    Line::from(vec![
+        Span::styled(format!("{mark} "), style),
+        Span::styled(question, text),
+    ])
 }
 
 fn quote_mark(quote: &str, found: bool, look: &Look) -> Span<'static> {
@@ -282,4 +378,3 @@ fn state_name(state: ReviewState) -> Text {
         ReviewState::Rejected => texts::STATE_REJECTED,
     }
 }
-

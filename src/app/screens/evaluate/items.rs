@@ -60,9 +60,18 @@ pub(super) fn standing(item: &ItemResult) -> Standing {
 /// that was scored.
 fn is_right(answer: &Answer) -> bool {
     use Metric as M;
-    let order = [M::Parameters, M::NoCall, M::Accuracy, M::ToolName, M::JsonValidity];
+    let order = [
+        M::Parameters,
+        M::NoCall,
+        M::Accuracy,
+        M::ToolName,
+        M::JsonValidity,
+    ];
     let of = |metric: Metric, form: Form| {
-        answer.verdicts.iter().find(|verdict| verdict.metric == metric && verdict.form == form)
+        answer
+            .verdicts
+            .iter()
+            .find(|verdict| verdict.metric == metric && verdict.form == form)
     };
     let verdict = order
         .into_iter()
@@ -138,16 +147,20 @@ impl Evaluate {
             return;
         }
         let focus = (0, self.focus == 0);
-        self.items.draw(frame, inner, self.shown.len(), focus, look, |row, room| {
-            let Some(item) = self.shown.get(row).and_then(|&at| suite.items.get(at)) else {
-                return Line::default();
-            };
-            let (mark, style) = mark(standing(item), look);
-            let question = item.question.lines().next().unwrap_or_default();
-            let question = truncate(question, room.saturating_sub(2), look.symbols.ellipsis);
-            let words = question.into_owned();
-            Line::from(vec![Span::styled(format!("{mark} "), style), Span::raw(words)])
-        });
+        self.items
+            .draw(frame, inner, self.shown.len(), focus, look, |row, room| {
+                let Some(item) = self.shown.get(row).and_then(|&at| suite.items.get(at)) else {
+                    return Line::default();
+                };
+                let (mark, style) = mark(standing(item), look);
+                let question = item.question.lines().next().unwrap_or_default();
+                let question = truncate(question, room.saturating_sub(2), look.symbols.ellipsis);
+                let words = question.into_owned();
+                Line::from(vec![
+                    Span::styled(format!("{mark} "), style),
+                    Span::raw(words),
+                ])
+            });
     }
 
     fn draw_item(&self, frame: &mut Frame, column: Column, look: &Look) {
@@ -156,12 +169,17 @@ impl Evaluate {
             return;
         };
         let words = look.t(standing_name(standing(item)));
-        let inner = inside(draw_column(frame, column, self.focus, &item.id, words, look));
+        let inner = inside(draw_column(
+            frame, column, self.focus, &item.id, words, look,
+        ));
         let cells = usize::from(inner.width.saturating_sub(1));
         let mut lines = Vec::new();
         let mut part = |label: Text, text: &str| {
             let mut rich = Rich::default();
-            rich.push(look.t(label), theme::DIM).line().push(text, theme::PLAIN).line();
+            rich.push(look.t(label), theme::DIM)
+                .line()
+                .push(text, theme::PLAIN)
+                .line();
             lines.extend(rich.lines(cells));
         };
         part(texts::QUESTION, &item.question);
@@ -179,25 +197,34 @@ impl Evaluate {
 /// Both answers, side by side where there is room, with the words that only one has marked.
 fn answers(item: &ItemResult, cells: usize, look: &Look) -> Vec<Line<'static>> {
     let Some(tuned) = &item.tuned else {
-        return one_answer(texts::BASE, &item.base, Rich::plain(&item.base.text), cells, look);
+        return one_answer(
+            texts::BASE,
+            &item.base,
+            &Rich::plain(&item.base.text),
+            cells,
+            look,
+        );
     };
     let (left, right) = diff::sides(&item.base.text, &tuned.text);
     if cells < SIDE_BY_SIDE_FROM {
-        let mut lines = one_answer(texts::BASE, &item.base, left, cells, look);
+        let mut lines = one_answer(texts::BASE, &item.base, &left, cells, look);
         lines.push(Line::default());
-        lines.extend(one_answer(texts::TUNED, tuned, right, cells, look));
+        lines.extend(one_answer(texts::TUNED, tuned, &right, cells, look));
         return lines;
     }
     let half = (cells - 3) / 2;
-    let left = one_answer(texts::BASE, &item.base, left, half, look);
-    let right = one_answer(texts::TUNED, tuned, right, half, look);
+    let left = one_answer(texts::BASE, &item.base, &left, half, look);
+    let right = one_answer(texts::TUNED, tuned, &right, half, look);
     let rows = left.len().max(right.len());
     let side = |lines: &[Line<'static>], row: usize| lines.get(row).cloned().unwrap_or_default();
     let joined = (0..rows).map(|row| {
         let mut line = side(&left, row);
         let gap = half.saturating_sub(line.width());
         line.spans.push(Span::raw(" ".repeat(gap)));
-        line.spans.push(Span::styled(format!(" {} ", look.symbols.column), theme::DIM));
+        line.spans.push(Span::styled(
+            format!(" {} ", look.symbols.column),
+            theme::DIM,
+        ));
         line.spans.extend(side(&right, row).spans);
         line
     });
@@ -207,19 +234,24 @@ fn answers(item: &ItemResult, cells: usize, look: &Look) -> Vec<Line<'static>> {
 fn one_answer(
     label: Text,
     answer: &Answer,
-    text: Rich,
+    text: &Rich,
     cells: usize,
     look: &Look,
 ) -> Vec<Line<'static>> {
     let right = is_right(answer);
-    let (mark, style) =
-        if right { (look.symbols.yes, theme::BETTER) } else { (look.symbols.no, theme::WORSE) };
+    let (mark, style) = if right {
+        (look.symbols.yes, theme::BETTER)
+    } else {
+        (look.symbols.no, theme::WORSE)
+    };
     let mut rich = Rich::default();
-    rich.push(look.t(label), theme::BOLD).push(&format!(" {mark}"), style).line();
+    rich.push(look.t(label), theme::BOLD)
+        .push(&format!(" {mark}"), style)
+        .line();
     if text.is_empty() {
         rich.push(look.t(texts::NO_ANSWER), theme::DIM);
     } else {
-        rich.append(&text);
+        rich.append(text);
     }
     if let Some(reason) = &answer.reason {
         rich.line().line().push(reason, theme::DIM);

@@ -13,7 +13,9 @@ use crate::app::reply::Reply;
 use crate::app::strings::{Text, common, screen as texts};
 use crate::app::widgets::{ListState, Scroll};
 use crate::app::{Effect, format, pair_text};
-use crate::evaluate::{Difference, Evaluation, Form, ItemResult, Metric, MetricResult, SuiteResult};
+use crate::evaluate::{
+    Difference, Evaluation, Form, ItemResult, Metric, MetricResult, SuiteResult,
+};
 use crate::job::JobSpec;
 use crate::pair::{Change, Edit, ReviewState};
 use crate::train::RunOutcome;
@@ -45,16 +47,24 @@ impl Evaluate {
     }
 
     fn item<'a>(&self, look: &Look<'a>) -> Option<&'a ItemResult> {
-        self.suite(look)?.items.get(*self.shown.get(self.items.selected)?)
+        self.suite(look)?
+            .items
+            .get(*self.shown.get(self.items.selected)?)
     }
 
     fn refresh(&mut self, look: &Look) {
         let evaluations = look.data.snapshot.evaluations.len();
         self.back = self.back.min(evaluations.saturating_sub(1));
-        let rows = self.evaluation(look).map_or(0, |evaluation| table::rows(evaluation).len());
+        let rows = self
+            .evaluation(look)
+            .map_or(0, |evaluation| table::rows(evaluation).len());
         self.table.by(0, rows);
-        let items = self.suite(look).map_or(&[][..], |suite| suite.items.as_slice());
-        self.shown = (0..items.len()).filter(|&at| self.filter.fits(standing(&items[at]))).collect();
+        let items = self
+            .suite(look)
+            .map_or(&[][..], |suite| suite.items.as_slice());
+        self.shown = (0..items.len())
+            .filter(|&at| self.filter.fits(standing(&items[at])))
+            .collect();
         self.items.by(0, self.shown.len());
     }
 
@@ -78,7 +88,9 @@ impl Evaluate {
         if self.suite.is_none() {
             self.open(look);
         }
-        let Some(suite) = self.suite(look) else { return };
+        let Some(suite) = self.suite(look) else {
+            return;
+        };
         let differs = |&row: &usize| {
             let item = self.shown.get(row).and_then(|&at| suite.items.get(at));
             item.map(standing).is_some_and(Standing::differs)
@@ -100,7 +112,9 @@ impl Evaluate {
 
     fn step(&mut self, rows: isize, look: &Look) {
         if self.suite.is_none() {
-            let len = self.evaluation(look).map_or(0, |evaluation| table::rows(evaluation).len());
+            let len = self
+                .evaluation(look)
+                .map_or(0, |evaluation| table::rows(evaluation).len());
             self.table.by(rows, len);
         } else if self.focus == 0 {
             self.items.by(rows, self.shown.len());
@@ -121,15 +135,30 @@ impl Evaluate {
         pair_text::note_language(&mut example);
         example.meta.tags = vec!["evaluation".to_owned()];
         let summary = look.fill(texts::DONE_WRITTEN, &[&1]);
-        reply.tell(format!("{summary} {} {}", look.symbols.dot, look.t(common::UNDO_HINT)));
+        reply.tell(format!(
+            "{summary} {} {}",
+            look.symbols.dot,
+            look.t(common::UNDO_HINT)
+        ));
         let (key, passage, state) = (None, None, ReviewState::Draft);
-        let changes = vec![Change::Insert { key, passage, state, example }];
+        let changes = vec![Change::Insert {
+            key,
+            passage,
+            state,
+            example,
+        }];
         reply.effect(Effect::Apply(Edit { summary, changes }));
     }
 
     fn start(run: Option<u32>, look: &Look, reply: &mut Reply) {
-        let Some(model) = look.model().map(str::to_owned) else { return };
-        reply.start = Some(JobSpec::Evaluate { model, run, suites: Vec::new() });
+        let Some(model) = look.model().map(str::to_owned) else {
+            return;
+        };
+        reply.start = Some(JobSpec::Evaluate {
+            model,
+            run,
+            suites: Vec::new(),
+        });
     }
 }
 
@@ -139,7 +168,9 @@ fn latest_run(look: &Look) -> Option<u32> {
         matches!(outcome, Some(RunOutcome::Finished | RunOutcome::Stopped))
     };
     let runs = look.data.snapshot.runs.iter().rev();
-    runs.filter(|run| usable(&run.outcome)).map(|run| run.number).next()
+    runs.filter(|run| usable(&run.outcome))
+        .map(|run| run.number)
+        .next()
 }
 
 /// The one difference that stands for an evaluation: whole calls read strictly, else the first
@@ -147,11 +178,11 @@ fn latest_run(look: &Look) -> Option<u32> {
 pub fn headline(evaluation: &Evaluation) -> Option<(&MetricResult, Difference)> {
     let metrics = || {
         let task = evaluation.suites.iter().filter(|suite| !suite.forgetting);
-        task.flat_map(|suite| &suite.metrics).filter(|metric| metric.subset.is_none())
+        task.flat_map(|suite| &suite.metrics)
+            .filter(|metric| metric.subset.is_none())
     };
-    let whole = |metric: &&MetricResult| {
-        metric.metric == Metric::Parameters && metric.form == Form::Strict
-    };
+    let whole =
+        |metric: &&MetricResult| metric.metric == Metric::Parameters && metric.form == Form::Strict;
     let metric = metrics().find(whole).or_else(|| metrics().next())?;
     metric.difference.map(|difference| (metric, difference))
 }
@@ -160,7 +191,9 @@ pub fn headline(evaluation: &Evaluation) -> Option<(&MetricResult, Difference)> 
 pub fn verdict(evaluation: &Evaluation, look: &Look) -> (String, bool) {
     let worse = evaluation.suites.iter().filter(|suite| {
         let told = |metric: &MetricResult| {
-            metric.difference.is_some_and(|d| d.is_told() && d.delta < 0.0)
+            metric
+                .difference
+                .is_some_and(|d| d.is_told() && d.delta < 0.0)
         };
         suite.forgetting && suite.metrics.iter().any(told)
     });
@@ -188,7 +221,10 @@ impl ScreenState for Evaluate {
             let (words, commands) = if look.model().is_none() {
                 (common::NO_MODEL, vec![Command::GoSettings])
             } else if latest_run(look).is_none() {
-                (texts::EVALUATE_NO_RUN, vec![Command::GoTrain, Command::EvaluateBase])
+                (
+                    texts::EVALUATE_NO_RUN,
+                    vec![Command::GoTrain, Command::EvaluateBase],
+                )
             } else {
                 (texts::NO_EVALUATION, vec![Command::EvaluateStart])
             };
@@ -214,7 +250,11 @@ impl ScreenState for Evaluate {
             Command::EvaluateToPair => self.to_pair(look, reply),
             Command::EvaluateOlder | Command::EvaluateNewer => {
                 let older = command == Command::EvaluateOlder;
-                self.back = if older { self.back + 1 } else { self.back.saturating_sub(1) };
+                self.back = if older {
+                    self.back + 1
+                } else {
+                    self.back.saturating_sub(1)
+                };
                 self.suite = None;
                 self.refresh(look);
             }
@@ -227,7 +267,11 @@ impl ScreenState for Evaluate {
             Command::ListUp => self.step(-1, look),
             Command::ListDown => self.step(1, look),
             Command::ListPageUp | Command::ListPageDown => {
-                let pages = if command == Command::ListPageUp { -1 } else { 1 };
+                let pages = if command == Command::ListPageUp {
+                    -1
+                } else {
+                    1
+                };
                 match (self.suite, self.focus) {
                     (Some(_), 0) => self.items.by_page(pages, self.shown.len()),
                     (Some(_), _) => self.scroll.by_page(pages),
@@ -246,9 +290,10 @@ impl ScreenState for Evaluate {
                 Some(common::NO_MODEL)
             }
             Command::EvaluateStart => latest_run(look).is_none().then_some(texts::EVALUATE_NO_RUN),
-            Command::EvaluateNext | Command::EvaluatePrevious | Command::ListOpen => {
-                self.evaluation(look).is_none().then_some(texts::NO_EVALUATION)
-            }
+            Command::EvaluateNext | Command::EvaluatePrevious | Command::ListOpen => self
+                .evaluation(look)
+                .is_none()
+                .then_some(texts::NO_EVALUATION),
             Command::EvaluateFilter | Command::FocusNext => {
                 self.suite(look).is_none().then_some(texts::OPEN_A_SUITE)
             }
@@ -268,7 +313,10 @@ impl ScreenState for Evaluate {
 
     fn copied(&self, look: &Look) -> Option<String> {
         let item = self.item(look)?;
-        let tuned = item.tuned.as_ref().map_or("", |answer| answer.text.as_str());
+        let tuned = item
+            .tuned
+            .as_ref()
+            .map_or("", |answer| answer.text.as_str());
         Some(format!(
             "{}\n\nexpected: {}\n\nbase: {}\n\ntuned: {tuned}",
             item.question, item.expected, item.base.text

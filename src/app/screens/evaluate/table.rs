@@ -91,21 +91,34 @@ impl Evaluate {
         let (head, body) = split_top(body, 1);
         let (body, foot) = split_bottom(body, 2.min(body.height / 4));
         let layout = Layout::new(usize::from(area.width));
-        frame.render_widget(layout.head(look), Rect { x: head.x + 1, width: head.width - 1, ..head });
+        frame.render_widget(
+            layout.head(look),
+            Rect {
+                x: head.x + 1,
+                width: head.width - 1,
+                ..head
+            },
+        );
         let rows = rows(evaluation);
-        self.table.draw(frame, body, rows.len(), (0, true), look, |index, _| {
-            let row = rows[index];
-            let suite = &evaluation.suites[row.suite()];
-            match row {
-                Row::Suite(_) => suite_line(suite, &layout, look),
-                Row::Metric(_, metric) => layout.metric(&suite.metrics[metric], look),
-                Row::Loss(_) => suite
-                    .text_loss
-                    .map_or_else(Line::default, |loss| layout.loss(loss, look)),
-            }
-        });
+        self.table
+            .draw(frame, body, rows.len(), (0, true), look, |index, _| {
+                let row = rows[index];
+                let suite = &evaluation.suites[row.suite()];
+                match row {
+                    Row::Suite(_) => suite_line(suite, &layout, look),
+                    Row::Metric(_, metric) => layout.metric(&suite.metrics[metric], look),
+                    Row::Loss(_) => suite
+                        .text_loss
+                        .map_or_else(Line::default, |loss| layout.loss(loss, look)),
+                }
+            });
         if foot.height > 1 {
-            let line = Rect { x: foot.x + 1, y: foot.bottom() - 1, width: foot.width - 1, height: 1 };
+            let line = Rect {
+                x: foot.x + 1,
+                y: foot.bottom() - 1,
+                width: foot.width - 1,
+                height: 1,
+            };
             frame.render_widget(counts(evaluation, look), line);
         }
     }
@@ -116,8 +129,16 @@ fn suite_line(suite: &SuiteResult, layout: &Layout, look: &Look) -> Line<'static
         Language::Korean => &suite.title.ko,
         Language::English => &suite.title.en,
     };
-    let kind = if suite.forgetting { look.t(texts::FORGETTING) } else { "" };
-    let title = truncate(title, layout.total.saturating_sub(width(kind) + 3), look.symbols.ellipsis);
+    let kind = if suite.forgetting {
+        look.t(texts::FORGETTING)
+    } else {
+        ""
+    };
+    let title = truncate(
+        title,
+        layout.total.saturating_sub(width(kind) + 3),
+        look.symbols.ellipsis,
+    );
     Line::from(vec![
         Span::styled(title.into_owned(), theme::BOLD),
         Span::styled(format!("  {kind}"), theme::DIM),
@@ -128,7 +149,12 @@ fn suite_line(suite: &SuiteResult, layout: &Layout, look: &Look) -> Line<'static
 fn counts(evaluation: &Evaluation, look: &Look) -> Line<'static> {
     let items = evaluation.suites.iter().filter(|suite| !suite.forgetting);
     let standings: Vec<_> = items.flat_map(|suite| &suite.items).map(standing).collect();
-    let count = |wanted| standings.iter().filter(|&&standing| standing == wanted).count();
+    let count = |wanted| {
+        standings
+            .iter()
+            .filter(|&&standing| standing == wanted)
+            .count()
+    };
     let values = [
         count(Standing::Improved),
         count(Standing::Regressed),
@@ -138,7 +164,10 @@ fn counts(evaluation: &Evaluation, look: &Look) -> Line<'static> {
     if evaluation.run.is_none() {
         return Line::default();
     }
-    let words = look.fill(texts::COUNTS, &[&values[0], &values[1], &values[2], &values[3]]);
+    let words = look.fill(
+        texts::COUNTS,
+        &[&values[0], &values[1], &values[2], &values[3]],
+    );
     Line::styled(words, theme::DIM)
 }
 
@@ -157,14 +186,21 @@ impl Layout {
         let figure = if intervals { 16 } else { 8 };
         let scale = if total >= SCALE_FROM { 22 } else { 0 };
         let label = if intervals { 25 } else { 20 };
-        Self { total, label, scale, figure, intervals }
+        Self {
+            total,
+            label,
+            scale,
+            figure,
+            intervals,
+        }
     }
 
     fn head(&self, look: &Look) -> Line<'static> {
         let mut text = " ".repeat(self.label);
         if self.scale > 0 {
             let middle = self.scale.saturating_sub(10);
-            text.push_str(&format!(" 0{}50{}100 ", " ".repeat(middle / 2), " ".repeat(middle / 2)));
+            let gap = " ".repeat(middle / 2);
+            text = format!("{text} 0{gap}50{gap}100 ");
             text = fit(&text, self.label + self.scale, "");
         }
         text.push_str(&self.figure_text(look.t(texts::BASE), ""));
@@ -177,7 +213,11 @@ impl Layout {
     /// A figure, right-aligned, and its interval, left-aligned.
     fn figure_text(&self, figure: &str, interval: &str) -> String {
         if self.intervals {
-            format!("{} {}", right(figure, 7), fit(interval, self.figure - 8, ""))
+            format!(
+                "{} {}",
+                right(figure, 7),
+                fit(interval, self.figure - 8, "")
+            )
         } else {
             right(figure, self.figure)
         }
@@ -193,7 +233,11 @@ impl Layout {
             (None, Form::Strict) => look.t(metric_name(result.metric)).to_owned(),
             (None, Form::Lenient) => form.to_owned(),
         };
-        let indent = if result.form == Form::Lenient || result.subset.is_some() { 3 } else { 1 };
+        let indent = if result.form == Form::Lenient || result.subset.is_some() {
+            3
+        } else {
+            1
+        };
         let label = format!("{}{name}", " ".repeat(indent));
         let figure = |proportion: Option<Proportion>, interval: Option<(f64, f64)>| {
             let text = proportion.map_or_else(|| "-".to_owned(), format::proportion);
@@ -204,10 +248,18 @@ impl Layout {
         if self.scale > 0 {
             spans.push(Span::styled(self.scale(result, look), theme::DIM));
         }
-        spans.push(Span::raw(figure(Some(result.base), Some(result.base_interval))));
-        spans.push(Span::styled(figure(result.tuned, result.tuned_interval), theme::BOLD));
+        spans.push(Span::raw(figure(
+            Some(result.base),
+            Some(result.base_interval),
+        )));
+        spans.push(Span::styled(
+            figure(result.tuned, result.tuned_interval),
+            theme::BOLD,
+        ));
         let n = result.base.n;
-        let room = self.total.saturating_sub(self.label + self.scale + 2 * self.figure + 5);
+        let room = self
+            .total
+            .saturating_sub(self.label + self.scale + 2 * self.figure + 5);
         let (words, style) = match result.difference {
             Some(difference) => difference_words(difference, n, room, look),
             None => (format!("n={n}"), theme::DIM),
@@ -231,7 +283,10 @@ impl Layout {
                 look.symbols.tuned
             } else if at == base {
                 look.symbols.base
-            } else if between.as_ref().is_some_and(|between| between.contains(&at)) {
+            } else if between
+                .as_ref()
+                .is_some_and(|between| between.contains(&at))
+            {
                 look.symbols.rule
             } else {
                 " "
@@ -243,9 +298,17 @@ impl Layout {
 
     fn loss(&self, loss: TextLoss, look: &Look) -> Line<'static> {
         let label = format!(" {}", look.t(texts::CROSS_ENTROPY));
-        let tuned = loss.tuned.map_or_else(|| "-".to_owned(), |tuned| format!("{tuned:.3}"));
-        let mut spans = vec![Span::raw(fit(&label, self.label + self.scale, look.symbols.ellipsis))];
-        spans.push(Span::raw(self.figure_text(&format!("{:.3}", loss.base), "")));
+        let tuned = loss
+            .tuned
+            .map_or_else(|| "-".to_owned(), |tuned| format!("{tuned:.3}"));
+        let mut spans = vec![Span::raw(fit(
+            &label,
+            self.label + self.scale,
+            look.symbols.ellipsis,
+        ))];
+        spans.push(Span::raw(
+            self.figure_text(&format!("{:.3}", loss.base), ""),
+        ));
         spans.push(Span::styled(self.figure_text(&tuned, ""), theme::BOLD));
         let change = loss.tuned.filter(|_| loss.base > 0.0);
         let change = change.map(|tuned| format!("{:+.1} %", (tuned / loss.base - 1.0) * 100.0));
@@ -257,13 +320,13 @@ impl Layout {
 }
 
 /// A difference in as many words as there is room for. What cannot be told is said, not coloured.
-fn difference_words(
-    difference: Difference,
-    n: u32,
-    room: usize,
-    look: &Look,
-) -> (String, Style) {
-    let Difference { delta, interval: (low, high), p, .. } = difference;
+fn difference_words(difference: Difference, n: u32, room: usize, look: &Look) -> (String, Style) {
+    let Difference {
+        delta,
+        interval: (low, high),
+        p,
+        ..
+    } = difference;
     let symbols = look.symbols;
     let (mark, style) = if !difference.is_told() {
         (symbols.same, theme::DIM)
@@ -275,7 +338,11 @@ fn difference_words(
     let points = format!("{:+.1}", delta * 100.0);
     let forms = if difference.is_told() {
         let range = format!("[{:+.0}, {:+.0}]", low * 100.0, high * 100.0);
-        let chance = if p < 0.001 { "p<.001".to_owned() } else { format!("p={p:.3}") };
+        let chance = if p < 0.001 {
+            "p<.001".to_owned()
+        } else {
+            format!("p={p:.3}")
+        };
         [
             format!("{mark} {} {range}  {chance} n={n}", right(&points, 6)),
             format!("{mark} {} {range}", right(&points, 6)),
@@ -291,6 +358,9 @@ fn difference_words(
             mark.to_owned(),
         ]
     };
-    let fitting = forms.iter().find(|form| width(form) <= room).unwrap_or(&forms[3]);
+    let fitting = forms
+        .iter()
+        .find(|form| width(form) <= room)
+        .unwrap_or(&forms[3]);
     (fitting.clone(), style)
 }
