@@ -63,7 +63,9 @@ impl Activity {
                     }
                     JobOutcome::Failed { message, hints } => {
                         self.note(message.clone());
-                        hints.iter().for_each(|hint| self.note(hint.clone()));
+                        for hint in hints {
+                            self.note(hint.clone());
+                        }
                     }
                 }
                 self.outcome = Some(outcome);
@@ -101,7 +103,9 @@ impl Activity {
             let left = Duration::try_from_secs_f64(step.seconds_left.max(0.0)).ok();
             return (Some(step.step as f64 / run.steps as f64), left);
         }
-        let Some(progress) = &self.progress else { return (None, None) };
+        let Some(progress) = &self.progress else {
+            return (None, None);
+        };
         let elapsed = now.saturating_sub(self.stage_started);
         (progress.fraction(), progress.time_left(elapsed))
     }

@@ -9,6 +9,7 @@ use crate::pair::{Edit, Example};
 use crate::project::DocumentId;
 
 /// Something to do outside the application's state.
+#[expect(clippy::large_enum_variant, reason = "effects are moved once and never kept")]
 #[derive(Debug, Clone, PartialEq)]
 pub enum Effect {
     /// Start a job; its events come back under this id.

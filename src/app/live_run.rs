@@ -48,7 +48,9 @@ impl LiveRun {
     /// Rebuilds a run from stored events.
     pub fn from_events(events: &[TrainEvent]) -> Self {
         let mut run = Self::default();
-        events.iter().for_each(|event| run.hear(event));
+        for event in events {
+            run.hear(event);
+        }
         run
     }
 

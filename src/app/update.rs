@@ -91,8 +91,9 @@ impl App {
                 Vec::new()
             }
             Message::Failed(failure) => {
-                let hints: String = failure.hints.iter().map(|hint| format!(" · {hint}")).collect();
-                self.notice = Some(Notice::warning(format!("{}{hints}", failure.message)));
+                let parts = std::iter::once(failure.message).chain(failure.hints);
+                let text = parts.collect::<Vec<_>>().join(" · ");
+                self.notice = Some(Notice::warning(text));
                 Vec::new()
             }
             Message::Terminated => self.leave(),
@@ -278,7 +279,9 @@ impl App {
             }
             (Some(Target::Stage(_)) | None, _) => {}
         }
-        let Some((_, command)) = arrow else { return Vec::new() };
+        let Some((_, command)) = arrow else {
+            return Vec::new();
+        };
         (0..WHEEL_ROWS).flat_map(|_| self.run(command)).collect()
     }
 
@@ -308,16 +311,12 @@ impl App {
 
     fn told(&mut self, summary: Option<String>, done: Text, nothing: Text) -> Vec<Effect> {
         let language = self.language();
-        match summary {
-            Some(summary) => {
-                self.notice = Some(Notice::info(done.fill(language, &[&summary])));
-                vec![Effect::Reload]
-            }
-            None => {
-                self.notice = Some(Notice::info(nothing.of(language)));
-                Vec::new()
-            }
-        }
+        let Some(summary) = summary else {
+            self.notice = Some(Notice::info(nothing.of(language)));
+            return Vec::new();
+        };
+        self.notice = Some(Notice::info(done.fill(language, &[&summary])));
+        vec![Effect::Reload]
     }
 
     fn job(&mut self, id: JobId, event: JobEvent) -> Vec<Effect> {
@@ -330,14 +329,14 @@ impl App {
             JobEvent::ChatText { tuned, text } => self.screens.try_.hear(id, tuned, &text),
             JobEvent::Ended(outcome) => {
                 self.screens.try_.ended(id);
-                effects.extend(self.job_ended(id, outcome));
+                effects.extend(self.job_ended(id, &outcome));
             }
             JobEvent::Progress(_) | JobEvent::Note(_) | JobEvent::Train(_) => {}
         }
         effects
     }
 
-    fn job_ended(&mut self, id: JobId, outcome: JobOutcome) -> Vec<Effect> {
+    fn job_ended(&mut self, id: JobId, outcome: &JobOutcome) -> Vec<Effect> {
         let mut effects = Vec::new();
         let spec = self.jobs.get(id).map(|job| job.spec.clone());
         match &spec {
@@ -349,7 +348,7 @@ impl App {
         let said = |line: &str| {
             if line.is_empty() { name.to_owned() } else { format!("{name}: {line}") }
         };
-        self.notice = match &outcome {
+        self.notice = match outcome {
             JobOutcome::Finished(line) if line.is_empty() => self.notice.take(),
             JobOutcome::Finished(line) | JobOutcome::Stopped(line) => {
                 Some(Notice::info(said(line)))
@@ -366,7 +365,9 @@ impl App {
     }
 
     fn stop_current(&mut self) -> Vec<Effect> {
-        let Some(job) = self.jobs.current() else { return Vec::new() };
+        let Some(job) = self.jobs.current() else {
+            return Vec::new();
+        };
         let (id, name) = (job.id, strings::job(&job.spec).of(self.language()));
         self.notice = Some(Notice::info(common::JOB_STOPPING.fill(self.language(), &[&name])));
         self.jobs.stop(id);
@@ -374,7 +375,9 @@ impl App {
     }
 
     fn ask_to_leave(&mut self) -> Vec<Effect> {
-        let Some(job) = self.jobs.current() else { return self.leave() };
+        let Some(job) = self.jobs.current() else {
+            return self.leave();
+        };
         if self.quitting {
             self.notice = Some(Notice::info(common::QUITTING.of(self.language())));
             return Vec::new();
@@ -521,7 +524,9 @@ impl App {
 fn entered(asking: Asking, text: String, reply: &mut Reply) {
     let path = text.clone().into();
     match asking {
-        Asking::Document => reply.start = Some(JobSpec::AddDocument { path, password: None }),
+        Asking::Document => {
+            reply.start = Some(JobSpec::AddDocument { path, password: None });
+        }
         Asking::EncryptedDocument => {
             reply.overlay = Some(Overlay::Prompt(Prompt::new(Asking::Password(path), "")));
         }

@@ -153,7 +153,9 @@ impl App {
         let mut taken: HashSet<Key> = HashSet::new();
         for info in infos {
             let free_key = info.keys.iter().find(|key| !taken.contains(*key));
-            let (Some(key), true) = (free_key, info.command != Command::Help) else { continue };
+            let (Some(key), true) = (free_key, info.command != Command::Help) else {
+                continue;
+            };
             if taken.contains(&info.keys[0]) {
                 continue;
             }
@@ -177,10 +179,8 @@ fn rule(look: &Look, cells: u16) -> Span<'static> {
 }
 
 /// Of a figure, only the mark that says the stage waits for a person.
-fn warning_only<'s>(figure: &str, look: &Look<'s>) -> &'s str
-where
-{
-    let mark: &'static str = look.symbols.warn;
+fn warning_only(figure: &str, look: &Look) -> &'static str {
+    let mark = look.symbols.warn;
     if figure.ends_with(mark) { mark } else { "" }
 }
 
@@ -254,12 +254,9 @@ fn draw_strip(frame: &mut Frame, area: Rect, job: &Activity, look: &Look) {
         parts.push(look.t(common::STOPPING).to_owned());
     } else if let Some(step) = job.run.as_ref().and_then(|run| run.last.map(|s| (run.steps, s))) {
         let (steps, last) = step;
-        parts.push(format!(
-            "{}/{} {}",
-            format::count(last.step),
-            format::count(steps),
-            strings::unit("steps", look.language)
-        ));
+        let total = if steps > 0 { format!("/{}", format::count(steps)) } else { String::new() };
+        let unit = strings::unit("steps", look.language);
+        parts.push(format!("{}{total} {unit}", format::count(last.step)));
         parts.push(format!("{} tok/s", format::count(last.tokens_per_second as u64)));
     } else if let Some(progress) = &job.progress {
         let stage = strings::stage(&progress.stage, look.language);

@@ -34,12 +34,11 @@ fn wrap_line(line: &str, offset: usize, max: usize, out: &mut Vec<Range<usize>>)
             return;
         }
         // The text up to `fitting` fits; the next grapheme does not.
-        let (end, next) = match break_point(rest, fitting) {
-            Some(at) => (at, at + rest[at..].len() - rest[at..].trim_start_matches(' ').len()),
-            None => {
-                let first = rest.graphemes(true).next().map_or(rest.len(), str::len);
-                (fitting.max(first), fitting.max(first))
-            }
+        let (end, next) = if let Some(at) = break_point(rest, fitting) {
+            (at, rest.len() - rest[at..].trim_start_matches(' ').len())
+        } else {
+            let first = rest.graphemes(true).next().map_or(rest.len(), str::len);
+            (fitting.max(first), fitting.max(first))
         };
         let trimmed = rest[..end].trim_end_matches(' ').len();
         out.push(offset + start..offset + start + trimmed);

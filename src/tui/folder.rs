@@ -11,7 +11,9 @@ const ENTRIES_MAX: usize = 5_000;
 /// What is in a folder, folders first, names NFC and sorted. A folder that cannot be read is empty:
 /// the user is still typing its name.
 pub fn list(folder: &Path) -> Vec<FolderEntry> {
-    let Ok(read) = std::fs::read_dir(real_path(folder)) else { return Vec::new() };
+    let Ok(read) = std::fs::read_dir(real_path(folder)) else {
+        return Vec::new();
+    };
     let mut entries: Vec<_> = read
         .take(ENTRIES_MAX)
         .filter_map(Result::ok)

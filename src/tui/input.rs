@@ -55,16 +55,13 @@ impl Input {
 
 fn read(state: &AtomicU8, sender: &Sender<Message>) {
     loop {
-        match state.load(Ordering::SeqCst) {
-            READING => {}
-            _ => {
-                // Stays paused until told otherwise, whoever asked in the meantime.
-                state.store(PAUSED, Ordering::SeqCst);
-                while state.load(Ordering::SeqCst) == PAUSED {
-                    thread::sleep(Duration::from_millis(10));
-                }
-                continue;
+        if state.load(Ordering::SeqCst) != READING {
+            // Stays paused until told otherwise, whoever asked in the meantime.
+            state.store(PAUSED, Ordering::SeqCst);
+            while state.load(Ordering::SeqCst) == PAUSED {
+                thread::sleep(Duration::from_millis(10));
             }
+            continue;
         }
         let message = match event::poll(POLL_INTERVAL) {
             Ok(false) => continue,

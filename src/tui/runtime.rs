@@ -11,7 +11,7 @@ use crossbeam_channel::Sender;
 use super::folder::{list, real_path};
 use super::{Backend, Runner};
 use crate::app::{Effect, Message};
-use crate::failure::{Failure, Result};
+use crate::failure::Result;
 use crate::job::{JobEvent, JobId, JobOutcome, JobSpec};
 use crate::progress::Cancel;
 
@@ -59,7 +59,7 @@ impl Runtime {
 
     fn try_perform(&mut self, effect: Effect, sender: &Sender<Message>) -> Result<Performed> {
         let message = match effect {
-            Effect::Spawn(id, spec) => self.spawn(id, spec, sender)?,
+            Effect::Spawn(id, spec) => self.spawn(id, spec, sender),
             Effect::Cancel(id) => {
                 if let Some(cancel) = self.cancels.get(&id) {
                     cancel.cancel();
@@ -101,12 +101,7 @@ impl Runtime {
     }
 
     /// Runs a job on a thread of its own. Its outcome is told whatever happens, a panic included.
-    fn spawn(
-        &mut self,
-        id: JobId,
-        spec: JobSpec,
-        sender: &Sender<Message>,
-    ) -> Result<Option<Message>> {
+    fn spawn(&mut self, id: JobId, spec: JobSpec, sender: &Sender<Message>) -> Option<Message> {
         let cancel = Cancel::default();
         self.cancels.insert(id, cancel.clone());
         let (runner, folder, sender) =
@@ -134,14 +129,10 @@ impl Runtime {
             let _ = sender.send(Message::Job(id, JobEvent::Ended(outcome)));
         };
         let started = thread::Builder::new().name(format!("job-{}", id.0)).spawn(work);
-        Ok(match started {
-            Ok(_) => None,
-            Err(error) => {
-                let message = Failure::user(format!("failed to start a thread: {error}")).message;
-                let failed = JobOutcome::Failed { message, hints: Vec::new() };
-                Some(Message::Job(id, JobEvent::Ended(failed)))
-            }
-        })
+        let error = started.err()?;
+        let message = format!("failed to start a thread: {error}");
+        let hints = Vec::new();
+        Some(Message::Job(id, JobEvent::Ended(JobOutcome::Failed { message, hints })))
     }
 }
 

@@ -35,6 +35,7 @@ pub enum Overlay {
 }
 
 /// What a key did in an overlay.
+#[expect(clippy::large_enum_variant, reason = "answered once a key and dropped")]
 pub enum Outcome {
     /// Nothing that concerns others.
     Stay,

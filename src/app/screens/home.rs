@@ -121,7 +121,9 @@ fn next(look: &Look) -> (String, Screen) {
     if snapshot.mix.is_none() {
         return (say(texts::NEXT_MIX), Screen::Mix);
     }
-    let Some(run) = snapshot.runs.last() else { return (say(texts::NEXT_TRAIN), Screen::Train) };
+    let Some(run) = snapshot.runs.last() else {
+        return (say(texts::NEXT_TRAIN), Screen::Train);
+    };
     if run.outcome != Some(RunOutcome::Finished) {
         let number = run.number;
         return (look.fill(texts::NEXT_RESUME, &[&number]), Screen::Train);

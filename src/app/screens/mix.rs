@@ -67,7 +67,7 @@ impl Mix {
             Item::Test => mix.test_share = stepped(mix.test_share, STEP),
             Item::Seed => mix.seed = mix.seed.saturating_add_signed(by as i64),
         }
-        keep(mix, look, reply);
+        keep(&mix, look, reply);
     }
 
     fn open(&mut self, look: &Look, reply: &mut Reply) {
@@ -96,7 +96,7 @@ impl Mix {
             Item::Seed => mix.seed = number as u64,
             Item::Languages => {}
         }
-        keep(mix, look, reply);
+        keep(&mix, look, reply);
     }
 
     fn draw_fields(&self, frame: &mut Frame, column: Column, look: &Look) {
@@ -152,7 +152,7 @@ impl Mix {
     }
 }
 
-fn keep(mix: MixSettings, look: &Look, reply: &mut Reply) {
+fn keep(mix: &MixSettings, look: &Look, reply: &mut Reply) {
     let mix = mix.clamped();
     reply.settings = Some(Box::new(Settings { mix, ..look.settings.clone() }));
 }

@@ -73,7 +73,7 @@ impl SettingsScreen {
     fn entered(&self, text: String, look: &Look, reply: &mut Reply) {
         let mut settings: Settings = look.settings.clone();
         match self.item() {
-            Item::EndpointUrl => settings.endpoint_url = text.trim_end_matches('/').to_owned(),
+            Item::EndpointUrl => text.trim_end_matches('/').clone_into(&mut settings.endpoint_url),
             Item::EndpointModel => settings.endpoint_model = text,
             Item::DraftCount => match text.parse::<usize>() {
                 Ok(count) => settings.draft_count = count.clamp(1, DRAFT_COUNT_MAX),
@@ -124,7 +124,9 @@ impl ScreenState for SettingsScreen {
             field(texts::ENDPOINT_MODEL, or_not_set(&settings.endpoint_model), none()),
             field(texts::DRAFT_COUNT, settings.draft_count.to_string(), none()),
         ];
-        let Some(column) = columns(area, &[1], 0).first().copied() else { return };
+        let Some(column) = columns(area, &[1], 0).first().copied() else {
+            return;
+        };
         let title = look.t(strings::screen(crate::app::Screen::Settings));
         let inner = draw_column(frame, column, 0, title, "", look);
         fields::draw(frame, inner, &rows, &self.form, (0, true), look);

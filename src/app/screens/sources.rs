@@ -113,7 +113,9 @@ impl Sources {
                 Span::styled(warn, theme::WARN),
             ])
         });
-        let Some(document) = self.document(look) else { return };
+        let Some(document) = self.document(look) else {
+            return;
+        };
         let foot = inside(foot);
         let mut lines = vec![Line::default()];
         let added = format::day(document.added);

@@ -80,7 +80,9 @@ impl Try {
 
     fn send(&mut self, look: &Look, reply: &mut Reply) {
         let question = self.input.text().trim().to_owned();
-        let Some(model) = look.model() else { return reply.warn(look.t(common::NO_MODEL)) };
+        let Some(model) = look.model() else {
+            return reply.warn(look.t(common::NO_MODEL));
+        };
         if question.is_empty() {
             return;
         }

@@ -41,11 +41,11 @@ pub fn columns(area: Rect, weights: &[u16], focus: usize) -> Vec<Column> {
 
 /// As [`columns`], but of two columns that fit the last of three is always one: what is being
 /// judged stays in view.
-pub fn columns_with_last(area: Rect, weights: &[u16; 3], focus: usize) -> Vec<Column> {
+pub fn columns_with_last(area: Rect, weights: [u16; 3], focus: usize) -> Vec<Column> {
     if (TWO_FROM..THREE_FROM).contains(&area.width) {
-        return place(area, weights, &[focus.min(1), 2]);
+        return place(area, &weights, &[focus.min(1), 2]);
     }
-    columns(area, weights, focus)
+    columns(area, &weights, focus)
 }
 
 fn place(area: Rect, weights: &[u16], shown: &[usize]) -> Vec<Column> {

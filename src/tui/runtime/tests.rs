@@ -6,6 +6,7 @@ use crate::app::Snapshot;
 use crate::app::message::RenderedPart;
 use crate::app::snapshot::InstalledModel;
 use crate::app::testing::{World, sample};
+use crate::failure::Failure;
 use crate::pair::{Change, Edit, Example, ReviewState};
 use crate::progress::Progress;
 use crate::project::{DocumentId, ExampleId, StoredExample};

@@ -98,7 +98,9 @@ impl Curate {
     }
 
     pub(super) fn edit_current(&mut self, look: &Look) {
-        let Some(stored) = self.current(look) else { return };
+        let Some(stored) = self.current(look) else {
+            return;
+        };
         let saved = [stored.example.question().to_owned(), pair_text::answer(&stored.example)];
         self.begin(Some(stored.id), stored.passage, saved);
     }
@@ -126,7 +128,9 @@ impl Curate {
         look: &Look,
         reply: &mut Reply,
     ) {
-        let Some(editing) = &mut self.editing else { return };
+        let Some(editing) = &mut self.editing else {
+            return;
+        };
         match command {
             Some(Command::FieldSave) => self.save(look, reply),
             Some(Command::FieldNext) => editing.field = 1 - editing.field,
@@ -171,7 +175,9 @@ impl Curate {
 
     /// Takes the text that the outside editor saved.
     pub fn edited_outside(&mut self, text: &str, look: &Look, reply: &mut Reply) {
-        let Some(editing) = &mut self.editing else { return };
+        let Some(editing) = &mut self.editing else {
+            return;
+        };
         self.typed = true;
         let Some((question, answer)) = pair_text::split(text) else {
             editing.fields[1] = Editor::new(text);
@@ -213,14 +219,14 @@ impl Curate {
                     return;
                 }
             };
-            let (done, change) = match stored {
-                Some(stored) => (texts::DONE_EDITED, Change::Replace { key: stored.id.0, example }),
-                None => {
-                    pair_text::note_language(&mut example);
-                    let passage = passage.map(|passage| passage.0);
-                    let state = ReviewState::Accepted;
-                    (texts::DONE_WRITTEN, Change::Insert { key: None, passage, state, example })
-                }
+            let (done, change) = if let Some(stored) = stored {
+                let key = stored.id.0;
+                (texts::DONE_EDITED, Change::Replace { key, example })
+            } else {
+                pair_text::note_language(&mut example);
+                let passage = passage.map(|passage| passage.0);
+                let change = Change::insert(passage, ReviewState::Accepted, example);
+                (texts::DONE_WRITTEN, change)
             };
             self.apply(done, vec![change], look, reply);
         }

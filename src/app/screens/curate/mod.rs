@@ -197,7 +197,9 @@ impl Curate {
 
     /// Gives the current pair a state and moves on.
     fn judge(&mut self, state: ReviewState, look: &Look, reply: &mut Reply) {
-        let Some(stored) = self.current(look) else { return };
+        let Some(stored) = self.current(look) else {
+            return;
+        };
         let id = stored.id;
         if stored.state != state {
             self.apply(done(state), vec![Change::SetState { key: id.0, state }], look, reply);
@@ -274,8 +276,12 @@ impl Curate {
     }
 
     fn show_diff(&self, look: &Look, reply: &mut Reply) {
-        let Some(stored) = self.current(look) else { return };
-        let Some(before) = self.before.get(&stored.id) else { return };
+        let Some(stored) = self.current(look) else {
+            return;
+        };
+        let Some(before) = self.before.get(&stored.id) else {
+            return;
+        };
         let (old, new) = (pair_text::answer(before), pair_text::answer(&stored.example));
         reply.overlay = Some(Overlay::Reading(Reading::diff(
             look.t(common::DIFF_TITLE).to_owned(),

@@ -30,7 +30,7 @@ impl Curate {
             empty(frame, area, texts::CURATE_NOTHING, &[Command::GoSources], look);
             return;
         }
-        let columns = columns_with_last(area, &WEIGHTS, self.focus);
+        let columns = columns_with_last(area, WEIGHTS, self.focus);
         let alone = columns.len() == 1;
         for mut column in columns {
             match column.index {

@@ -179,18 +179,18 @@ impl Evaluate {
 /// Both answers, side by side where there is room, with the words that only one has marked.
 fn answers(item: &ItemResult, cells: usize, look: &Look) -> Vec<Line<'static>> {
     let Some(tuned) = &item.tuned else {
-        return one_answer(texts::BASE, &item.base, Rich::plain(&item.base.text), cells, look);
+        return one_answer(texts::BASE, &item.base, &Rich::plain(&item.base.text), cells, look);
     };
     let (left, right) = diff::sides(&item.base.text, &tuned.text);
     if cells < SIDE_BY_SIDE_FROM {
-        let mut lines = one_answer(texts::BASE, &item.base, left, cells, look);
+        let mut lines = one_answer(texts::BASE, &item.base, &left, cells, look);
         lines.push(Line::default());
-        lines.extend(one_answer(texts::TUNED, tuned, right, cells, look));
+        lines.extend(one_answer(texts::TUNED, tuned, &right, cells, look));
         return lines;
     }
     let half = (cells - 3) / 2;
-    let left = one_answer(texts::BASE, &item.base, left, half, look);
-    let right = one_answer(texts::TUNED, tuned, right, half, look);
+    let left = one_answer(texts::BASE, &item.base, &left, half, look);
+    let right = one_answer(texts::TUNED, tuned, &right, half, look);
     let rows = left.len().max(right.len());
     let side = |lines: &[Line<'static>], row: usize| lines.get(row).cloned().unwrap_or_default();
     let joined = (0..rows).map(|row| {
@@ -207,7 +207,7 @@ fn answers(item: &ItemResult, cells: usize, look: &Look) -> Vec<Line<'static>> {
 fn one_answer(
     label: Text,
     answer: &Answer,
-    text: Rich,
+    text: &Rich,
     cells: usize,
     look: &Look,
 ) -> Vec<Line<'static>> {
@@ -219,7 +219,7 @@ fn one_answer(
     if text.is_empty() {
         rich.push(look.t(texts::NO_ANSWER), theme::DIM);
     } else {
-        rich.append(&text);
+        rich.append(text);
     }
     if let Some(reason) = &answer.reason {
         rich.line().line().push(reason, theme::DIM);

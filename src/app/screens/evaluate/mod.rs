@@ -81,7 +81,9 @@ impl Evaluate {
         if self.suite.is_none() {
             self.open(look);
         }
-        let Some(suite) = self.suite(look) else { return };
+        let Some(suite) = self.suite(look) else {
+            return;
+        };
         let differs = |&row: &usize| {
             let item = self.shown.get(row).and_then(|&at| suite.items.get(at));
             item.map(standing).is_some_and(Standing::differs)
@@ -131,7 +133,9 @@ impl Evaluate {
     }
 
     fn start(run: Option<u32>, look: &Look, reply: &mut Reply) {
-        let Some(model) = look.model().map(str::to_owned) else { return };
+        let Some(model) = look.model().map(str::to_owned) else {
+            return;
+        };
         reply.start = Some(JobSpec::Evaluate {
             model,
             run,

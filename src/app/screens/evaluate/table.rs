@@ -169,7 +169,8 @@ impl Layout {
         let mut text = " ".repeat(self.label);
         if self.scale > 0 {
             let middle = self.scale.saturating_sub(10);
-            text.push_str(&format!(" 0{}50{}100 ", " ".repeat(middle / 2), " ".repeat(middle / 2)));
+            let gap = " ".repeat(middle / 2);
+            text = format!("{text} 0{gap}50{gap}100 ");
             text = fit(&text, self.label + self.scale, "");
         }
         text.push_str(&self.figure_text(look.t(texts::BASE), ""));

@@ -1,0 +1,226 @@
+//! A project in memory and a way to type keys and read the screen, for tests.
+
+mod sample;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use ratatui::Terminal;
+use ratatui::backend::TestBackend;
+use ratatui::buffer::Buffer;
+use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use ratatui::layout::Position;
+
+use super::{App, Effect, Message, Options, Snapshot};
+use crate::pair::{Change, Edit, Language};
+use crate::project::{ExampleId, PassageId, StoredExample};
+use crate::text::width;
+pub(crate) use sample::sample;
+
+/// Examples that can be edited, undone and redone.
+#[derive(Default, Clone)]
+pub(crate) struct World {
+    /// The project.
+    pub snapshot: Snapshot,
+    past: Vec<(String, Vec<StoredExample>)>,
+    future: Vec<(String, Vec<StoredExample>)>,
+    /// Settings as they were kept.
+    pub kept: BTreeMap<String, String>,
+}
+
+impl World {
+    /// Applies an edit and returns the examples it touched.
+    pub fn apply(&mut self, edit: &Edit) -> Vec<(ExampleId, Option<StoredExample>)> {
+        self.past.push((edit.summary.clone(), self.snapshot.examples.clone()));
+        self.future.clear();
+        edit.changes.iter().map(|change| self.change(change)).collect()
+    }
+
+    fn change(&mut self, change: &Change) -> (ExampleId, Option<StoredExample>) {
+        let examples = &mut self.snapshot.examples;
+        let id = match change {
+            Change::Insert { passage, state, example, .. } => {
+                let id = ExampleId(examples.iter().map(|e| e.id.0).max().unwrap_or(0) + 1);
+                let (state, passage, example) = (*state, passage.map(PassageId), example.clone());
+                examples.push(StoredExample { id, state, passage, example });
+                id
+            }
+            Change::Delete { key } => {
+                examples.retain(|stored| stored.id.0 != *key);
+                ExampleId(*key)
+            }
+            Change::Replace { key, example } => {
+                let stored = examples.iter_mut().find(|stored| stored.id.0 == *key).unwrap();
+                stored.example = example.clone();
+                stored.id
+            }
+            Change::SetState { key, state } => {
+                let stored = examples.iter_mut().find(|stored| stored.id.0 == *key).unwrap();
+                stored.state = *state;
+                stored.id
+            }
+        };
+        (id, self.snapshot.examples.iter().find(|stored| stored.id == id).cloned())
+    }
+
+    /// Undoes the last edit.
+    pub fn undo(&mut self) -> Option<String> {
+        let (summary, before) = self.past.pop()?;
+        let now = std::mem::replace(&mut self.snapshot.examples, before);
+        self.future.push((summary.clone(), now));
+        Some(summary)
+    }
+
+    /// Redoes the last undone edit.
+    pub fn redo(&mut self) -> Option<String> {
+        let (summary, after) = self.future.pop()?;
+        let now = std::mem::replace(&mut self.snapshot.examples, after);
+        self.past.push((summary.clone(), now));
+        Some(summary)
+    }
+}
+
+/// An application with a project in memory behind it.
+pub(crate) struct Harness {
+    pub app: App,
+    pub world: World,
+    /// Everything asked for since the start.
+    pub effects: Vec<Effect>,
+}
+
+impl Harness {
+    /// Starts with a project loaded.
+    pub fn new(snapshot: Snapshot, language: Language) -> Self {
+        let options = Options { language, symbols: None, folder: "/project".into() };
+        let world = World { snapshot, ..World::default() };
+        let mut harness = Self { app: App::new(options), world, effects: Vec::new() };
+        harness.send(Message::Loaded(Box::new(harness.world.snapshot.clone())));
+        harness
+    }
+
+    /// Sends a message and carries out what it asks of the project.
+    pub fn send(&mut self, message: Message) {
+        let mut queue = self.app.update(message);
+        while !queue.is_empty() {
+            let effect = queue.remove(0);
+            self.effects.push(effect.clone());
+            let answer = match effect {
+                Effect::Apply(edit) => Some(Message::Changed(self.world.apply(&edit))),
+                Effect::Undo => Some(Message::Undone(self.world.undo())),
+                Effect::Redo => Some(Message::Redone(self.world.redo())),
+                Effect::Reload => Some(Message::Loaded(Box::new(self.world.snapshot.clone()))),
+                Effect::SaveUnsent(key, text) => {
+                    self.world.snapshot.unsent = vec![(key.to_owned(), text)];
+                    None
+                }
+                Effect::SaveSetting(key, value) => {
+                    self.world.kept.insert(key, value.to_string());
+                    None
+                }
+                _ => None,
+            };
+            if let Some(message) = answer {
+                queue.extend(self.app.update(message));
+            }
+        }
+    }
+
+    /// Types keys: words in `<>` are named keys, everything else is typed as it is, spaces too.
+    pub fn keys(&mut self, keys: &str) -> &mut Self {
+        for key in parse(keys) {
+            self.send(Message::Key(key));
+        }
+        self
+    }
+
+    /// Lets time pass.
+    pub fn tick(&mut self, seconds: u64) {
+        self.send(Message::Tick(Duration::from_secs(seconds)));
+    }
+
+    /// The screen as a person sees it.
+    pub fn screen(&mut self, columns: u16, rows: u16) -> String {
+        self.draw(columns, rows).0
+    }
+
+    /// The screen and where the cursor is, if it shows.
+    pub fn draw(&mut self, columns: u16, rows: u16) -> (String, Option<Position>) {
+        let mut terminal = Terminal::new(TestBackend::new(columns, rows)).unwrap();
+        terminal.draw(|frame| self.app.view(frame)).unwrap();
+        let backend = terminal.backend();
+        let cursor = backend.cursor_visible().then(|| backend.cursor_position());
+        (screen(backend.buffer()), cursor)
+    }
+
+    /// The edits asked for so far.
+    pub fn edits(&self) -> Vec<&Edit> {
+        let edit = |effect: &'_ Effect| matches!(effect, Effect::Apply(_));
+        let edits = self.effects.iter().filter(|effect| edit(effect));
+        edits
+            .map(|effect| match effect {
+                Effect::Apply(edit) => edit,
+                _ => unreachable!(),
+            })
+            .collect()
+    }
+}
+
+/// A buffer as text: the cells that a wide glyph covers are left out, so that columns line up as
+/// they do on a terminal.
+pub(crate) fn screen(buffer: &Buffer) -> String {
+    let area = buffer.area();
+    let mut out = String::new();
+    for y in area.top()..area.bottom() {
+        let mut line = String::new();
+        let mut x = area.left();
+        while x < area.right() {
+            let symbol = buffer[(x, y)].symbol();
+            line.push_str(symbol);
+            x += width(symbol).max(1) as u16;
+        }
+        out.push_str(line.trim_end());
+        out.push('\n');
+    }
+    out
+}
+
+fn parse(keys: &str) -> Vec<KeyEvent> {
+    let mut events = Vec::new();
+    let mut rest = keys;
+    while let Some(letter) = rest.chars().next() {
+        let named = rest.strip_prefix('<').and_then(|inner| inner.split_once('>'));
+        let (event, used) = match named {
+            Some((name, _)) => (named_key(name), name.len() + 2),
+            None => (KeyEvent::from(KeyCode::Char(letter)), letter.len_utf8()),
+        };
+        events.push(event);
+        rest = &rest[used..];
+    }
+    events
+}
+
+fn named_key(name: &str) -> KeyEvent {
+    let code = match name {
+        "ret" => KeyCode::Enter,
+        "esc" => KeyCode::Esc,
+        "tab" => KeyCode::Tab,
+        "back" => KeyCode::Backspace,
+        "del" => KeyCode::Delete,
+        "up" => KeyCode::Up,
+        "down" => KeyCode::Down,
+        "left" => KeyCode::Left,
+        "right" => KeyCode::Right,
+        "home" => KeyCode::Home,
+        "end" => KeyCode::End,
+        "pgdn" => KeyCode::PageDown,
+        "pgup" => KeyCode::PageUp,
+        _ => {
+            if let Some(letter) = name.strip_prefix("c-") {
+                let letter = KeyCode::Char(letter.chars().next().unwrap());
+                return KeyEvent::new(letter, KeyModifiers::CONTROL);
+            }
+            KeyCode::F(name.strip_prefix('f').and_then(|n| n.parse().ok()).unwrap())
+        }
+    };
+    KeyEvent::from(code)
+}
