@@ -23,8 +23,13 @@ impl EngineAnswerer<'_> {
         if tuned { self.adapter } else { None }
     }
 
-    fn losses(&self, rows: &[Row], tuned: bool) -> Result<Vec<(f64, usize)>> {
-        let losses = row_losses(&self.loaded.base, self.adapter(tuned), rows)?;
+    /// Losses of rows; what goes beyond the model's context is not counted.
+    fn losses(&self, mut rows: Vec<Row>, tuned: bool) -> Result<Vec<(f64, usize)>> {
+        for row in &mut rows {
+            row.ids.truncate(self.loaded.base.config().context_length);
+            row.labels.truncate(self.loaded.base.config().context_length);
+        }
+        let losses = row_losses(&self.loaded.base, self.adapter(tuned), &rows)?;
         Ok(losses.into_iter().map(|loss| (loss.nats, loss.tokens)).collect())
     }
 }
@@ -48,9 +53,11 @@ impl Answerer for EngineAnswerer<'_> {
             .iter()
             .map(|prompt| codec.encode_prompt(prompt.messages, prompt.tools))
             .collect::<Result<Vec<_>>>()?;
-        let mut answers = Vec::with_capacity(ids.len());
-        // Prompts of like length share a batch well; the order of the answers stays that of the prompts.
-        let mut order: Vec<usize> = (0..ids.len()).collect();
+        // A prompt that fills the model's context gets no answer, which counts as a wrong one.
+        let room = self.loaded.base.config().context_length;
+        // Prompts of like length share a batch well; the answers keep the order of the prompts.
+        let mut order: Vec<usize> = (0..ids.len()).filter(|i| ids[*i].len() < room).collect();
+        let mut done = ids.len() - order.len();
         order.sort_by_key(|index| ids[*index].len());
         let mut texts = vec![String::new(); ids.len()];
         for group in order.chunks(BATCH) {
@@ -59,9 +66,9 @@ impl Answerer for EngineAnswerer<'_> {
             let tokens = generate(&self.loaded.base, self.adapter(tuned), &batch, &config, go_on)?;
             for (index, tokens) in group.iter().zip(tokens) {
                 texts[*index] = codec.tokenizer().decode(&tokens);
-                answers.push(*index);
             }
-            if on_done(answers.len()).is_break() {
+            done += group.len();
+            if on_done(done).is_break() {
                 break;
             }
         }
@@ -85,7 +92,7 @@ impl Answerer for EngineAnswerer<'_> {
                 Ok(Row { ids, labels })
             })
             .collect::<Result<Vec<_>>>()?;
-        self.losses(&rows, tuned)
+        self.losses(rows, tuned)
     }
 
     fn text_nats(&mut self, texts: &[&str], tuned: bool) -> Result<Vec<(f64, usize)>> {
@@ -97,6 +104,6 @@ impl Answerer for EngineAnswerer<'_> {
                 Ok(Row { ids, labels })
             })
             .collect::<Result<Vec<_>>>()?;
-        self.losses(&rows, tuned)
+        self.losses(rows, tuned)
     }
 }

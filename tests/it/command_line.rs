@@ -59,7 +59,5 @@ fn pairs_with_broken_lines_are_taken_in_but_for_those() {
         + &String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{said}");
     assert!(said.contains('3') && said.contains('4'), "the lines are named: {said}");
-    let listed: serde_json::Value =
-        serde_json::from_str(&place.ok(&["-p", "p", "pairs", "list", "--json"])).unwrap();
-    assert_eq!(listed.as_array().unwrap().len(), 5);
+    assert_eq!(place.ok(&["-p", "p", "pairs", "list", "--json"]).lines().count(), 5);
 }

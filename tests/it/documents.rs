@@ -123,7 +123,7 @@ esac
     std::fs::write(&file, "%PDF-1.4").unwrap();
     let child = READER.get_or_init(|| std::env::current_exe().unwrap());
     let output = Command::new(child)
-        .args(["--ignored", "--exact", "read_for_another_test", "--nocapture"])
+        .args(["--ignored", "--exact", "documents::read_for_another_test", "--nocapture"])
         .env("HONE_WORKER", &script)
         .env("HONE_TEST_FILE", &file)
         .output()

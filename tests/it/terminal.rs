@@ -14,6 +14,8 @@ fn project(place: &Place) {
     place.add_toy_model();
     place.ok(&["new", "project"]);
     fs::write(place.path("pairs.jsonl"), support::pairs(40)).unwrap();
+    fs::write(place.path("more.jsonl"), support::pairs(60)).unwrap();
+    place.ok(&["-p", "project", "pairs", "import", "pairs.jsonl"]);
     let pdf = "tests/fixtures/pdf/typst-A.pdf";
     let pdf = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(pdf);
     fs::copy(pdf, place.path("code.pdf")).unwrap();
@@ -37,7 +39,7 @@ fn the_whole_path_by_keys() {
     screen.keys("1").wait("No documents yet");
     screen.keys("a").keys("code.pdf").wait("code.pdf");
     screen.keys(ENTER).wait("passages, added");
-    screen.keys("i").keys("pairs.jsonl").keys(ENTER).wait("40 pairs imported");
+    screen.keys("i").keys("more.jsonl").keys(ENTER).wait("20 pairs imported");
 
     // Curate: a pair by hand, beside the passage, in Korean.
     screen.keys("2").wait("All pairs");
@@ -48,7 +50,9 @@ fn the_whole_path_by_keys() {
     // Mix, train, evaluate, try.
     screen.keys("3").keys("m").wait("domain answers");
     screen.keys("4").keys("s").wait("finished");
-    screen.keys("5").keys("s").wait("Run 1 against base");
+    screen.wait("Train 1✓");
+    screen.keys("5").wait("not evaluated yet");
+    screen.keys("s").wait("Run 1 against base");
     screen.keys("6").keys("i").keys("안녕?").keys(ENTER).wait("안녕?");
     screen.keys(ESCAPE).keys("q");
     assert!(screen.ends());
@@ -64,7 +68,6 @@ fn the_whole_path_by_keys() {
 fn hangul_mode_shortcuts_and_the_real_cursor() {
     let place = Place::new();
     project(&place);
-    place.ok(&["-p", "project", "pairs", "import", "pairs.jsonl"]);
     let mut screen = open(&place, "ko_KR.UTF-8", 80, 24);
     screen.wait("다음:");
     // With the Korean input method on, `i` arrives as ㅑ and `q` as ㅂ.
@@ -85,7 +88,6 @@ fn hangul_mode_shortcuts_and_the_real_cursor() {
 fn a_kill_while_typing_loses_nothing_that_was_typed() {
     let place = Place::new();
     project(&place);
-    place.ok(&["-p", "project", "pairs", "import", "pairs.jsonl"]);
     let mut screen = open(&place, "en_US.UTF-8", 100, 30);
     screen.wait("Next:");
     screen.keys("2").wait("All pairs");
