@@ -1,5 +1,6 @@
 //! What the tests share.
 
+pub mod fault_server;
 pub mod hub_server;
 pub mod place;
 pub mod terminal;
