@@ -18,19 +18,25 @@ const BLOCK: usize = 64;
 /// Sizes of attention.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Heads {
-    heads: usize,
-    kv_heads: usize,
+    /// Query heads.
+    query: usize,
+    /// Key and value heads.
+    shared: usize,
     dim: usize,
 }
 
 impl Heads {
     pub(super) fn new(config: &DecoderConfig) -> Self {
-        Self { heads: config.heads, kv_heads: config.kv_heads, dim: config.head_dim }
+        Self {
+            query: config.heads,
+            shared: config.kv_heads,
+            dim: config.head_dim,
+        }
     }
 
     /// Query heads that share a key head.
     fn share(self) -> usize {
-        self.heads / self.kv_heads
+        self.query / self.shared
     }
 
     fn scale(self) -> f32 {
@@ -39,16 +45,16 @@ impl Heads {
 
     /// First column of key head `head` in a row of query, key and value.
     fn key(self, head: usize) -> usize {
-        (self.heads + head) * self.dim
+        (self.query + head) * self.dim
     }
 
     fn value(self, head: usize) -> usize {
-        (self.heads + self.kv_heads + head) * self.dim
+        (self.query + self.shared + head) * self.dim
     }
 
     /// Values that [`backward`] needs for `tokens` tokens.
     pub(super) fn scratch(self, tokens: usize) -> usize {
-        tokens * self.heads * 3 * self.dim
+        tokens * self.query * 3 * self.dim
     }
 }
 
@@ -68,9 +74,9 @@ pub(super) fn forward(
         let mut first = segment.start;
         while first < segment.end {
             let last = (first + BLOCK).min(segment.end);
-            let (block_out, rest) = out.split_at_mut((last - first) * heads.heads * heads.dim);
+            let (block_out, rest) = out.split_at_mut((last - first) * heads.query * heads.dim);
             out = rest;
-            let (block_sums, rest) = log_sums.split_at_mut((last - first) * heads.heads);
+            let (block_sums, rest) = log_sums.split_at_mut((last - first) * heads.query);
             log_sums = rest;
             tasks.push((segment.start, first..last, block_out, block_sums));
             first = last;
@@ -94,7 +100,7 @@ fn forward_block(
     let mut queries = vec![0.0; share * count * dim];
     let mut scores = vec![0.0; share * count * keys];
     let mut mixed = vec![0.0; share * count * dim];
-    for kv in 0..heads.kv_heads {
+    for kv in 0..heads.shared {
         // All heads that share these keys in one product: rows (head, query).
         for (i, query) in queries.chunks_exact_mut(dim).enumerate() {
             let (head, row) = (kv * share + i / count, block.start + i % count);
@@ -115,7 +121,7 @@ fn forward_block(
             let sum = vector::exp_shifted(seen, most);
             vector::scale(seen, 1.0 / sum);
             unseen.fill(0.0);
-            log_sums[row * heads.heads + head] = most + sum.ln();
+            log_sums[row * heads.query + head] = most + sum.ln();
         }
         product::multiply(
             ViewMut::new(&mut mixed, share * count, dim, dim),
@@ -127,7 +133,7 @@ fn forward_block(
         );
         for (i, mixed) in mixed.chunks_exact(dim).enumerate() {
             let (head, row) = (kv * share + i / count, i % count);
-            out[(row * heads.heads + head) * dim..][..dim].copy_from_slice(mixed);
+            out[(row * heads.query + head) * dim..][..dim].copy_from_slice(mixed);
         }
     }
 }
@@ -159,7 +165,7 @@ pub(super) fn backward(
     let mut tasks = Vec::new();
     let mut rest = &mut *scratch;
     for segment in segments {
-        for head in 0..heads.heads {
+        for head in 0..heads.query {
             let (mine, others) = rest.split_at_mut(segment.len() * 3 * dim);
             rest = others;
             tasks.push((segment.clone(), head, mine));
@@ -170,7 +176,7 @@ pub(super) fn backward(
     });
 
     // Sum over the heads that share keys, turn back, and lay out by token.
-    let width = (heads.heads + 2 * heads.kv_heads) * dim;
+    let width = (heads.query + 2 * heads.shared) * dim;
     let scratch = &*scratch;
     let mut tokens = Vec::with_capacity(positions.len());
     for segment in segments {
@@ -179,19 +185,19 @@ pub(super) fn backward(
     grads.par_chunks_mut(width).zip(&tokens).with_min_len(16).for_each(
         |(grads, (segment, token))| {
             let part = |head: usize, kind: usize| {
-                let task = (segment.start * heads.heads + head * segment.len()) * 3 * dim;
+                let task = (segment.start * heads.query + head * segment.len()) * 3 * dim;
                 let row = (kind * segment.len() + token - segment.start) * dim;
                 &scratch[task + row..][..dim]
             };
             let position = positions[*token] as usize;
             for (slot, grad) in grads.chunks_exact_mut(dim).enumerate() {
-                if slot < heads.heads {
+                if slot < heads.query {
                     grad.copy_from_slice(part(slot, 0));
                     rotary.turn(grad, position, -1.0);
                     continue;
                 }
-                let kind = 1 + (slot - heads.heads) / heads.kv_heads;
-                let first = (slot - heads.heads) % heads.kv_heads * heads.share();
+                let kind = 1 + (slot - heads.query) / heads.shared;
+                let first = (slot - heads.query) % heads.shared * heads.share();
                 grad.copy_from_slice(part(first, kind));
                 for head in first + 1..first + heads.share() {
                     vector::add_scaled(grad, part(head, kind), 1.0);
@@ -254,7 +260,7 @@ fn backward_head(
         let rows = chances.chunks_exact_mut(last).zip(dscores.chunks_exact_mut(last));
         for (i, (chances, dscores)) in rows.enumerate() {
             let token = start + first + i;
-            let row = token * heads.heads + head;
+            let row = token * heads.query + head;
             let mixed = &kept.out[row * dim..][..dim];
             let through = vector::dot(&dout[token * dout_pitch + head * dim..][..dim], mixed);
             let (chances, unseen) = chances.split_at_mut(first + i + 1);

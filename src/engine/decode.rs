@@ -14,27 +14,48 @@ use super::vector::{self, exp, multiply_add, vectorized};
 /// Keys and values of one sequence.
 #[derive(Debug)]
 pub(super) struct Cache {
-    /// For each layer, keys and values `[length, kv_size]`.
-    layers: Vec<(Vec<f32>, Vec<f32>)>,
+    layers: Vec<LayerCache>,
+    capacity: usize,
     length: usize,
+}
+
+#[derive(Debug)]
+struct LayerCache {
+    /// `[kv_size, capacity]`: scores of all positions are then sums of whole rows.
+    keys: Vec<f32>,
+    /// `[length, kv_size]`
+    values: Vec<f32>,
 }
 
 impl Cache {
     /// An empty cache with room for `capacity` tokens.
     pub(super) fn new(layers: usize, kv_size: usize, capacity: usize) -> Self {
-        let room = || Vec::with_capacity(capacity * kv_size);
-        Self { layers: (0..layers).map(|_| (room(), room())).collect(), length: 0 }
+        let layer = || LayerCache {
+            keys: vec![0.0; capacity * kv_size],
+            values: Vec::with_capacity(capacity * kv_size),
+        };
+        Self {
+            layers: (0..layers).map(|_| layer()).collect(),
+            capacity,
+            length: 0,
+        }
     }
 
     /// Appends keys and values out of rows `[q | k | v | ..]` of one layer, `pitch` apart.
+    ///
+    /// All layers get the same rows, the last layer last.
     pub(super) fn append(&mut self, base: &Base, layer: usize, rows: &[f32], pitch: usize) {
         let (query, kv) = (base.config().query_size(), base.config().kv_size());
-        let (keys, values) = &mut self.layers[layer];
-        for row in rows.chunks(pitch) {
-            keys.extend(&row[query..query + kv]);
+        let LayerCache { keys, values } = &mut self.layers[layer];
+        let first = values.len() / kv;
+        for (position, row) in (first..self.capacity).zip(rows.chunks(pitch)) {
+            let places = keys[position..].iter_mut().step_by(self.capacity);
+            for (place, key) in places.zip(&row[query..query + kv]) {
+                *place = *key;
+            }
             values.extend(&row[query + kv..query + 2 * kv]);
         }
-        self.length = keys.len() / kv;
+        self.length = values.len() / kv;
     }
 }
 
@@ -48,18 +69,18 @@ pub(super) struct Decoder {
     wide: Vec<f32>,
     mixed: Vec<f32>,
     hidden: Vec<f32>,
-    logits: Vec<f32>,
 }
 
 impl Decoder {
-    /// Reads one more token of each sequence; gives the logits after them, row by row.
+    /// Reads one more token of each sequence; writes the logits after them, row by row.
     pub(super) fn step(
         &mut self,
         base: &Base,
         adapter: Option<&Adapter>,
         ids: &[u32],
         caches: &mut [&mut Cache],
-    ) -> &mut [f32] {
+        logits: &mut Vec<f32>,
+    ) {
         let config = base.config();
         let (count, hidden, ffn) = (ids.len(), config.hidden_size, config.ffn_size);
         let (query, kv, dim) = (config.query_size(), config.kv_size(), config.head_dim);
@@ -97,11 +118,14 @@ impl Decoder {
                 Vec::new,
                 |scores, (task, out)| {
                     let (row, head) = (task / config.kv_heads, task % config.kv_heads);
-                    let (keys, values) = &shared[row].layers[layer];
+                    let LayerCache { keys, values } = &shared[row].layers[layer];
                     let queries = &qkv[row * (query + 2 * kv) + head * share..][..share];
-                    let (keys, values) = (&keys[head * dim..], &values[head * dim..]);
+                    let capacity = shared[row].capacity;
+                    let keys = &keys[head * dim * capacity..][..dim * capacity];
+                    let values = &values[head * dim..];
+                    scores.resize(positions[row] + 1, 0.0);
                     for (query, out) in queries.chunks_exact(dim).zip(out.chunks_exact_mut(dim)) {
-                        attend(query, keys, values, kv, scores, out);
+                        attend(query, (keys, capacity), (values, kv), scores, out);
                     }
                 },
             );
@@ -119,48 +143,56 @@ impl Decoder {
             vector::add_scaled(x, out, 1.0);
         }
         norm_rows(x, base.final_norm(), normed);
-        let logits = fit(&mut self.logits, count * config.vocab_size);
+        let logits = fit(logits, count * config.vocab_size);
         self.few.plain(normed, count, base.head(), logits);
-        logits
     }
 }
 
 vectorized! {
-    /// `out = softmax(query keys^T / sqrt(dim)) values`; keys and values lie `stride` apart.
+    /// `out = softmax(query keys / sqrt(dim)) values` over as many positions as there are scores.
+    /// Keys are `[dim, capacity]`; values lie a stride apart.
     fn attend(
         query: &[f32],
-        keys: &[f32],
-        values: &[f32],
-        stride: usize,
-        scores: &mut Vec<f32>,
+        keys: (&[f32], usize),
+        values: (&[f32], usize),
+        scores: &mut [f32],
         out: &mut [f32],
     ) {
-        const LANES: usize = 16;
+        let (keys, capacity) = keys;
+        let (values, stride) = values;
         let scale = 1.0 / (query.len() as f32).sqrt();
-        let mut most = f32::NEG_INFINITY;
-        scores.clear();
-        for key in keys.chunks(stride) {
-            let mut lanes = [0.0f32; LANES];
-            for (query, key) in query.chunks(LANES).zip(key.chunks(LANES)) {
-                for ((lane, query), key) in lanes.iter_mut().zip(query).zip(key) {
-                    *lane = multiply_add::<FUSED>(*query, *key, *lane);
-                }
+        scores.fill(0.0);
+        // Head widths are even.
+        for (query, keys) in query.chunks_exact(2).zip(keys.chunks_exact(2 * capacity)) {
+            let (a, b) = keys.split_at(capacity);
+            for ((score, a), b) in scores.iter_mut().zip(a).zip(b) {
+                *score = multiply_add::<FUSED>(query[0], *a, *score);
+                *score = multiply_add::<FUSED>(query[1], *b, *score);
             }
-            let score = lanes.iter().sum::<f32>() * scale;
-            most = if score > most { score } else { most };
-            scores.push(score);
+        }
+        let mut most = f32::NEG_INFINITY;
+        for score in &mut *scores {
+            *score *= scale;
+            most = if *score > most { *score } else { most };
         }
         let mut sum = 0.0;
-        for score in scores.iter_mut() {
+        for score in &mut *scores {
             *score = exp::<FUSED>(*score - most);
             sum += *score;
         }
         out.fill(0.0);
-        for (score, value) in scores.iter().zip(values.chunks(stride)) {
-            let chance = score / sum;
-            for (out, value) in out.iter_mut().zip(value) {
-                *out = multiply_add::<FUSED>(chance, *value, *out);
+        let width = out.len();
+        let mut rest = values;
+        for chances in scores.chunks(2) {
+            let a = &rest[..width];
+            // A last single position is paired with itself at no weight.
+            let b = if chances.len() == 2 { &rest[stride..][..width] } else { a };
+            let (p, q) = (chances[0] / sum, chances.get(1).map_or(0.0, |q| q / sum));
+            for ((out, a), b) in out.iter_mut().zip(a).zip(b) {
+                *out = multiply_add::<FUSED>(p, *a, *out);
+                *out = multiply_add::<FUSED>(q, *b, *out);
             }
+            rest = &rest[(2 * stride).min(rest.len())..];
         }
     }
 }

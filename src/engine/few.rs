@@ -171,14 +171,17 @@ vectorized! {
         let count = rows.len() / inputs;
         let mut row = 0;
         while row + ROWS <= count {
-            let weights: [&[f32]; ROWS] =
-                std::array::from_fn(|i| &rows[(row + i) * inputs..][..inputs]);
+            let mut weights = rows[row * inputs..].chunks_exact(inputs);
+            let mut next = || weights.next().unwrap_or_default().iter();
+            let [a, b, c, d] = [next(), next(), next(), next()];
+            let [e, f, g, h] = [next(), next(), next(), next()];
+            // Zipped slices need no bounds checks.
+            let weights = a.zip(b).zip(c.zip(d)).zip(e.zip(f).zip(g.zip(h)));
             let mut sums = [[0.0f32; LANES]; ROWS];
-            for (k, tokens) in tokens.iter().enumerate().take(inputs) {
-                for (sums, weights) in sums.iter_mut().zip(&weights) {
-                    let weight = weights[k];
+            for (tokens, (((a, b), (c, d)), ((e, f), (g, h)))) in tokens.iter().zip(weights) {
+                for (sums, weight) in sums.iter_mut().zip([a, b, c, d, e, f, g, h]) {
                     for (sum, token) in sums.iter_mut().zip(tokens) {
-                        *sum = multiply_add::<FUSED>(weight, *token, *sum);
+                        *sum = multiply_add::<FUSED>(*weight, *token, *sum);
                     }
                 }
             }

@@ -75,6 +75,7 @@ pub fn generate(
         forward: Forward::default(),
         head: HeadScratch::default(),
         decoder: Decoder::default(),
+        logits: Vec::new(),
     };
     // What was made before a stop is the answer.
     let _ = run.all(prompts);
@@ -115,6 +116,7 @@ struct Run<'a> {
     forward: Forward,
     head: HeadScratch,
     decoder: Decoder,
+    logits: Vec<f32>,
 }
 
 impl Run<'_> {
@@ -190,17 +192,19 @@ impl Run<'_> {
     fn decode(&mut self) -> ControlFlow<()> {
         let ids: Vec<u32> = self.active.iter().map(|sequence| sequence.last).collect();
         let mut caches: Vec<&mut Cache> = self.active.iter_mut().map(|s| &mut s.cache).collect();
-        let logits = self.decoder.step(self.base, self.adapter, &ids, &mut caches);
-        let mut logits = logits.to_vec();
+        let mut logits = std::mem::take(&mut self.logits);
+        self.decoder
+            .step(self.base, self.adapter, &ids, &mut caches, &mut logits);
         let vocab = self.base.config().vocab_size;
         let mut at = 0;
-        for logits in logits.chunks_exact_mut(vocab) {
+        for logits in logits.chunks_exact_mut(vocab).take(ids.len()) {
             if self.take(at, logits)? {
                 at += 1;
             } else {
                 self.active.remove(at);
             }
         }
+        self.logits = logits;
         ControlFlow::Continue(())
     }
 

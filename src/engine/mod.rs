@@ -36,6 +36,8 @@ pub use score::{RowLoss, row_losses};
 pub use trainer::{StepReport, Trainer, training_bytes};
 
 #[cfg(test)]
+mod operations;
+#[cfg(test)]
 mod oracle;
 #[cfg(test)]
 mod tests;

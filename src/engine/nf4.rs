@@ -132,10 +132,14 @@ impl Quantized {
                     decode_block(codes, &table, block);
                 }
                 Err(_) => {
-                    for (i, value) in block.iter_mut().enumerate() {
-                        let byte = self.codes[(position + i) / 2];
-                        let shift = if (position + i).is_multiple_of(2) { 4 } else { 0 };
-                        *value = table[usize::from(byte >> shift & 15)];
+                    for (at, value) in (position..).zip(block.iter_mut()) {
+                        let byte = self.codes[at / 2];
+                        let index = if at.is_multiple_of(2) {
+                            byte >> 4
+                        } else {
+                            byte & 15
+                        };
+                        *value = table[usize::from(index)];
                     }
                 }
             }
@@ -154,13 +158,18 @@ impl Quantized {
 #[inline]
 fn decode_block(codes: &[u8], table: &[f32; 16], out: &mut [f32; BLOCK]) {
     #[cfg(target_arch = "x86_64")]
-    if super::vector::level() == super::vector::Level::Wide {
-        // SAFETY: `level` saw AVX-512 F and BW; the lengths are checked inside.
-        #[expect(unsafe_code, reason = "call of a target-feature function")]
-        unsafe {
-            decode_block_wide(codes, table, out);
+    match super::vector::level() {
+        super::vector::Level::Wide => {
+            // SAFETY: `level` saw AVX-512 F, BW and VL; lengths are checked inside.
+            #[expect(unsafe_code, reason = "call of a target-feature function")]
+            return unsafe { decode_block_wide(codes, table, out) };
         }
-        return;
+        super::vector::Level::Middle => {
+            // SAFETY: `level` saw AVX2; lengths are checked inside.
+            #[expect(unsafe_code, reason = "call of a target-feature function")]
+            return unsafe { decode_block_middle(codes, table, out) };
+        }
+        super::vector::Level::Baseline => {}
     }
     for (pair, byte) in out.chunks_exact_mut(2).zip(codes) {
         pair[0] = table[usize::from(byte >> 4)];
@@ -198,6 +207,52 @@ fn decode_block_wide(codes: &[u8], table: &[f32; 16], out: &mut [f32; BLOCK]) {
     }
 }
 
+/// [`decode_block`] with the table in two registers.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2")]
+#[expect(unsafe_code, reason = "vector loads and stores")]
+fn decode_block_middle(codes: &[u8], table: &[f32; 16], out: &mut [f32; BLOCK]) {
+    use std::arch::x86_64::{
+        _mm_and_si128, _mm_loadu_si128, _mm_set1_epi8, _mm_srli_epi16, _mm_srli_si128,
+        _mm_unpackhi_epi8, _mm_unpacklo_epi8, _mm256_blendv_ps, _mm256_castsi256_ps,
+        _mm256_cvtepu8_epi32, _mm256_loadu_ps, _mm256_permutevar8x32_ps, _mm256_slli_epi32,
+        _mm256_storeu_ps,
+    };
+    assert!(codes.len() >= BLOCK / 2);
+    let low_bits = _mm_set1_epi8(15);
+    // SAFETY: 8 values at 0 and at 8 of 16.
+    let (lower, upper) = unsafe {
+        let table = table.as_ptr();
+        (_mm256_loadu_ps(table), _mm256_loadu_ps(table.add(8)))
+    };
+    for half in 0..2 {
+        // SAFETY: 16 bytes at 0 and at 16 of at least 32.
+        let bytes = unsafe { _mm_loadu_si128(codes.as_ptr().add(half * 16).cast()) };
+        let high = _mm_and_si128(_mm_srli_epi16::<4>(bytes), low_bits);
+        let low = _mm_and_si128(bytes, low_bits);
+        let (front, back) = (_mm_unpacklo_epi8(high, low), _mm_unpackhi_epi8(high, low));
+        let eighths = [
+            front,
+            _mm_srli_si128::<8>(front),
+            back,
+            _mm_srli_si128::<8>(back),
+        ];
+        for (eighth, indices) in eighths.into_iter().enumerate() {
+            let indices = _mm256_cvtepu8_epi32(indices);
+            // Bit 3 of the index, as the sign, chooses the half of the table.
+            let values = _mm256_blendv_ps(
+                _mm256_permutevar8x32_ps(lower, indices),
+                _mm256_permutevar8x32_ps(upper, indices),
+                _mm256_castsi256_ps(_mm256_slli_epi32::<28>(indices)),
+            );
+            // SAFETY: 8 values at multiples of 8 below 64.
+            unsafe {
+                _mm256_storeu_ps(out.as_mut_ptr().add(half * 32 + eighth * 8), values);
+            }
+        }
+    }
+}
+
 /// Index of the map entry nearest to `x`; the lower one on an exact midpoint.
 fn nearest_in_map(x: f32) -> u8 {
     static LIMITS: LazyLock<Vec<f32>> = LazyLock::new(|| {
@@ -215,7 +270,7 @@ fn dynamic_map() -> [f32; 256] {
         let limits = even_steps(steps + 1);
         let factor = 10f64.powi(exponent - 6) as f32;
         for pair in limits.windows(2) {
-            let mean = factor * ((pair[0] + pair[1]) / 2.0);
+            let mean = factor * f32::midpoint(pair[0], pair[1]);
             map.push(mean);
             map.push(-mean);
         }

@@ -228,7 +228,9 @@ fn what_cannot_be_trained_is_said_and_changes_nothing() {
 
     let mut trainer = Trainer::new(&base, good.clone(), OptimizerConfig::default(), 100);
     let mut unlabelled = rows.clone();
-    unlabelled.iter_mut().for_each(|row| row.labels.fill(false));
+    for row in &mut unlabelled {
+        row.labels.fill(false);
+    }
     assert!(trainer.step(&unlabelled, 1e-3).is_err());
     assert!(trainer.step(&[], 1e-3).is_err());
     let mut outside = rows.clone();

@@ -72,11 +72,10 @@ impl TensorSource for Source {
             TensorName::FinalNorm | TensorName::AttentionNorm(_) | TensorName::FfnNorm(_) => {
                 (hidden, 1.0, 0.3)
             }
-            TensorName::Query(_) => (query * hidden, 0.0, 0.3),
+            TensorName::Query(_) | TensorName::Output(_) => (query * hidden, 0.0, 0.3),
             TensorName::Key(_) | TensorName::Value(_) => (kv * hidden, 0.0, 0.3),
             TensorName::QueryBias(_) => (query, 0.0, 0.3),
             TensorName::KeyBias(_) | TensorName::ValueBias(_) => (kv, 0.0, 0.3),
-            TensorName::Output(_) => (query * hidden, 0.0, 0.3),
             TensorName::Gate(_) | TensorName::Up(_) | TensorName::Down(_) => {
                 (c.ffn_size * hidden, 0.0, 0.3)
             }

@@ -14,7 +14,6 @@ macro_rules! vectorized {
         $(-> $result:ty)? $body:block) => {
         $(#[$meta])*
         $vis fn $name($($argument: $type),*) $(-> $result)? {
-            #[expect(clippy::inline_always, reason = "takes on the caller's target features")]
             #[inline(always)]
             fn plain<const FUSED: bool>($($argument: $type),*) $(-> $result)? $body
 
@@ -90,7 +89,6 @@ pub(super) fn multiply_add<const FUSED: bool>(a: f32, b: f32, c: f32) -> f32 {
 ///
 /// Cephes `expf` (range reduction by ln 2 in two parts, polynomial of degree 6) without branches,
 /// so that it vectorizes. NaN stays NaN.
-#[expect(clippy::inline_always, reason = "takes on the caller's target features")]
 #[inline(always)]
 pub(super) fn exp<const FUSED: bool>(x: f32) -> f32 {
     /// Adding it leaves the nearest integer in the low mantissa bits.
@@ -109,7 +107,7 @@ pub(super) fn exp<const FUSED: bool>(x: f32) -> f32 {
     p = multiply_add::<FUSED>(p, r, 8.333_452e-3);
     p = multiply_add::<FUSED>(p, r, 4.166_579_6e-2);
     p = multiply_add::<FUSED>(p, r, 1.666_666_5e-1);
-    p = multiply_add::<FUSED>(p, r, 5.000_000_1e-1);
+    p = multiply_add::<FUSED>(p, r, 0.5);
     let y = multiply_add::<FUSED>(p, r * r, r) + 1.0;
     y * f32::from_bits((shifted.to_bits() << 23).wrapping_add(0x3f80_0000))
 }

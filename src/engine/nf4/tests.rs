@@ -35,9 +35,16 @@ fn code_and_thresholds_have_the_bits_of_bitsandbytes() {
 
 #[test]
 fn dynamic_map_has_the_known_digest() {
+    use std::fmt::Write;
     let bytes: Vec<u8> = DYNAMIC_MAP.iter().flat_map(|x| x.to_le_bytes()).collect();
-    let digest: String = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
-    assert_eq!(digest, "dad4c269c3243d1705f6b979dccb61efb8d1074812ecf8d79255a82f60671763");
+    let mut hex = String::new();
+    for byte in Sha256::digest(&bytes) {
+        write!(hex, "{byte:02x}").unwrap();
+    }
+    assert_eq!(
+        hex,
+        "dad4c269c3243d1705f6b979dccb61efb8d1074812ecf8d79255a82f60671763"
+    );
     assert!((DYNAMIC_MAP[0] + 0.992_968_74).abs() < 1e-7);
     assert_eq!(DYNAMIC_MAP[255], 1.0);
     assert!(DYNAMIC_MAP.windows(2).all(|pair| pair[0] < pair[1]));
@@ -128,4 +135,25 @@ fn every_range_decodes_to_the_same_bits_as_the_definition() {
             assert_eq!(out, want[start..start + out.len()]);
         }
     }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[test]
+#[expect(unsafe_code, reason = "calls of target-feature functions")]
+fn all_instruction_sets_decode_alike() {
+    let codes: Vec<u8> = (0..32u8).map(|i| i.wrapping_mul(73) ^ 0x5a).collect();
+    let table: [f32; 16] = std::array::from_fn(|i| i as f32 - 7.5);
+    let want: Vec<f32> = codes
+        .iter()
+        .flat_map(|byte| [table[usize::from(byte >> 4)], table[usize::from(byte & 15)]])
+        .collect();
+    let mut out = [0.0; BLOCK];
+    if is_x86_feature_detected!("avx2") {
+        // SAFETY: just detected.
+        unsafe { decode_block_middle(&codes, &table, &mut out) };
+        assert_eq!(out[..], want);
+    }
+    out.fill(0.0);
+    decode_block(&codes, &table, &mut out);
+    assert_eq!(out[..], want);
 }
