@@ -27,11 +27,7 @@ pub(super) struct Heads {
 
 impl Heads {
     pub(super) fn new(config: &DecoderConfig) -> Self {
-        Self {
-            query: config.heads,
-            shared: config.kv_heads,
-            dim: config.head_dim,
-        }
+        Self { query: config.heads, shared: config.kv_heads, dim: config.head_dim }
     }
 
     /// Query heads that share a key head.

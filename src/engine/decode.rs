@@ -34,11 +34,7 @@ impl Cache {
             keys: vec![0.0; capacity * kv_size],
             values: Vec::with_capacity(capacity * kv_size),
         };
-        Self {
-            layers: (0..layers).map(|_| layer()).collect(),
-            capacity,
-            length: 0,
-        }
+        Self { layers: (0..layers).map(|_| layer()).collect(), capacity, length: 0 }
     }
 
     /// Appends keys and values out of rows `[q | k | v | ..]` of one layer, `pitch` apart.

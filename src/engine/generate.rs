@@ -193,8 +193,7 @@ impl Run<'_> {
         let ids: Vec<u32> = self.active.iter().map(|sequence| sequence.last).collect();
         let mut caches: Vec<&mut Cache> = self.active.iter_mut().map(|s| &mut s.cache).collect();
         let mut logits = std::mem::take(&mut self.logits);
-        self.decoder
-            .step(self.base, self.adapter, &ids, &mut caches, &mut logits);
+        self.decoder.step(self.base, self.adapter, &ids, &mut caches, &mut logits);
         let vocab = self.base.config().vocab_size;
         let mut at = 0;
         for logits in logits.chunks_exact_mut(vocab).take(ids.len()) {

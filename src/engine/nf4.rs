@@ -134,11 +134,7 @@ impl Quantized {
                 Err(_) => {
                     for (at, value) in (position..).zip(block.iter_mut()) {
                         let byte = self.codes[at / 2];
-                        let index = if at.is_multiple_of(2) {
-                            byte >> 4
-                        } else {
-                            byte & 15
-                        };
+                        let index = if at.is_multiple_of(2) { byte >> 4 } else { byte & 15 };
                         *value = table[usize::from(index)];
                     }
                 }
@@ -231,12 +227,7 @@ fn decode_block_middle(codes: &[u8], table: &[f32; 16], out: &mut [f32; BLOCK]) 
         let high = _mm_and_si128(_mm_srli_epi16::<4>(bytes), low_bits);
         let low = _mm_and_si128(bytes, low_bits);
         let (front, back) = (_mm_unpacklo_epi8(high, low), _mm_unpackhi_epi8(high, low));
-        let eighths = [
-            front,
-            _mm_srli_si128::<8>(front),
-            back,
-            _mm_srli_si128::<8>(back),
-        ];
+        let eighths = [front, _mm_srli_si128::<8>(front), back, _mm_srli_si128::<8>(back)];
         for (eighth, indices) in eighths.into_iter().enumerate() {
             let indices = _mm256_cvtepu8_epi32(indices);
             // Bit 3 of the index, as the sign, chooses the half of the table.

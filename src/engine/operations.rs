@@ -11,9 +11,7 @@ use super::{gate, norm, toy};
 
 /// Values without pattern in [-1, 1].
 fn values(count: usize, seed: f32) -> Vec<f32> {
-    (0..count)
-        .map(|i| ((i as f32 + seed) * 12.9898).sin())
-        .collect()
+    (0..count).map(|i| ((i as f32 + seed) * 12.9898).sin()).collect()
 }
 
 fn tensor(values: &[f32], shape: &[usize]) -> Tensor {
@@ -31,12 +29,7 @@ fn flat(tensor: &Tensor) -> Vec<f32> {
 /// The gradient of `sum(weights * output)` at `input`.
 fn gradient(output: &Tensor, weights: &[f32], input: &Var) -> Vec<f32> {
     let weights = tensor(weights, output.dims());
-    let grads = (output * weights)
-        .unwrap()
-        .sum_all()
-        .unwrap()
-        .backward()
-        .unwrap();
+    let grads = (output * weights).unwrap().sum_all().unwrap().backward().unwrap();
     flat(grads.get(input).unwrap())
 }
 
@@ -85,31 +78,15 @@ fn norm_and_its_gradient() {
     let grads = (&up[..], width + 3);
     norm::backward((&x, &inverse), &weight, grads, &mut dx, &mut again);
     assert_eq!(again, normed);
-    let up: Vec<f32> = up
-        .chunks(width + 3)
-        .flat_map(|row| &row[..width])
-        .copied()
-        .collect();
-    let got: Vec<f32> = dx
-        .iter()
-        .zip(&before)
-        .map(|(dx, before)| dx - before)
-        .collect();
+    let up: Vec<f32> = up.chunks(width + 3).flat_map(|row| &row[..width]).copied().collect();
+    let got: Vec<f32> = dx.iter().zip(&before).map(|(dx, before)| dx - before).collect();
     close(&got, &gradient(&output, &up, &variable), 1e-5);
     close(&got, &slopes(&x, &up, |x| run(x).0), 1e-3);
 
     // The same after an addition, whose second part has columns that do not belong to it.
     let y = values(rows * (width + 2), 5.0);
     let (mut sum, mut added) = (vec![0.0; rows * width], vec![0.0; rows]);
-    norm::add_forward(
-        &x,
-        (&y, width + 2),
-        &weight,
-        epsilon,
-        &mut sum,
-        &mut again,
-        &mut added,
-    );
+    norm::add_forward(&x, (&y, width + 2), &weight, epsilon, &mut sum, &mut again, &mut added);
     let mut want = vec![0.0; rows * width];
     norm::add(&x, (&y, width + 2), width, &mut want);
     assert_eq!(sum, want);
@@ -124,10 +101,7 @@ fn gate_and_its_gradient() {
     let mut hidden = vec![0.0; rows * width];
     gate::forward((&both, pitch), &mut hidden, width);
     let columns = |from: usize| -> Vec<f32> {
-        both.chunks(pitch)
-            .flat_map(|row| &row[from..from + width])
-            .copied()
-            .collect()
+        both.chunks(pitch).flat_map(|row| &row[from..from + width]).copied().collect()
     };
     let (e, g) = (columns(0), columns(width));
     let (ev, gv) = (variable(&e, &[rows, width]), variable(&g, &[rows, width]));
@@ -137,19 +111,11 @@ fn gate_and_its_gradient() {
     let up = values(rows * (width + 4), 2.0);
     let (mut changed, mut inner) = (both.clone(), up.clone());
     gate::backward((&mut changed, pitch), (&mut inner, width + 4), width);
-    let up: Vec<f32> = up
-        .chunks(width + 4)
-        .flat_map(|row| &row[..width])
-        .copied()
-        .collect();
+    let up: Vec<f32> = up.chunks(width + 4).flat_map(|row| &row[..width]).copied().collect();
     let (de, dg) = (gradient(&output, &up, &ev), gradient(&output, &up, &gv));
     for (row, changed) in changed.chunks(pitch).enumerate() {
         let wanted = row * width..(row + 1) * width;
-        close(
-            &inner[row * (width + 4)..][..width],
-            &hidden[wanted.clone()],
-            1e-5,
-        );
+        close(&inner[row * (width + 4)..][..width], &hidden[wanted.clone()], 1e-5);
         close(&changed[..width], &de[wanted.clone()], 1e-5);
         close(&changed[width..2 * width], &dg[wanted], 1e-5);
         assert_eq!(changed[2 * width..], both[row * pitch..][2 * width..pitch]);
@@ -173,15 +139,10 @@ fn attention_with_rope_and_its_gradient() {
     let tokens: usize = lengths.iter().sum();
     let mut segments = Vec::new();
     for length in lengths {
-        let start = segments
-            .last()
-            .map_or(0, |last: &std::ops::Range<usize>| last.end);
+        let start = segments.last().map_or(0, |last: &std::ops::Range<usize>| last.end);
         segments.push(start..start + length);
     }
-    let positions: Vec<u32> = lengths
-        .iter()
-        .flat_map(|length| 0..*length as u32)
-        .collect();
+    let positions: Vec<u32> = lengths.iter().flat_map(|length| 0..*length as u32).collect();
     let bias = values(width, 9.0);
     let mut rotary = Rotary::default();
     rotary.reach(&config, 130);
@@ -192,20 +153,9 @@ fn attention_with_rope_and_its_gradient() {
         for (row, plain) in rows.chunks_mut(pitch).zip(plain.chunks(width)) {
             row[..width].copy_from_slice(plain);
         }
-        rotary.forward(
-            (&mut rows, pitch),
-            Some(&bias),
-            heads + kv_heads,
-            &positions,
-        );
+        rotary.forward((&mut rows, pitch), Some(&bias), heads + kv_heads, &positions);
         let (mut out, mut sums) = (vec![0.0; tokens * heads * dim], vec![0.0; tokens * heads]);
-        attention::forward(
-            Heads::new(&config),
-            (&rows, pitch),
-            &segments,
-            &mut out,
-            &mut sums,
-        );
+        attention::forward(Heads::new(&config), (&rows, pitch), &segments, &mut out, &mut sums);
         (rows, out, sums)
     };
     let (rows, out, log_sums) = run(&plain);
@@ -214,23 +164,15 @@ fn attention_with_rope_and_its_gradient() {
     let mut grads = vec![f32::NAN; tokens * width];
     attention::backward(
         Heads::new(&config),
-        Kept {
-            rows: &rows,
-            pitch,
-            out: &out,
-            log_sums: &log_sums,
-        },
+        Kept { rows: &rows, pitch, out: &out, log_sums: &log_sums },
         (&up, heads * dim + 2),
         &segments,
         (&rotary, &positions),
         &mut scratch,
         &mut grads,
     );
-    let up: Vec<f32> = up
-        .chunks(heads * dim + 2)
-        .flat_map(|row| &row[..heads * dim])
-        .copied()
-        .collect();
+    let up: Vec<f32> =
+        up.chunks(heads * dim + 2).flat_map(|row| &row[..heads * dim]).copied().collect();
 
     for segment in &segments {
         let length = segment.len();
@@ -259,28 +201,15 @@ fn attention_with_rope_and_its_gradient() {
         let spread = |y: Tensor| {
             let y = y.unsqueeze(2).unwrap();
             let y = y.broadcast_as((1, kv_heads, share, length, dim)).unwrap();
-            y.contiguous()
-                .unwrap()
-                .reshape((1, heads, length, dim))
-                .unwrap()
+            y.contiguous().unwrap().reshape((1, heads, length, dim)).unwrap()
         };
         let (key, value) = (spread(key), spread(part(heads + kv_heads, kv_heads)));
-        let scores = query
-            .matmul(&key.transpose(2, 3).unwrap().contiguous().unwrap())
-            .unwrap();
+        let scores = query.matmul(&key.transpose(2, 3).unwrap().contiguous().unwrap()).unwrap();
         let mask: Vec<f32> = (0..length * length)
-            .map(|i| {
-                if i % length > i / length {
-                    f32::NEG_INFINITY
-                } else {
-                    0.0
-                }
-            })
+            .map(|i| if i % length > i / length { f32::NEG_INFINITY } else { 0.0 })
             .collect();
         let scores = (scores / (dim as f64).sqrt()).unwrap();
-        let scores = scores
-            .broadcast_add(&tensor(&mask, &[length, length]))
-            .unwrap();
+        let scores = scores.broadcast_add(&tensor(&mask, &[length, length])).unwrap();
         let output = softmax(&scores, D::Minus1).unwrap().matmul(&value).unwrap();
         let output = output.transpose(1, 2).unwrap().contiguous().unwrap();
         let outs = segment.start * heads * dim..segment.end * heads * dim;
@@ -289,28 +218,15 @@ fn attention_with_rope_and_its_gradient() {
     }
 
     // A few values by differences, also across a block's edge.
-    for at in [
-        0,
-        5,
-        width + heads * dim,
-        67 * width + 3,
-        70 * width + heads * dim + 1,
-    ] {
+    for at in [0, 5, width + heads * dim, 67 * width + 3, 70 * width + heads * dim + 1] {
         let step = 1e-2;
         let score = |by: f32| -> f64 {
             let mut plain = plain.clone();
             plain[at] += by;
             let (_, out, _) = run(&plain);
-            out.iter()
-                .zip(&up)
-                .map(|(y, w)| f64::from(*y) * f64::from(*w))
-                .sum()
+            out.iter().zip(&up).map(|(y, w)| f64::from(*y) * f64::from(*w)).sum()
         };
         let slope = (score(step) - score(-step)) / f64::from(2.0 * step);
-        assert!(
-            (f64::from(grads[at]) - slope).abs() < 2e-3,
-            "{at}: {} {slope}",
-            grads[at]
-        );
+        assert!((f64::from(grads[at]) - slope).abs() < 2e-3, "{at}: {} {slope}", grads[at]);
     }
 }

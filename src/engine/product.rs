@@ -60,10 +60,7 @@ impl<'a> ViewMut<'a> {
 }
 
 /// `destination = scale * left * right`, or `destination += ...` when `accumulate`.
-#[expect(
-    clippy::needless_pass_by_value,
-    reason = "a mutable view is made for one product"
-)]
+#[expect(clippy::needless_pass_by_value, reason = "a mutable view is made for one product")]
 pub(super) fn multiply(
     destination: ViewMut<'_>,
     accumulate: bool,

@@ -41,10 +41,7 @@ fn dynamic_map_has_the_known_digest() {
     for byte in Sha256::digest(&bytes) {
         write!(hex, "{byte:02x}").unwrap();
     }
-    assert_eq!(
-        hex,
-        "dad4c269c3243d1705f6b979dccb61efb8d1074812ecf8d79255a82f60671763"
-    );
+    assert_eq!(hex, "dad4c269c3243d1705f6b979dccb61efb8d1074812ecf8d79255a82f60671763");
     assert!((DYNAMIC_MAP[0] + 0.992_968_74).abs() < 1e-7);
     assert_eq!(DYNAMIC_MAP[255], 1.0);
     assert!(DYNAMIC_MAP.windows(2).all(|pair| pair[0] < pair[1]));
