@@ -1,8 +1,7 @@
 //! Products for a few tokens at a time, as in decoding: bound by reading the weights once.
 //!
-//! Sixteen tokens lie side by side in a vector register while weights stream by; packed weights
-//! are decoded panel by panel in the cache. Each output is one sum over the inputs in order, so a
-//! token's result does not depend on the tokens beside it.
+//! Packed weights are decoded panel by panel in the cache. Each output is one sum over the inputs
+//! in a fixed order, so a token's result does not depend on how many tokens are beside it.
 
 use rayon::prelude::*;
 
@@ -11,23 +10,21 @@ use super::effective;
 use super::lora::Adapter;
 use super::vector::{multiply_add, vectorized};
 
-/// Tokens side by side.
+/// Lanes of a sum.
 const LANES: usize = 16;
 
-/// Weight rows that share a load of the tokens.
-const ROWS: usize = 8;
+/// Weight rows and tokens whose sums run at the same time.
+const BLOCK: usize = 4;
 
-/// Weight values decoded at a time (256 KiB).
+/// Weight values that one task takes.
 const PANEL_VALUES: usize = 1 << 16;
 
 /// Buffers of products.
 #[derive(Debug, Default)]
 pub(super) struct Few {
-    /// `[tokens / 16, inputs, 16]`
-    tokens: Vec<f32>,
-    /// `[tokens / 16, columns, 16]`
+    /// `[columns, tokens, up to whole lanes]`: x A^T, transposed.
     adapted: Vec<f32>,
-    /// `[outputs, tokens / 16, 16]`
+    /// `[outputs, tokens]`
     outputs: Vec<f32>,
 }
 
@@ -43,7 +40,7 @@ struct Update<'a> {
     adapter: &'a Adapter,
     layer: usize,
     parts: Vec<effective::Part>,
-    /// `[tokens / 16, columns, 16]`
+    /// `[columns, tokens, up to whole lanes]`
     u: &'a [f32],
 }
 
@@ -60,104 +57,94 @@ impl Few {
     ) {
         let matrix = base.matrix(layer, group);
         let (inputs, outputs) = (matrix.inputs(), matrix.outputs());
-        self.transpose(x, count, inputs);
         let mut update = None;
         if let Some(adapter) = adapter {
             let parts = effective::parts(adapter, group);
-            self.adapted.clear();
             if let Some(first) = parts.first() {
                 // The As of a group lie side by side.
                 let rows = parts.len() * adapter.config().rank;
                 let start = layer * adapter.layer_len() + first.slot.a;
                 let a = &adapter.values()[start..start + rows * inputs];
-                for tokens in self.tokens.chunks_exact(inputs * LANES) {
-                    let at = self.adapted.len();
-                    self.adapted.resize(at + rows * LANES, 0.0);
-                    multiply(tokens, a, inputs, &mut self.adapted[at..], LANES);
+                self.outputs.resize(rows * count, 0.0);
+                multiply(x, a, inputs, &mut self.outputs);
+                let width = count.next_multiple_of(LANES);
+                self.adapted.resize(rows * width, 0.0);
+                let padded = self.adapted.chunks_exact_mut(width);
+                for (padded, u) in padded.zip(self.outputs.chunks_exact(count)) {
+                    padded[..count].copy_from_slice(u);
                 }
                 update = Some(Update { adapter, layer, parts, u: &self.adapted });
             }
         }
-        let source = matrix.cached().map_or(Source::Matrix(matrix), Source::Values);
-        let transposed = &mut self.outputs;
-        rows_times(&self.tokens, inputs, source, outputs, update.as_ref(), transposed);
-        untranspose(transposed, count, outputs, out);
+        let source = matrix
+            .cached()
+            .map_or(Source::Matrix(matrix), Source::Values);
+        self.outputs.resize(outputs * count, 0.0);
+        rows_times((x, inputs), source, update.as_ref(), &mut self.outputs);
+        transpose(&self.outputs, count, outputs, out);
     }
 
     /// `out = x W^T` for `count` rows of `x` and plain weights `[outputs, inputs]`.
     pub(super) fn plain(&mut self, x: &[f32], count: usize, weights: &[f32], out: &mut [f32]) {
         let inputs = x.len() / count;
         let outputs = weights.len() / inputs;
-        self.transpose(x, count, inputs);
+        self.outputs.resize(outputs * count, 0.0);
         let source = Source::Values(weights);
-        rows_times(&self.tokens, inputs, source, outputs, None, &mut self.outputs);
-        untranspose(&self.outputs, count, outputs, out);
+        rows_times((x, inputs), source, None, &mut self.outputs);
+        transpose(&self.outputs, count, outputs, out);
     }
+}
 
-    fn transpose(&mut self, x: &[f32], count: usize, inputs: usize) {
-        self.tokens.clear();
-        self.tokens.resize(count.div_ceil(LANES) * LANES * inputs, 0.0);
-        for (token, x) in x.chunks_exact(inputs).enumerate() {
-            let start = token / LANES * LANES * inputs + token % LANES;
-            for (value, x) in self.tokens[start..].iter_mut().step_by(LANES).zip(x) {
-                *value = *x;
+fn transpose(transposed: &[f32], count: usize, outputs: usize, out: &mut [f32]) {
+    out.par_chunks_mut(outputs)
+        .enumerate()
+        .for_each(|(token, out)| {
+            for (value, tokens) in out.iter_mut().zip(transposed.chunks_exact(count)) {
+                *value = tokens[token];
             }
-        }
-    }
+        });
 }
 
-fn untranspose(transposed: &[f32], count: usize, outputs: usize, out: &mut [f32]) {
-    let width = count.div_ceil(LANES) * LANES;
-    out.par_chunks_mut(outputs).enumerate().for_each(|(token, out)| {
-        for (value, lanes) in out.iter_mut().zip(transposed.chunks_exact(width)) {
-            *value = lanes[token];
-        }
-    });
-}
-
+/// `out = W x^T`, with the update.
 fn rows_times(
-    tokens: &[f32],
-    inputs: usize,
+    (x, inputs): (&[f32], usize),
     source: Source<'_>,
-    outputs: usize,
     update: Option<&Update<'_>>,
-    out: &mut Vec<f32>,
+    out: &mut [f32],
 ) {
-    let width = tokens.len() / inputs;
-    out.resize(outputs * width, 0.0);
-    let panel = (PANEL_VALUES / inputs / ROWS * ROWS).clamp(ROWS, 256);
-    out.par_chunks_mut(panel * width).enumerate().for_each_init(
+    let count = x.len() / inputs;
+    let panel = (PANEL_VALUES / inputs / BLOCK * BLOCK).clamp(BLOCK, 256);
+    out.par_chunks_mut(panel * count).enumerate().for_each_init(
         Vec::new,
         |decoded, (index, out)| {
-            let (first, count) = (index * panel, out.len() / width);
-            let rows = match source {
-                Source::Values(values) => &values[first * inputs..(first + count) * inputs],
-                Source::Matrix(matrix) => {
-                    decoded.resize(panel * inputs, 0.0);
-                    matrix.rows(first, &mut decoded[..count * inputs], inputs);
-                    &decoded[..count * inputs]
+            let (first, rows) = (index * panel, out.len() / count);
+            match source {
+                Source::Values(values) => {
+                    let weights = &values[first * inputs..(first + rows) * inputs];
+                    multiply(x, weights, inputs, out);
                 }
-            };
-            for (block, tokens) in tokens.chunks_exact(inputs * LANES).enumerate() {
-                multiply(tokens, rows, inputs, &mut out[block * LANES..], width);
+                Source::Matrix(matrix) => {
+                    // A few rows at a time stay in the first-level cache.
+                    decoded.resize(BLOCK * inputs, 0.0);
+                    for (block, out) in out.chunks_mut(BLOCK * count).enumerate() {
+                        let decoded = &mut decoded[..out.len() / count * inputs];
+                        matrix.rows(first + block * BLOCK, decoded, inputs);
+                        multiply(x, decoded, inputs, out);
+                    }
+                }
             }
             let Some(update) = update else { return };
-            let (rank, scale) = {
-                let config = update.adapter.config();
-                (config.rank, config.scale())
-            };
+            let config = update.adapter.config();
+            let (rank, scale) = (config.rank, config.scale());
             for part in &update.parts {
                 let start = part.output.max(first);
-                let end = (part.output + part.slot.outputs).min(first + count);
+                let end = (part.output + part.slot.outputs).min(first + rows);
                 let (_, b) = update.adapter.pair(update.layer, part.slot);
-                let columns = update.u.len() / width;
-                for (block, u) in update.u.chunks_exact(columns * LANES).enumerate() {
-                    let u = &u[part.column * LANES..(part.column + rank) * LANES];
-                    for row in start..end {
-                        let b = &b[(row - part.output) * rank..][..rank];
-                        let at = (row - first) * width + block * LANES;
-                        add_combination(&mut out[at..at + LANES], u, b, scale);
-                    }
+                let width = count.next_multiple_of(LANES);
+                let u = &update.u[part.column * width..(part.column + rank) * width];
+                for row in start..end {
+                    let b = &b[(row - part.output) * rank..][..rank];
+                    add_combination(&mut out[(row - first) * count..][..count], u, b, scale);
                 }
             }
         },
@@ -165,56 +152,103 @@ fn rows_times(
 }
 
 vectorized! {
-    /// Sixteen tokens `[inputs, 16]` by rows of weights; output rows lie `pitch` apart.
-    fn multiply(tokens: &[f32], rows: &[f32], inputs: usize, out: &mut [f32], pitch: usize) {
-        let (tokens, _) = tokens.as_chunks::<LANES>();
-        let count = rows.len() / inputs;
+    /// `out[row, token] = weights[row] . x[token]`, all rows `inputs` long.
+    fn multiply(x: &[f32], weights: &[f32], inputs: usize, out: &mut [f32]) {
+        let count = x.len() / inputs;
+        let rows = weights.len() / inputs;
         let mut row = 0;
-        while row + ROWS <= count {
-            let mut weights = rows[row * inputs..].chunks_exact(inputs);
-            let mut next = || weights.next().unwrap_or_default().iter();
-            let [a, b, c, d] = [next(), next(), next(), next()];
-            let [e, f, g, h] = [next(), next(), next(), next()];
-            // Zipped slices need no bounds checks.
-            let weights = a.zip(b).zip(c.zip(d)).zip(e.zip(f).zip(g.zip(h)));
-            let mut sums = [[0.0f32; LANES]; ROWS];
-            for (tokens, (((a, b), (c, d)), ((e, f), (g, h)))) in tokens.iter().zip(weights) {
-                for (sums, weight) in sums.iter_mut().zip([a, b, c, d, e, f, g, h]) {
-                    for (sum, token) in sums.iter_mut().zip(tokens) {
-                        *sum = multiply_add::<FUSED>(*weight, *token, *sum);
-                    }
+        while row < rows {
+            let height = if row + BLOCK <= rows { BLOCK } else { 1 };
+            let weights = &weights[row * inputs..(row + height) * inputs];
+            let out = &mut out[row * count..(row + height) * count];
+            let mut token = 0;
+            while token < count {
+                let width = if token + BLOCK <= count { BLOCK } else { 1 };
+                let x = &x[token * inputs..(token + width) * inputs];
+                let out = &mut out[token..];
+                match (height, width) {
+                    (BLOCK, BLOCK) => dots::<FUSED, BLOCK, BLOCK>(x, weights, inputs, out, count),
+                    (BLOCK, _) => dots::<FUSED, BLOCK, 1>(x, weights, inputs, out, count),
+                    (_, BLOCK) => dots::<FUSED, 1, BLOCK>(x, weights, inputs, out, count),
+                    _ => dots::<FUSED, 1, 1>(x, weights, inputs, out, count),
                 }
+                token += width;
             }
-            for (i, sums) in sums.iter().enumerate() {
-                out[(row + i) * pitch..][..LANES].copy_from_slice(sums);
-            }
-            row += ROWS;
-        }
-        while row < count {
-            let mut sums = [0.0f32; LANES];
-            for (weight, tokens) in rows[row * inputs..][..inputs].iter().zip(tokens) {
-                for (sum, token) in sums.iter_mut().zip(tokens) {
-                    *sum = multiply_add::<FUSED>(*weight, *token, *sum);
-                }
-            }
-            out[row * pitch..][..LANES].copy_from_slice(&sums);
-            row += 1;
+            row += height;
         }
     }
 }
 
-vectorized! {
-    /// `out += scale * sum_j b[j] u[j]` for sixteen tokens.
-    fn add_combination(out: &mut [f32], u: &[f32], b: &[f32], scale: f32) {
-        let mut sums = [0.0f32; LANES];
-        let (u, _) = u.as_chunks::<LANES>();
-        for (u, b) in u.iter().zip(b) {
-            for (sum, u) in sums.iter_mut().zip(u) {
-                *sum = multiply_add::<FUSED>(*b, *u, *sum);
+/// `R` rows by `C` tokens at once; output rows lie `pitch` apart.
+#[expect(
+    clippy::inline_always,
+    reason = "takes on the caller's target features"
+)]
+#[inline(always)]
+fn dots<const FUSED: bool, const R: usize, const C: usize>(
+    x: &[f32],
+    weights: &[f32],
+    inputs: usize,
+    out: &mut [f32],
+    pitch: usize,
+) {
+    let chunks = inputs / LANES;
+    let weights: [&[f32]; R] = std::array::from_fn(|i| &weights[i * inputs..][..inputs]);
+    let tokens: [&[f32]; C] = std::array::from_fn(|i| &x[i * inputs..][..inputs]);
+    let weight_chunks = weights.map(|row| &row.as_chunks::<LANES>().0[..chunks]);
+    let token_chunks = tokens.map(|row| &row.as_chunks::<LANES>().0[..chunks]);
+    let mut sums = [[[0.0f32; LANES]; C]; R];
+    for at in 0..chunks {
+        for (sums, weights) in sums.iter_mut().zip(&weight_chunks) {
+            for (sums, tokens) in sums.iter_mut().zip(&token_chunks) {
+                for lane in 0..LANES {
+                    sums[lane] =
+                        multiply_add::<FUSED>(weights[at][lane], tokens[at][lane], sums[lane]);
+                }
             }
         }
-        for (out, sum) in out.iter_mut().zip(sums) {
-            *out += scale * sum;
+    }
+    // A copy, so that the sums above stay in registers.
+    let finished = sums;
+    for (i, sums) in finished.iter().enumerate() {
+        for (j, sums) in sums.iter().enumerate() {
+            let rest = (&weights[i][chunks * LANES..], &tokens[j][chunks * LANES..]);
+            out[i * pitch + j] = total::<FUSED>(*sums, rest);
+        }
+    }
+}
+
+/// Adds up lanes and the products of what is left over.
+#[expect(
+    clippy::inline_always,
+    reason = "takes on the caller's target features"
+)]
+#[inline(always)]
+fn total<const FUSED: bool>(lanes: [f32; LANES], rest: (&[f32], &[f32])) -> f32 {
+    let eight: [f32; 8] = std::array::from_fn(|i| lanes[i] + lanes[i + 8]);
+    let four: [f32; 4] = std::array::from_fn(|i| eight[i] + eight[i + 4]);
+    let mut sum = (four[0] + four[2]) + (four[1] + four[3]);
+    for (a, b) in rest.0.iter().zip(rest.1) {
+        sum = multiply_add::<FUSED>(*a, *b, sum);
+    }
+    sum
+}
+
+vectorized! {
+    /// `out[token] += scale * sum_j b[j] u[j, token]`; rows of `u` are padded to whole lanes.
+    fn add_combination(out: &mut [f32], u: &[f32], b: &[f32], scale: f32) {
+        let (u, _) = u.as_chunks::<LANES>();
+        let width = out.len().div_ceil(LANES);
+        for (block, out) in out.chunks_mut(LANES).enumerate() {
+            let mut sums = [0.0f32; LANES];
+            for (u, b) in u[block..].iter().step_by(width).zip(b) {
+                for (sum, u) in sums.iter_mut().zip(u) {
+                    *sum = multiply_add::<FUSED>(*b, *u, *sum);
+                }
+            }
+            for (out, sum) in out.iter_mut().zip(sums) {
+                *out = multiply_add::<FUSED>(scale, sum, *out);
+            }
         }
     }
 }

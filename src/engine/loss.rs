@@ -74,7 +74,9 @@ pub(super) fn cross_entropy(
 ) -> Vec<f32> {
     let config = base.config();
     let (hidden, vocab) = (config.hidden_size, config.vocab_size);
-    let chunk = chunk(config);
+    // Even chunks: a short last one would read the whole head for a few rows.
+    let chunks = packed.label_rows.len().div_ceil(chunk(config)).max(1);
+    let chunk = packed.label_rows.len().div_ceil(chunks).max(1);
     let mut nats = vec![0.0; packed.label_rows.len()];
     if let Some((dx, _)) = &mut back {
         dx.fill(0.0);

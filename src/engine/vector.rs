@@ -3,6 +3,9 @@
 //! Sums run over a fixed number of lanes in a fixed order, so a result may depend on the machine
 //! but never on threads or timing.
 
+#[cfg(target_arch = "x86_64")]
+use std::sync::OnceLock;
+
 /// Lanes of a sum: two AVX-512 registers.
 const LANES: usize = 32;
 
@@ -63,19 +66,22 @@ pub(super) enum Level {
 #[cfg(target_arch = "x86_64")]
 #[inline]
 pub(super) fn level() -> Level {
-    let fused = is_x86_feature_detected!("fma");
-    if fused
-        && is_x86_feature_detected!("avx512f")
-        && is_x86_feature_detected!("avx512bw")
-        && is_x86_feature_detected!("avx512dq")
-        && is_x86_feature_detected!("avx512vl")
-    {
-        Level::Wide
-    } else if fused && is_x86_feature_detected!("avx2") {
-        Level::Middle
-    } else {
-        Level::Baseline
-    }
+    static LEVEL: OnceLock<Level> = OnceLock::new();
+    *LEVEL.get_or_init(|| {
+        let fused = is_x86_feature_detected!("fma");
+        if fused
+            && is_x86_feature_detected!("avx512f")
+            && is_x86_feature_detected!("avx512bw")
+            && is_x86_feature_detected!("avx512dq")
+            && is_x86_feature_detected!("avx512vl")
+        {
+            Level::Wide
+        } else if fused && is_x86_feature_detected!("avx2") {
+            Level::Middle
+        } else {
+            Level::Baseline
+        }
+    })
 }
 
 /// `a * b + c`, in one instruction when `FUSED`.

@@ -138,19 +138,17 @@ fn every_range_decodes_to_the_same_bits_as_the_definition() {
 #[test]
 #[expect(unsafe_code, reason = "calls of target-feature functions")]
 fn all_instruction_sets_decode_alike() {
-    let codes: Vec<u8> = (0..32u8).map(|i| i.wrapping_mul(73) ^ 0x5a).collect();
-    let table: [f32; 16] = std::array::from_fn(|i| i as f32 - 7.5);
-    let want: Vec<f32> = codes
-        .iter()
-        .flat_map(|byte| [table[usize::from(byte >> 4)], table[usize::from(byte & 15)]])
-        .collect();
-    let mut out = [0.0; BLOCK];
+    let quantized = quantize(&normal(64 * 300));
+    let mut want = vec![[0.0; BLOCK]; 290];
+    quantized.decode_blocks_plain(7, &mut want);
+    let mut out = want.clone();
     if is_x86_feature_detected!("avx2") {
+        out.fill([0.0; BLOCK]);
         // SAFETY: just detected.
-        unsafe { decode_block_middle(&codes, &table, &mut out) };
-        assert_eq!(out[..], want);
+        unsafe { quantized.decode_blocks_middle(7, &mut out) };
+        assert_eq!(out, want);
     }
-    out.fill(0.0);
-    decode_block(&codes, &table, &mut out);
-    assert_eq!(out[..], want);
+    out.fill([0.0; BLOCK]);
+    quantized.decode_blocks(7, &mut out);
+    assert_eq!(out, want);
 }
