@@ -76,9 +76,7 @@ impl Few {
                 update = Some(Update { adapter, layer, parts, u: &self.adapted });
             }
         }
-        let source = matrix
-            .cached()
-            .map_or(Source::Matrix(matrix), Source::Values);
+        let source = matrix.cached().map_or(Source::Matrix(matrix), Source::Values);
         self.outputs.resize(outputs * count, 0.0);
         rows_times((x, inputs), source, update.as_ref(), &mut self.outputs);
         transpose(&self.outputs, count, outputs, out);
@@ -96,13 +94,11 @@ impl Few {
 }
 
 fn transpose(transposed: &[f32], count: usize, outputs: usize, out: &mut [f32]) {
-    out.par_chunks_mut(outputs)
-        .enumerate()
-        .for_each(|(token, out)| {
-            for (value, tokens) in out.iter_mut().zip(transposed.chunks_exact(count)) {
-                *value = tokens[token];
-            }
-        });
+    out.par_chunks_mut(outputs).enumerate().for_each(|(token, out)| {
+        for (value, tokens) in out.iter_mut().zip(transposed.chunks_exact(count)) {
+            *value = tokens[token];
+        }
+    });
 }
 
 /// `out = W x^T`, with the update.
@@ -180,10 +176,7 @@ vectorized! {
 }
 
 /// `R` rows by `C` tokens at once; output rows lie `pitch` apart.
-#[expect(
-    clippy::inline_always,
-    reason = "takes on the caller's target features"
-)]
+#[expect(clippy::inline_always, reason = "takes on the caller's target features")]
 #[inline(always)]
 fn dots<const FUSED: bool, const R: usize, const C: usize>(
     x: &[f32],
@@ -219,10 +212,7 @@ fn dots<const FUSED: bool, const R: usize, const C: usize>(
 }
 
 /// Adds up lanes and the products of what is left over.
-#[expect(
-    clippy::inline_always,
-    reason = "takes on the caller's target features"
-)]
+#[expect(clippy::inline_always, reason = "takes on the caller's target features")]
 #[inline(always)]
 fn total<const FUSED: bool>(lanes: [f32; LANES], rest: (&[f32], &[f32])) -> f32 {
     let eight: [f32; 8] = std::array::from_fn(|i| lanes[i] + lanes[i + 8]);

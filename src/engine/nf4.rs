@@ -131,11 +131,7 @@ impl Quantized {
     fn decode_values(&self, start: usize, out: &mut [f32]) {
         for (at, value) in (start..).zip(out) {
             let byte = self.codes[at / 2];
-            let index = if at.is_multiple_of(2) {
-                byte >> 4
-            } else {
-                byte & 15
-            };
+            let index = if at.is_multiple_of(2) { byte >> 4 } else { byte & 15 };
             *value = CODE[usize::from(index)] * self.magnitude(at / BLOCK);
         }
     }
@@ -227,12 +223,7 @@ impl Quantized {
                 let high = _mm_and_si128(_mm_srli_epi16::<4>(bytes), low_bits);
                 let low = _mm_and_si128(bytes, low_bits);
                 let (front, back) = (_mm_unpacklo_epi8(high, low), _mm_unpackhi_epi8(high, low));
-                let eighths = [
-                    front,
-                    _mm_srli_si128::<8>(front),
-                    back,
-                    _mm_srli_si128::<8>(back),
-                ];
+                let eighths = [front, _mm_srli_si128::<8>(front), back, _mm_srli_si128::<8>(back)];
                 for (eighth, indices) in eighths.into_iter().enumerate() {
                     let indices = _mm256_cvtepu8_epi32(indices);
                     // Bit 3 of the index, as the sign, chooses the half of the table.
@@ -251,10 +242,7 @@ impl Quantized {
     }
 
     /// The bytes of a whole block and its 16 values.
-    #[expect(
-        clippy::inline_always,
-        reason = "takes on the caller's target features"
-    )]
+    #[expect(clippy::inline_always, reason = "takes on the caller's target features")]
     #[inline(always)]
     fn block(&self, block: usize) -> (&[u8; BLOCK / 2], [f32; 16]) {
         let magnitude = self.magnitude(block);

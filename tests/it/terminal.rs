@@ -7,7 +7,6 @@ use crate::support::{self, Place, Terminal};
 const ENTER: &str = "\r";
 const TAB: &str = "\t";
 const SAVE: &str = "\x13";
-const ESCAPE: &str = "\x1b";
 
 /// A project with the toy model chosen, ready to be opened.
 fn project(place: &Place) {
@@ -54,7 +53,7 @@ fn the_whole_path_by_keys() {
     screen.keys("5").wait("not evaluated yet");
     screen.keys("s").wait("Run 1 against base");
     screen.keys("6").keys("i").keys("안녕?").keys(ENTER).wait("안녕?");
-    screen.keys(ESCAPE).keys("q");
+    screen.escape().keys("q");
     assert!(screen.ends());
 
     let pairs = place.ok(&["-p", "project", "pairs", "list", "--json"]);
@@ -80,7 +79,7 @@ fn hangul_mode_shortcuts_and_the_real_cursor() {
     let line = text.lines().nth(usize::from(row)).unwrap();
     let before: usize = line.split("건물의 내진설계").next().unwrap().chars().count();
     assert_eq!(usize::from(column), before + 15, "the cursor stands behind what was typed");
-    screen.keys(ESCAPE).keys(ESCAPE).keys("ㅂ");
+    screen.escape().escape().keys("ㅂ");
     assert!(screen.ends());
 }
 

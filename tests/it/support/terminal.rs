@@ -84,6 +84,13 @@ impl Terminal {
         self.wait_until(text, |screen| screen.contains(text))
     }
 
+    /// Presses Escape and lets it act: what follows at once would be read as an Alt key.
+    pub fn escape(&mut self) -> &mut Self {
+        self.keys("\x1b");
+        thread::sleep(3 * STILL);
+        self
+    }
+
     fn wait_until(&mut self, what: &str, done: impl Fn(&str) -> bool) -> String {
         let started = Instant::now();
         loop {
