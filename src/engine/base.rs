@@ -13,9 +13,10 @@ use crate::progress::{OnProgress, Progress};
 /// How projections are held in memory. Results are the same to the bit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Residency {
-    /// NF4 only, 4.127 bits a weight; decoded each time.
+    /// NF4 only, 4.127 bits a weight; decoded each time. The faster one where AVX2 or AVX-512
+    /// decode quicker than memory could give f32.
     Packed,
-    /// NF4 and its decoded values, 36 bits a weight; faster.
+    /// NF4 and its decoded values, 36 bits a weight; for processors where decoding is slow.
     Cached,
 }
 

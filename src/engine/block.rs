@@ -24,7 +24,8 @@ pub(super) struct Context<'a> {
     pub(super) rotary: &'a Rotary,
 }
 
-/// What the backward pass of a block needs besides its input and [`Tail`].
+/// What the backward pass of a block needs besides its input and the down
+/// projection's `u`.
 #[derive(Debug, Default)]
 pub(super) struct Kept {
     attention_inverse: Vec<f32>,
@@ -72,6 +73,40 @@ pub(super) struct Scratch {
     mixed_grad: Vec<f32>,
     attention: Vec<f32>,
     qkv_grad: Vec<f32>,
+}
+
+#[cfg(test)]
+impl Kept {
+    /// Bytes held.
+    pub(super) fn held(&self) -> usize {
+        let all = [
+            &self.attention_inverse,
+            &self.qkv,
+            &self.mixed,
+            &self.log_sums,
+            &self.output_u,
+            &self.middle,
+            &self.ffn_inverse,
+            &self.gate,
+        ];
+        all.iter().map(|buffer| buffer.len() * 4).sum()
+    }
+}
+
+#[cfg(test)]
+impl Scratch {
+    /// Bytes held.
+    pub(super) fn held(&self) -> usize {
+        let all = [
+            &self.normed,
+            &self.wide,
+            &self.hidden,
+            &self.mixed_grad,
+            &self.attention,
+            &self.qkv_grad,
+        ];
+        all.iter().map(|buffer| buffer.len() * 4).sum()
+    }
 }
 
 /// The first `len` values of a buffer that grows as needed.

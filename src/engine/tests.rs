@@ -3,6 +3,7 @@
 use std::ops::ControlFlow;
 
 use super::base::{Base, Residency};
+use super::block::Kept;
 use super::generate::{GenerateConfig, generate};
 use super::lora::{Adapter, LoraConfig, Target};
 use super::optimizer::{OptimizerConfig, OptimizerState};
@@ -10,7 +11,7 @@ use super::oracle::Oracle;
 use super::pack::Row;
 use super::score::row_losses;
 use super::toy;
-use super::trainer::Trainer;
+use super::trainer::{Trainer, training_bytes};
 use crate::model::DecoderConfig;
 
 /// An adapter whose B is not zero.
@@ -137,6 +138,25 @@ fn micro_batches_memory_and_residency_do_not_change_a_step() {
     assert_eq!(run(&packed, 45, usize::MAX), split);
     assert!((split.0 - whole.0).abs() < 1e-5);
     assert!(difference(&split.1, &whole.1) < 1e-5);
+}
+
+#[test]
+fn memory_stays_below_what_was_told() {
+    for config in [toy::llama(), toy::qwen2()] {
+        let base = toy::load(&config, 4, Residency::Packed);
+        let adapter = adapter(&config, &Target::ALL);
+        let rows = toy::rows(&config, &[40, 41, 45], 6);
+        let tokens = 123;
+        let mut all = trainer(&base, &adapter, tokens);
+        all.accumulate(&rows).unwrap();
+        let (kept, buffers) = all.held();
+        assert!(kept <= Kept::bytes(&base, Some(&adapter)) * tokens * config.layers);
+        let told = training_bytes(&base, &adapter, tokens);
+        assert!(kept + buffers + adapter.parameter_count() * 16 <= told);
+        let mut least = trainer(&base, &adapter, tokens).with_memory(0);
+        least.accumulate(&rows).unwrap();
+        assert!(least.held().0 <= Kept::bytes(&base, Some(&adapter)) * tokens);
+    }
 }
 
 #[test]
