@@ -25,7 +25,7 @@ pub struct ChatArgs {
 }
 
 /// Runs `hone chat`.
-pub fn run(args: ChatArgs, folder: Option<&Path>, out: &mut Output) -> Result<()> {
+pub fn run(args: &ChatArgs, folder: Option<&Path>, out: &mut Output) -> Result<()> {
     let model = match (&args.model, folder) {
         (Some(model), _) => model.clone(),
         (None, Some(folder)) => super::train::chosen_model(&Project::reopen(folder)?, None)?,

@@ -66,9 +66,12 @@ pub fn run(
     out: &mut Output,
 ) -> Result<()> {
     match command {
-        DocumentCommand::Add { files, password } => add(&files, password, &folder()?, out),
+        DocumentCommand::Add { files, password } => {
+            add(&files, password.as_deref(), &folder()?, out)
+        }
         DocumentCommand::Text { file, password, engine, json } => {
-            text(&file, ReadOptions { password, engine, ..ReadOptions::default() }, json, out)
+            let options = ReadOptions { password, engine, ..ReadOptions::default() };
+            text(&file, &options, json, out)
         }
         DocumentCommand::List { json } => list(&folder()?, json, out),
     }
@@ -84,11 +87,12 @@ pub fn worker(args: &WorkerArgs) -> Result<()> {
 }
 
 /// Adds every file that can be added; fails at the end if one could not.
-fn add(files: &[PathBuf], password: Option<String>, folder: &Path, out: &mut Output) -> Result<()> {
+fn add(files: &[PathBuf], password: Option<&str>, folder: &Path, out: &mut Output) -> Result<()> {
     let models = Models::default();
     let mut first_failure = None;
     for path in files {
-        let spec = JobSpec::AddDocument { path: path.clone(), password: password.clone() };
+        let spec =
+            JobSpec::AddDocument { path: path.clone(), password: password.map(str::to_owned) };
         match run_job(&spec, folder, &models) {
             Ok(message) => say(out, message)?,
             Err(failure) if files.len() == 1 => return Err(failure),
@@ -103,9 +107,9 @@ fn add(files: &[PathBuf], password: Option<String>, folder: &Path, out: &mut Out
     })
 }
 
-fn text(file: &Path, options: ReadOptions, json: bool, out: &mut Output) -> Result<()> {
+fn text(file: &Path, options: &ReadOptions, json: bool, out: &mut Output) -> Result<()> {
     let mut progress = super::print::progress();
-    let Some(read) = document::read(file, &options, &mut progress)? else { return Ok(()) };
+    let Some(read) = document::read(file, options, &mut progress)? else { return Ok(()) };
     if json {
         let pages: Vec<_> = read
             .pages

@@ -106,7 +106,9 @@ pub fn main() -> ExitCode {
 
 fn run(arguments: Arguments) -> Result<()> {
     let out = &mut print::Output::stdout();
-    let Some(command) = arguments.command else { return open_interface(arguments.project) };
+    let Some(command) = arguments.command else {
+        return open_interface(arguments.project.as_deref());
+    };
     let given = arguments.project;
     let folder = || find_project(given.as_deref());
     match command {
@@ -115,10 +117,10 @@ fn run(arguments: Arguments) -> Result<()> {
         Command::Document(command) => document::run(command, folder, out),
         Command::Draft(args) => draft::run(args, &folder()?, out),
         Command::Pairs(args) => pairs::run(&args, &folder()?, out),
-        Command::Mix { args, model } => mix_project(&args, model, &folder()?, out),
-        Command::Train(args) => train::run(args, &folder()?, out),
+        Command::Mix { args, model } => mix_project(&args, model.as_deref(), &folder()?, out),
+        Command::Train(args) => train::run(&args, &folder()?, out),
         Command::Eval(command) => evaluate::run(command, folder, out),
-        Command::Chat(args) => chat::run(args, folder().ok().as_deref(), out),
+        Command::Chat(args) => chat::run(&args, folder().ok().as_deref(), out),
         Command::Model(args) => model::run(args, out, &mut print::progress()),
         Command::Tokens(args) => tokens::run(&args, &mut std::io::stdin().lock(), out),
         Command::Doctor(args) => doctor::run(&args, out),
@@ -137,12 +139,12 @@ pub fn reference_markdown() -> String {
 
 mod reference;
 
-fn open_interface(given: Option<PathBuf>) -> Result<()> {
+fn open_interface(given: Option<&Path>) -> Result<()> {
     if !(std::io::stdin().is_terminal() && std::io::stdout().is_terminal()) {
         return Err(Failure::user("the interface needs a terminal, and this is none")
             .hint("run `hone --help` for the subcommands, which work in scripts"));
     }
-    let folder = match find_project(given.as_deref()) {
+    let folder = match find_project(given) {
         Ok(folder) => folder,
         Err(failure) if given.is_some() => return Err(failure),
         Err(_) => {
@@ -157,14 +159,14 @@ fn open_interface(given: Option<PathBuf>) -> Result<()> {
 /// Mixes with the shipped pool, counting tokens as the project's model does.
 fn mix_project(
     args: &mix::MixArgs,
-    model: Option<String>,
+    model: Option<&str>,
     folder: &Path,
     out: &mut print::Output,
 ) -> Result<()> {
     let (model, languages) = {
         let store = Project::reopen(folder)?;
-        if let Some(name) = &model {
-            store.set_setting(job::mixing::MODEL_KEY, name)?;
+        if let Some(name) = model {
+            store.set_setting(job::mixing::MODEL_KEY, &name)?;
         }
         let settings: crate::project::MixSettings =
             store.setting(job::mixing::SETTINGS_KEY)?.unwrap_or_default();

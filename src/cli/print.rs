@@ -1,5 +1,6 @@
 //! Plain output: data to standard output, progress and errors to standard error.
 
+use std::fmt::Write as _;
 use std::io::{self, IsTerminal, Write};
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
@@ -145,21 +146,26 @@ impl JobLines {
         let elapsed = self.stage_started.elapsed();
         let mut text = format!("{:<10}", progress.stage);
         match progress.total {
-            Some(total) => text.push_str(&format!(
-                " {:>3.0} %  {} of {}",
-                progress.fraction().unwrap_or(0.0) * 100.0,
-                amount(progress.done, progress.unit),
-                amount(total, progress.unit)
-            )),
-            None => text.push_str(&format!(" {}", amount(progress.done, progress.unit))),
+            Some(total) => {
+                let _ = write!(
+                    text,
+                    " {:>3.0} %  {} of {}",
+                    progress.fraction().unwrap_or(0.0) * 100.0,
+                    amount(progress.done, progress.unit),
+                    amount(total, progress.unit)
+                );
+            }
+            None => {
+                let _ = write!(text, " {}", amount(progress.done, progress.unit));
+            }
         }
         if elapsed > Duration::from_secs(1) {
-            text.push_str(&format!("  {}/s", amount(progress.rate(elapsed) as u64, progress.unit)));
+            let _ = write!(text, "  {}/s", amount(progress.rate(elapsed) as u64, progress.unit));
         }
         if finished {
-            text.push_str(&format!("  in {}", clock(elapsed.as_secs_f64())));
+            let _ = write!(text, "  in {}", clock(elapsed.as_secs_f64()));
         } else if let Some(left) = progress.time_left(elapsed) {
-            text.push_str(&format!("  {} left", clock(left.as_secs_f64())));
+            let _ = write!(text, "  {} left", clock(left.as_secs_f64()));
         }
         self.draw(&text);
         if finished {

@@ -1,5 +1,7 @@
 //! The command line reference, generated.
 
+use std::fmt::Write as _;
+
 use clap::{Arg, Command};
 
 /// Every visible subcommand with its usage, arguments and options, as Markdown.
@@ -16,7 +18,7 @@ fn section(command: &Command, parent: &str, text: &mut String) {
     let name = format!("{parent} {}", command.get_name()).trim().to_owned();
     let about = command.get_long_about().or_else(|| command.get_about());
     let about = about.map(ToString::to_string).unwrap_or_default();
-    text.push_str(&format!("\n## `{name}`\n\n{about}\n"));
+    let _ = write!(text, "\n## `{name}`\n\n{about}\n");
     let visible: Vec<&Arg> = command
         .get_arguments()
         .filter(|arg| !arg.is_hide_set() && !matches!(arg.get_id().as_str(), "help" | "version"))
@@ -25,7 +27,7 @@ fn section(command: &Command, parent: &str, text: &mut String) {
         text.push_str("\n| argument | meaning |\n|---|---|\n");
         for arg in visible {
             let help = arg.get_help().map(ToString::to_string).unwrap_or_default();
-            text.push_str(&format!("| `{}` | {} |\n", form(arg), help.replace('|', "\\|")));
+            let _ = writeln!(text, "| `{}` | {} |", form(arg), help.replace('|', "\\|"));
         }
     }
     for child in command.get_subcommands() {

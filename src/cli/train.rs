@@ -50,7 +50,7 @@ pub struct TrainArgs {
 }
 
 /// Runs `hone train`.
-pub fn run(args: TrainArgs, folder: &Path, out: &mut Output) -> Result<()> {
+pub fn run(args: &TrainArgs, folder: &Path, out: &mut Output) -> Result<()> {
     let store = Project::reopen(folder)?;
     if args.list {
         return list(&store, args.json, out);
@@ -64,7 +64,7 @@ pub fn run(args: TrainArgs, folder: &Path, out: &mut Output) -> Result<()> {
             })?;
             (run.model, run.recipe)
         }
-        None => (chosen_model(&store, args.model.clone())?, recipe(&args, &store)?),
+        None => (chosen_model(&store, args.model.clone())?, recipe(args, &store)?),
     };
     let spec = JobSpec::Train { model, recipe, resume: args.resume };
     let message = run_job(&spec, folder, &Models::default())?;

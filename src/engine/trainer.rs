@@ -179,16 +179,9 @@ impl<'a> Trainer<'a> {
     /// Bytes of activations and buffers held, without weights and the head.
     #[cfg(test)]
     pub(super) fn held(&self) -> (usize, usize) {
-        let inputs = self
-            .inputs
-            .iter()
-            .chain(&self.down_u)
-            .map(|buffer| buffer.len() * 4);
+        let inputs = self.inputs.iter().chain(&self.down_u).map(|buffer| buffer.len() * 4);
         let kept: usize = self.kept.iter().map(Kept::held).sum();
-        (
-            kept,
-            inputs.sum::<usize>() + self.dx.len() * 4 + self.scratch.held(),
-        )
+        (kept, inputs.sum::<usize>() + self.dx.len() * 4 + self.scratch.held())
     }
 
     /// Bytes that one layer keeps for a micro-batch.

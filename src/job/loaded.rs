@@ -31,7 +31,7 @@ impl Models {
         // Two models at once would double the peak.
         *last = None;
         let mut opened = model::open(name)?;
-        let base = Base::load(&opened.config, opened.source.as_mut(), Residency::Cached, on)?;
+        let base = Base::load(&opened.config, opened.source.as_mut(), Residency::Packed, on)?;
         let Some(base) = base else { return Ok(None) };
         let loaded = Arc::new(Loaded { name: name.to_owned(), base, codec: opened.codec });
         *last = Some(Arc::clone(&loaded));

@@ -1,6 +1,7 @@
 //! The state of a run on disk: everything needed to go on as if it had never stopped.
 
 use std::collections::HashMap;
+use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -175,5 +176,8 @@ fn digest(rows: &[Row]) -> String {
             hash.update([u8::from(*label)]);
         }
     }
-    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    hash.finalize().iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }
