@@ -29,7 +29,7 @@ impl Schedule {
             rows,
             batch_rows,
             steps,
-            warmup_steps: (steps as f64 * f64::from(recipe.warmup_share)).ceil() as u64,
+            warmup_steps: (steps as f64 * f64::from(recipe.warmup_share)).round() as u64,
             learning_rate: recipe.learning_rate,
             final_share: recipe.final_share,
             seed: recipe.seed,
