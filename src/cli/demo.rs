@@ -14,7 +14,7 @@ use crate::pair::{Change, Edit, Example, Language, ReviewState, jsonl};
 use crate::progress::Cancel;
 use crate::project::{MixSettings, Project};
 use crate::report;
-use crate::train::Recipe;
+use crate::train::{Keep, Recipe};
 
 const KOREAN_PDF: &[u8] = include_bytes!("../../datasets/sample/ko/building-code-ko.pdf");
 const KOREAN_PAIRS: &str = include_str!("../../datasets/sample/ko/pairs.jsonl");
@@ -178,11 +178,10 @@ impl Demo<'_> {
     }
 
     fn recipe(&self) -> Recipe {
-        if self.args.short {
-            Recipe { epochs: 1.0, learning_rate: 5e-4, ..Recipe::default() }
-        } else {
-            Recipe { epochs: 4.0, learning_rate: 5e-4, ..Recipe::default() }
-        }
+        // Chosen on the demo project's own held-out tool calls, not on the shipped suites.
+        let epochs = if self.args.short { 1.0 } else { 5.0 };
+        let recipe = Recipe { batch_rows: 4, learning_rate: 8e-4, ..Recipe::default() };
+        Recipe { epochs, keep: Keep::Last, ..recipe }
     }
 
     fn evaluation(&self, run: u32) -> JobSpec {

@@ -9,4 +9,4 @@ pub mod run;
 pub mod schedule;
 
 pub use event::{RunOutcome, RunRecord, TrainEvent};
-pub use recipe::Recipe;
+pub use recipe::{Keep, Recipe};

@@ -45,8 +45,22 @@ pub struct Recipe {
     pub validate_every: u64,
     /// Steps between checkpoints; 0 means once an epoch.
     pub checkpoint_every: u64,
+    /// Which adapter the run leaves for use.
+    pub keep: Keep,
     /// Seed of initialization and order.
     pub seed: u64,
+}
+
+/// Which adapter a run leaves for use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Keep {
+    /// The one with the lowest validation loss.
+    #[default]
+    Best,
+    /// The one after the last step. For sets of facts and formats: the loss on facts never seen
+    /// rises while the format is still being learned.
+    Last,
 }
 
 impl Default for Recipe {
@@ -70,6 +84,7 @@ impl Default for Recipe {
             length_max: 2048,
             validate_every: 0,
             checkpoint_every: 0,
+            keep: Keep::Best,
             seed: 1,
         }
     }

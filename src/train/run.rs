@@ -5,12 +5,13 @@ use std::time::Instant;
 
 use super::checkpoint::{self, CheckpointHeader};
 use super::schedule::Schedule;
-use super::{Recipe, RunOutcome, TrainEvent, adapter_file};
+use super::{Keep, Recipe, RunOutcome, TrainEvent, adapter_file};
 use crate::engine::{Adapter, Base, OptimizerConfig, Row, Trainer, row_losses};
 use crate::failure::{Failure, Result};
 use crate::progress::Cancel;
 
-/// Folder of the adapter with the best validation loss (or the last one, without validation rows).
+/// Folder of the adapter to use: the best by validation loss, or the last one where the recipe says
+/// so or nothing is validated.
 pub const BEST_ADAPTER: &str = "adapter";
 /// Folder of the adapter after the last step.
 pub const LAST_ADAPTER: &str = "adapter-last";
@@ -141,6 +142,9 @@ pub fn run(
         }
     }
     adapter_file::write(&folder.join(LAST_ADAPTER), trainer.adapter(), input.model)?;
+    if recipe.keep == Keep::Last {
+        adapter_file::write(&folder.join(BEST_ADAPTER), trainer.adapter(), input.model)?;
+    }
     Ok(RunOutcome::Finished)
 }
 
