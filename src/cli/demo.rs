@@ -34,7 +34,7 @@ const SHORT_SUITES: [&str; 3] = ["tools", "forgetting/knowledge", "forgetting/te
 /// Arguments of `hone demo`.
 #[derive(Debug, Args)]
 pub struct DemoArgs {
-    /// A few pairs, one epoch and a few cases: minutes instead of a good half hour.
+    /// A few pairs, one epoch and a few cases: under a minute or two instead of a quarter of an hour.
     #[arg(long)]
     short: bool,
     /// Folder of the demo's project; an existing one is used again.
