@@ -10,7 +10,7 @@ use std::ops::ControlFlow;
 use std::time::Instant;
 
 use hone::engine::{
-    Adapter, Base, GenerateConfig, LoraConfig, OptimizerConfig, Residency, Row, Target, Trainer,
+    Adapter, Base, GenerateConfig, LoraConfig, OptimizerConfig, Precision, Row, Target, Trainer,
     generate, row_losses,
 };
 use hone::failure::Result;
@@ -107,8 +107,8 @@ fn main() {
     let wants = |name: &str| wanted.is_empty() || wanted.iter().any(|part| name.contains(&**part));
     let config = smollm2();
     let lora = LoraConfig { rank: 16, alpha: 32.0, targets: Target::ALL.to_vec(), seed: 1 };
-    for residency in [Residency::Cached, Residency::Packed] {
-        let kind = format!("{residency:?}").to_lowercase();
+    for precision in [Precision::F32, Precision::Bf16] {
+        let kind = format!("{precision:?}").to_lowercase();
         if !wanted.is_empty() && !wanted.iter().any(|part| kind == *part || part == "both") {
             continue;
         }
@@ -117,7 +117,7 @@ fn main() {
         let mut source = Random(random.clone());
         let start = Instant::now();
         let mut on = |_| ControlFlow::Continue(());
-        let base = Base::load(&config, &mut source, residency, &mut on).unwrap().unwrap();
+        let base = Base::load(&config, &mut source, precision, &mut on).unwrap().unwrap();
         let (seconds, megabytes) = (start.elapsed().as_secs_f64(), base.bytes() >> 20);
         println!("{kind}: {megabytes} MiB, random weights made and loaded in {seconds:.1} s");
         let mut adapter = Adapter::new(&config, &lora);

@@ -181,7 +181,7 @@ impl Demo<'_> {
         // Chosen on the demo project's own held-out tool calls, not on the shipped suites.
         let epochs = if self.args.short { 1.0 } else { 5.0 };
         let recipe = Recipe { batch_rows: 4, learning_rate: 8e-4, ..Recipe::default() };
-        Recipe { epochs, keep: Keep::Last, ..recipe }
+        Recipe { epochs, keep: Keep::Last, vary_tools: true, ..recipe }
     }
 
     fn evaluation(&self, run: u32) -> JobSpec {

@@ -1,5 +1,6 @@
 //! The command line: one file a subcommand. Parses, calls a job, prints.
 
+mod bench;
 mod chat;
 mod demo;
 mod doctor;
@@ -73,6 +74,9 @@ enum Command {
     Model(model::ModelArgs),
     /// Count the tokens of a text as a model does.
     Tokens(tokens::TokensArgs),
+    /// Measure training and generation on this machine.
+    #[command(subcommand)]
+    Bench(bench::BenchCommand),
     /// Check this machine: processor, memory, models, terminal.
     Doctor(doctor::DoctorArgs),
     /// Print a completion script for a shell.
@@ -123,6 +127,7 @@ fn run(arguments: Arguments) -> Result<()> {
         Command::Chat(args) => chat::run(&args, folder().ok().as_deref(), out),
         Command::Model(args) => model::run(args, out, &mut print::progress()),
         Command::Tokens(args) => tokens::run(&args, &mut std::io::stdin().lock(), out),
+        Command::Bench(command) => bench::run(&command, out),
         Command::Doctor(args) => doctor::run(&args, out),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Arguments::command(), "hone", out);

@@ -9,7 +9,7 @@ use super::{print::Output, print::clock, run_job, say};
 use crate::failure::{Context as _, Failure, Result};
 use crate::job::{JobSpec, Models, mixing};
 use crate::project::{Project, Store};
-use crate::train::{Recipe, RunOutcome};
+use crate::train::{Keep, Recipe, RunOutcome};
 
 /// Key of the recipe in the store.
 pub const RECIPE_KEY: &str = "recipe";
@@ -35,11 +35,17 @@ pub struct TrainArgs {
     /// Highest learning rate.
     #[arg(long)]
     pub learning_rate: Option<f32>,
+    /// Which adapter to keep: the best by validation loss, or the last.
+    #[arg(long, value_enum)]
+    pub keep: Option<Keep>,
+    /// Offer other tools, in another order, in each epoch.
+    #[arg(long)]
+    pub vary_tools: bool,
     /// Seed.
     #[arg(long)]
     pub seed: Option<u64>,
     /// Go on with this run from its checkpoint.
-    #[arg(long, value_name = "RUN", conflicts_with_all = ["recipe", "rank", "epochs", "batch_rows", "learning_rate", "seed"])]
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["recipe", "rank", "epochs", "batch_rows", "learning_rate", "keep", "vary_tools", "seed"])]
     pub resume: Option<u32>,
     /// List the project's runs.
     #[arg(long)]
@@ -98,6 +104,8 @@ fn recipe(args: &TrainArgs, store: &Store) -> Result<Recipe> {
     recipe.epochs = args.epochs.unwrap_or(recipe.epochs);
     recipe.batch_rows = args.batch_rows.unwrap_or(recipe.batch_rows);
     recipe.learning_rate = args.learning_rate.unwrap_or(recipe.learning_rate);
+    recipe.keep = args.keep.unwrap_or(recipe.keep);
+    recipe.vary_tools |= args.vary_tools;
     recipe.seed = args.seed.unwrap_or(recipe.seed);
     recipe.check()?;
     Ok(recipe)

@@ -7,9 +7,9 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use super::product::{self, Threads, View, ViewMut};
+use super::cpu::product::{self, Threads, View, ViewMut};
+use super::cpu::vector::{self, vectorized};
 use super::rope::Rotary;
-use super::vector::{self, vectorized};
 use crate::model::DecoderConfig;
 
 /// Query rows of a block. Scores of a block over 1024 keys take 256 KiB a head.

@@ -6,27 +6,43 @@ use rayon::prelude::*;
 
 use super::lora::Target;
 use super::nf4::{self, Quantized};
+use super::table::Table;
 use crate::failure::{Failure, Result};
 use crate::model::{DecoderConfig, TensorName, TensorSource};
 use crate::progress::{OnProgress, Progress};
 
-/// How projections are held in memory. Results are the same to the bit.
+/// What products are computed in. Sums are in f32 in both.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Residency {
-    /// NF4 only, 4.127 bits a weight; decoded each time. The faster one where AVX2 or AVX-512
-    /// decode quicker than memory could give f32.
-    Packed,
-    /// NF4 and its decoded values, 36 bits a weight; for processors where decoding is slow.
-    Cached,
+pub enum Precision {
+    /// Operands in f32: the reference.
+    F32,
+    /// Operands rounded to bf16, as the GPU recipes of QLoRA have it. Needs a kernel for it to be
+    /// quick.
+    Bf16,
+}
+
+impl Precision {
+    /// The quickest one on this machine (see [`super::cpu::kernel`]).
+    pub fn fastest() -> Self {
+        if super::cpu::kernel().is_half() { Self::Bf16 } else { Self::F32 }
+    }
+
+    /// Bytes of an operand's value.
+    pub(super) fn bytes(self) -> usize {
+        match self {
+            Self::F32 => 4,
+            Self::Bf16 => 2,
+        }
+    }
 }
 
 /// A loaded base model. Never changes; adapters lie beside it.
 #[derive(Debug)]
 pub struct Base {
     config: DecoderConfig,
-    residency: Residency,
-    embedding: Vec<f32>,
-    head: Option<Vec<f32>>,
+    precision: Precision,
+    embedding: Table,
+    head: Option<Table>,
     final_norm: Vec<f32>,
     layers: Vec<Layer>,
 }
@@ -82,7 +98,6 @@ pub(super) struct Matrix {
     inputs: usize,
     outputs: usize,
     parts: Vec<Quantized>,
-    cached: Option<Vec<f32>>,
 }
 
 impl Matrix {
@@ -94,48 +109,38 @@ impl Matrix {
         self.outputs
     }
 
-    /// All values, when they are cached.
-    pub(super) fn cached(&self) -> Option<&[f32]> {
-        self.cached.as_deref()
+    /// Decodes one row.
+    pub(super) fn row(&self, row: usize, out: &mut [f32]) {
+        self.part(row, 0, out);
     }
 
-    /// Decodes whole rows from `first` on into `out`, rows `pitch` apart.
-    pub(super) fn rows(&self, first: usize, out: &mut [f32], pitch: usize) {
-        for (i, out) in out.chunks_mut(pitch).enumerate() {
-            let out = &mut out[..self.inputs];
-            if let Some(cached) = &self.cached {
-                out.copy_from_slice(&cached[(first + i) * self.inputs..][..self.inputs]);
-                continue;
+    /// Decodes the values of a row from column `first` on.
+    pub(super) fn part(&self, row: usize, first: usize, out: &mut [f32]) {
+        let mut row = row;
+        for part in &self.parts {
+            let rows = part.len / self.inputs;
+            if row < rows {
+                part.dequantize(row * self.inputs + first, out);
+                return;
             }
-            let mut row = first + i;
-            for part in &self.parts {
-                let rows = part.len / self.inputs;
-                if row < rows {
-                    part.dequantize(row * self.inputs, out);
-                    break;
-                }
-                row -= rows;
-            }
+            row -= rows;
         }
     }
 
-    fn new(inputs: usize, parts: Vec<Quantized>, residency: Residency) -> Self {
+    /// Decodes whole rows from `first` on.
+    pub(super) fn rows(&self, first: usize, out: &mut [f32]) {
+        for (i, out) in out.chunks_exact_mut(self.inputs).enumerate() {
+            self.row(first + i, out);
+        }
+    }
+
+    fn new(inputs: usize, parts: Vec<Quantized>) -> Self {
         let outputs = parts.iter().map(|part| part.len / inputs).sum();
-        let mut matrix = Self { inputs, outputs, parts, cached: None };
-        if residency == Residency::Cached {
-            let mut values = vec![0.0; inputs * outputs];
-            values
-                .par_chunks_mut(inputs)
-                .enumerate()
-                .for_each(|(row, out)| matrix.rows(row, out, inputs));
-            matrix.cached = Some(values);
-        }
-        matrix
+        Self { inputs, outputs, parts }
     }
 
     fn bytes(&self) -> usize {
-        let packed: usize = self.parts.iter().map(Quantized::bytes).sum();
-        packed + self.cached.as_ref().map_or(0, |values| values.len() * 4)
+        self.parts.iter().map(Quantized::bytes).sum()
     }
 }
 
@@ -150,13 +155,13 @@ impl Base {
     pub fn load(
         config: &DecoderConfig,
         source: &mut dyn TensorSource,
-        residency: Residency,
+        precision: Precision,
         on: &mut OnProgress,
     ) -> Result<Option<Self>> {
         check(config)?;
         let mut reader =
             Reader { source, on, done: 0, total: total_values(config) as u64 * 4, stopped: false };
-        let loaded = read_model(config, &mut reader, residency);
+        let loaded = read_model(config, &mut reader, precision);
         if reader.stopped {
             return Ok(None);
         }
@@ -168,9 +173,9 @@ impl Base {
         &self.config
     }
 
-    /// How projections are held.
-    pub fn residency(&self) -> Residency {
-        self.residency
+    /// What products are computed in.
+    pub fn precision(&self) -> Precision {
+        self.precision
     }
 
     /// Bytes of all weights as they are held.
@@ -185,9 +190,8 @@ impl Base {
                 vectors * 4 + layer.groups.iter().map(Matrix::bytes).sum::<usize>()
             })
             .sum();
-        let whole =
-            self.embedding.len() + self.final_norm.len() + self.head.as_ref().map_or(0, Vec::len);
-        layers + whole * 4
+        let head = self.head.as_ref().map_or(0, Table::bytes);
+        layers + self.embedding.bytes() + head + self.final_norm.len() * 4
     }
 
     pub(super) fn layer(&self, layer: usize) -> &Layer {
@@ -203,15 +207,15 @@ impl Base {
     }
 
     /// The output head, `[vocab_size, hidden_size]`.
-    pub(super) fn head(&self) -> &[f32] {
-        self.head.as_deref().unwrap_or(&self.embedding)
+    pub(super) fn head(&self) -> &Table {
+        self.head.as_ref().unwrap_or(&self.embedding)
     }
 
     /// Writes the embeddings of `ids` into `out`, one row a token.
     pub(super) fn embed(&self, ids: &[u32], out: &mut [f32]) {
         let width = self.config.hidden_size;
         for (id, out) in ids.iter().zip(out.chunks_exact_mut(width)) {
-            out.copy_from_slice(&self.embedding[*id as usize * width..][..width]);
+            self.embedding.part(*id as usize, 0, out);
         }
     }
 
@@ -264,10 +268,11 @@ impl Reader<'_, '_> {
 fn read_model(
     config: &DecoderConfig,
     reader: &mut Reader<'_, '_>,
-    residency: Residency,
+    precision: Precision,
 ) -> Result<Base> {
     let hidden = config.hidden_size;
     let embedding = reader.read(TensorName::Embedding, config.vocab_size * hidden)?;
+    let embedding = Table::new(embedding, hidden, precision);
     let mut layers = Vec::with_capacity(config.layers);
     for layer in 0..config.layers {
         let attention_norm = reader.read(TensorName::AttentionNorm(layer), hidden)?;
@@ -286,7 +291,7 @@ fn read_model(
                 let values = reader.read(tensor_name(*target, layer), inputs * outputs)?;
                 parts.push(nf4::quantize(&values));
             }
-            Ok(Matrix::new(group.shape(config).0, parts, residency))
+            Ok(Matrix::new(group.shape(config).0, parts))
         };
         let groups = [
             group(Group::Attention)?,
@@ -300,11 +305,12 @@ fn read_model(
     let head = if config.tied_head {
         None
     } else {
-        Some(reader.read(TensorName::Head, config.vocab_size * hidden)?)
+        let head = reader.read(TensorName::Head, config.vocab_size * hidden)?;
+        Some(Table::new(head, hidden, precision))
     };
     // The last word on progress: all is read. A stop asked for here comes too late to matter.
     let _ = (reader.on)(Progress::new("load", reader.done, Some(reader.total), "bytes"));
-    Ok(Base { config: config.clone(), residency, embedding, head, final_norm, layers })
+    Ok(Base { config: config.clone(), precision, embedding, head, final_norm, layers })
 }
 
 fn tensor_name(target: Target, layer: usize) -> TensorName {
@@ -374,20 +380,26 @@ mod tests {
     use crate::engine::toy;
 
     #[test]
-    fn cached_values_are_the_packed_ones() {
+    fn rows_and_parts_of_a_group_are_its_projections() {
         let config = toy::qwen2();
-        let packed = toy::load(&config, 5, Residency::Packed);
-        let cached = toy::load(&config, 5, Residency::Cached);
-        for layer in 0..config.layers {
-            for group in Group::ALL {
-                let (a, b) = (packed.matrix(layer, group), cached.matrix(layer, group));
-                assert_eq!((a.inputs(), a.outputs()), group.shape(&config));
-                let mut decoded = vec![0.0; a.inputs() * a.outputs()];
-                a.rows(0, &mut decoded, a.inputs());
-                assert_eq!(Some(&decoded[..]), b.cached());
+        let base = toy::load(&config, 5);
+        for group in Group::ALL {
+            let matrix = base.matrix(1, group);
+            assert_eq!((matrix.inputs(), matrix.outputs()), group.shape(&config));
+            let mut whole = Vec::new();
+            for part in &matrix.parts {
+                let mut values = vec![0.0; part.len];
+                part.dequantize(0, &mut values);
+                whole.extend(values);
             }
+            let mut rows = vec![0.0; whole.len()];
+            matrix.rows(0, &mut rows);
+            assert_eq!(rows, whole);
+            let (row, column) = (matrix.outputs() - 1, matrix.inputs() - 7);
+            let mut part = [0.0; 5];
+            matrix.part(row, column, &mut part);
+            assert_eq!(part, whole[row * matrix.inputs() + column..][..5]);
         }
-        assert!(packed.bytes() < cached.bytes());
     }
 
     #[test]
@@ -395,14 +407,14 @@ mod tests {
         let config = toy::llama();
         let mut source = toy::Source::new(&config, 1);
         let mut last = None;
-        let loaded = Base::load(&config, &mut source, Residency::Packed, &mut |progress| {
+        let loaded = Base::load(&config, &mut source, Precision::F32, &mut |progress| {
             last = Some(progress);
             ControlFlow::Continue(())
         });
         assert!(loaded.unwrap().is_some());
         assert_eq!(last.unwrap().fraction(), Some(1.0));
         let mut calls = 0;
-        let stopped = Base::load(&config, &mut source, Residency::Packed, &mut |_| {
+        let stopped = Base::load(&config, &mut source, Precision::F32, &mut |_| {
             calls += 1;
             if calls == 4 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         });
@@ -416,11 +428,11 @@ mod tests {
         config.kv_heads = 3;
         let mut source = toy::Source::new(&toy::llama(), 1);
         let mut on = |_| ControlFlow::Continue(());
-        let failure = Base::load(&config, &mut source, Residency::Packed, &mut on).unwrap_err();
+        let failure = Base::load(&config, &mut source, Precision::F32, &mut on).unwrap_err();
         assert!(failure.message.contains("key-value heads"));
         let mut config = toy::llama();
         config.ffn_size += 2;
-        let failure = Base::load(&config, &mut source, Residency::Packed, &mut on).unwrap_err();
+        let failure = Base::load(&config, &mut source, Precision::F32, &mut on).unwrap_err();
         assert!(failure.message.contains("gate_proj"), "{failure}");
     }
 }

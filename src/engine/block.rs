@@ -7,12 +7,13 @@
 
 use super::attention::{self, Heads};
 use super::base::{Base, Group};
-use super::effective::{self, Operand, Weights};
+use super::cpu::product::{self, Threads, View, ViewMut};
+use super::effective::{self, Place, Weights};
 use super::gate;
 use super::lora::Adapter;
 use super::norm;
 use super::pack::Packed;
-use super::product::{self, Threads, View, ViewMut};
+use super::phases::{Phase, Phases, Watch};
 use super::rope::Rotary;
 
 /// What a pass works on.
@@ -38,6 +39,12 @@ pub(super) struct Kept {
     ffn_inverse: Vec<f32>,
     /// `[tokens, 2F + c]`: gate, up, `u`.
     gate: Vec<f32>,
+}
+
+impl<'a> Context<'a> {
+    fn place(self, layer: usize, group: Group) -> Place<'a> {
+        Place { base: self.base, adapter: self.adapter, layer, group }
+    }
 }
 
 impl Kept {
@@ -73,6 +80,7 @@ pub(super) struct Scratch {
     mixed_grad: Vec<f32>,
     attention: Vec<f32>,
     qkv_grad: Vec<f32>,
+    pub(super) phases: Phases,
 }
 
 #[cfg(test)]
@@ -122,19 +130,6 @@ fn qkv_width(context: Context<'_>) -> usize {
     config.query_size() + 2 * config.kv_size()
 }
 
-/// `y = x W^T`, with `u = x A^T` beside it.
-fn project(x: &[f32], tokens: usize, weights: Operand<'_>, out: &mut [f32]) {
-    let width = weights.outputs + weights.columns;
-    product::multiply(
-        ViewMut::new(out, tokens, width, width),
-        false,
-        View::new(x, tokens, weights.inputs, weights.inputs),
-        weights.forward(),
-        1.0,
-        Threads::All,
-    );
-}
-
 /// Copies the columns from `first` on out of rows `pitch` wide.
 fn take_columns(rows: &[f32], pitch: usize, first: usize, out: &mut Vec<f32>) {
     out.clear();
@@ -152,7 +147,7 @@ pub(super) fn forward_front(
     kept: &mut Kept,
     scratch: &mut Scratch,
 ) {
-    let Context { base, adapter, packed, rotary } = context;
+    let Context { base, packed, rotary, .. } = context;
     let (config, parameters) = (base.config(), base.layer(layer));
     let (tokens, hidden) = (packed.tokens(), config.hidden_size);
     let normed = fit(&mut scratch.normed, tokens * hidden);
@@ -160,16 +155,17 @@ pub(super) fn forward_front(
     let inverse = &mut kept.attention_inverse;
     norm::forward(x, &parameters.attention_norm, config.norm_eps, normed, inverse);
 
-    let operand = weights.get(base, adapter, layer, Group::Attention);
-    let pitch = operand.outputs + operand.columns;
+    let place = context.place(layer, Group::Attention);
+    let pitch = place.outputs() + place.columns();
     kept.qkv.resize(tokens * pitch, 0.0);
-    project(normed, tokens, operand, &mut kept.qkv);
+    weights.project(place, normed, tokens, &mut kept.qkv);
     let turned = config.heads + config.kv_heads;
     let bias = parameters.bias.as_deref();
     rotary.forward((&mut kept.qkv, pitch), bias, turned, &packed.positions);
 
     kept.mixed.resize(tokens * config.query_size(), 0.0);
     kept.log_sums.resize(tokens * config.heads, 0.0);
+    let mut watch = Watch::start();
     attention::forward(
         Heads::new(config),
         (&kept.qkv, pitch),
@@ -177,12 +173,13 @@ pub(super) fn forward_front(
         &mut kept.mixed,
         &mut kept.log_sums,
     );
+    scratch.phases.lap(&mut watch, Phase::Attention);
 
-    let operand = weights.get(base, adapter, layer, Group::Output);
-    let pitch = operand.outputs + operand.columns;
+    let place = context.place(layer, Group::Output);
+    let pitch = place.outputs() + place.columns();
     let out = fit(&mut scratch.wide, tokens * pitch);
-    project(&kept.mixed, tokens, operand, out);
-    take_columns(out, pitch, operand.outputs, &mut kept.output_u);
+    weights.project(place, &kept.mixed, tokens, out);
+    take_columns(out, pitch, place.outputs(), &mut kept.output_u);
     kept.middle.resize(tokens * hidden, 0.0);
     kept.ffn_inverse.resize(tokens, 0.0);
     norm::add_forward(
@@ -195,10 +192,10 @@ pub(super) fn forward_front(
         &mut kept.ffn_inverse,
     );
 
-    let operand = weights.get(base, adapter, layer, Group::Ffn);
-    let pitch = operand.outputs + operand.columns;
+    let place = context.place(layer, Group::Ffn);
+    let pitch = place.outputs() + place.columns();
     kept.gate.resize(tokens * pitch, 0.0);
-    project(normed, tokens, operand, &mut kept.gate);
+    weights.project(place, normed, tokens, &mut kept.gate);
 }
 
 /// The rest of the block: its output into `out`, and the down projection's `u` into `down_u`.
@@ -217,11 +214,11 @@ pub(super) fn forward_back(
     let pitch = 2 * config.ffn_size + effective::columns(adapter, Group::Ffn);
     let hidden = fit(&mut scratch.hidden, tokens * config.ffn_size);
     gate::forward((&kept.gate, pitch), hidden, config.ffn_size);
-    let operand = weights.get(base, adapter, layer, Group::Down);
-    let pitch = operand.outputs + operand.columns;
+    let place = context.place(layer, Group::Down);
+    let pitch = place.outputs() + place.columns();
     let down = fit(&mut scratch.wide, tokens * pitch);
-    project(hidden, tokens, operand, down);
-    take_columns(down, pitch, operand.outputs, down_u);
+    weights.project(place, hidden, tokens, down);
+    take_columns(down, pitch, place.outputs(), down_u);
     norm::add(&kept.middle, (down, pitch), config.hidden_size, out);
 }
 
@@ -244,10 +241,10 @@ pub(super) fn backward(
     let normed = fit(&mut scratch.normed, tokens * hidden);
 
     // Down, then the gate: `inner` holds dh, then h; `kept.gate` holds de and dg.
-    let operand = weights.get(base, adapter, layer, Group::Down);
-    let inner_pitch = operand.inputs + operand.columns;
+    let place = context.place(layer, Group::Down);
+    let inner_pitch = place.inputs() + place.columns();
     let inner = fit(&mut scratch.hidden, tokens * inner_pitch);
-    project_back((dx, hidden), tokens, operand, inner);
+    weights.project_back(place, (dx, hidden), tokens, inner);
     let gate_pitch = 2 * config.ffn_size + effective::columns(adapter, Group::Ffn);
     let width = config.ffn_size;
     gate::backward((&mut kept.gate, gate_pitch), (inner, inner_pitch), width);
@@ -255,15 +252,15 @@ pub(super) fn backward(
         x: (inner, inner_pitch),
         v: (tail(inner, width), inner_pitch),
         dy: (dx, hidden),
-        u: (down_u, operand.columns),
+        u: (down_u, place.columns()),
     }
-    .add(context, Group::Down, grads);
+    .add(context, Group::Down, grads, &mut scratch.phases);
 
     // Gate and up, then their norm.
-    let operand = weights.get(base, adapter, layer, Group::Ffn);
-    let pitch = operand.inputs + operand.columns;
+    let place = context.place(layer, Group::Ffn);
+    let pitch = place.inputs() + place.columns();
     let out = fit(&mut scratch.wide, tokens * pitch);
-    project_back((&kept.gate, gate_pitch), tokens, operand, out);
+    weights.project_back(place, (&kept.gate, gate_pitch), tokens, out);
     let before = (&kept.middle[..], &kept.ffn_inverse[..]);
     norm::backward(before, &parameters.ffn_norm, (out, pitch), dx, normed);
     Gradients {
@@ -272,26 +269,27 @@ pub(super) fn backward(
         dy: (&kept.gate, gate_pitch),
         u: (tail(&kept.gate, 2 * width), gate_pitch),
     }
-    .add(context, Group::Ffn, grads);
+    .add(context, Group::Ffn, grads, &mut scratch.phases);
 
     // Attention output.
-    let operand = weights.get(base, adapter, layer, Group::Output);
-    let pitch = operand.inputs + operand.columns;
+    let place = context.place(layer, Group::Output);
+    let pitch = place.inputs() + place.columns();
     let dmixed = fit(&mut scratch.mixed_grad, tokens * pitch);
-    project_back((dx, hidden), tokens, operand, dmixed);
+    weights.project_back(place, (dx, hidden), tokens, dmixed);
     Gradients {
-        x: (&kept.mixed, operand.inputs),
-        v: (tail(dmixed, operand.inputs), pitch),
+        x: (&kept.mixed, place.inputs()),
+        v: (tail(dmixed, place.inputs()), pitch),
         dy: (dx, hidden),
-        u: (&kept.output_u, operand.columns),
+        u: (&kept.output_u, place.columns()),
     }
-    .add(context, Group::Output, grads);
+    .add(context, Group::Output, grads, &mut scratch.phases);
 
     // Attention.
     let heads = Heads::new(config);
     let qkv_width = qkv_width(context);
     let dqkv = fit(&mut scratch.qkv_grad, tokens * qkv_width);
     let qkv_pitch = qkv_width + effective::columns(adapter, Group::Attention);
+    let mut watch = Watch::start();
     attention::backward(
         heads,
         attention::Kept {
@@ -306,26 +304,20 @@ pub(super) fn backward(
         fit(&mut scratch.attention, heads.scratch(tokens)),
         dqkv,
     );
+    scratch.phases.lap(&mut watch, Phase::Attention);
 
     // Query, key and value, then their norm.
-    let operand = weights.get(base, adapter, layer, Group::Attention);
-    let pitch = operand.inputs + operand.columns;
+    let place = context.place(layer, Group::Attention);
+    let pitch = place.inputs() + place.columns();
     let out = fit(&mut scratch.wide, tokens * pitch);
     let before = (x, &kept.attention_inverse[..]);
     if layer > 0 {
-        project_back((dqkv, qkv_width), tokens, operand, out);
+        weights.project_back(place, (dqkv, qkv_width), tokens, out);
         norm::backward(before, &parameters.attention_norm, (out, pitch), dx, normed);
-    } else if operand.columns > 0 {
+    } else if place.columns() > 0 {
         // Nobody asks for the gradient of the embeddings: only the adapter's part.
         norm::again(before, &parameters.attention_norm, normed);
-        product::multiply(
-            ViewMut::new(&mut out[hidden..], tokens, operand.columns, pitch),
-            false,
-            View::new(dqkv, tokens, qkv_width, qkv_width),
-            operand.backward_adapter(),
-            1.0,
-            Threads::All,
-        );
+        weights.side_back(place, (dqkv, qkv_width), tokens, out);
     }
     Gradients {
         x: (normed, hidden),
@@ -333,25 +325,7 @@ pub(super) fn backward(
         dy: (dqkv, qkv_width),
         u: (tail(&kept.qkv, qkv_width), qkv_pitch),
     }
-    .add(context, Group::Attention, grads);
-}
-
-/// `dx = dy W`, with `v = s dy B` beside it.
-fn project_back(
-    (dy, pitch): (&[f32], usize),
-    tokens: usize,
-    weights: Operand<'_>,
-    out: &mut [f32],
-) {
-    let width = weights.inputs + weights.columns;
-    product::multiply(
-        ViewMut::new(out, tokens, width, width),
-        false,
-        View::new(dy, tokens, weights.outputs, pitch),
-        weights.backward(),
-        1.0,
-        Threads::All,
-    );
+    .add(context, Group::Attention, grads, &mut scratch.phases);
 }
 
 /// The values from `first` on; rows that start there keep their pitch.
@@ -369,10 +343,11 @@ struct Gradients<'a> {
 
 impl Gradients<'_> {
     /// `dA += v^T x` and `dB += s dy^T u`.
-    fn add(&self, context: Context<'_>, group: Group, grads: &mut [f32]) {
+    fn add(&self, context: Context<'_>, group: Group, grads: &mut [f32], phases: &mut Phases) {
         let Some(adapter) = context.adapter else {
             return;
         };
+        let mut watch = Watch::start();
         let tokens = context.packed.tokens();
         let (rank, scale) = (adapter.config().rank, adapter.config().scale());
         let parts = effective::parts(adapter, group);
@@ -400,5 +375,6 @@ impl Gradients<'_> {
                 Threads::All,
             );
         }
+        phases.lap(&mut watch, Phase::Adapter);
     }
 }

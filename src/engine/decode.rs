@@ -4,12 +4,12 @@ use rayon::prelude::*;
 
 use super::base::{Base, Group};
 use super::block::fit;
+use super::cpu::vector::{self, exp, multiply_add, vectorized};
 use super::few::Few;
 use super::gate;
 use super::lora::Adapter;
 use super::norm;
 use super::rope::Rotary;
-use super::vector::{self, exp, multiply_add, vectorized};
 
 /// Keys and values of one sequence.
 #[derive(Debug)]
@@ -140,7 +140,7 @@ impl Decoder {
         }
         norm_rows(x, base.final_norm(), normed);
         let logits = fit(logits, count * config.vocab_size);
-        self.few.plain(normed, count, base.head(), logits);
+        self.few.table(normed, count, base.head(), logits);
     }
 }
 

@@ -1,52 +1,21 @@
-//! Weights made ready for products: decoded, with the adapter merged in.
+//! Weights made ready for products, with the adapter folded in beside them.
 //!
-//! For a group `[n, k]` with `c` adapter columns in all, one buffer `[n + c, k + c]` serves both
-//! directions. Rows `..n` hold `[W + s B A | s B]`, rows `n..` hold `[A | -]`. So one product with
-//! rows `..n + c`, columns `..k` gives `y = x (W + s B A)^T` and beside it `u = x A^T`; one product
-//! with rows `..n`, columns `..k + c` gives `dx = dy (W + s B A)` and beside it `v = s dy B`, which
-//! is all that the gradients need: `dA = v^T x`, `dB = s dy^T u`.
+//! A group of projections `[n, k]` with `c` adapter columns in all takes part in two products.
+//! Forward, the right operand is `[W | s B]^T` of `k + c` depths, with the side operand `A^T`: the
+//! product of `x` gives `u = x A^T` and `y = x W^T + s u B^T`. Backward it is `[W ; A]` of `n + c`
+//! depths, with the side operand `s B`: the product of `dy` gives `v = s dy B` and
+//! `dx = dy W + v A`. `u` and `v` are all that the gradients need: `dA = v^T x`, `dB = s dy^T u`.
+//!
+//! The weights are decoded from NF4 for each product; W and B stay apart, so that rounding to bf16
+//! does not swallow the small update.
 
-use rayon::prelude::*;
+use half::bf16;
 
-use super::base::{Base, Group};
+use super::base::{Base, Group, Precision};
+use super::cpu::multiply::{self, Multiplied, Rows};
+use super::cpu::panels::Panels;
 use super::lora::{Adapter, Slot};
-use super::product::{self, Threads, View, ViewMut};
-
-/// Rows decoded and merged at a time; a panel stays in the second-level cache.
-const PANEL: usize = 64;
-
-/// One group's weights, ready.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Operand<'a> {
-    data: &'a [f32],
-    pitch: usize,
-    /// k
-    pub(super) inputs: usize,
-    /// n
-    pub(super) outputs: usize,
-    /// c
-    pub(super) columns: usize,
-}
-
-impl<'a> Operand<'a> {
-    /// `[k, n + c]`: multiply x by it.
-    pub(super) fn forward(&self) -> View<'a> {
-        let rows = self.outputs + self.columns;
-        View::new(self.data, rows, self.inputs, self.pitch).transposed()
-    }
-
-    /// `[n, k + c]`: multiply dy by it.
-    pub(super) fn backward(&self) -> View<'a> {
-        let columns = self.inputs + self.columns;
-        View::new(self.data, self.outputs, columns, self.pitch)
-    }
-
-    /// `[n, c]`: only the adapter's part of [`Self::backward`].
-    pub(super) fn backward_adapter(&self) -> View<'a> {
-        let data = &self.data[self.inputs..];
-        View::new(data, self.outputs, self.columns, self.pitch)
-    }
-}
+use super::phases::{Phase, Phases, Watch};
 
 /// An adapted projection within its group.
 #[derive(Debug, Clone, Copy)]
@@ -80,123 +49,215 @@ pub(super) fn columns(adapter: Option<&Adapter>, group: Group) -> usize {
     })
 }
 
-/// Buffers of ready weights: one a group, or one a group and layer when memory allows.
+/// Which group's weights, and whose.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Place<'a> {
+    pub(super) base: &'a Base,
+    pub(super) adapter: Option<&'a Adapter>,
+    pub(super) layer: usize,
+    pub(super) group: Group,
+}
+
+impl Place<'_> {
+    /// Inputs k.
+    pub(super) fn inputs(&self) -> usize {
+        self.group.shape(self.base.config()).0
+    }
+
+    /// Outputs n.
+    pub(super) fn outputs(&self) -> usize {
+        self.group.shape(self.base.config()).1
+    }
+
+    /// Adapter columns c.
+    pub(super) fn columns(&self) -> usize {
+        columns(self.adapter, self.group)
+    }
+}
+
+/// Buffers for the operands of one product.
 #[derive(Debug)]
-pub(super) struct Weights {
-    /// Layers that have buffers of their own; the others share those at the end.
-    own: usize,
-    buffers: Vec<Buffer>,
+pub(super) enum Weights {
+    Full(Operands<f32>),
+    Half(Operands<bf16>),
 }
 
 #[derive(Debug, Default)]
-struct Buffer {
-    data: Vec<f32>,
-    /// The layer whose weights are there.
-    layer: Option<usize>,
+pub(super) struct Operands<E> {
+    right: Panels<E>,
+    side: Panels<E>,
+    phases: Phases,
 }
 
 impl Weights {
-    /// Buffers where the first `own` layers have their own.
-    pub(super) fn new(own: usize) -> Self {
-        let mut buffers = Vec::new();
-        buffers.resize_with((own + 1) * Group::ALL.len(), Buffer::default);
-        Self { own, buffers }
+    pub(super) fn new(precision: Precision) -> Self {
+        match precision {
+            Precision::F32 => Self::Full(Operands::default()),
+            Precision::Bf16 => Self::Half(Operands::default()),
+        }
     }
 
-    /// Bytes that the buffers of one layer take.
-    pub(super) fn layer_bytes(base: &Base, adapter: Option<&Adapter>) -> usize {
-        let values: usize = Group::ALL
+    /// Bytes that the buffers take at most for this base and adapter.
+    pub(super) fn bytes(base: &Base, adapter: Option<&Adapter>) -> usize {
+        let padded = |x: usize| x.next_multiple_of(32);
+        let most = Group::ALL
             .iter()
             .map(|group| {
                 let (inputs, outputs) = group.shape(base.config());
-                let columns = columns(adapter, *group);
-                (inputs + columns) * (outputs + columns)
+                let side = columns(adapter, *group);
+                let forward = padded(inputs + side) * padded(outputs);
+                let backward = padded(outputs + side) * padded(inputs);
+                forward.max(backward) + padded(inputs.max(outputs)) * padded(side)
             })
-            .sum();
-        values * 4
+            .max();
+        most.unwrap_or(0) * base.precision().bytes()
     }
 
-    /// Tells that the adapter has changed.
-    pub(super) fn forget(&mut self) {
-        for buffer in &mut self.buffers {
-            buffer.layer = None;
+    /// Takes the times since it was last asked.
+    pub(super) fn take_phases(&mut self) -> Phases {
+        match self {
+            Self::Full(operands) => operands.phases.take(),
+            Self::Half(operands) => operands.phases.take(),
         }
     }
 
-    /// The weights of a group, made ready if they are not.
-    pub(super) fn get<'a>(
-        &'a mut self,
-        base: &'a Base,
-        adapter: Option<&Adapter>,
-        layer: usize,
-        group: Group,
-    ) -> Operand<'a> {
-        let matrix = base.matrix(layer, group);
-        let columns = columns(adapter, group);
-        let (inputs, outputs) = (matrix.inputs(), matrix.outputs());
-        if columns == 0
-            && let Some(cached) = matrix.cached()
-        {
-            return Operand { data: cached, pitch: inputs, inputs, outputs, columns };
+    /// `[y | u]` for the rows `x`, into rows of `n + c` values.
+    pub(super) fn project(&mut self, place: Place<'_>, x: &[f32], tokens: usize, out: &mut [f32]) {
+        match self {
+            Self::Full(operands) => operands.project(place, x, tokens, out),
+            Self::Half(operands) => operands.project(place, x, tokens, out),
         }
-        let index = layer.min(self.own) * Group::ALL.len() + group as usize;
-        let buffer = &mut self.buffers[index];
-        let pitch = inputs + columns;
-        if buffer.layer != Some(layer) {
-            buffer.data.resize(pitch * (outputs + columns), 0.0);
-            buffer.layer = Some(layer);
-            fill(&mut buffer.data, base, adapter, layer, group);
+    }
+
+    /// `[dx | v]` for rows of `dy` that lie `pitch` apart, into rows of `k + c` values.
+    pub(super) fn project_back(
+        &mut self,
+        place: Place<'_>,
+        (dy, pitch): (&[f32], usize),
+        tokens: usize,
+        out: &mut [f32],
+    ) {
+        match self {
+            Self::Full(operands) => operands.project_back(place, (dy, pitch), tokens, out),
+            Self::Half(operands) => operands.project_back(place, (dy, pitch), tokens, out),
         }
-        Operand { data: &buffer.data, pitch, inputs, outputs, columns }
+    }
+
+    /// Only `v` of [`Self::project_back`], into the last columns of rows of `k + c` values.
+    pub(super) fn side_back(
+        &mut self,
+        place: Place<'_>,
+        (dy, pitch): (&[f32], usize),
+        tokens: usize,
+        out: &mut [f32],
+    ) {
+        match self {
+            Self::Full(operands) => operands.side_back(place, (dy, pitch), tokens, out),
+            Self::Half(operands) => operands.side_back(place, (dy, pitch), tokens, out),
+        }
     }
 }
 
-fn fill(data: &mut [f32], base: &Base, adapter: Option<&Adapter>, layer: usize, group: Group) {
-    let matrix = base.matrix(layer, group);
-    let (inputs, outputs) = (matrix.inputs(), matrix.outputs());
-    let pitch = inputs + columns(adapter, group);
-    let parts = adapter.map_or_else(Vec::new, |adapter| parts(adapter, group));
-    let (rows, below) = data.split_at_mut(outputs * pitch);
-    rows.par_chunks_mut(PANEL * pitch).enumerate().for_each(|(panel, rows)| {
-        let first = panel * PANEL;
-        matrix.rows(first, rows, pitch);
-        let count = rows.len() / pitch;
-        for row in rows.chunks_exact_mut(pitch) {
-            row[inputs..].fill(0.0);
-        }
-        let Some(adapter) = adapter else { return };
-        let (rank, scale) = (adapter.config().rank, adapter.config().scale());
-        for part in &parts {
-            let start = part.output.max(first);
-            let end = (part.output + part.slot.outputs).min(first + count);
-            if start >= end {
-                continue;
-            }
-            let (a, b) = adapter.pair(layer, part.slot);
-            let b = &b[(start - part.output) * rank..(end - part.output) * rank];
-            let rows = &mut rows[(start - first) * pitch..(end - first) * pitch];
-            for (row, b) in rows.chunks_exact_mut(pitch).zip(b.chunks_exact(rank)) {
-                let column = inputs + part.column;
-                for (value, b) in row[column..column + rank].iter_mut().zip(b) {
+impl<E: Multiplied> Operands<E> {
+    fn project(&mut self, place: Place<'_>, x: &[f32], tokens: usize, out: &mut [f32]) {
+        let mut watch = Watch::start();
+        let Place { base, adapter, layer, group } = place;
+        let matrix = base.matrix(layer, group);
+        let (inputs, outputs, side) = (place.inputs(), place.outputs(), place.columns());
+        let parts = adapter.map_or_else(Vec::new, |adapter| parts(adapter, group));
+        self.right.fill_columns(inputs + side, outputs, |n, row| {
+            let (weights, update) = row.split_at_mut(inputs);
+            matrix.row(n, weights);
+            update.fill(0.0);
+            let Some(adapter) = adapter else { return };
+            let (rank, scale) = (adapter.config().rank, adapter.config().scale());
+            let part = parts
+                .iter()
+                .find(|part| (part.output..part.output + part.slot.outputs).contains(&n));
+            if let Some(part) = part {
+                let (_, b) = adapter.pair(layer, part.slot);
+                let b = &b[(n - part.output) * rank..][..rank];
+                for (value, b) in update[part.column..].iter_mut().zip(b) {
                     *value = scale * b;
                 }
             }
-            product::multiply(
-                ViewMut::new(rows, end - start, inputs, pitch),
-                true,
-                View::new(b, end - start, rank, rank),
-                View::new(a, rank, inputs, inputs),
-                scale,
-                Threads::One,
-            );
+        });
+        if let Some((adapter, first)) = adapter.zip(parts.first()) {
+            // The As of a group lie side by side.
+            let start = layer * adapter.layer_len() + first.slot.a;
+            let a = &adapter.values()[start..][..side * inputs];
+            self.side.fill_columns(inputs, side, |i, row| {
+                row.copy_from_slice(&a[i * inputs..][..inputs]);
+            });
         }
-    });
-    if let Some(adapter) = adapter {
-        for part in &parts {
-            let (a, _) = adapter.pair(layer, part.slot);
-            for (i, a) in a.chunks_exact(inputs).enumerate() {
-                below[(part.column + i) * pitch..][..inputs].copy_from_slice(a);
+        self.phases.lap(&mut watch, Phase::Decode);
+        let rows = Rows { data: x, count: tokens, columns: inputs, pitch: inputs };
+        let side_panels = (side > 0).then_some(&self.side);
+        multiply::multiply(rows, side_panels, &self.right, (out, outputs + side), false);
+        self.phases.lap(&mut watch, Phase::Product);
+    }
+
+    fn project_back(
+        &mut self,
+        place: Place<'_>,
+        (dy, pitch): (&[f32], usize),
+        tokens: usize,
+        out: &mut [f32],
+    ) {
+        let mut watch = Watch::start();
+        let Place { base, adapter, layer, group } = place;
+        let matrix = base.matrix(layer, group);
+        let (inputs, outputs, side) = (place.inputs(), place.outputs(), place.columns());
+        self.fill_side_back(place);
+        let first = adapter.and_then(|adapter| {
+            parts(adapter, group).first().map(|part| layer * adapter.layer_len() + part.slot.a)
+        });
+        self.right.fill_depths(outputs + side, inputs, |k, column, part| {
+            if k < outputs {
+                matrix.part(k, column, part);
+            } else if let Some((adapter, first)) = adapter.zip(first) {
+                let at = first + (k - outputs) * inputs + column;
+                part.copy_from_slice(&adapter.values()[at..][..part.len()]);
             }
-        }
+        });
+        self.phases.lap(&mut watch, Phase::Decode);
+        let rows = Rows { data: dy, count: tokens, columns: outputs, pitch };
+        let side_panels = (side > 0).then_some(&self.side);
+        multiply::multiply(rows, side_panels, &self.right, (out, inputs + side), false);
+        self.phases.lap(&mut watch, Phase::Product);
+    }
+
+    fn side_back(
+        &mut self,
+        place: Place<'_>,
+        (dy, pitch): (&[f32], usize),
+        tokens: usize,
+        out: &mut [f32],
+    ) {
+        let (inputs, outputs, side) = (place.inputs(), place.outputs(), place.columns());
+        self.fill_side_back(place);
+        let rows = Rows { data: dy, count: tokens, columns: outputs, pitch };
+        multiply::multiply(rows, None, &self.side, (&mut out[inputs..], inputs + side), false);
+    }
+
+    /// `s B` of a group, block after block along the diagonal: `[n, c]`.
+    fn fill_side_back(&mut self, place: Place<'_>) {
+        let Some(adapter) = place.adapter else { return };
+        let (rank, scale) = (adapter.config().rank, adapter.config().scale());
+        let parts = parts(adapter, place.group);
+        self.side.fill_depths(place.outputs(), place.columns(), |n, first, out| {
+            out.fill(0.0);
+            let part = parts
+                .iter()
+                .find(|part| (part.output..part.output + part.slot.outputs).contains(&n));
+            let Some(part) = part else { return };
+            let (_, b) = adapter.pair(place.layer, part.slot);
+            for (i, b) in b[(n - part.output) * rank..][..rank].iter().enumerate() {
+                let column = part.column + i;
+                if (first..first + out.len()).contains(&column) {
+                    out[column - first] = scale * b;
+                }
+            }
+        });
     }
 }

@@ -6,9 +6,10 @@
 use rayon::prelude::*;
 
 use super::base::{Base, Group, Matrix};
+use super::cpu::vector::{multiply_add, vectorized};
 use super::effective;
 use super::lora::Adapter;
-use super::vector::{multiply_add, vectorized};
+use super::table::Table;
 
 /// Lanes of a sum.
 const LANES: usize = 16;
@@ -32,7 +33,7 @@ pub(super) struct Few {
 #[derive(Clone, Copy)]
 enum Source<'a> {
     Matrix(&'a Matrix),
-    Values(&'a [f32]),
+    Table(&'a Table),
 }
 
 /// What an adapter adds to a group's outputs.
@@ -76,19 +77,16 @@ impl Few {
                 update = Some(Update { adapter, layer, parts, u: &self.adapted });
             }
         }
-        let source = matrix.cached().map_or(Source::Matrix(matrix), Source::Values);
         self.outputs.resize(outputs * count, 0.0);
-        rows_times((x, inputs), source, update.as_ref(), &mut self.outputs);
+        rows_times((x, inputs), Source::Matrix(matrix), update.as_ref(), &mut self.outputs);
         transpose(&self.outputs, count, outputs, out);
     }
 
-    /// `out = x W^T` for `count` rows of `x` and plain weights `[outputs, inputs]`.
-    pub(super) fn plain(&mut self, x: &[f32], count: usize, weights: &[f32], out: &mut [f32]) {
-        let inputs = x.len() / count;
-        let outputs = weights.len() / inputs;
+    /// `out = x W^T` for `count` rows of `x` and a table of weights.
+    pub(super) fn table(&mut self, x: &[f32], count: usize, weights: &Table, out: &mut [f32]) {
+        let (inputs, outputs) = (x.len() / count, weights.rows());
         self.outputs.resize(outputs * count, 0.0);
-        let source = Source::Values(weights);
-        rows_times((x, inputs), source, None, &mut self.outputs);
+        rows_times((x, inputs), Source::Table(weights), None, &mut self.outputs);
         transpose(&self.outputs, count, outputs, out);
     }
 }
@@ -114,20 +112,15 @@ fn rows_times(
         Vec::new,
         |decoded, (index, out)| {
             let (first, rows) = (index * panel, out.len() / count);
-            match source {
-                Source::Values(values) => {
-                    let weights = &values[first * inputs..(first + rows) * inputs];
-                    multiply(x, weights, inputs, out);
+            // A few rows at a time stay in the first-level cache.
+            decoded.resize(BLOCK * inputs, 0.0);
+            for (block, out) in out.chunks_mut(BLOCK * count).enumerate() {
+                let decoded = &mut decoded[..out.len() / count * inputs];
+                match source {
+                    Source::Matrix(matrix) => matrix.rows(first + block * BLOCK, decoded),
+                    Source::Table(table) => table.read(first + block * BLOCK, decoded),
                 }
-                Source::Matrix(matrix) => {
-                    // A few rows at a time stay in the first-level cache.
-                    decoded.resize(BLOCK * inputs, 0.0);
-                    for (block, out) in out.chunks_mut(BLOCK * count).enumerate() {
-                        let decoded = &mut decoded[..out.len() / count * inputs];
-                        matrix.rows(first + block * BLOCK, decoded, inputs);
-                        multiply(x, decoded, inputs, out);
-                    }
-                }
+                multiply(x, decoded, inputs, out);
             }
             let Some(update) = update else { return };
             let config = update.adapter.config();
@@ -246,10 +239,9 @@ vectorized! {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::base::Residency;
-    use crate::engine::effective::Weights;
+    use crate::engine::base::Precision;
+    use crate::engine::effective::{Place, Weights};
     use crate::engine::lora::{LoraConfig, Target};
-    use crate::engine::product::{self, Threads, View, ViewMut};
     use crate::engine::toy;
 
     #[test]
@@ -265,8 +257,8 @@ mod tests {
         for (i, value) in adapter.values_mut().iter_mut().enumerate() {
             *value = (i as f32 * 0.37).sin() * 0.1;
         }
-        for residency in [Residency::Packed, Residency::Cached] {
-            let base = toy::load(&config, 3, residency);
+        let base = toy::load(&config, 3);
+        {
             for adapter in [None, Some(&adapter)] {
                 for group in Group::ALL {
                     let (inputs, outputs) = group.shape(&config);
@@ -275,18 +267,11 @@ mod tests {
                     let mut got = vec![0.0; count * outputs];
                     let mut few = Few::default();
                     few.group(&base, adapter, (1, group), &x, count, &mut got);
-                    let mut weights = Weights::new(0);
-                    let operand = weights.get(&base, adapter, 1, group);
-                    let width = outputs + operand.columns;
+                    let mut weights = Weights::new(Precision::F32);
+                    let place = Place { base: &base, adapter, layer: 1, group };
+                    let width = outputs + place.columns();
                     let mut want = vec![0.0; count * width];
-                    product::multiply(
-                        ViewMut::new(&mut want, count, width, width),
-                        false,
-                        View::new(&x, count, inputs, inputs),
-                        operand.forward(),
-                        1.0,
-                        Threads::One,
-                    );
+                    weights.project(place, &x, count, &mut want);
                     for (got, want) in got.chunks(outputs).zip(want.chunks(width)) {
                         for (got, want) in got.iter().zip(want) {
                             assert!((got - want).abs() < 1e-4, "{got} {want}");

@@ -3,7 +3,7 @@
 
 use rayon::prelude::*;
 
-use super::vector::{exp, vectorized};
+use super::cpu::vector::{exp, vectorized};
 
 /// Rows that one task takes.
 const ROWS: usize = 8;

@@ -72,7 +72,7 @@ pub fn generate(
         on_token,
         outputs: vec![Vec::new(); prompts.len()],
         active: Vec::new(),
-        forward: Forward::default(),
+        forward: Forward::new(base),
         head: HeadScratch::default(),
         decoder: Decoder::default(),
         logits: Vec::new(),

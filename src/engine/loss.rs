@@ -1,17 +1,22 @@
 //! The output head and its cross entropy, on the rows that predict a label only.
 
+use half::bf16;
 use rayon::prelude::*;
 
-use super::base::Base;
+use super::base::{Base, Precision};
 use super::block::fit;
+use super::cpu::multiply::{self, Multiplied, Rows};
+use super::cpu::panels::Panels;
+use super::cpu::vector;
 use super::norm;
 use super::pack::Packed;
-use super::product::{self, Threads, View, ViewMut};
-use super::vector;
 use crate::model::DecoderConfig;
 
 /// Values of the logits that are there at a time (64 MiB), but for models of huge vocabularies.
 const CHUNK_VALUES: usize = 16 << 20;
+
+/// Tokens of the vocabulary whose weights are laid out at a time.
+const SLICE: usize = 2048;
 
 /// Buffers of the head.
 #[derive(Debug, Default)]
@@ -22,11 +27,66 @@ pub(super) struct HeadScratch {
     logits: Vec<f32>,
     grads: Vec<f32>,
     row_grads: Vec<f32>,
+    weights: Option<HeadWeights>,
+}
+
+/// A part of the head as a right operand.
+#[derive(Debug)]
+enum HeadWeights {
+    Full(Panels<f32>),
+    Half(Panels<bf16>),
+}
+
+impl HeadWeights {
+    fn new(precision: Precision) -> Self {
+        match precision {
+            Precision::F32 => Self::Full(Panels::default()),
+            Precision::Bf16 => Self::Half(Panels::default()),
+        }
+    }
+
+    /// `out = x E^T`, rows of `vocab_size` values.
+    fn forward(&mut self, base: &Base, x: Rows<'_>, out: &mut [f32]) {
+        match self {
+            Self::Full(panels) => forward(panels, base, x, out),
+            Self::Half(panels) => forward(panels, base, x, out),
+        }
+    }
+
+    /// `out = dy E` for rows of `vocab_size` values.
+    fn backward(&mut self, base: &Base, dy: Rows<'_>, out: &mut [f32]) {
+        match self {
+            Self::Full(panels) => backward(panels, base, dy, out),
+            Self::Half(panels) => backward(panels, base, dy, out),
+        }
+    }
+}
+
+fn forward<E: Multiplied>(panels: &mut Panels<E>, base: &Base, x: Rows<'_>, out: &mut [f32]) {
+    let vocab = base.config().vocab_size;
+    for first in (0..vocab).step_by(SLICE) {
+        let count = SLICE.min(vocab - first);
+        panels.fill_columns(x.columns, count, |n, row| base.head().part(first + n, 0, row));
+        multiply::multiply(x, None, panels, (&mut out[first..], vocab), false);
+    }
+}
+
+fn backward<E: Multiplied>(panels: &mut Panels<E>, base: &Base, dy: Rows<'_>, out: &mut [f32]) {
+    let (vocab, hidden) = (base.config().vocab_size, base.config().hidden_size);
+    for first in (0..vocab).step_by(SLICE) {
+        let count = SLICE.min(vocab - first);
+        panels.fill_depths(count, hidden, |k, column, part| {
+            base.head().part(first + k, column, part);
+        });
+        let dy = Rows { data: &dy.data[first..], columns: count, ..dy };
+        multiply::multiply(dy, None, panels, (&mut *out, hidden), first > 0);
+    }
 }
 
 /// Bytes that the head takes at most.
 pub(super) fn bytes(config: &DecoderConfig) -> usize {
     chunk(config) * (config.vocab_size + 4 * config.hidden_size) * 4
+        + SLICE * config.hidden_size.next_multiple_of(32) * 4
 }
 
 /// Label rows that go through the head at a time.
@@ -51,14 +111,9 @@ pub(super) fn logits<'a>(
     let inverse = fit(&mut scratch.inverse, count);
     norm::forward(gathered, base.final_norm(), config.norm_eps, normed, inverse);
     let logits = fit(&mut scratch.logits, count * vocab);
-    product::multiply(
-        ViewMut::new(logits, count, vocab, vocab),
-        false,
-        View::new(normed, count, hidden, hidden),
-        View::new(base.head(), vocab, hidden, hidden).transposed(),
-        1.0,
-        Threads::All,
-    );
+    let weights = scratch.weights.get_or_insert_with(|| HeadWeights::new(base.precision()));
+    let normed = Rows { data: normed, count, columns: hidden, pitch: hidden };
+    weights.forward(base, normed, logits);
     logits
 }
 
@@ -92,14 +147,9 @@ pub(super) fn cross_entropy(
             .for_each(|((logits, id), nats)| *nats = softmax(logits, *id as usize, weight));
         let Some((dx, _)) = &mut back else { continue };
         let grads = fit(&mut scratch.grads, count * hidden);
-        product::multiply(
-            ViewMut::new(grads, count, hidden, hidden),
-            false,
-            View::new(&scratch.logits, count, vocab, vocab),
-            View::new(base.head(), vocab, hidden, hidden),
-            1.0,
-            Threads::All,
-        );
+        let weights = scratch.weights.get_or_insert_with(|| HeadWeights::new(base.precision()));
+        let dy = Rows { data: &scratch.logits, count, columns: vocab, pitch: vocab };
+        weights.backward(base, dy, grads);
         let row_grads = fit(&mut scratch.row_grads, count * hidden);
         row_grads.fill(0.0);
         norm::backward(

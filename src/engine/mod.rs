@@ -9,6 +9,7 @@
 mod attention;
 mod base;
 mod block;
+pub mod cpu;
 mod decode;
 mod effective;
 mod few;
@@ -20,18 +21,19 @@ pub mod nf4;
 mod norm;
 mod optimizer;
 mod pack;
-mod product;
+mod phases;
 mod rope;
 mod sample;
 mod score;
+mod table;
 mod trainer;
-mod vector;
 
-pub use base::{Base, Residency};
+pub use base::{Base, Precision};
 pub use generate::{GenerateConfig, generate};
 pub use lora::{Adapter, LoraConfig, Target};
 pub use optimizer::{OptimizerConfig, OptimizerState};
 pub use pack::Row;
+pub use phases::Phases;
 pub use score::{RowLoss, row_losses};
 pub use trainer::{StepReport, Trainer, training_bytes};
 

@@ -140,18 +140,18 @@ impl Quantized {
     /// the 16 codes.
     fn decode_blocks(&self, first: usize, out: &mut [[f32; BLOCK]]) {
         #[cfg(target_arch = "x86_64")]
-        match super::vector::level() {
-            super::vector::Level::Wide => {
+        match super::cpu::vector::level() {
+            super::cpu::vector::Level::Wide => {
                 // SAFETY: `level` saw AVX-512 F, BW and VL.
                 #[expect(unsafe_code, reason = "call of a target-feature function")]
                 return unsafe { self.decode_blocks_wide(first, out) };
             }
-            super::vector::Level::Middle => {
+            super::cpu::vector::Level::Middle => {
                 // SAFETY: `level` saw AVX2.
                 #[expect(unsafe_code, reason = "call of a target-feature function")]
                 return unsafe { self.decode_blocks_middle(first, out) };
             }
-            super::vector::Level::Baseline => {}
+            super::cpu::vector::Level::Baseline => {}
         }
         self.decode_blocks_plain(first, out);
     }

@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use super::vector::{self, multiply_add, vectorized};
+use super::cpu::vector::{self, multiply_add, vectorized};
 
 /// Rows that one task takes.
 const ROWS: usize = 16;

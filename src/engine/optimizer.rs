@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use super::vector::vectorized;
+use super::cpu::vector::vectorized;
 use crate::failure::{Failure, Result};
 
 /// Values that one task takes.

@@ -73,7 +73,9 @@ impl<'a> Oracle<'a> {
             let inner = (gate * self.project(layer, Target::Up, &normed)).unwrap();
             x = (&x + self.project(layer, Target::Down, &inner)).unwrap();
         }
-        let head = tensor(self.base.head(), &[config.vocab_size, hidden]);
+        let mut head = vec![0.0; config.vocab_size * hidden];
+        self.base.head().read(0, &mut head);
+        let head = tensor(&head, &[config.vocab_size, hidden]);
         let normed = self.norm(&x, self.base.final_norm());
         normed.matmul(&head.t().unwrap()).unwrap()
     }
@@ -91,7 +93,7 @@ impl<'a> Oracle<'a> {
         let before = group.targets().iter().take_while(|other| **other != target);
         let first: usize = before.map(|other| other.shape(config).1).sum();
         let mut weights = vec![0.0; inputs * outputs];
-        self.base.matrix(layer, group).rows(first, &mut weights, inputs);
+        self.base.matrix(layer, group).rows(first, &mut weights);
         let mut y = x.matmul(&tensor(&weights, &[outputs, inputs]).t().unwrap()).unwrap();
         if let (Group::Attention, Some(bias)) = (group, &self.base.layer(layer).bias) {
             y = y.broadcast_add(&tensor(&bias[first..first + outputs], &[outputs])).unwrap();

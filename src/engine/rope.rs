@@ -3,7 +3,7 @@
 
 use rayon::prelude::*;
 
-use super::vector::vectorized;
+use super::cpu::vector::vectorized;
 use crate::model::DecoderConfig;
 
 /// Rows that one task takes.

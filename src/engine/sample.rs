@@ -3,7 +3,7 @@
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use super::vector;
+use super::cpu::vector;
 
 /// Chooses tokens of one sequence. Its choices depend on the seed and the sequence's number, not
 /// on what is decoded beside it.

@@ -31,7 +31,7 @@ pub fn row_losses(base: &Base, adapter: Option<&Adapter>, rows: &[Row]) -> Resul
     }
     pack::check(base, rows)?;
     let mut losses = vec![RowLoss::default(); rows.len()];
-    let mut forward = Forward::default();
+    let mut forward = Forward::new(base);
     let mut head = HeadScratch::default();
     for packed in pack::pack(rows, MICRO_TOKENS) {
         let x = forward.run(base, adapter, &packed, |_, _, _| {});
@@ -56,11 +56,11 @@ pub(super) struct Forward {
     next: Vec<f32>,
 }
 
-impl Default for Forward {
-    fn default() -> Self {
+impl Forward {
+    pub(super) fn new(base: &Base) -> Self {
         Self {
             rotary: Rotary::default(),
-            weights: Weights::new(0),
+            weights: Weights::new(base.precision()),
             kept: Kept::default(),
             scratch: Scratch::default(),
             down_u: Vec::new(),
@@ -68,9 +68,7 @@ impl Default for Forward {
             next: Vec::new(),
         }
     }
-}
 
-impl Forward {
     /// The last block's output `[tokens, hidden]`. `on_layer` sees each layer's rows of rotated
     /// query, key and value, and their pitch.
     pub(super) fn run(

@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use super::base::{Base, Residency};
+use super::base::Base;
 use super::block::Kept;
 use super::generate::{GenerateConfig, generate};
 use super::lora::{Adapter, LoraConfig, Target};
@@ -40,7 +40,7 @@ fn difference(got: &[f32], want: &[f32]) -> f32 {
 fn loss_and_every_gradient_match_autograd() {
     for config in [toy::llama(), toy::qwen2()] {
         for targets in [&Target::ALL[..], &[Target::Key, Target::Up], &[Target::Down]] {
-            let base = toy::load(&config, 5, Residency::Packed);
+            let base = toy::load(&config, 5);
             let adapter = adapter(&config, targets);
             let rows = toy::rows(&config, &[9, 2, 70, 17], 3);
             let mut trainer = trainer(&base, &adapter, 1000);
@@ -64,7 +64,7 @@ fn loss_and_every_gradient_match_autograd() {
 #[test]
 fn gradients_match_central_differences() {
     let config = toy::qwen2();
-    let base = toy::load(&config, 2, Residency::Cached);
+    let base = toy::load(&config, 2);
     let adapter = adapter(&config, &Target::ALL);
     let rows = toy::rows(&config, &[12, 7], 8);
     let mut whole = trainer(&base, &adapter, 1000);
@@ -89,7 +89,7 @@ fn gradients_match_central_differences() {
 #[test]
 fn packed_rows_are_separate_rows() {
     let config = toy::llama();
-    let base = toy::load(&config, 4, Residency::Packed);
+    let base = toy::load(&config, 4);
     let adapter = adapter(&config, &Target::ALL);
     let rows = toy::rows(&config, &[5, 130, 64, 65, 3], 9);
     let labels: usize = rows.iter().map(Row::label_count).sum();
@@ -117,22 +117,20 @@ fn packed_rows_are_separate_rows() {
 }
 
 #[test]
-fn micro_batches_memory_and_residency_do_not_change_a_step() {
+fn micro_batches_and_memory_do_not_change_a_step() {
     let config = toy::qwen2();
     let adapter = adapter(&config, &Target::ALL);
     let rows = toy::rows(&config, &[30, 12, 41, 8, 20], 6);
-    let packed = toy::load(&config, 4, Residency::Packed);
-    let cached = toy::load(&config, 4, Residency::Cached);
+    let packed = toy::load(&config, 4);
     let run = |base: &Base, micro_tokens: usize, memory: usize| {
         let mut trainer = trainer(base, &adapter, micro_tokens).with_memory(memory);
         let report = trainer.accumulate(&rows).unwrap();
         (report.loss, trainer.gradient().to_vec())
     };
     let whole = run(&packed, 1000, usize::MAX);
-    // Computing again and caching give the same bits.
+    // Computing again gives the same bits.
     for memory in [0, 60_000, 600_000, 2_000_000] {
         assert_eq!(run(&packed, 1000, memory), whole);
-        assert_eq!(run(&cached, 1000, memory), whole);
     }
     let split = run(&packed, 45, 0);
     assert_eq!(run(&packed, 45, usize::MAX), split);
@@ -143,7 +141,7 @@ fn micro_batches_memory_and_residency_do_not_change_a_step() {
 #[test]
 fn memory_stays_below_what_was_told() {
     for config in [toy::llama(), toy::qwen2()] {
-        let base = toy::load(&config, 4, Residency::Packed);
+        let base = toy::load(&config, 4);
         let adapter = adapter(&config, &Target::ALL);
         let rows = toy::rows(&config, &[40, 41, 45], 6);
         let tokens = 123;
@@ -162,7 +160,7 @@ fn memory_stays_below_what_was_told() {
 #[test]
 fn a_restored_run_goes_on_to_the_same_bits() {
     let config = toy::llama();
-    let base = toy::load(&config, 4, Residency::Cached);
+    let base = toy::load(&config, 4);
     let adapter = adapter(&config, &Target::ALL);
     let rows = toy::rows(&config, &[20, 33, 8, 51], 1);
     let mut whole = trainer(&base, &adapter, 64);
@@ -188,7 +186,7 @@ fn a_restored_run_goes_on_to_the_same_bits() {
 #[test]
 fn one_thread_and_many_give_the_same_bits() {
     let config = toy::llama();
-    let base = toy::load(&config, 4, Residency::Packed);
+    let base = toy::load(&config, 4);
     let adapter = adapter(&config, &Target::ALL);
     let rows = toy::rows(&config, &[200, 133, 80, 51], 1);
     let run = |threads: usize| {
@@ -207,7 +205,7 @@ fn one_thread_and_many_give_the_same_bits() {
 #[test]
 fn a_toy_problem_is_learned() {
     let config = toy::llama();
-    let base = toy::load(&config, 4, Residency::Cached);
+    let base = toy::load(&config, 4);
     let lora = LoraConfig { rank: 8, alpha: 16.0, targets: Target::ALL.to_vec(), seed: 1 };
     let rows = toy::rows(&config, &[12, 9, 14, 10], 2);
     let mut trainer = trainer(&base, &Adapter::new(&config, &lora), 256);
@@ -229,7 +227,7 @@ fn a_toy_problem_is_learned() {
 #[test]
 fn what_cannot_be_trained_is_said_and_changes_nothing() {
     let config = toy::llama();
-    let base = toy::load(&config, 4, Residency::Cached);
+    let base = toy::load(&config, 4);
     let good = adapter(&config, &Target::ALL);
     let rows = toy::rows(&config, &[12, 9], 2);
 
@@ -262,7 +260,7 @@ fn what_cannot_be_trained_is_said_and_changes_nothing() {
     assert!(trainer.step(&torn, 1e-3).is_err());
     assert!(trainer.step(&rows, f32::NAN).is_err());
     assert_eq!(trainer.adapter(), &good);
-    let other = toy::load(&toy::qwen2(), 1, Residency::Packed);
+    let other = toy::load(&toy::qwen2(), 1);
     assert!(row_losses(&other, Some(&good), &[]).is_err());
 }
 
@@ -281,8 +279,7 @@ fn greedy(oracle: &Oracle, prompt: &[u32], count: usize) -> Vec<u32> {
 #[test]
 fn generation_is_the_argmax_of_whole_passes() {
     for config in [toy::llama(), toy::qwen2()] {
-        let base = toy::load(&config, 4, Residency::Packed);
-        let cached = toy::load(&config, 4, Residency::Cached);
+        let base = toy::load(&config, 4);
         let adapter = adapter(&config, &Target::ALL);
         let prompts: Vec<Vec<u32>> =
             toy::rows(&config, &[3, 70, 1, 12, 5, 9], 7).into_iter().map(|row| row.ids).collect();
@@ -293,8 +290,6 @@ fn generation_is_the_argmax_of_whole_passes() {
         for (prompt, answer) in prompts.iter().zip(&tuned) {
             assert_eq!(*answer, greedy(&oracle, prompt, 12));
         }
-        let again = generate(&cached, Some(&adapter), &prompts, &settings, &mut on).unwrap();
-        assert_eq!(again, tuned);
         for (i, prompt) in prompts.iter().enumerate() {
             let one = std::slice::from_ref(prompt);
             let alone = generate(&base, Some(&adapter), one, &settings, &mut on).unwrap();
@@ -309,7 +304,7 @@ fn generation_is_the_argmax_of_whole_passes() {
 fn generation_stops_where_it_should() {
     let mut config = toy::llama();
     config.context_length = 20;
-    let base = toy::load(&config, 4, Residency::Cached);
+    let base = toy::load(&config, 4);
     let prompts = vec![vec![1, 2, 3], vec![4; 15], vec![5]];
     let mut settings = GenerateConfig { max_new: 8, batch: 2, ..GenerateConfig::default() };
     let mut heard = vec![Vec::new(); 3];
@@ -350,7 +345,7 @@ fn generation_stops_where_it_should() {
 #[test]
 fn draws_do_not_depend_on_the_batch() {
     let config = toy::llama();
-    let base = toy::load(&config, 4, Residency::Cached);
+    let base = toy::load(&config, 4);
     let prompts: Vec<Vec<u32>> = (1..9).map(|i| vec![i, i + 1]).collect();
     let run = |batch: usize, seed: u64| {
         let settings = GenerateConfig {

@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use super::base::{Base, Residency};
+use super::base::{Base, Precision};
 use super::pack::Row;
 use crate::failure::Result;
 use crate::model::{Architecture, DecoderConfig, TensorName, TensorSource};
@@ -92,9 +92,14 @@ impl TensorSource for Source {
 }
 
 /// Loads a random model.
-pub(super) fn load(config: &DecoderConfig, seed: u64, residency: Residency) -> Base {
+pub(super) fn load(config: &DecoderConfig, seed: u64) -> Base {
+    load_in(config, seed, Precision::F32)
+}
+
+/// A loaded toy model whose products are in the given precision.
+pub(super) fn load_in(config: &DecoderConfig, seed: u64, precision: Precision) -> Base {
     let mut on = |_| ControlFlow::Continue(());
-    Base::load(config, &mut Source::new(config, seed), residency, &mut on).unwrap().unwrap()
+    Base::load(config, &mut Source::new(config, seed), precision, &mut on).unwrap().unwrap()
 }
 
 /// Random rows of the given lengths; about the second half of each is labels.

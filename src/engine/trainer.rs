@@ -1,5 +1,7 @@
 //! Training steps: forward and backward over packed micro-batches, clipping, AdamW.
 
+use std::time::Instant;
+
 use super::base::{Base, Group};
 use super::block::{self, Context, Kept, Scratch, fit};
 use super::effective::{self, Weights};
@@ -7,10 +9,11 @@ use super::lora::Adapter;
 use super::loss::{self, HeadScratch};
 use super::optimizer::{self, OptimizerConfig, OptimizerState};
 use super::pack::{self, Packed, Row};
+use super::phases::{Phase, Phases, Watch};
 use super::rope::Rotary;
 use crate::failure::{Failure, Result};
 
-/// Bytes that activations and merged weights may take unless told otherwise.
+/// Bytes that activations may take unless told otherwise.
 const MEMORY: usize = 4 << 30;
 
 /// What one optimizer step did.
@@ -24,6 +27,8 @@ pub struct StepReport {
     pub tokens: usize,
     /// Gradient norm before clipping.
     pub gradient_norm: f32,
+    /// Where the time went.
+    pub phases: Phases,
 }
 
 /// Trains an adapter on a frozen base.
@@ -54,6 +59,7 @@ pub struct Trainer<'a> {
     dx: Vec<f32>,
     scratch: Scratch,
     head: HeadScratch,
+    phases: Phases,
 }
 
 impl<'a> Trainer<'a> {
@@ -77,27 +83,22 @@ impl<'a> Trainer<'a> {
             grads: vec![0.0; adapter.parameter_count()],
             adapter,
             rotary: Rotary::default(),
-            weights: Weights::new(0),
+            weights: Weights::new(base.precision()),
             inputs: vec![Vec::new(); layers + 1],
             down_u: vec![Vec::new(); layers],
             kept,
             dx: Vec::new(),
             scratch: Scratch::default(),
             head: HeadScratch::default(),
+            phases: Phases::default(),
         }
-        .with_memory(MEMORY)
     }
 
-    /// Sets how many bytes activations and merged weights may take. What does not fit is computed
-    /// again; results stay the same.
+    /// Sets how many bytes activations may take. What does not fit is computed again; results stay
+    /// the same.
     #[must_use]
     pub fn with_memory(mut self, bytes: usize) -> Self {
         self.memory = bytes;
-        let layers = self.base.config().layers;
-        let activations = self.kept_bytes(self.micro_tokens) * layers;
-        let left = bytes.saturating_sub(activations);
-        let layer = Weights::layer_bytes(self.base, Some(&self.adapter)).max(1);
-        self.weights = Weights::new((left / layer).min(layers));
         self
     }
 
@@ -132,15 +133,16 @@ impl<'a> Trainer<'a> {
     /// If a row does not fit the model, no row has a label, or the loss or a gradient is not
     /// finite (the message names the layer). The adapter and the optimizer are then unchanged.
     pub fn step(&mut self, rows: &[Row], learning_rate: f32) -> Result<StepReport> {
-        let report = self.accumulate(rows)?;
+        let mut report = self.accumulate(rows)?;
         if !learning_rate.is_finite() {
             return Err(Failure::defect("the learning rate is not finite"));
         }
+        let mut watch = Watch::start();
         let norm = f64::from(report.gradient_norm);
         let factor = optimizer::clip_factor(norm, self.config.clip_norm);
         let values = self.adapter.values_mut();
         self.state.update(&self.config, learning_rate, values, &self.grads, factor);
-        self.weights.forget();
+        report.phases.lap(&mut watch, Phase::Optimizer);
         Ok(report)
     }
 
@@ -153,6 +155,8 @@ impl<'a> Trainer<'a> {
             return Err(Failure::user("none of the rows has a token to be trained on")
                 .hint("Check that the answers are marked as such."));
         }
+        let started = Instant::now();
+        self.phases = Phases::default();
         self.grads.fill(0.0);
         let mut nats = 0.0;
         for packed in pack::pack(rows, self.micro_tokens) {
@@ -162,7 +166,12 @@ impl<'a> Trainer<'a> {
         if !norm.is_finite() {
             return Err(self.bad_gradient());
         }
+        let mut phases = self.phases.take();
+        phases.add(&self.weights.take_phases());
+        phases.add(&self.scratch.phases.take());
+        phases.rest(started.elapsed(), Phase::Elementwise);
         Ok(StepReport {
+            phases,
             loss: (nats / label_tokens as f64) as f32,
             label_tokens,
             tokens: rows.iter().map(|row| row.ids.len()).sum(),
@@ -218,7 +227,9 @@ impl<'a> Trainer<'a> {
         let dx = fit(&mut self.dx, width);
         let last = &self.inputs[layers][..width];
         let back = Some((&mut *dx, weight));
+        let mut watch = Watch::start();
         let nats = loss::cross_entropy(self.base, last, packed, back, &mut self.head);
+        self.phases.lap(&mut watch, Phase::Head);
         let nats: f64 = nats.iter().map(|x| f64::from(*x)).sum();
         if !nats.is_finite() {
             return Err(self.bad_activation(width));
@@ -276,6 +287,6 @@ pub fn training_bytes(base: &Base, adapter: &Adapter, micro_tokens: usize) -> us
         4 * (3 * config.ffn_size + 6 * config.hidden_size + 6 * config.query_size() + 4 * columns);
     adapter.parameter_count() * 16
         + micro_tokens * (kept * config.layers + buffers)
-        + Weights::layer_bytes(base, Some(adapter))
+        + Weights::bytes(base, Some(adapter))
         + loss::bytes(config)
 }

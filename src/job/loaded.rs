@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::engine::{Base, Residency};
+use crate::engine::{Base, Precision};
 use crate::failure::Result;
 use crate::model::{self, Codec};
 use crate::progress::OnProgress;
@@ -31,7 +31,7 @@ impl Models {
         // Two models at once would double the peak.
         *last = None;
         let mut opened = model::open(name)?;
-        let base = Base::load(&opened.config, opened.source.as_mut(), Residency::Packed, on)?;
+        let base = Base::load(&opened.config, opened.source.as_mut(), Precision::fastest(), on)?;
         let Some(base) = base else { return Ok(None) };
         let loaded = Arc::new(Loaded { name: name.to_owned(), base, codec: opened.codec });
         *last = Some(Arc::clone(&loaded));

@@ -3,6 +3,7 @@
 //! The interface and the subcommands are both clients of [`run`]; neither does the work itself.
 
 mod answering;
+pub mod bench;
 mod chat;
 mod documents;
 mod drafting;

@@ -5,12 +5,14 @@ use std::io::Write as _;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::{Desk, JobEvent, JobOutcome, mixing, stopped};
-use crate::engine::{GenerateConfig, generate};
+use crate::engine::{GenerateConfig, Row, generate};
 use crate::failure::{Context as _, Result};
 use crate::mix::Side;
+use crate::model::Codec;
 use crate::pair::{Example, Role};
+use crate::train::rows::Rows;
 use crate::train::run::{RunInput, run};
-use crate::train::{Recipe, RunOutcome, RunRecord, TrainEvent, rows};
+use crate::train::{Recipe, RunOutcome, RunRecord, TrainEvent, rows, vary};
 
 /// Longest sample answer, in tokens.
 const SAMPLE_TOKENS_MAX: usize = 64;
@@ -45,6 +47,7 @@ pub(super) fn train(
     if train_rows.left_out.len() > LEFT_OUT_TOLD_MAX {
         desk.note(format!("{} rows are left out in all", train_rows.left_out.len()));
     }
+    let sets = epochs(&train_rows, &side(Side::Train).collect::<Vec<_>>(), &loaded.codec, recipe);
     let folder = crate::project::run_folder(desk.folder, number);
     std::fs::create_dir_all(&folder).because(folder.display())?;
     let events_path = folder.join("events.jsonl");
@@ -74,7 +77,7 @@ pub(super) fn train(
         base: &loaded.base,
         model,
         recipe,
-        train: &train_rows.rows,
+        train: &sets,
         validation: &validation.rows,
         folder: &folder,
         resume: resume.is_some(),
@@ -122,6 +125,24 @@ pub(super) fn train(
         )),
         _ => JobOutcome::Finished(format!("run {number}: {} steps", record.step)),
     })
+}
+
+/// The rows of each epoch: all the same, or with the offered tools drawn anew.
+fn epochs(rows: &Rows, examples: &[&Example], codec: &Codec, recipe: &Recipe) -> Vec<Vec<Row>> {
+    if !recipe.vary_tools {
+        return vec![rows.rows.clone()];
+    }
+    let left_out: Vec<usize> = rows.left_out.iter().map(|(index, _)| *index).collect();
+    let kept: Vec<&Example> = examples
+        .iter()
+        .enumerate()
+        .filter(|(index, _)| !left_out.contains(index))
+        .map(|(_, example)| *example)
+        .collect();
+    let count = recipe.epochs.ceil() as u64;
+    (0..count)
+        .map(|epoch| vary::epoch(rows, &kept, codec, recipe.length_max, (recipe.seed, epoch)))
+        .collect()
 }
 
 fn note_in_record(record: &mut RunRecord, event: &TrainEvent) {

@@ -44,7 +44,7 @@ pub struct CheckpointHeader {
 
 impl CheckpointHeader {
     /// The header of a run at its first step.
-    pub fn new(recipe: &Recipe, model: &str, rows: &[Row]) -> Self {
+    pub fn new(recipe: &Recipe, model: &str, rows: &[Vec<Row>]) -> Self {
         Self {
             version: VERSION,
             step: 0,
@@ -167,9 +167,9 @@ fn bytes(values: &[f32]) -> Vec<u8> {
     values.iter().flat_map(|value| value.to_le_bytes()).collect()
 }
 
-fn digest(rows: &[Row]) -> String {
+fn digest(rows: &[Vec<Row>]) -> String {
     let mut hash = Sha256::new();
-    for row in rows {
+    for row in rows.iter().flatten() {
         hash.update((row.ids.len() as u64).to_le_bytes());
         for (id, label) in row.ids.iter().zip(&row.labels) {
             hash.update(id.to_le_bytes());

@@ -7,6 +7,7 @@ pub mod recipe;
 pub mod rows;
 pub mod run;
 pub mod schedule;
+pub mod vary;
 
 pub use event::{RunOutcome, RunRecord, TrainEvent};
 pub use recipe::{Keep, Recipe};

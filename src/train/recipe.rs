@@ -47,12 +47,15 @@ pub struct Recipe {
     pub checkpoint_every: u64,
     /// Which adapter the run leaves for use.
     pub keep: Keep,
+    /// Whether rows about tools offer other tools, in another order, in each epoch. For models that
+    /// will meet changing offers; with one fixed list of tools it only costs.
+    pub vary_tools: bool,
     /// Seed of initialization and order.
     pub seed: u64,
 }
 
 /// Which adapter a run leaves for use.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum Keep {
     /// The one with the lowest validation loss.
@@ -85,6 +88,7 @@ impl Default for Recipe {
             validate_every: 0,
             checkpoint_every: 0,
             keep: Keep::Best,
+            vary_tools: false,
             seed: 1,
         }
     }

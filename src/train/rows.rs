@@ -1,7 +1,7 @@
 //! From examples to token rows, with what had to be left out and why.
 
 use crate::engine::Row;
-use crate::failure::Result;
+use crate::failure::{Failure, Result};
 use crate::model::Codec;
 use crate::pair::Example;
 
@@ -27,23 +27,27 @@ pub fn encode<'a>(
 ) -> Result<Rows> {
     let mut rows = Rows::default();
     for (index, example) in examples.enumerate() {
-        match codec.encode(example) {
+        match encode_one(example, codec, length_max) {
             Err(failure) => rows.left_out.push((index, failure.message)),
-            Ok(encoded) if encoded.ids.len() > length_max => rows.left_out.push((
-                index,
-                format!("{} tokens, above the limit of {length_max}", encoded.ids.len()),
-            )),
-            Ok(encoded) => {
-                let labels = encoded.labels.iter().filter(|label| **label).count();
-                if labels == 0 {
-                    rows.left_out.push((index, "no assistant turn to train on".to_owned()));
-                    continue;
-                }
-                rows.tokens += encoded.ids.len();
-                rows.label_tokens += labels;
-                rows.rows.push(Row { ids: encoded.ids, labels: encoded.labels });
+            Ok(row) => {
+                rows.tokens += row.ids.len();
+                rows.label_tokens += row.labels.iter().filter(|label| **label).count();
+                rows.rows.push(row);
             }
         }
     }
     Ok(rows)
+}
+
+/// Encodes one example, or says why it is left out.
+pub(super) fn encode_one(example: &Example, codec: &Codec, length_max: usize) -> Result<Row> {
+    let encoded = codec.encode(example)?;
+    if encoded.ids.len() > length_max {
+        let tokens = encoded.ids.len();
+        return Err(Failure::user(format!("{tokens} tokens, above the limit of {length_max}")));
+    }
+    if !encoded.labels.contains(&true) {
+        return Err(Failure::user("no assistant turn to train on"));
+    }
+    Ok(Row { ids: encoded.ids, labels: encoded.labels })
 }

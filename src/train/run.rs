@@ -26,8 +26,9 @@ pub struct RunInput<'a> {
     pub model: &'a str,
     /// Settings.
     pub recipe: &'a Recipe,
-    /// Rows to train on.
-    pub train: &'a [Row],
+    /// Rows to train on, one set for each epoch; later epochs begin again with the first set. All
+    /// sets are of one length.
+    pub train: &'a [Vec<Row>],
     /// Rows to validate on; may be empty.
     pub validation: &'a [Row],
     /// Folder for checkpoint and adapters.
@@ -51,14 +52,18 @@ pub fn run(
     sample: &mut Sampler<'_>,
     on_event: &mut dyn FnMut(TrainEvent),
 ) -> Result<RunOutcome> {
-    let RunInput { base, recipe, train, folder, .. } = *input;
+    let RunInput { base, recipe, folder, .. } = *input;
     recipe.check()?;
+    let train = input.train.first().map_or(&[][..], Vec::as_slice);
+    if input.train.iter().any(|rows| rows.len() != train.len()) {
+        return Err(Failure::defect("the epochs' rows are not of one length"));
+    }
     if train.is_empty() {
         return Err(Failure::user("there are no training rows")
             .hint("accept pairs on the Curate screen or import them with `hone pairs import`"));
     }
     let schedule = Schedule::new(recipe, train.len());
-    let mut header = CheckpointHeader::new(recipe, input.model, train);
+    let mut header = CheckpointHeader::new(recipe, input.model, input.train);
     let mut adapter = Adapter::new(base.config(), &adapter_file::lora_config(recipe)?);
     let state = if input.resume {
         let (found, state) = checkpoint::read(folder, &mut adapter)?;
@@ -104,8 +109,9 @@ pub fn run(
             on_event(TrainEvent::Checkpoint { step: header.step });
             return Ok(RunOutcome::Stopped);
         }
+        let set = &input.train[schedule.epoch_of(header.step) as usize % input.train.len()];
         let rows: Vec<Row> =
-            schedule.batch(header.step).into_iter().map(|index| train[index].clone()).collect();
+            schedule.batch(header.step).into_iter().map(|index| set[index].clone()).collect();
         let learning_rate = schedule.learning_rate(header.step);
         let step_started = Instant::now();
         let report = trainer.step(&rows, learning_rate)?;

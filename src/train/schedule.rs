@@ -51,6 +51,11 @@ impl Schedule {
         step as f64 / self.steps_per_epoch().max(1) as f64
     }
 
+    /// The epoch, from 0, of the step that follows `done` finished ones.
+    pub fn epoch_of(&self, done: u64) -> u64 {
+        done / self.steps_per_epoch().max(1)
+    }
+
     /// Learning rate of the step that follows `done` finished ones: linear warm-up, then a cosine
     /// down to the final share (Loshchilov and Hutter 2016, without restarts).
     pub fn learning_rate(&self, done: u64) -> f32 {
@@ -67,7 +72,7 @@ impl Schedule {
     /// Indices of the rows of the step that follows `done` finished ones.
     pub fn batch(&self, done: u64) -> Vec<usize> {
         let per_epoch = self.steps_per_epoch().max(1);
-        let (epoch, position) = (done / per_epoch, (done % per_epoch) as usize);
+        let (epoch, position) = (self.epoch_of(done), (done % per_epoch) as usize);
         let mut order: Vec<usize> = (0..self.rows).collect();
         let mut random = ChaCha8Rng::seed_from_u64(self.seed);
         random.set_stream(epoch);

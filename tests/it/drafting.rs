@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use hone::document::Passage;
 use hone::draft::{Drafter, Embedded, Endpoint, EndpointConfig, draft_passage, language_of};
-use hone::engine::{Base, Residency};
+use hone::engine::{Base, Precision};
 use hone::failure::Failure;
 use hone::model;
 use hone::pair::{Language, Message, ReviewState, Role};
@@ -435,7 +435,7 @@ fn real_embedded() {
 fn load(path: &std::path::Path) -> (Base, model::Codec) {
     let mut opened = model::open(&path.to_string_lossy()).unwrap();
     let go_on = &mut |_| std::ops::ControlFlow::Continue(());
-    let base = Base::load(&opened.config, opened.source.as_mut(), Residency::Cached, go_on);
+    let base = Base::load(&opened.config, opened.source.as_mut(), Precision::fastest(), go_on);
     (base.unwrap().unwrap(), opened.codec)
 }
 

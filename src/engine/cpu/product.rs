@@ -6,7 +6,7 @@ use gemm::Parallelism;
 
 /// A matrix inside a slice: element (i, j) lies at `i * row_stride + j * column_stride`.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct View<'a> {
+pub(in crate::engine) struct View<'a> {
     data: &'a [f32],
     rows: usize,
     columns: usize,
@@ -16,7 +16,7 @@ pub(super) struct View<'a> {
 
 /// A matrix to write into, row-major with a pitch.
 #[derive(Debug)]
-pub(super) struct ViewMut<'a> {
+pub(in crate::engine) struct ViewMut<'a> {
     data: &'a mut [f32],
     rows: usize,
     columns: usize,
@@ -25,7 +25,7 @@ pub(super) struct ViewMut<'a> {
 
 /// Where a product runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Threads {
+pub(in crate::engine) enum Threads {
     /// On the calling thread: the caller already runs beside others.
     One,
     /// On all threads of the current pool.
@@ -34,13 +34,18 @@ pub(super) enum Threads {
 
 impl<'a> View<'a> {
     /// A row-major matrix whose rows start `pitch` elements apart.
-    pub(super) fn new(data: &'a [f32], rows: usize, columns: usize, pitch: usize) -> Self {
+    pub(in crate::engine) fn new(
+        data: &'a [f32],
+        rows: usize,
+        columns: usize,
+        pitch: usize,
+    ) -> Self {
         assert!(columns <= pitch && (rows == 0 || (rows - 1) * pitch + columns <= data.len()));
         Self { data, rows, columns, row_stride: pitch, column_stride: 1 }
     }
 
     /// The transpose.
-    pub(super) fn transposed(self) -> Self {
+    pub(in crate::engine) fn transposed(self) -> Self {
         Self {
             rows: self.columns,
             columns: self.rows,
@@ -53,7 +58,12 @@ impl<'a> View<'a> {
 
 impl<'a> ViewMut<'a> {
     /// A row-major matrix whose rows start `pitch` elements apart.
-    pub(super) fn new(data: &'a mut [f32], rows: usize, columns: usize, pitch: usize) -> Self {
+    pub(in crate::engine) fn new(
+        data: &'a mut [f32],
+        rows: usize,
+        columns: usize,
+        pitch: usize,
+    ) -> Self {
         assert!(columns <= pitch && (rows == 0 || (rows - 1) * pitch + columns <= data.len()));
         Self { data, rows, columns, pitch }
     }
@@ -61,7 +71,7 @@ impl<'a> ViewMut<'a> {
 
 /// `destination = scale * left * right`, or `destination += ...` when `accumulate`.
 #[expect(clippy::needless_pass_by_value, reason = "a mutable view is made for one product")]
-pub(super) fn multiply(
+pub(in crate::engine) fn multiply(
     destination: ViewMut<'_>,
     accumulate: bool,
     left: View<'_>,

@@ -30,30 +30,30 @@ macro_rules! vectorized {
                 fn middle($($argument: $type),*) $(-> $result)? {
                     plain::<true>($($argument),*)
                 }
-                match $crate::engine::vector::level() {
-                    $crate::engine::vector::Level::Wide => {
+                match $crate::engine::cpu::vector::level() {
+                    $crate::engine::cpu::vector::Level::Wide => {
                         // SAFETY: `level` saw all features of `wide`.
                         #[expect(unsafe_code, reason = "call of a target-feature function")]
                         return unsafe { wide($($argument),*) };
                     }
-                    $crate::engine::vector::Level::Middle => {
+                    $crate::engine::cpu::vector::Level::Middle => {
                         // SAFETY: `level` saw all features of `middle`.
                         #[expect(unsafe_code, reason = "call of a target-feature function")]
                         return unsafe { middle($($argument),*) };
                     }
-                    $crate::engine::vector::Level::Baseline => {}
+                    $crate::engine::cpu::vector::Level::Baseline => {}
                 }
             }
             plain::<{ cfg!(target_arch = "aarch64") }>($($argument),*)
         }
     };
 }
-pub(super) use vectorized;
+pub(in crate::engine) use vectorized;
 
 /// Instruction sets that passes are compiled for.
 #[cfg(target_arch = "x86_64")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Level {
+pub(in crate::engine) enum Level {
     /// AVX-512 (F, BW, DQ, VL) and FMA.
     Wide,
     /// AVX2 and FMA.
@@ -65,7 +65,7 @@ pub(super) enum Level {
 /// The widest instruction set of this machine.
 #[cfg(target_arch = "x86_64")]
 #[inline]
-pub(super) fn level() -> Level {
+pub(in crate::engine) fn level() -> Level {
     static LEVEL: OnceLock<Level> = OnceLock::new();
     *LEVEL.get_or_init(|| {
         let fused = is_x86_feature_detected!("fma");
@@ -87,7 +87,7 @@ pub(super) fn level() -> Level {
 /// `a * b + c`, in one instruction when `FUSED`.
 #[expect(clippy::inline_always, reason = "takes on the caller's target features")]
 #[inline(always)]
-pub(super) fn multiply_add<const FUSED: bool>(a: f32, b: f32, c: f32) -> f32 {
+pub(in crate::engine) fn multiply_add<const FUSED: bool>(a: f32, b: f32, c: f32) -> f32 {
     if FUSED { a.mul_add(b, c) } else { a * b + c }
 }
 
@@ -96,7 +96,7 @@ pub(super) fn multiply_add<const FUSED: bool>(a: f32, b: f32, c: f32) -> f32 {
 /// Cephes `expf` (range reduction by ln 2 in two parts, polynomial of degree 6) without branches,
 /// so that it vectorizes. NaN stays NaN.
 #[inline(always)]
-pub(super) fn exp<const FUSED: bool>(x: f32) -> f32 {
+pub(in crate::engine) fn exp<const FUSED: bool>(x: f32) -> f32 {
     /// Adding it leaves the nearest integer in the low mantissa bits.
     const ROUND: f32 = 12_582_912.0;
     const LN2_HIGH: f32 = 0.693_359_4;
@@ -135,7 +135,7 @@ fn total(lanes: [f32; LANES]) -> f32 {
 
 vectorized! {
     /// Sum of `a[i] * b[i]`.
-    pub(super) fn dot(a: &[f32], b: &[f32]) -> f32 {
+    pub(in crate::engine) fn dot(a: &[f32], b: &[f32]) -> f32 {
         let mut lanes = [0.0; LANES];
         let (a_chunks, a_rest) = a.as_chunks::<LANES>();
         let (b_chunks, b_rest) = b.as_chunks::<LANES>();
@@ -153,7 +153,7 @@ vectorized! {
 
 vectorized! {
     /// Largest value; negative infinity for an empty slice. NaN is passed over.
-    pub(super) fn largest(x: &[f32]) -> f32 {
+    pub(in crate::engine) fn largest(x: &[f32]) -> f32 {
         let mut lanes = [f32::NEG_INFINITY; LANES];
         let (chunks, rest) = x.as_chunks::<LANES>();
         for chunk in chunks {
@@ -171,7 +171,7 @@ vectorized! {
 
 vectorized! {
     /// Replaces `x[i]` by `exp(x[i] - shift)` and gives the sum of the results.
-    pub(super) fn exp_shifted(x: &mut [f32], shift: f32) -> f32 {
+    pub(in crate::engine) fn exp_shifted(x: &mut [f32], shift: f32) -> f32 {
         let mut lanes = [0.0; LANES];
         let (chunks, rest) = x.as_chunks_mut::<LANES>();
         for chunk in chunks {
@@ -190,7 +190,7 @@ vectorized! {
 
 vectorized! {
     /// Sum of `exp(x[i] - shift)`.
-    pub(super) fn exp_sum(x: &[f32], shift: f32) -> f32 {
+    pub(in crate::engine) fn exp_sum(x: &[f32], shift: f32) -> f32 {
         let mut lanes = [0.0; LANES];
         let (chunks, rest) = x.as_chunks::<LANES>();
         for chunk in chunks {
@@ -207,7 +207,7 @@ vectorized! {
 
 vectorized! {
     /// Multiplies every value by `factor`.
-    pub(super) fn scale(x: &mut [f32], factor: f32) {
+    pub(in crate::engine) fn scale(x: &mut [f32], factor: f32) {
         for value in x {
             *value *= factor;
         }
@@ -216,7 +216,7 @@ vectorized! {
 
 vectorized! {
     /// `y[i] += factor * x[i]`.
-    pub(super) fn add_scaled(y: &mut [f32], x: &[f32], factor: f32) {
+    pub(in crate::engine) fn add_scaled(y: &mut [f32], x: &[f32], factor: f32) {
         for (y, x) in y.iter_mut().zip(x) {
             *y = multiply_add::<FUSED>(factor, *x, *y);
         }
@@ -225,7 +225,7 @@ vectorized! {
 
 vectorized! {
     /// `sum[i] = a[i] + b[i]`.
-    pub(super) fn add(sum: &mut [f32], a: &[f32], b: &[f32]) {
+    pub(in crate::engine) fn add(sum: &mut [f32], a: &[f32], b: &[f32]) {
         for ((sum, a), b) in sum.iter_mut().zip(a).zip(b) {
             *sum = a + b;
         }

@@ -1,0 +1,155 @@
+//! `hone bench`: measure the engine on this machine.
+
+use clap::{Args, Subcommand, ValueEnum};
+
+use super::{print, print::Output, say};
+use crate::failure::{Context as _, Failure, Result};
+use crate::job::{Models, bench};
+
+/// What to measure.
+#[derive(Debug, Subcommand)]
+pub enum BenchCommand {
+    /// Training steps on random rows, every token labelled, rank 16 on all projections.
+    Train(TrainArgs),
+    /// Reading random prompts and generating after them, greedily.
+    Generate(GenerateArgs),
+}
+
+/// Where to run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Device {
+    /// The processor.
+    Cpu,
+}
+
+/// Arguments of `hone bench train`.
+#[derive(Debug, Args)]
+pub struct TrainArgs {
+    /// Base model.
+    #[arg(long)]
+    model: String,
+    /// Rows and tokens a row, as 4x256.
+    #[arg(long, default_value = "4x256", value_name = "ROWSxTOKENS", value_parser = shape)]
+    shape: (usize, usize),
+    /// Measured steps, after one that warms up.
+    #[arg(long, default_value_t = 5)]
+    steps: usize,
+    /// Where to run.
+    #[arg(long, value_enum, default_value = "cpu")]
+    device: Device,
+    /// Print one JSON line.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Arguments of `hone bench generate`.
+#[derive(Debug, Args)]
+pub struct GenerateArgs {
+    /// Base model.
+    #[arg(long)]
+    model: String,
+    /// Sequences at once.
+    #[arg(long, default_value_t = 1)]
+    batch: usize,
+    /// Tokens of each prompt.
+    #[arg(long, default_value_t = 512)]
+    prompt: usize,
+    /// New tokens of each sequence.
+    #[arg(long, default_value_t = 64)]
+    new: usize,
+    /// Measured rounds, after one that warms up.
+    #[arg(long, default_value_t = 3)]
+    rounds: usize,
+    /// Where to run.
+    #[arg(long, value_enum, default_value = "cpu")]
+    device: Device,
+    /// Print one JSON line.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Runs `hone bench`.
+pub fn run(command: &BenchCommand, out: &mut Output) -> Result<()> {
+    crate::engine::cpu::check_environment()?;
+    let models = Models::default();
+    match command {
+        BenchCommand::Train(args) => {
+            let Device::Cpu = args.device;
+            let Some(loaded) = models.get(&args.model, &mut print::progress())? else {
+                return Ok(());
+            };
+            let figures = bench::train(&loaded, args.shape, args.steps)?;
+            if args.json {
+                return say(out, serde_json::to_string(&figures).because("figures")?);
+            }
+            say(
+                out,
+                format!(
+                    "{} {} on {} ({}, {} threads): {:.0} tokens/s, {:.0} MiB at most ({:.0} planned)",
+                    figures.model,
+                    figures.shape,
+                    figures.device,
+                    figures.kernel,
+                    figures.threads,
+                    figures.tokens_per_second,
+                    figures.peak_rss_mib,
+                    figures.plan_mib
+                ),
+            )?;
+            let whole: f64 = figures.phases_ms.values().filter_map(serde_json::Value::as_f64).sum();
+            for (name, value) in &figures.phases_ms {
+                let ms = value.as_f64().unwrap_or_default();
+                say(out, format!("  {name:<12} {ms:8.1} ms  {:4.1} %", 100.0 * ms / whole))?;
+            }
+            Ok(())
+        }
+        BenchCommand::Generate(args) => {
+            let Device::Cpu = args.device;
+            let Some(loaded) = models.get(&args.model, &mut print::progress())? else {
+                return Ok(());
+            };
+            let sizes = (args.batch, args.prompt, args.new);
+            let figures = bench::generation(&loaded, sizes, args.rounds)?;
+            if args.json {
+                return say(out, serde_json::to_string(&figures).because("figures")?);
+            }
+            say(
+                out,
+                format!(
+                    "{} on {} ({}, {} threads), {} x ({} + {}): prompt {:.0} tokens/s, decoding {:.1} tokens/s, {:.0} MiB at most",
+                    figures.model,
+                    figures.device,
+                    figures.kernel,
+                    figures.threads,
+                    figures.batch,
+                    figures.prompt,
+                    figures.new,
+                    figures.prompt_tokens_per_second,
+                    figures.decode_tokens_per_second,
+                    figures.peak_rss_mib
+                ),
+            )
+        }
+    }
+}
+
+fn shape(text: &str) -> Result<(usize, usize), Failure> {
+    let wrong = || Failure::user(format!("`{text}` is not of the form 4x256"));
+    let (rows, tokens) = text.split_once('x').ok_or_else(wrong)?;
+    let rows: usize = rows.parse().map_err(|_| wrong())?;
+    let tokens: usize = tokens.parse().map_err(|_| wrong())?;
+    if rows == 0 || tokens == 0 { Err(wrong()) } else { Ok((rows, tokens)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shapes_are_read() {
+        assert_eq!(shape("4x256"), Ok((4, 256)));
+        for bad in ["4", "x", "0x5", "4x-1", "axb"] {
+            assert!(shape(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,208 @@
+//! Inner kernels: a few rows times one panel.
+//!
+//! Each computes `c[r][n] (+)= sum_k a[r][k] b[k][n]` for at most `rows` rows and
+//! [`WIDTH`](super::panels::WIDTH) columns, sums in f32, in an order that depends on the depth only.
+
+#[cfg(target_arch = "x86_64")]
+pub(super) mod amx;
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
+mod portable;
+
+use half::bf16;
+
+use super::kernel::Kernel;
+use super::panels::{Element, WIDTH};
+
+/// What a kernel works on.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Work<E> {
+    /// Rows of the left operand, `a_pitch` values apart; depth padded as in the panel.
+    pub(super) a: *const E,
+    pub(super) a_pitch: usize,
+    /// Rows to compute.
+    pub(super) rows: usize,
+    /// A panel, from the first depth on.
+    pub(super) b: *const E,
+    /// Depths, a multiple of the element's step.
+    pub(super) depth: usize,
+    /// Where the sums go, rows `c_pitch` apart.
+    pub(super) c: *mut f32,
+    pub(super) c_pitch: usize,
+    /// Whether to add to what is there.
+    pub(super) add: bool,
+}
+
+/// A kernel for one kind of element.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Tile<E> {
+    /// Rows it takes at most.
+    pub(super) rows: usize,
+    /// Whether it always reads and writes all of them.
+    pub(super) whole: bool,
+    /// Does the work.
+    ///
+    /// Safety: the machine runs the kernel; `a` has `rows` rows (all of `Tile::rows` when `whole`), `b`
+    /// a panel of that depth, `c` that many rows of `WIDTH` values nobody else uses.
+    pub(super) run: unsafe fn(Work<E>),
+    /// Readies the thread for `run`.
+    pub(super) begin: fn(),
+    /// Undoes `begin`.
+    pub(super) end: fn(),
+}
+
+/// Elements with kernels.
+pub(in crate::engine) trait Multiplied: Element {
+    /// The kernel for it, as close to the asked one as there is.
+    #[expect(private_interfaces, reason = "kernels are chosen inside this folder only")]
+    fn tile(kernel: Kernel) -> Tile<Self>;
+}
+
+fn nothing() {}
+
+impl Multiplied for f32 {
+    #[expect(private_interfaces, reason = "kernels are chosen inside this folder only")]
+    fn tile(kernel: Kernel) -> Tile<Self> {
+        let plain = |rows, run| Tile { rows, whole: false, run, begin: nothing, end: nothing };
+        match kernel {
+            #[cfg(target_arch = "x86_64")]
+            Kernel::Amx | Kernel::Avx512Bf16 | Kernel::Avx512 => plain(avx512::ROWS, avx512::f32),
+            #[cfg(target_arch = "x86_64")]
+            Kernel::Avx2 => plain(avx2::ROWS, avx2::f32),
+            _ => plain(portable::ROWS, portable::run::<f32>),
+        }
+    }
+}
+
+impl Multiplied for bf16 {
+    #[expect(private_interfaces, reason = "kernels are chosen inside this folder only")]
+    fn tile(kernel: Kernel) -> Tile<Self> {
+        let plain = |rows, run| Tile { rows, whole: false, run, begin: nothing, end: nothing };
+        match kernel {
+            #[cfg(target_arch = "x86_64")]
+            Kernel::Amx => Tile {
+                rows: amx::ROWS,
+                whole: true,
+                run: amx::bf16,
+                begin: amx::begin,
+                end: amx::end,
+            },
+            #[cfg(target_arch = "x86_64")]
+            Kernel::Avx512Bf16 => plain(avx512::ROWS, avx512::bf16),
+            _ => plain(portable::ROWS, portable::run::<bf16>),
+        }
+    }
+}
+
+/// A little work for a kernel, to see how fast it is.
+pub(super) fn probe<E: Multiplied>(kernel: Kernel) {
+    const DEPTH: usize = 256;
+    let tile = E::tile(kernel);
+    let a = vec![E::default(); tile.rows * DEPTH];
+    let b = [E::default(); WIDTH * DEPTH];
+    let mut c = vec![0.0f32; tile.rows * WIDTH];
+    (tile.begin)();
+    for _ in 0..64 {
+        let work = Work {
+            a: a.as_ptr(),
+            a_pitch: DEPTH,
+            rows: tile.rows,
+            b: b.as_ptr(),
+            depth: DEPTH,
+            c: c.as_mut_ptr(),
+            c_pitch: WIDTH,
+            add: true,
+        };
+        // SAFETY: the buffers have the sizes that `work` tells; the caller saw that the machine runs
+        // the kernel.
+        #[expect(unsafe_code, reason = "call of a kernel")]
+        unsafe {
+            (tile.run)(work);
+        }
+    }
+    (tile.end)();
+    std::hint::black_box(&c);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every kernel that this machine runs against sums in f64 of the same rounded operands.
+    fn check<E: Multiplied>(widen: impl Fn(E) -> f64) {
+        let mut seen = 0;
+        for kernel in Kernel::ALL.into_iter().filter(|kernel| kernel.is_supported()) {
+            let tile = E::tile(kernel);
+            for depth in [E::STEP, 3 * E::STEP, 10 * E::STEP] {
+                for rows in 1..=tile.rows {
+                    if tile.whole && rows < tile.rows {
+                        continue;
+                    }
+                    for add in [false, true] {
+                        let wave = |i: usize| ((i * 37 % 101) as f32 - 50.0) * 0.021;
+                        let (pitch, c_pitch) = (depth + E::STEP, WIDTH + 5);
+                        let wide: Vec<f32> = (0..rows * pitch).map(wave).collect();
+                        let mut a = vec![E::default(); wide.len()];
+                        E::narrow(&wide, &mut a);
+                        let wide: Vec<f32> = (7..7 + WIDTH * depth).map(wave).collect();
+                        let mut b = vec![E::default(); wide.len()];
+                        E::narrow(&wide, &mut b);
+                        let mut c = vec![0.5f32; rows * c_pitch];
+                        (tile.begin)();
+                        let work = Work {
+                            a: a.as_ptr(),
+                            a_pitch: pitch,
+                            rows,
+                            b: b.as_ptr(),
+                            depth,
+                            c: c.as_mut_ptr(),
+                            c_pitch,
+                            add,
+                        };
+                        // SAFETY: sizes as above, and the kernel is supported.
+                        #[expect(unsafe_code, reason = "call of a kernel")]
+                        unsafe {
+                            (tile.run)(work);
+                        }
+                        (tile.end)();
+                        for r in 0..rows {
+                            for n in 0..WIDTH {
+                                let sum: f64 = (0..depth)
+                                    .map(|k| {
+                                        let at =
+                                            (k / E::GROUP * WIDTH + n) * E::GROUP + k % E::GROUP;
+                                        widen(a[r * pitch + k]) * widen(b[at])
+                                    })
+                                    .sum();
+                                let want = sum + if add { 0.5 } else { 0.0 };
+                                let got = f64::from(c[r * c_pitch + n]);
+                                assert!(
+                                    (got - want).abs() < 2e-5 * (1.0 + depth as f64).sqrt(),
+                                    "{kernel:?} {rows}x{depth}: {got} {want}"
+                                );
+                            }
+                            assert_eq!(
+                                c[r * c_pitch + WIDTH..][..5.min(c.len() - r * c_pitch - WIDTH)],
+                                [0.5; 5]
+                            );
+                            seen += 1;
+                        }
+                    }
+                }
+            }
+        }
+        assert!(seen > 0);
+    }
+
+    #[test]
+    fn kernels_in_f32_match_f64() {
+        check::<f32>(f64::from);
+    }
+
+    #[test]
+    fn kernels_in_bf16_match_f64() {
+        check::<bf16>(f64::from);
+    }
+}

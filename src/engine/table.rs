@@ -1,0 +1,100 @@
+//! Embeddings and output heads: one row a token of the vocabulary.
+
+use half::bf16;
+use rayon::prelude::*;
+
+use super::base::Precision;
+use super::cpu::panels::Element as _;
+
+/// A matrix `[rows, width]`, in bf16 where the source had no more, or where products are in bf16
+/// anyway; in f32 otherwise.
+#[derive(Debug)]
+pub(super) struct Table {
+    width: usize,
+    values: Values,
+}
+
+#[derive(Debug)]
+enum Values {
+    Full(Vec<f32>),
+    Half(Vec<bf16>),
+}
+
+impl Table {
+    pub(super) fn new(values: Vec<f32>, width: usize, precision: Precision) -> Self {
+        let lossless = || values.par_iter().all(|x| x.to_bits().trailing_zeros() >= 16);
+        let values = if precision == Precision::Bf16 || lossless() {
+            let mut narrow = vec![bf16::ZERO; values.len()];
+            narrow
+                .par_chunks_mut(1 << 16)
+                .zip(values.par_chunks(1 << 16))
+                .for_each(|(to, from)| bf16::narrow(from, to));
+            Values::Half(narrow)
+        } else {
+            Values::Full(values)
+        };
+        Self { width, values }
+    }
+
+    /// Number of rows.
+    pub(super) fn rows(&self) -> usize {
+        let len = match &self.values {
+            Values::Full(values) => values.len(),
+            Values::Half(values) => values.len(),
+        };
+        len / self.width
+    }
+
+    /// Values from column `first` of a row on.
+    pub(super) fn part(&self, row: usize, first: usize, out: &mut [f32]) {
+        let at = row * self.width + first;
+        match &self.values {
+            Values::Full(values) => out.copy_from_slice(&values[at..][..out.len()]),
+            Values::Half(values) => {
+                let values = &values[at..at + out.len()];
+                for (out, value) in out.iter_mut().zip(values) {
+                    *out = f32::from_bits(u32::from(value.to_bits()) << 16);
+                }
+            }
+        }
+    }
+
+    /// Whole rows from `first` on.
+    pub(super) fn read(&self, first: usize, out: &mut [f32]) {
+        for (i, out) in out.chunks_exact_mut(self.width).enumerate() {
+            self.part(first + i, 0, out);
+        }
+    }
+
+    /// Bytes held.
+    pub(super) fn bytes(&self) -> usize {
+        match &self.values {
+            Values::Full(values) => values.len() * 4,
+            Values::Half(values) => values.len() * 2,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bf16_is_taken_where_it_loses_nothing_or_is_asked_for() {
+        let exact = vec![1.0, -0.5, 3.0, 0.007_812_5];
+        let table = Table::new(exact.clone(), 2, Precision::F32);
+        assert_eq!((table.bytes(), table.rows()), (8, 2));
+        let mut read = vec![0.0; 4];
+        table.read(0, &mut read);
+        assert_eq!(read, exact);
+        let fine = vec![0.1, 0.2, 0.3, 0.4];
+        let table = Table::new(fine.clone(), 2, Precision::F32);
+        assert_eq!(table.bytes(), 16);
+        table.read(0, &mut read);
+        assert_eq!(read, fine);
+        let table = Table::new(fine, 2, Precision::Bf16);
+        let mut one = [0.0];
+        table.part(1, 1, &mut one);
+        assert_eq!((table.bytes(), one[0]), (8, bf16::from_f32(0.4).to_f32()));
+    }
+}
