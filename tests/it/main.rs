@@ -10,3 +10,4 @@ mod hub;
 mod support;
 mod terminal;
 mod training;
+mod walk;
