@@ -6,6 +6,7 @@ mod command_line;
 mod datasets;
 mod documents;
 mod drafting;
+mod full_disk;
 mod hub;
 mod support;
 mod terminal;
