@@ -77,7 +77,12 @@ fn curate(at: &mut Interface) {
     at.keys("<c-s>").shows(&["wrote 1 pair", QUESTION, "Pair 136 of 136", "Curate 1✓ 135!"]);
     at.keys("u").shows(&["undone: wrote 1 pair", "Curate 0✓ 135!"]);
     assert!(!at.screen().contains(QUESTION));
-    at.keys("<c-r>").shows(&["done again: wrote 1 pair", "✓ Who may enter", "Curate 1✓ 135!"]);
+    at.keys("<c-r>").shows(&[
+        "done again: wrote 1 pair",
+        QUESTION,
+        "Pair 136 of 136",
+        "Curate 1✓ 135!",
+    ]);
     // One accepted and taken back, one rejected, the others accepted at once.
     at.keys("<home>a").shows(&["accepted 1 pair", "Pair 2 of 136", "Curate 2✓ 134!"]);
     at.keys("u").shows(&["undone: accepted 1 pair", "Curate 1✓ 135!"]);
