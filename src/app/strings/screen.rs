@@ -187,7 +187,6 @@ super::texts! {
     BASE: "기본", "base";
     TUNED: "학습 후", "tuned";
     DIFFERENCE: "차이", "difference";
-    STRICT: "엄격", "strict";
     LENIENT: "관대", "lenient";
     METRIC_JSON: "JSON 유효", "JSON validity";
     METRIC_TOOL: "도구 이름", "tool name";

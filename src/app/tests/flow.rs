@@ -133,6 +133,26 @@ fn training_draws_its_curve_and_figures() {
 }
 
 #[test]
+fn rows_of_a_subset_say_which_metric_they_are() {
+    let mut snapshot = sample();
+    let metrics = &mut snapshot.evaluations[0].suites[0].metrics;
+    let mut seen = metrics[2].clone();
+    seen.subset = Some("seen".to_owned());
+    let mut lenient = seen.clone();
+    lenient.form = crate::evaluate::Form::Lenient;
+    metrics[4].base_interval = (0.9, 1.0);
+    metrics[4].base = crate::evaluate::Proportion { successes: 18, n: 18 };
+    metrics.extend([seen, lenient]);
+    let mut harness = Harness::new(snapshot, English);
+    harness.keys("5");
+    for (columns, rows) in [(120, 40), (80, 24)] {
+        let text = harness.screen(columns, rows);
+        assert!(text.contains(" seen: tool name"), "{text}");
+        assert!(text.contains("100.0 % [90-100]  72.2 %"), "figures stand apart: {text}");
+    }
+}
+
+#[test]
 fn recipe_fields_are_stepped_typed_and_kept() {
     let mut harness = Harness::new(sample(), Korean);
     harness.keys("4<down>+");
