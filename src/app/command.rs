@@ -182,6 +182,8 @@ commands! {
     FieldDiff "field.diff" FIELD, [Key::Ctrl('d')], Safe, bar;
     FieldEditor "field.editor" FIELD, [Key::Ctrl('e'), Key::F(4)], Safe, bar;
     FieldLeave "field.leave" FIELD, [Key::ESCAPE], Safe, bar;
+    FieldPassageDown "field.passage_down" FIELD, [Key::PAGE_DOWN], Safe, bar;
+    FieldPassageUp "field.passage_up" FIELD, [Key::PAGE_UP], Safe, hide;
 }
 
 impl Command {

@@ -10,6 +10,7 @@ use super::activity::Activities;
 use super::snapshot::{Data, Settings};
 use super::strings::Text;
 use super::symbols::Symbols;
+use crate::job::JobSpec;
 use crate::pair::Language;
 
 /// The surroundings of a view.
@@ -39,6 +40,14 @@ impl<'a> Look<'a> {
         let setting = self.settings.model.as_deref().filter(|model| !model.is_empty());
         let first = || self.data.snapshot.models.first().map(|model| model.name.as_str());
         setting.or_else(first)
+    }
+
+    /// Number of the run that is being trained now.
+    pub fn running_run(&self) -> Option<u32> {
+        let job = self.jobs.training().filter(|job| job.is_running())?;
+        let JobSpec::Train { resume, .. } = &job.spec else { return None };
+        let newest = self.data.snapshot.runs.last().filter(|run| run.outcome.is_none());
+        resume.or_else(|| newest.map(|run| run.number))
     }
 
     /// The text in the language of the interface.

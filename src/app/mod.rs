@@ -123,6 +123,8 @@ pub struct App {
     overlays: Vec<Overlay>,
     jobs: Activities,
     notice: Option<Notice>,
+    /// Set by an undo or redo until the project is read again: then what changed is shown.
+    shows_change: bool,
     now: Duration,
     /// Set once the user wants to leave and a job must stop first.
     quitting: bool,
@@ -143,6 +145,7 @@ impl App {
             overlays: Vec::new(),
             jobs: Activities::default(),
             notice: None,
+            shows_change: false,
             now: Duration::ZERO,
             quitting: false,
             loaded: false,

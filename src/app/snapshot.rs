@@ -171,6 +171,12 @@ impl Data {
         self.index_examples();
     }
 
+    /// The examples that are other than they were in `before`, in their order.
+    pub fn changed_since(&self, before: &Self) -> Vec<ExampleId> {
+        let other = |stored: &&StoredExample| before.example(stored.id) != Some(stored);
+        self.snapshot.examples.iter().filter(other).map(|stored| stored.id).collect()
+    }
+
     /// A passage by key.
     pub fn passage(&self, id: PassageId) -> Option<&PassageRecord> {
         self.passages.get(&id).and_then(|&index| self.snapshot.passages.get(index))

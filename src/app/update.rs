@@ -39,12 +39,17 @@ impl App {
                     self.screens.curate.take_unsent(&snapshot.unsent);
                 }
                 let models = std::mem::take(&mut self.data.snapshot.models);
-                self.data = Data::new(*snapshot);
+                let before = std::mem::replace(&mut self.data, Data::new(*snapshot));
                 if self.data.snapshot.models.is_empty() {
                     self.data.snapshot.models = models;
                 }
                 self.loaded = true;
-                self.data_changed()
+                let effects = self.data_changed();
+                if std::mem::take(&mut self.shows_change) {
+                    let touched = self.data.changed_since(&before);
+                    self.screens.curate.touched(&touched, &look!(self));
+                }
+                effects
             }
             Message::Changed(examples) => {
                 let is_new = |id: &crate::project::ExampleId| self.data.example(*id).is_none();
@@ -114,10 +119,15 @@ impl App {
         }
     }
 
-    /// Only a pair has two fields, something saved to compare with, and an outside editor.
+    /// Only a pair has two fields, something saved to compare with, an outside editor, and a
+    /// passage beside it.
     fn unavailable_in_field(&self, command: Command) -> Option<Text> {
         match command {
-            Command::FieldNext | Command::FieldDiff | Command::FieldEditor => {
+            Command::FieldNext
+            | Command::FieldDiff
+            | Command::FieldEditor
+            | Command::FieldPassageDown
+            | Command::FieldPassageUp => {
                 let of_pair = self.screen == Screen::Curate && self.screens.curate.is_writing();
                 (!of_pair).then_some(common::NOT_HERE)
             }
@@ -316,6 +326,7 @@ impl App {
             return Vec::new();
         };
         self.notice = Some(Notice::info(done.fill(language, &[&summary])));
+        self.shows_change = true;
         vec![Effect::Reload]
     }
 

@@ -18,10 +18,22 @@ use crate::train::TrainEvent;
 use crate::tui::{self, Backend};
 
 /// Opens the interface on the project at `folder` until the user leaves it.
+///
+/// # Errors
+/// When the project cannot be opened or there is no terminal.
 pub fn open(folder: PathBuf) -> Result<()> {
-    let project = Project::open(&folder)?;
+    let options = options(&folder)?;
+    tui::run(folder, options)
+}
+
+/// What the interface is started with on the project at `folder`: its store and the real jobs.
+///
+/// # Errors
+/// When the project cannot be opened.
+pub fn options(folder: &Path) -> Result<tui::Options> {
+    let project = Project::open(folder)?;
     let models = Arc::new(Models::default());
-    let options = tui::Options {
+    Ok(tui::Options {
         backend: Box::new(ProjectBackend { project, codec: None }),
         runner: Arc::new(move |spec, folder: &Path, cancel, on_event| {
             job::run(&spec, folder, &models, cancel, on_event)
@@ -29,8 +41,7 @@ pub fn open(folder: PathBuf) -> Result<()> {
         language: None,
         symbols: None,
         mouse: true,
-    };
-    tui::run(folder, options)
+    })
 }
 
 /// The interface's view of a project's store.

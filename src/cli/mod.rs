@@ -7,7 +7,7 @@ mod doctor;
 mod document;
 mod draft;
 mod evaluate;
-mod interface;
+pub mod interface;
 mod mix;
 mod model;
 mod new;

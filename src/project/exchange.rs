@@ -126,4 +126,9 @@ pub fn export_to(
         Form::OpenAi => openai::write(writer, examples.iter()),
     }
     .because("export")
+    .map_err(|failure: Failure| {
+        failure.hint(
+            "the rows may be cut short there: free some space and export again; the project is unchanged",
+        )
+    })
 }

@@ -1,12 +1,11 @@
 //! Wait for a message, take the burst, carry out what follows, draw once.
 
-use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 
 use super::input::Input;
-use super::runtime::{Performed, Runtime, TerminalWork};
+use super::runtime::{Runtime, TerminalWork};
 use super::terminal::Screen;
 use super::{clipboard, editor};
 use crate::app::{App, Effect, Message};
@@ -129,33 +128,27 @@ impl Looping {
     }
 
     fn carry_out(&mut self, effects: Vec<Effect>) -> Result<()> {
-        let mut queue = VecDeque::from(effects);
-        while let Some(effect) = queue.pop_front() {
-            // Reading the project again once is enough, last.
-            if effect == Effect::Reload && queue.contains(&Effect::Reload) {
-                continue;
+        let Self { app, runtime, screen, input, sender, quit, .. } = self;
+        runtime.carry_out(app, effects, sender, &mut |work| match work {
+            TerminalWork::Quit => {
+                *quit = true;
+                Ok(None)
             }
-            match self.runtime.perform(effect, &self.sender) {
-                Performed::Told(None) => {}
-                Performed::Told(Some(message)) => queue.extend(self.app.update(message)),
-                Performed::Terminal(TerminalWork::Quit) => self.quit = true,
-                Performed::Terminal(TerminalWork::Copy(text)) => {
-                    clipboard::copy(self.screen.out(), &text)
-                        .because("failed to reach the terminal's clipboard")?;
-                }
-                Performed::Terminal(TerminalWork::Edit(text)) => {
-                    self.input.pause();
-                    let edited = self.screen.lend(|| editor::edit(&text));
-                    self.input.resume();
-                    let message = match edited? {
-                        Ok(text) => Message::EditedOutside(text),
-                        Err(failure) => Message::Failed(failure),
-                    };
-                    queue.extend(self.app.update(message));
-                }
+            TerminalWork::Copy(text) => {
+                clipboard::copy(screen.out(), &text)
+                    .because("failed to reach the terminal's clipboard")?;
+                Ok(None)
             }
-        }
-        Ok(())
+            TerminalWork::Edit(text) => {
+                input.pause();
+                let edited = screen.lend(|| editor::edit(&text));
+                input.resume();
+                Ok(Some(match edited? {
+                    Ok(text) => Message::EditedOutside(text),
+                    Err(failure) => Message::Failed(failure),
+                }))
+            }
+        })
     }
 }
 

@@ -8,7 +8,7 @@ mod editor;
 mod event_loop;
 mod folder;
 mod input;
-mod runtime;
+pub mod runtime;
 mod terminal;
 
 use std::io::{IsTerminal as _, stdin, stdout};

@@ -1,6 +1,6 @@
 //! Carries out effects: reads and writes of the project, and jobs on threads of their own.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use crossbeam_channel::Sender;
 
 use super::folder::{list, real_path};
 use super::{Backend, Runner};
-use crate::app::{Effect, Message};
+use crate::app::{App, Effect, Message};
 use crate::failure::Result;
 use crate::job::{JobEvent, JobId, JobOutcome, JobSpec};
 use crate::progress::Cancel;
@@ -47,6 +47,33 @@ impl Runtime {
     /// Starts with no jobs.
     pub fn new(folder: PathBuf, backend: Box<dyn Backend>, runner: Runner) -> Self {
         Self { folder, backend, runner, cancels: HashMap::new() }
+    }
+
+    /// Carries out effects and whatever follows from them, until nothing is left to do. What needs
+    /// the terminal is handed to `terminal`, which answers with what the application must hear.
+    ///
+    /// # Errors
+    /// Only what `terminal` reports; all other failures are told to the application.
+    pub fn carry_out(
+        &mut self,
+        app: &mut App,
+        effects: Vec<Effect>,
+        sender: &Sender<Message>,
+        terminal: &mut dyn FnMut(TerminalWork) -> Result<Option<Message>>,
+    ) -> Result<()> {
+        let mut queue = VecDeque::from(effects);
+        while let Some(effect) = queue.pop_front() {
+            // Reading the project again once is enough, last.
+            if effect == Effect::Reload && queue.contains(&Effect::Reload) {
+                continue;
+            }
+            let told = match self.perform(effect, sender) {
+                Performed::Told(message) => message,
+                Performed::Terminal(work) => terminal(work)?,
+            };
+            queue.extend(told.into_iter().flat_map(|message| app.update(message)));
+        }
+        Ok(())
     }
 
     /// Carries out an effect. Jobs tell their events to `sender`; failures become messages.

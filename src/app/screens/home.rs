@@ -1,5 +1,7 @@
 //! Where the project stands, and what to do next.
 
+use std::borrow::Cow;
+
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
@@ -33,7 +35,7 @@ struct Stage {
     screen: Screen,
     words: String,
     detail: String,
-    /// `None` when nothing was done here yet.
+    /// `None` when nothing was done here yet, or it is being done.
     good: Option<bool>,
 }
 
@@ -64,7 +66,9 @@ impl ScreenState for Home {
         );
         let stages = stages(look);
         let roomy = usize::from(rest.height) >= stages.len() * 2;
-        let widest = stages.iter().map(|stage| width(&stage.words)).max().unwrap_or_default();
+        // Words with nothing beside them need no column.
+        let beside = stages.iter().filter(|stage| !stage.detail.is_empty());
+        let widest = beside.map(|stage| width(&stage.words)).max().unwrap_or_default();
         for (index, stage) in stages.iter().enumerate() {
             let y = rest.y + (index * (1 + usize::from(roomy))) as u16;
             if y >= rest.bottom() {
@@ -124,6 +128,9 @@ fn next(look: &Look) -> (String, Screen) {
     let Some(run) = snapshot.runs.last() else {
         return (say(texts::NEXT_TRAIN), Screen::Train);
     };
+    if let Some(number) = look.running_run() {
+        return (look.fill(texts::NEXT_WATCH, &[&number]), Screen::Train);
+    }
     if run.outcome != Some(RunOutcome::Finished) {
         let number = run.number;
         return (look.fill(texts::NEXT_RESUME, &[&number]), Screen::Train);
@@ -196,7 +203,10 @@ fn stages(look: &Look) -> Vec<Stage> {
                 screen: Screen::Train,
                 words: look.fill(texts::HOME_TRAIN, &values),
                 detail: loss.map_or(time.clone(), |loss| format!("{time}, {loss}")),
-                good: Some(run.outcome == Some(RunOutcome::Finished)),
+                good: match look.running_run() {
+                    Some(_) => None,
+                    None => Some(run.outcome == Some(RunOutcome::Finished)),
+                },
             }
         },
     );
@@ -225,9 +235,9 @@ fn draw_stage(
 ) {
     let ellipsis = look.symbols.ellipsis;
     let room = usize::from(row.width).saturating_sub(3 + NAME_CELLS);
-    let words_cells = widest.min(room);
+    let words_cells = if stage.detail.is_empty() { room } else { widest.min(room) };
     // A remark that would be cut to nothing is left out.
-    let detail_cells = room.saturating_sub(words_cells + 3);
+    let detail_cells = room.saturating_sub(words_cells + 2);
     let detail = if detail_cells < DETAIL_CELLS_MIN { "" } else { stage.detail.as_str() };
     let (mark, style) = match stage.good {
         Some(true) => (look.symbols.yes, theme::BETTER),
@@ -244,8 +254,20 @@ fn draw_stage(
             Span::styled(format!("{mark} "), style),
             Span::styled(fit(name, NAME_CELLS, ellipsis), name_style),
             Span::styled(fit(&stage.words, words_cells, ellipsis), words),
-            Span::styled(format!("   {}", truncate(detail, detail_cells, ellipsis)), theme::DIM),
+            Span::styled(format!("  {}", shortened(detail, detail_cells, ellipsis)), theme::DIM),
         ]),
         row,
     );
+}
+
+/// As many whole clauses as there is room for: a figure cut in half misleads.
+fn shortened<'a>(detail: &'a str, cells: usize, ellipsis: &str) -> Cow<'a, str> {
+    let mut clauses = detail;
+    while width(clauses) > cells {
+        match clauses.rsplit_once(", ") {
+            Some((before, _)) => clauses = before,
+            None => return truncate(detail, cells, ellipsis),
+        }
+    }
+    Cow::Borrowed(clauses)
 }

@@ -336,6 +336,18 @@ pub fn describe(command: Command) -> (Text, Text) {
             "쓰던 글을 바깥 편집기($EDITOR)로 엽니다",
             "Opens the text in $EDITOR",
         ),
+        C::FieldPassageDown => (
+            "구절 아래로",
+            "passage down",
+            "쓰는 동안 옆의 구절을 아래로 넘깁니다",
+            "Scrolls the passage down while you write about it",
+        ),
+        C::FieldPassageUp => (
+            "구절 위로",
+            "passage up",
+            "쓰는 동안 옆의 구절을 위로 넘깁니다",
+            "Scrolls the passage up while you write about it",
+        ),
         C::FieldLeave => (
             "나가기",
             "leave",

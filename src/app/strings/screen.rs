@@ -9,6 +9,7 @@ super::texts! {
     NEXT_MIX: "학습 세트를 섞으세요", "mix the training set";
     NEXT_TRAIN: "학습을 시작하세요", "start training";
     NEXT_RESUME: "학습 {0}번을 이어서 하세요", "go on with run {0}";
+    NEXT_WATCH: "학습 {0}번이 돌고 있습니다", "run {0} is training: watch it";
     NEXT_EVALUATE: "학습 {0}번을 기본 모델과 견주어 보세요", "compare run {0} with the base";
     NEXT_TRY: "기본 모델과 나란히 써 보세요", "try it beside the base";
     HOME_NO_DOCUMENTS: "아직 문서가 없습니다", "no documents yet";
@@ -187,7 +188,6 @@ super::texts! {
     BASE: "기본", "base";
     TUNED: "학습 후", "tuned";
     DIFFERENCE: "차이", "difference";
-    STRICT: "엄격", "strict";
     LENIENT: "관대", "lenient";
     METRIC_JSON: "JSON 유효", "JSON validity";
     METRIC_TOOL: "도구 이름", "tool name";

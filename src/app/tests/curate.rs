@@ -42,6 +42,49 @@ fn accept_reject_and_undo_move_on_and_come_back() {
 }
 
 #[test]
+fn undo_and_redo_show_what_they_changed() {
+    let mut harness = on_curate(English);
+    harness.keys("a<end>");
+    assert!(harness.screen(120, 40).contains("Pair 5 of 5"));
+    harness.keys("u");
+    let text = harness.screen(120, 40);
+    assert!(text.contains("Pair 1 of 5") && text.contains("draft"), "{text}");
+    harness.keys("<end><c-r>");
+    let text = harness.screen(120, 40);
+    assert!(text.contains("Pair 1 of 5") && text.contains("accepted"), "{text}");
+    // A pair that comes back is shown as well.
+    harness.keys("d<end>u");
+    assert!(harness.screen(120, 40).contains("Pair 1 of 5"));
+    // Of many, the one that is being looked at stays.
+    harness.keys("R<end>u");
+    assert!(harness.screen(120, 40).contains("Pair 5 of 5"));
+}
+
+#[test]
+fn the_passage_scrolls_while_a_pair_is_written_about_it() {
+    let mut snapshot = sample();
+    let paragraphs: Vec<_> = (1..=60).map(|n| format!("paragraph {n}.")).collect();
+    snapshot.passages[1].passage.text = paragraphs.join("\n");
+    let mut harness = Harness::new(snapshot, English);
+    harness.keys("2iWhat");
+    assert!(harness.screen(80, 24).contains("paragraph 1."));
+    harness.keys("<pgdn>");
+    let text = harness.screen(80, 24);
+    assert!(!text.contains("paragraph 1.") && text.contains("paragraph 20."), "{text}");
+    assert!(text.contains("What"), "what was typed stays: {text}");
+    harness.keys("<pgup>");
+    assert!(harness.screen(80, 24).contains("paragraph 1."));
+}
+
+#[test]
+fn remarks_under_a_narrow_passage_are_not_cut() {
+    let mut harness = on_curate(English);
+    let text = harness.screen(120, 40);
+    assert!(text.contains("pairs about this passage: 2"), "{text}");
+    assert!(text.matches("quote found").count() == 2, "{text}");
+}
+
+#[test]
 fn shortcuts_work_with_a_korean_input_method_on() {
     let mut harness = on_curate(Korean);
     // ㅁ is a, ㄱ is r.

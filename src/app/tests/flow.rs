@@ -133,6 +133,56 @@ fn training_draws_its_curve_and_figures() {
 }
 
 #[test]
+fn a_run_that_is_being_trained_is_not_called_cut_off() {
+    let mut snapshot = sample();
+    let drafts = snapshot.examples.iter_mut();
+    drafts.for_each(|stored| stored.state = crate::pair::ReviewState::Accepted);
+    let mut harness = Harness::new(snapshot.clone(), English);
+    harness.keys("4s");
+    let (id, _) = started(&harness)[0].clone();
+    let mut record = snapshot.runs[1].clone();
+    (record.number, record.outcome) = (3, None);
+    snapshot.runs.push(record);
+    harness.send(Message::Loaded(Box::new(snapshot.clone())));
+    harness.send(Message::Job(id, step(2, 1.5)));
+    let text = harness.screen(120, 40);
+    assert!(text.contains("▶ qwen2.5-1.5b") && !text.contains("cut off"), "{text}");
+    harness.keys("r");
+    assert_eq!(started(&harness).len(), 1);
+    assert!(harness.screen(120, 40).contains("another job is running"));
+    harness.keys("0");
+    let text = harness.screen(80, 24);
+    assert!(text.contains("Next: run 3 is training"), "{text}");
+    // Once the job has failed to say how it ended, the run is what it is.
+    let failed = JobOutcome::Failed { message: "no space".to_owned(), hints: Vec::new() };
+    harness.send(Message::Job(id, JobEvent::Ended(failed)));
+    harness.send(Message::Loaded(Box::new(snapshot)));
+    assert!(harness.screen(80, 24).contains("Next: go on with run 3"));
+    harness.keys("4");
+    assert!(harness.screen(120, 40).contains("cut off"));
+}
+
+#[test]
+fn rows_of_a_subset_say_which_metric_they_are() {
+    let mut snapshot = sample();
+    let metrics = &mut snapshot.evaluations[0].suites[0].metrics;
+    let mut seen = metrics[2].clone();
+    seen.subset = Some("seen".to_owned());
+    let mut lenient = seen.clone();
+    lenient.form = crate::evaluate::Form::Lenient;
+    metrics[4].base_interval = (0.9, 1.0);
+    metrics[4].base = crate::evaluate::Proportion { successes: 18, n: 18 };
+    metrics.extend([seen, lenient]);
+    let mut harness = Harness::new(snapshot, English);
+    harness.keys("5");
+    for (columns, rows) in [(120, 40), (80, 24)] {
+        let text = harness.screen(columns, rows);
+        assert!(text.contains(" seen: tool name"), "{text}");
+        assert!(text.contains("100.0 % [90-100]  72.2 %"), "figures stand apart: {text}");
+    }
+}
+
+#[test]
 fn recipe_fields_are_stepped_typed_and_kept() {
     let mut harness = Harness::new(sample(), Korean);
     harness.keys("4<down>+");

@@ -2,6 +2,7 @@
 
 pub mod fault_server;
 pub mod hub_server;
+pub mod interface;
 pub mod place;
 pub mod terminal;
 #[path = "../../support/toy_model.rs"]

@@ -145,6 +145,8 @@ impl Curate {
                 )));
             }
             Some(Command::FieldEditor) => self.open_outside(false, reply),
+            Some(Command::FieldPassageDown) => self.passage_scroll.by_page(1),
+            Some(Command::FieldPassageUp) => self.passage_scroll.by_page(-1),
             Some(Command::FieldLeave) => self.leave_editing(look, reply),
             _ => {
                 if editing.fields[editing.field].key(key) {

@@ -110,6 +110,18 @@ impl Curate {
         self.refresh(look);
     }
 
+    /// An edit was undone or done again: shows the first example it touched, if it is listed.
+    pub fn touched(&mut self, ids: &[ExampleId], look: &Look) {
+        if self.selected.is_some_and(|id| ids.contains(&id)) || self.editing.is_some() {
+            return;
+        }
+        let listed = |id: &&ExampleId| look.data.example(**id).is_some_and(|it| self.lists(it));
+        if let Some(&id) = ids.iter().find(listed) {
+            (self.selected, self.alone) = (Some(id), None);
+            self.refresh(look);
+        }
+    }
+
     /// Whether a pair is being written or edited.
     pub fn is_writing(&self) -> bool {
         self.editing.is_some()

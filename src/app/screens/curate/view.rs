@@ -136,11 +136,8 @@ impl Curate {
         }
         self.passage_scroll.draw(frame, body, &lines, look);
         if foot.height > 1 {
-            let line = Rect { y: foot.bottom() - 1, height: 1, ..foot };
             marks.retain(|mark| !mark.content.is_empty());
-            let gap = Span::raw("   ");
-            let spans: Vec<_> = marks.into_iter().flat_map(|mark| [mark, gap.clone()]).collect();
-            frame.render_widget(Line::from(spans), line);
+            draw_marks(frame, foot, marks);
         }
     }
 
@@ -248,6 +245,21 @@ impl Curate {
             editing.fields[index].draw(frame, body, focused && look.on_top);
         }
     }
+}
+
+/// Draws remarks on the last row, or one a row where they do not fit beside each other.
+fn draw_marks(frame: &mut Frame, foot: Rect, marks: Vec<Span>) {
+    const GAP: usize = 3;
+    let beside = marks.iter().map(|mark| mark.width() + GAP).sum::<usize>().saturating_sub(GAP);
+    if beside > usize::from(foot.width) {
+        for (row, mark) in foot.rows().zip(marks) {
+            frame.render_widget(mark, row);
+        }
+        return;
+    }
+    let gap = Span::raw(" ".repeat(GAP));
+    let spans: Vec<_> = marks.into_iter().flat_map(|mark| [mark, gap.clone()]).collect();
+    frame.render_widget(Line::from(spans), Rect { y: foot.bottom() - 1, height: 1, ..foot });
 }
 
 fn list_row<'a>(stored: &'a StoredExample, room: usize, look: &Look) -> Line<'a> {

@@ -23,6 +23,9 @@ const SCALE_FROM: usize = 112;
 /// From this width on, intervals stand beside the figures.
 const INTERVALS_FROM: usize = 76;
 
+const BASE: usize = 0;
+const TUNED: usize = 1;
+
 /// A row of the table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Row {
@@ -152,17 +155,23 @@ struct Layout {
     total: usize,
     label: usize,
     scale: usize,
-    figure: usize,
+    /// Cells for base and tuned.
+    figures: [usize; 2],
     intervals: bool,
 }
 
 impl Layout {
     fn new(total: usize) -> Self {
         let intervals = total >= INTERVALS_FROM;
-        let figure = if intervals { 16 } else { 8 };
+        // A base interval of full width still stands apart from the tuned figure.
+        let figures = if intervals { [17, 16] } else { [8, 8] };
         let scale = if total >= SCALE_FROM { 22 } else { 0 };
-        let label = if intervals { 25 } else { 20 };
-        Self { total, label, scale, figure, intervals }
+        let label = match (scale > 0, intervals) {
+            (true, _) => 26,
+            (false, true) => 24,
+            (false, false) => 20,
+        };
+        Self { total, label, scale, figures, intervals }
     }
 
     fn head(&self, look: &Look) -> Line<'static> {
@@ -173,47 +182,49 @@ impl Layout {
             text = format!("{text} 0{gap}50{gap}100 ");
             text = fit(&text, self.label + self.scale, "");
         }
-        text.push_str(&self.figure_text(look.t(texts::BASE), ""));
-        text.push_str(&self.figure_text(look.t(texts::TUNED), ""));
+        text.push_str(&self.figure_text(BASE, look.t(texts::BASE), ""));
+        text.push_str(&self.figure_text(TUNED, look.t(texts::TUNED), ""));
         text.push_str("   ");
         text.push_str(look.t(texts::DIFFERENCE));
         Line::styled(text, theme::DIM)
     }
 
-    /// A figure, right-aligned, and its interval, left-aligned.
-    fn figure_text(&self, figure: &str, interval: &str) -> String {
+    /// A figure of base or tuned, right-aligned, and its interval, left-aligned.
+    fn figure_text(&self, side: usize, figure: &str, interval: &str) -> String {
+        let cells = self.figures[side];
         if self.intervals {
-            format!("{} {}", right(figure, 7), fit(interval, self.figure - 8, ""))
+            format!("{} {}", right(figure, 7), fit(interval, cells - 8, ""))
         } else {
-            right(figure, self.figure)
+            right(figure, cells)
         }
     }
 
     fn metric(&self, result: &MetricResult, look: &Look) -> Line<'static> {
-        let form = match result.form {
-            Form::Strict => look.t(texts::STRICT),
-            Form::Lenient => look.t(texts::LENIENT),
-        };
+        let form = look.t(texts::LENIENT);
+        let metric = look.t(metric_name(result.metric));
+        // The lenient form stands right under the strict one, which names both.
         let name = match (&result.subset, result.form) {
-            (Some(subset), _) => format!("{subset}, {form}"),
-            (None, Form::Strict) => look.t(metric_name(result.metric)).to_owned(),
-            (None, Form::Lenient) => form.to_owned(),
+            (_, Form::Lenient) => form.to_owned(),
+            (Some(subset), Form::Strict) => format!("{subset}: {metric}"),
+            (None, Form::Strict) => metric.to_owned(),
         };
-        let indent = if result.form == Form::Lenient || result.subset.is_some() { 3 } else { 1 };
+        let indent = if result.form == Form::Lenient { 3 } else { 1 };
         let label = format!("{}{name}", " ".repeat(indent));
-        let figure = |proportion: Option<Proportion>, interval: Option<(f64, f64)>| {
+        let figure = |side, proportion: Option<Proportion>, interval: Option<(f64, f64)>| {
             let text = proportion.map_or_else(|| "-".to_owned(), format::proportion);
             let interval = interval.map(format::interval).unwrap_or_default();
-            self.figure_text(&text, &interval)
+            self.figure_text(side, &text, &interval)
         };
         let mut spans = vec![Span::raw(fit(&label, self.label, look.symbols.ellipsis))];
         if self.scale > 0 {
             spans.push(Span::styled(self.scale(result, look), theme::DIM));
         }
-        spans.push(Span::raw(figure(Some(result.base), Some(result.base_interval))));
-        spans.push(Span::styled(figure(result.tuned, result.tuned_interval), theme::BOLD));
+        spans.push(Span::raw(figure(BASE, Some(result.base), Some(result.base_interval))));
+        spans.push(Span::styled(figure(TUNED, result.tuned, result.tuned_interval), theme::BOLD));
         let n = result.base.n;
-        let room = self.total.saturating_sub(self.label + self.scale + 2 * self.figure + 5);
+        let room = self
+            .total
+            .saturating_sub(self.label + self.scale + self.figures.iter().sum::<usize>() + 5);
         let (words, style) = match result.difference {
             Some(difference) => difference_words(difference, n, room, look),
             None => (format!("n={n}"), theme::DIM),
@@ -252,8 +263,8 @@ impl Layout {
         let tuned = loss.tuned.map_or_else(|| "-".to_owned(), |tuned| format!("{tuned:.3}"));
         let mut spans =
             vec![Span::raw(fit(&label, self.label + self.scale, look.symbols.ellipsis))];
-        spans.push(Span::raw(self.figure_text(&format!("{:.3}", loss.base), "")));
-        spans.push(Span::styled(self.figure_text(&tuned, ""), theme::BOLD));
+        spans.push(Span::raw(self.figure_text(BASE, &format!("{:.3}", loss.base), "")));
+        spans.push(Span::styled(self.figure_text(TUNED, &tuned, ""), theme::BOLD));
         let change = loss.tuned.filter(|_| loss.base > 0.0);
         let change = change.map(|tuned| format!("{:+.1} %", (tuned / loss.base - 1.0) * 100.0));
         let tokens = format::short(loss.tokens);

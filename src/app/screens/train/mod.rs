@@ -172,6 +172,9 @@ impl ScreenState for Train {
             Command::TrainStart => (look.data.summary.accepted == 0).then_some(texts::NO_ACCEPTED),
             Command::TrainResume => {
                 let run = self.selected_run(look);
+                if run.is_some_and(|run| look.running_run() == Some(run.number)) {
+                    return Some(texts::WAIT_FOR_JOB);
+                }
                 let done = run.is_none_or(|run| run.outcome == Some(RunOutcome::Finished));
                 done.then_some(texts::NOTHING_TO_RESUME)
             }

@@ -80,6 +80,7 @@ impl Train {
             Some(RunOutcome::Finished) => look.t(texts::RUN_FINISHED).to_owned(),
             Some(RunOutcome::Stopped) => look.t(texts::RUN_STOPPED).to_owned(),
             Some(RunOutcome::Failed { reason }) => look.fill(texts::RUN_FAILED, &[reason]),
+            None if look.running_run() == Some(run.number) => look.t(texts::RUNNING).to_owned(),
             None => look.t(texts::RUN_UNFINISHED).to_owned(),
         };
         let recipe = &run.recipe;
@@ -209,6 +210,9 @@ fn samples(run: &LiveRun, cells: usize, look: &Look) -> Vec<Line<'static>> {
 }
 
 fn outcome_mark(run: &RunRecord, look: &Look) -> (&'static str, ratatui::style::Style) {
+    if look.running_run() == Some(run.number) {
+        return (look.symbols.running, theme::ACCENT);
+    }
     match run.outcome {
         Some(RunOutcome::Finished) => (look.symbols.yes, theme::BETTER),
         Some(RunOutcome::Stopped) | None => (look.symbols.dot, theme::DIM),
