@@ -179,8 +179,8 @@ impl Demo<'_> {
 
     fn recipe(&self) -> Recipe {
         // Chosen on the demo project's own held-out tool calls, not on the shipped suites.
-        let epochs = if self.args.short { 1.0 } else { 5.0 };
-        let recipe = Recipe { batch_rows: 4, learning_rate: 8e-4, ..Recipe::default() };
+        let epochs = if self.args.short { 1.0 } else { 3.0 };
+        let recipe = Recipe { batch_rows: 4, learning_rate: 1.5e-3, ..Recipe::default() };
         Recipe { epochs, keep: Keep::Last, vary_tools: true, ..recipe }
     }
 
