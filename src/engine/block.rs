@@ -5,11 +5,11 @@
 //! value `Q + 2K + c`, attention output `Q`, middle of the residual stream `H`, gate and up
 //! `2F + c`, and a few more: about 23 KB a token for SmolLM2-135M.
 
-use super::attention::{self, Heads};
+use super::attention::{self, Heads, Projected};
 use super::base::{Base, Group};
-use super::cpu::product::{self, Threads, View, ViewMut};
 use super::effective::{self, Place, Weights};
 use super::gate;
+use super::gradient::{Flows, GradientBuffers};
 use super::lora::Adapter;
 use super::norm;
 use super::pack::Packed;
@@ -167,9 +167,9 @@ pub(super) fn forward_front(
     kept.log_sums.resize(tokens * config.heads, 0.0);
     let mut watch = Watch::start();
     attention::forward(
-        Heads::new(config),
-        (&kept.qkv, pitch),
-        &packed.segments,
+        Heads::new(config, base.precision()),
+        Projected { rows: &kept.qkv, pitch },
+        &packed.groups,
         &mut kept.mixed,
         &mut kept.log_sums,
     );
@@ -227,7 +227,7 @@ pub(super) fn forward_back(
 #[expect(clippy::too_many_arguments, reason = "each is a distinct part of the state of a pass")]
 pub(super) fn backward(
     context: Context<'_>,
-    weights: &mut Weights,
+    (weights, gradients): (&mut Weights, &mut GradientBuffers),
     layer: usize,
     x: &[f32],
     (kept, down_u): (&mut Kept, &[f32]),
@@ -248,13 +248,13 @@ pub(super) fn backward(
     let gate_pitch = 2 * config.ffn_size + effective::columns(adapter, Group::Ffn);
     let width = config.ffn_size;
     gate::backward((&mut kept.gate, gate_pitch), (inner, inner_pitch), width);
-    Gradients {
+    let flows = Flows {
         x: (inner, inner_pitch),
         v: (tail(inner, width), inner_pitch),
         dy: (dx, hidden),
         u: (down_u, place.columns()),
-    }
-    .add(context, Group::Down, grads, &mut scratch.phases);
+    };
+    gradients.add(context.place(layer, Group::Down), tokens, &flows, grads, &mut scratch.phases);
 
     // Gate and up, then their norm.
     let place = context.place(layer, Group::Ffn);
@@ -263,43 +263,39 @@ pub(super) fn backward(
     weights.project_back(place, (&kept.gate, gate_pitch), tokens, out);
     let before = (&kept.middle[..], &kept.ffn_inverse[..]);
     norm::backward(before, &parameters.ffn_norm, (out, pitch), dx, normed);
-    Gradients {
+    let flows = Flows {
         x: (normed, hidden),
         v: (tail(out, hidden), pitch),
         dy: (&kept.gate, gate_pitch),
         u: (tail(&kept.gate, 2 * width), gate_pitch),
-    }
-    .add(context, Group::Ffn, grads, &mut scratch.phases);
+    };
+    gradients.add(context.place(layer, Group::Ffn), tokens, &flows, grads, &mut scratch.phases);
 
     // Attention output.
     let place = context.place(layer, Group::Output);
     let pitch = place.inputs() + place.columns();
     let dmixed = fit(&mut scratch.mixed_grad, tokens * pitch);
     weights.project_back(place, (dx, hidden), tokens, dmixed);
-    Gradients {
+    let flows = Flows {
         x: (&kept.mixed, place.inputs()),
         v: (tail(dmixed, place.inputs()), pitch),
         dy: (dx, hidden),
         u: (&kept.output_u, place.columns()),
-    }
-    .add(context, Group::Output, grads, &mut scratch.phases);
+    };
+    gradients.add(context.place(layer, Group::Output), tokens, &flows, grads, &mut scratch.phases);
 
     // Attention.
-    let heads = Heads::new(config);
+    let heads = Heads::new(config, base.precision());
     let qkv_width = qkv_width(context);
     let dqkv = fit(&mut scratch.qkv_grad, tokens * qkv_width);
     let qkv_pitch = qkv_width + effective::columns(adapter, Group::Attention);
     let mut watch = Watch::start();
     attention::backward(
         heads,
-        attention::Kept {
-            rows: &kept.qkv,
-            pitch: qkv_pitch,
-            out: &kept.mixed,
-            log_sums: &kept.log_sums,
-        },
+        Projected { rows: &kept.qkv, pitch: qkv_pitch },
+        attention::Kept { out: &kept.mixed, log_sums: &kept.log_sums },
         (dmixed, pitch),
-        &packed.segments,
+        &packed.groups,
         (rotary, &packed.positions),
         fit(&mut scratch.attention, heads.scratch(tokens)),
         dqkv,
@@ -319,62 +315,22 @@ pub(super) fn backward(
         norm::again(before, &parameters.attention_norm, normed);
         weights.side_back(place, (dqkv, qkv_width), tokens, out);
     }
-    Gradients {
+    let flows = Flows {
         x: (normed, hidden),
         v: (tail(out, hidden), pitch),
         dy: (dqkv, qkv_width),
         u: (tail(&kept.qkv, qkv_width), qkv_pitch),
-    }
-    .add(context, Group::Attention, grads, &mut scratch.phases);
+    };
+    gradients.add(
+        context.place(layer, Group::Attention),
+        tokens,
+        &flows,
+        grads,
+        &mut scratch.phases,
+    );
 }
 
 /// The values from `first` on; rows that start there keep their pitch.
 fn tail(values: &[f32], first: usize) -> &[f32] {
     &values[first.min(values.len())..]
-}
-
-/// What the gradients of a group's A and B are made of: slices and pitches.
-struct Gradients<'a> {
-    x: (&'a [f32], usize),
-    v: (&'a [f32], usize),
-    dy: (&'a [f32], usize),
-    u: (&'a [f32], usize),
-}
-
-impl Gradients<'_> {
-    /// `dA += v^T x` and `dB += s dy^T u`.
-    fn add(&self, context: Context<'_>, group: Group, grads: &mut [f32], phases: &mut Phases) {
-        let Some(adapter) = context.adapter else {
-            return;
-        };
-        let mut watch = Watch::start();
-        let tokens = context.packed.tokens();
-        let (rank, scale) = (adapter.config().rank, adapter.config().scale());
-        let parts = effective::parts(adapter, group);
-        let Some(first) = parts.first() else { return };
-        // The As of a group lie side by side, so they are one matrix.
-        let (rows, inputs) = (parts.len() * rank, first.slot.inputs);
-        product::multiply(
-            ViewMut::new(&mut grads[first.slot.a..], rows, inputs, inputs),
-            true,
-            View::new(self.v.0, tokens, rows, self.v.1).transposed(),
-            View::new(self.x.0, tokens, inputs, self.x.1),
-            1.0,
-            Threads::All,
-        );
-        for part in &parts {
-            let outputs = part.slot.outputs;
-            let dy = View::new(&self.dy.0[part.output..], tokens, outputs, self.dy.1);
-            let u = View::new(&self.u.0[part.column..], tokens, rank, self.u.1);
-            product::multiply(
-                ViewMut::new(&mut grads[part.slot.b..], outputs, rank, rank),
-                true,
-                dy.transposed(),
-                u,
-                scale,
-                Threads::All,
-            );
-        }
-        phases.lap(&mut watch, Phase::Adapter);
-    }
 }

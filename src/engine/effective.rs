@@ -212,12 +212,11 @@ impl<E: Multiplied> Operands<E> {
         let first = adapter.and_then(|adapter| {
             parts(adapter, group).first().map(|part| layer * adapter.layer_len() + part.slot.a)
         });
-        self.right.fill_depths(outputs + side, inputs, |k, column, part| {
+        self.right.fill_depths(outputs + side, inputs, |k, row| {
             if k < outputs {
-                matrix.part(k, column, part);
+                matrix.row(k, row);
             } else if let Some((adapter, first)) = adapter.zip(first) {
-                let at = first + (k - outputs) * inputs + column;
-                part.copy_from_slice(&adapter.values()[at..][..part.len()]);
+                row.copy_from_slice(&adapter.values()[first + (k - outputs) * inputs..][..inputs]);
             }
         });
         self.phases.lap(&mut watch, Phase::Decode);
@@ -245,18 +244,16 @@ impl<E: Multiplied> Operands<E> {
         let Some(adapter) = place.adapter else { return };
         let (rank, scale) = (adapter.config().rank, adapter.config().scale());
         let parts = parts(adapter, place.group);
-        self.side.fill_depths(place.outputs(), place.columns(), |n, first, out| {
+        self.side.fill_depths(place.outputs(), place.columns(), |n, out| {
             out.fill(0.0);
             let part = parts
                 .iter()
                 .find(|part| (part.output..part.output + part.slot.outputs).contains(&n));
             let Some(part) = part else { return };
             let (_, b) = adapter.pair(place.layer, part.slot);
-            for (i, b) in b[(n - part.output) * rank..][..rank].iter().enumerate() {
-                let column = part.column + i;
-                if (first..first + out.len()).contains(&column) {
-                    out[column - first] = scale * b;
-                }
+            let b = &b[(n - part.output) * rank..][..rank];
+            for (out, b) in out[part.column..].iter_mut().zip(b) {
+                *out = scale * b;
             }
         });
     }

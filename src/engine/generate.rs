@@ -150,12 +150,12 @@ impl Run<'_> {
             caches.push(Cache::new(config.layers, config.kv_size(), room));
         }
         let x = self.forward.run(base, self.adapter, &packed, |layer, rows, pitch| {
-            for (segment, cache) in packed.segments.iter().zip(&mut caches) {
-                let rows = &rows[segment.start * pitch..segment.end * pitch];
+            for (group, cache) in packed.groups.iter().zip(&mut caches) {
+                let rows = &rows[group.head.start * pitch..group.head.end * pitch];
                 cache.append(base, layer, rows, pitch);
             }
         });
-        let last: Vec<usize> = packed.segments.iter().map(|segment| segment.end - 1).collect();
+        let last: Vec<usize> = packed.groups.iter().map(|group| group.head.end - 1).collect();
         let admitted = caches.len();
         let mut logits = Vec::new();
         // In chunks, for the logits of many prompts at once would be large.
@@ -166,7 +166,7 @@ impl Run<'_> {
             caches.into_iter().zip(logits.chunks_exact_mut(config.vocab_size)).enumerate()
         {
             let prompt = first + i;
-            let context_left = config.context_length - packed.segments[i].len();
+            let context_left = config.context_length - packed.groups[i].head.len();
             let sequence = Sequence {
                 prompt,
                 cache,

@@ -75,9 +75,7 @@ fn backward<E: Multiplied>(panels: &mut Panels<E>, base: &Base, dy: Rows<'_>, ou
     let (vocab, hidden) = (base.config().vocab_size, base.config().hidden_size);
     for first in (0..vocab).step_by(SLICE) {
         let count = SLICE.min(vocab - first);
-        panels.fill_depths(count, hidden, |k, column, part| {
-            base.head().part(first + k, column, part);
-        });
+        panels.fill_depths(count, hidden, |k, row| base.head().part(first + k, 0, row));
         let dy = Rows { data: &dy.data[first..], columns: count, ..dy };
         multiply::multiply(dy, None, panels, (&mut *out, hidden), first > 0);
     }

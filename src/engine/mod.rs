@@ -15,6 +15,7 @@ mod effective;
 mod few;
 mod gate;
 mod generate;
+mod gradient;
 mod lora;
 mod loss;
 pub mod nf4;

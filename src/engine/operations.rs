@@ -5,7 +5,9 @@ use candle_core::{D, Device, Tensor, Var};
 use candle_nn::ops::{rms_norm_slow, silu, softmax};
 use candle_nn::rotary_emb::rope_slow;
 
-use super::attention::{self, Heads, Kept};
+use super::attention::{self, Heads, Kept, Projected};
+use super::base::Precision;
+use super::pack::Group;
 use super::rope::Rotary;
 use super::{gate, norm, toy};
 
@@ -142,6 +144,9 @@ fn attention_with_rope_and_its_gradient() {
         let start = segments.last().map_or(0, |last: &std::ops::Range<usize>| last.end);
         segments.push(start..start + length);
     }
+    let groups: Vec<Group> =
+        segments.iter().map(|segment| Group { head: segment.clone(), tails: Vec::new() }).collect();
+    let sizes = Heads::new(&config, Precision::F32);
     let positions: Vec<u32> = lengths.iter().flat_map(|length| 0..*length as u32).collect();
     let bias = values(width, 9.0);
     let mut rotary = Rotary::default();
@@ -155,18 +160,20 @@ fn attention_with_rope_and_its_gradient() {
         }
         rotary.forward((&mut rows, pitch), Some(&bias), heads + kv_heads, &positions);
         let (mut out, mut sums) = (vec![0.0; tokens * heads * dim], vec![0.0; tokens * heads]);
-        attention::forward(Heads::new(&config), (&rows, pitch), &segments, &mut out, &mut sums);
+        let projected = Projected { rows: &rows, pitch };
+        attention::forward(sizes, projected, &groups, &mut out, &mut sums);
         (rows, out, sums)
     };
     let (rows, out, log_sums) = run(&plain);
     let up = values(tokens * (heads * dim + 2), 3.0);
-    let mut scratch = vec![f32::NAN; Heads::new(&config).scratch(tokens)];
+    let mut scratch = vec![f32::NAN; sizes.scratch(tokens)];
     let mut grads = vec![f32::NAN; tokens * width];
     attention::backward(
-        Heads::new(&config),
-        Kept { rows: &rows, pitch, out: &out, log_sums: &log_sums },
+        sizes,
+        Projected { rows: &rows, pitch },
+        Kept { out: &out, log_sums: &log_sums },
         (&up, heads * dim + 2),
-        &segments,
+        &groups,
         (&rotary, &positions),
         &mut scratch,
         &mut grads,

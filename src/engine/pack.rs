@@ -26,13 +26,34 @@ impl Row {
     }
 }
 
-/// Segments that go through the model together.
+/// Tokens that may see each other: a beginning, and what continues it. Each tail sees the head and
+/// itself; the tails follow the head without gaps.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Group {
+    pub(super) head: Range<usize>,
+    pub(super) tails: Vec<Range<usize>>,
+}
+
+impl Group {
+    /// One past the last token.
+    pub(super) fn end(&self) -> usize {
+        self.tails.last().map_or(self.head.end, |tail| tail.end)
+    }
+
+    /// Tokens of the longest row.
+    fn longest(&self) -> usize {
+        self.head.len() + self.tails.iter().map(Range::len).max().unwrap_or(0)
+    }
+}
+
+/// Groups that go through the model together.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct Packed {
     pub(super) ids: Vec<u32>,
     /// Position of each token in its segment.
     pub(super) positions: Vec<u32>,
-    pub(super) segments: Vec<Range<usize>>,
+    /// Cover all tokens in order.
+    pub(super) groups: Vec<Group>,
     /// Tokens that predict a label, ascending.
     pub(super) label_rows: Vec<usize>,
     /// What each of them should predict.
@@ -42,21 +63,46 @@ pub(super) struct Packed {
 }
 
 impl Packed {
-    /// Adds a segment without labels.
+    /// Adds a row of its own, without labels.
     pub(super) fn push(&mut self, ids: &[u32]) {
-        let start = self.ids.len();
-        self.ids.extend(ids);
-        self.positions.extend(0..ids.len() as u32);
-        self.segments.push(start..start + ids.len());
+        let head = self.push_tokens(ids, 0);
+        self.groups.push(Group { head, tails: Vec::new() });
     }
 
-    /// Adds the needed part of a row.
-    fn push_row(&mut self, index: usize, row: &Row) {
+    fn push_tokens(&mut self, ids: &[u32], position: usize) -> Range<usize> {
         let start = self.ids.len();
-        self.push(&row.ids[..row.needed()]);
+        self.ids.extend(ids);
+        self.positions.extend(position as u32..(position + ids.len()) as u32);
+        start..start + ids.len()
+    }
+
+    /// Adds the needed parts of rows whose first `shared` tokens are the same; with one row,
+    /// `shared` is 0.
+    fn push_rows(&mut self, rows: &[Row], members: &[usize], shared: usize) {
+        let ids = |index: usize| &rows[index].ids[..rows[index].needed()];
+        if shared == 0 {
+            for index in members {
+                let start = self.ids.len();
+                self.push(ids(*index));
+                self.push_labels(*index, &rows[*index], start, 0);
+            }
+            return;
+        }
+        let head = self.push_tokens(&ids(members[0])[..shared], 0);
+        let mut tails = Vec::with_capacity(members.len());
+        for index in members {
+            let tail = self.push_tokens(&ids(*index)[shared..], shared);
+            self.push_labels(*index, &rows[*index], tail.start, shared);
+            tails.push(tail);
+        }
+        self.groups.push(Group { head, tails });
+    }
+
+    /// Labels of a row whose token `first` lies at `start`; none is predicted before it.
+    fn push_labels(&mut self, index: usize, row: &Row, start: usize, first: usize) {
         for (i, id) in row.ids.iter().enumerate().skip(1) {
             if row.labels[i] {
-                self.label_rows.push(start + i - 1);
+                self.label_rows.push(start + i - 1 - first);
                 self.label_ids.push(*id);
                 self.label_owners.push(index);
             }
@@ -67,42 +113,101 @@ impl Packed {
         self.ids.len()
     }
 
-    /// The longest segment.
+    /// The longest row.
     pub(super) fn longest(&self) -> usize {
-        self.segments.iter().map(Range::len).max().unwrap_or(0)
+        self.groups.iter().map(Group::longest).max().unwrap_or(0)
     }
 }
 
+/// Shortest beginning worth sharing, in tokens.
+const SHARED_MIN: usize = 16;
+
+/// Rows that go into a batch together, and how many first tokens they share.
+struct Unit {
+    members: Vec<usize>,
+    shared: usize,
+    tokens: usize,
+}
+
 /// Packs rows into batches of at most `limit` tokens; a longer row is a batch of its own. Rows
-/// without labels are left out. The plan depends on the rows and the limit only.
-pub(super) fn pack(rows: &[Row], limit: usize) -> Vec<Packed> {
+/// without labels are left out. With `share`, tokens that rows begin with in common are in a batch
+/// once. The plan depends on the rows and the limit only.
+pub(super) fn pack(rows: &[Row], limit: usize, share: bool) -> Vec<Packed> {
     // Best fit, longest first: few batches, each nearly full.
-    let mut order: Vec<usize> = (0..rows.len()).filter(|i| rows[*i].label_count() > 0).collect();
-    order.sort_by_key(|i| std::cmp::Reverse(rows[*i].needed()));
-    let mut batches: Vec<(usize, Vec<usize>)> = Vec::new();
-    for i in order {
-        let length = rows[i].needed();
+    let mut units = units(rows, limit, share);
+    units.sort_by_key(|unit| std::cmp::Reverse(unit.tokens));
+    let mut batches: Vec<(usize, Vec<Unit>)> = Vec::new();
+    for unit in units {
         let place = batches
             .iter_mut()
-            .filter(|(used, _)| used + length <= limit)
+            .filter(|(used, _)| used + unit.tokens <= limit)
             .max_by_key(|(used, _)| *used);
         if let Some((used, members)) = place {
-            *used += length;
-            members.push(i);
+            *used += unit.tokens;
+            members.push(unit);
         } else {
-            batches.push((length, vec![i]));
+            batches.push((unit.tokens, vec![unit]));
         }
     }
     batches
         .into_iter()
-        .map(|(_, members)| {
+        .map(|(_, units)| {
             let mut packed = Packed::default();
-            for i in members {
-                packed.push_row(i, &rows[i]);
+            for unit in units {
+                packed.push_rows(rows, &unit.members, unit.shared);
             }
             packed
         })
         .collect()
+}
+
+/// Rows with labels, those that begin alike together.
+fn units(rows: &[Row], limit: usize, share: bool) -> Vec<Unit> {
+    let mut order: Vec<usize> = (0..rows.len()).filter(|i| rows[*i].label_count() > 0).collect();
+    let single =
+        |index: usize| Unit { members: vec![index], shared: 0, tokens: rows[index].needed() };
+    if !share {
+        return order.into_iter().map(single).collect();
+    }
+    // Neighbours in this order have the longest beginnings in common.
+    order.sort_by(|a, b| rows[*a].ids.cmp(&rows[*b].ids).then(a.cmp(b)));
+    let mut units: Vec<Unit> = Vec::new();
+    for index in order {
+        if let Some(last) = units.last_mut()
+            && let Some(shared) = joined(rows, last, index, limit)
+        {
+            let members = last.members.len() + 1;
+            let own: usize = last.members.iter().map(|member| rows[*member].needed()).sum();
+            last.members.push(index);
+            last.tokens = own + rows[index].needed() - (members - 1) * shared;
+            last.shared = shared;
+        } else {
+            units.push(single(index));
+        }
+    }
+    units
+}
+
+/// How many tokens a unit shares when a row joins it, where that saves tokens and fits the limit.
+fn joined(rows: &[Row], unit: &Unit, index: usize, limit: usize) -> Option<usize> {
+    let first = &rows[unit.members[0]];
+    let row = &rows[index];
+    let same = first.ids.iter().zip(&row.ids).take_while(|(a, b)| a == b).count();
+    let most = if unit.members.len() == 1 { shareable(first) } else { unit.shared };
+    let shared = same.min(most).min(shareable(row));
+    if shared < SHARED_MIN {
+        return None;
+    }
+    let before = unit.tokens + row.needed();
+    let own: usize = unit.members.iter().map(|member| rows[*member].needed()).sum();
+    let after = own + row.needed() - unit.members.len() * shared;
+    (after < before && after <= limit).then_some(shared)
+}
+
+/// First tokens of a row that predict no label, so that others may share them.
+fn shareable(row: &Row) -> usize {
+    let first = row.labels.iter().enumerate().skip(1).find(|(_, label)| **label);
+    first.map_or(0, |(at, _)| at - 1)
 }
 
 /// Fails for a row that does not fit the model or itself.
@@ -134,13 +239,14 @@ mod tests {
     #[test]
     fn segments_positions_and_labels_line_up() {
         let rows = [row(&[1, 2, 3], &[1, 2]), row(&[4, 5], &[]), row(&[6, 7, 8, 9, 10], &[0, 3])];
-        let packed = pack(&rows, 100);
+        let packed = pack(&rows, 100, false);
         assert_eq!(packed.len(), 1);
         let packed = &packed[0];
         // Row 3 needs three tokens (8 is read to predict 9), row 1 two.
         assert_eq!(packed.ids, [6, 7, 8, 1, 2]);
         assert_eq!(packed.positions, [0, 1, 2, 0, 1]);
-        assert_eq!(packed.segments, [0..3, 3..5]);
+        let heads: Vec<_> = packed.groups.iter().map(|group| group.head.clone()).collect();
+        assert_eq!(heads, [0..3, 3..5]);
         assert_eq!(packed.label_rows, [2, 3, 4]);
         assert_eq!(packed.label_ids, [9, 2, 3]);
         assert_eq!(packed.label_owners, [2, 0, 0]);
@@ -150,8 +256,42 @@ mod tests {
     fn batches_keep_the_limit_but_for_long_rows() {
         let rows: Vec<Row> =
             [9, 3, 30, 5, 4].iter().map(|length| row(&vec![1; length + 1], &[*length])).collect();
-        let tokens: Vec<usize> = pack(&rows, 12).iter().map(Packed::tokens).collect();
+        let tokens: Vec<usize> = pack(&rows, 12, false).iter().map(Packed::tokens).collect();
         assert_eq!(tokens, [30, 9, 12]);
-        assert!(pack(&[row(&[1], &[0])], 12).is_empty());
+        assert!(pack(&[row(&[1], &[0])], 12, true).is_empty());
+    }
+
+    #[test]
+    fn beginnings_in_common_are_there_once() {
+        let begin: Vec<u32> = (100..130).collect();
+        let with = |end: &[u32], labels: &[usize]| row(&[&begin[..], end].concat(), labels);
+        let rows = [
+            with(&[1, 2, 3], &[32]),
+            row(&[7, 8, 9], &[2]),
+            with(&[4, 5], &[31]),
+            with(&[1, 6, 6, 6], &[31, 33]),
+        ];
+        let packed = pack(&rows, 1000, true);
+        assert_eq!(packed.len(), 1);
+        let packed = &packed[0];
+        // 30 shared; needed 32, 31 and 33 tokens; and a row of two.
+        assert_eq!(packed.tokens(), 30 + 2 + 1 + 3 + 2);
+        let group = &packed.groups[0];
+        assert_eq!((group.head.clone(), group.tails.len()), (0..30, 3));
+        assert_eq!(packed.positions[group.tails[1].start], 30);
+        for ((label_row, id), owner) in
+            packed.label_rows.iter().zip(&packed.label_ids).zip(&packed.label_owners)
+        {
+            let row = &rows[*owner];
+            let at = packed.positions[*label_row] as usize;
+            assert_eq!((packed.ids[*label_row], *id), (row.ids[at], row.ids[at + 1]));
+        }
+        // Each label is counted where it belongs, and a small limit parts the rows.
+        let labels: usize = rows.iter().map(Row::label_count).sum();
+        assert_eq!(packed.label_rows.len(), labels);
+        assert!(pack(&rows, 34, true).iter().all(|packed| packed.tokens() <= 34));
+        // A label at the beginning cannot be shared.
+        let early = [with(&[1, 2], &[5, 31]), with(&[3, 4], &[5, 31])];
+        assert_eq!(pack(&early, 1000, true)[0].tokens(), 62);
     }
 }

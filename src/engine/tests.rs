@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use super::base::Base;
+use super::base::{Base, Precision};
 use super::block::Kept;
 use super::generate::{GenerateConfig, generate};
 use super::lora::{Adapter, LoraConfig, Target};
@@ -113,6 +113,55 @@ fn packed_rows_are_separate_rows() {
         let one = row_losses(&base, Some(&adapter), std::slice::from_ref(row)).unwrap()[0];
         assert_eq!(one.tokens, loss.tokens);
         assert!((one.nats - loss.nats).abs() < 1e-4);
+    }
+}
+
+#[test]
+fn shared_beginnings_give_the_gradients_of_separate_rows() {
+    for config in [toy::llama(), toy::qwen2()] {
+        let base = toy::load(&config, 4);
+        let adapter = adapter(&config, &Target::ALL);
+        let mut rows = toy::rows(&config, &[90, 130, 40, 100, 33], 9);
+        // Rows 0, 1 and 3 begin with the same 70 tokens, which are no labels.
+        let begin = rows[1].ids[..70].to_vec();
+        for index in [0, 1, 3] {
+            rows[index].ids[..70].copy_from_slice(&begin);
+            rows[index].labels[..72].fill(false);
+        }
+        let run = |share: bool| {
+            let mut trainer = trainer(&base, &adapter, 1000).with_sharing(share);
+            let report = trainer.accumulate(&rows).unwrap();
+            (report, trainer.gradient().to_vec())
+        };
+        let ((apart, want), (shared, got)) = (run(false), run(true));
+        assert_eq!(shared.computed_tokens + 140, apart.computed_tokens);
+        assert_eq!(shared.label_tokens, apart.label_tokens);
+        assert!((shared.loss - apart.loss).abs() < 1e-5, "{} {}", shared.loss, apart.loss);
+        assert!(difference(&got, &want) < 2e-5, "{}", difference(&got, &want));
+    }
+}
+
+#[test]
+fn products_in_bf16_stay_close_to_f32() {
+    for config in [toy::llama(), toy::qwen2()] {
+        let full = toy::load_in(&config, 5, Precision::F32);
+        let half = toy::load_in(&config, 5, Precision::Bf16);
+        let adapter = adapter(&config, &Target::ALL);
+        let rows = toy::rows(&config, &[9, 2, 70, 17, 130], 3);
+        let run = |base: &Base| {
+            let mut trainer = trainer(base, &adapter, 1000);
+            let report = trainer.accumulate(&rows).unwrap();
+            (report.loss, trainer.gradient().to_vec())
+        };
+        let ((loss, want), (close, got)) = (run(&full), run(&half));
+        assert!((loss - close).abs() < 0.01 * loss, "{loss} {close}");
+        assert!(got != want, "products were rounded");
+        // Angle between the two gradients: cosine above 0.999.
+        let dot = |a: &[f32], b: &[f32]| -> f64 {
+            a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum()
+        };
+        let cosine = dot(&got, &want) / (dot(&got, &got) * dot(&want, &want)).sqrt();
+        assert!(cosine > 0.999, "{cosine}");
     }
 }
 

@@ -5,6 +5,7 @@ use std::time::Instant;
 use super::base::{Base, Group};
 use super::block::{self, Context, Kept, Scratch, fit};
 use super::effective::{self, Weights};
+use super::gradient::GradientBuffers;
 use super::lora::Adapter;
 use super::loss::{self, HeadScratch};
 use super::optimizer::{self, OptimizerConfig, OptimizerState};
@@ -25,6 +26,9 @@ pub struct StepReport {
     pub label_tokens: usize,
     /// All tokens of the rows.
     pub tokens: usize,
+    /// Tokens that went through the model: those that predict a label or come before one, and
+    /// shared beginnings once.
+    pub computed_tokens: usize,
     /// Gradient norm before clipping.
     pub gradient_norm: f32,
     /// Where the time went.
@@ -47,10 +51,12 @@ pub struct Trainer<'a> {
     config: OptimizerConfig,
     micro_tokens: usize,
     memory: usize,
+    share: bool,
     state: OptimizerState,
     grads: Vec<f32>,
     rotary: Rotary,
     weights: Weights,
+    gradients: GradientBuffers,
     /// Inputs of the layers, then the output of the last.
     inputs: Vec<Vec<f32>>,
     down_u: Vec<Vec<f32>>,
@@ -79,11 +85,13 @@ impl<'a> Trainer<'a> {
             config,
             micro_tokens,
             memory: MEMORY,
+            share: true,
             state: OptimizerState::new(adapter.parameter_count()),
             grads: vec![0.0; adapter.parameter_count()],
             adapter,
             rotary: Rotary::default(),
             weights: Weights::new(base.precision()),
+            gradients: GradientBuffers::new(base.precision()),
             inputs: vec![Vec::new(); layers + 1],
             down_u: vec![Vec::new(); layers],
             kept,
@@ -99,6 +107,14 @@ impl<'a> Trainer<'a> {
     #[must_use]
     pub fn with_memory(mut self, bytes: usize) -> Self {
         self.memory = bytes;
+        self
+    }
+
+    /// Sets whether tokens that rows begin with in common are computed once (they are unless told
+    /// otherwise). Gradients are the same but for rounding.
+    #[must_use]
+    pub fn with_sharing(mut self, share: bool) -> Self {
+        self.share = share;
         self
     }
 
@@ -158,8 +174,9 @@ impl<'a> Trainer<'a> {
         let started = Instant::now();
         self.phases = Phases::default();
         self.grads.fill(0.0);
-        let mut nats = 0.0;
-        for packed in pack::pack(rows, self.micro_tokens) {
+        let (mut nats, mut computed_tokens) = (0.0, 0);
+        for packed in pack::pack(rows, self.micro_tokens, self.share) {
+            computed_tokens += packed.tokens();
             nats += self.micro_batch(&packed, 1.0 / label_tokens as f32)?;
         }
         let norm = optimizer::norm(&self.grads);
@@ -174,6 +191,7 @@ impl<'a> Trainer<'a> {
             phases,
             loss: (nats / label_tokens as f64) as f32,
             label_tokens,
+            computed_tokens,
             tokens: rows.iter().map(|row| row.ids.len()).sum(),
             gradient_norm: norm as f32,
         })
@@ -244,7 +262,8 @@ impl<'a> Trainer<'a> {
             }
             let grads = &mut self.grads[layer * layer_len..(layer + 1) * layer_len];
             let kept = (kept, &self.down_u[layer][..]);
-            block::backward(context, weights, layer, x, kept, dx, grads, scratch);
+            let buffers = (&mut *weights, &mut self.gradients);
+            block::backward(context, buffers, layer, x, kept, dx, grads, scratch);
         }
         Ok(nats)
     }
@@ -285,6 +304,8 @@ pub fn training_bytes(base: &Base, adapter: &Adapter, micro_tokens: usize) -> us
     let kept = Kept::bytes(base, Some(adapter)) + config.hidden_size * 4;
     let buffers =
         4 * (3 * config.ffn_size + 6 * config.hidden_size + 6 * config.query_size() + 4 * columns);
+    let widest = Group::ALL.iter().map(|group| group.shape(config)).map(|(k, n)| k.max(n)).max();
+    let buffers = buffers + GradientBuffers::bytes(base.precision(), widest.unwrap_or(0), columns);
     adapter.parameter_count() * 16
         + micro_tokens * (kept * config.layers + buffers)
         + Weights::bytes(base, Some(adapter))

@@ -2,14 +2,18 @@
 //!
 //! [`multiply`] is the one large product of training and of reading prompts: activations in f32
 //! times weights laid out in [`panels`], by the [`tile`] kernel of this machine, in bf16 where
-//! that is faster (AMX, some AVX-512) and in f32 elsewhere. [`product`] serves small and odd
-//! products in f32, [`vector`] the passes over slices.
+//! that is faster (AMX, some AVX-512) and in f32 elsewhere. [`multiply`] also has small
+//! products on one thread, as attention needs them; [`vector`] has the passes over slices.
 
 mod kernel;
 pub(in crate::engine) mod multiply;
 pub(in crate::engine) mod panels;
-pub(in crate::engine) mod product;
+#[cfg(test)]
+mod product;
+pub(in crate::engine) mod shared;
+mod small;
 mod tile;
+mod turn;
 pub(in crate::engine) mod vector;
 
 pub use kernel::{KERNEL_VARIABLE, Kernel, check_environment, kernel};

@@ -9,7 +9,9 @@ use std::cell::RefCell;
 use rayon::prelude::*;
 
 use super::kernel::{Kernel, kernel};
+pub(in crate::engine) use super::panels::Rows;
 use super::panels::{Panels, Scratch, WIDTH};
+pub(in crate::engine) use super::small::{LeftRows, small, small_add};
 pub(in crate::engine) use super::tile::Multiplied;
 use super::tile::{Tile, Work};
 
@@ -19,15 +21,6 @@ const BLOCK_BYTES: usize = 384 << 10;
 const DEPTH: usize = 1792;
 /// Columns that one task takes at least, in panels.
 const PANELS: usize = 4;
-
-/// Rows of values `pitch` apart.
-#[derive(Debug, Clone, Copy)]
-pub(in crate::engine) struct Rows<'a> {
-    pub(in crate::engine) data: &'a [f32],
-    pub(in crate::engine) count: usize,
-    pub(in crate::engine) columns: usize,
-    pub(in crate::engine) pitch: usize,
-}
 
 /// `out[.., ..n] = left right`, and with `side` the output's next columns are `left side`.
 ///
@@ -65,9 +58,10 @@ fn multiply_with<E: Multiplied>(
         Job { left, side, right, tile: E::tile(kernel), out: Out(out.as_mut_ptr()), pitch, add };
     let threads = rayon::current_num_threads();
     let depth = right.padded_depth().min(DEPTH);
-    let fits = (BLOCK_BYTES / (depth * size_of::<E>())).max(1);
-    let share = left.count.div_ceil(threads);
-    let block = fits.min(share).next_multiple_of(job.tile.rows);
+    let fits = (BLOCK_BYTES / (depth * size_of::<E>())).max(job.tile.rows);
+    // Blocks of one size, as many for each thread.
+    let rounds = left.count.div_ceil(threads * fits);
+    let block = left.count.div_ceil(threads * rounds).next_multiple_of(job.tile.rows);
     let blocks = left.count.div_ceil(block);
     // Few rows: threads take columns too.
     let parts = threads.div_ceil(blocks).min(right.count().div_ceil(PANELS)).max(1);
@@ -82,7 +76,7 @@ fn multiply_with<E: Multiplied>(
     });
 }
 
-/// The output, shared among tasks that write to different places of it.
+/// Where the output begins; tasks write to different rows and columns of it.
 #[derive(Debug, Clone, Copy)]
 struct Out(*mut f32);
 
@@ -286,12 +280,12 @@ mod tests {
             let total = depth + side_columns;
             let right: Vec<f32> = (9..9 + total * columns).map(wave).collect();
             let mut side_panels = Panels::<E>::default();
-            side_panels.fill_depths(depth, side_columns, |k, first, out| {
-                out.copy_from_slice(&side[k * side_columns + first..][..out.len()]);
+            side_panels.fill_depths(depth, side_columns, |k, out| {
+                out.copy_from_slice(&side[k * side_columns..][..side_columns]);
             });
             let mut panels = Panels::<E>::default();
-            panels.fill_depths(total, columns, |k, first, out| {
-                out.copy_from_slice(&right[k * columns + first..][..out.len()]);
+            panels.fill_depths(total, columns, |k, out| {
+                out.copy_from_slice(&right[k * columns..][..columns]);
             });
             let mut out = vec![7.0f32; rows * out_pitch];
             multiply_with(
@@ -334,6 +328,30 @@ mod tests {
         for kernel in Kernel::ALL.into_iter().filter(|kernel| kernel.is_supported()) {
             check::<f32>(kernel, &|x| f64::from(x), 5e-4);
             check::<bf16>(kernel, &|x| f64::from(x), 5e-4);
+        }
+    }
+
+    #[test]
+    fn products_in_f32_match_the_gemm_crate() {
+        use crate::engine::cpu::product::{self, Threads, View, ViewMut};
+        let (rows, depth, columns) = (61, 200, 90);
+        let left: Vec<f32> = (0..rows * depth).map(wave).collect();
+        let right: Vec<f32> = (3..3 + depth * columns).map(wave).collect();
+        let mut panels = Panels::<f32>::default();
+        panels.set_depths(Rows { data: &right, count: depth, columns, pitch: columns });
+        let (mut ours, mut theirs) = (vec![0.0f32; rows * columns], vec![0.0f32; rows * columns]);
+        let from = Rows { data: &left, count: rows, columns: depth, pitch: depth };
+        multiply(from, None, &panels, (&mut ours, columns), false);
+        product::multiply(
+            ViewMut::new(&mut theirs, rows, columns, columns),
+            false,
+            View::new(&left, rows, depth, depth),
+            View::new(&right, depth, columns, columns),
+            1.0,
+            Threads::One,
+        );
+        for (ours, theirs) in ours.iter().zip(&theirs) {
+            assert!((ours - theirs).abs() < 1e-4, "{ours} {theirs}");
         }
     }
 

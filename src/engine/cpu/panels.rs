@@ -4,17 +4,35 @@
 //! group of depths (one value in f32, a pair in bf16), the group of each column side by side:
 //! `[depth / group][WIDTH][group]`. Columns and depth are padded with zeros.
 
+use std::cell::RefCell;
+
 use half::bf16;
 use rayon::prelude::*;
 
+use super::shared::Shared;
+use super::turn;
 use super::vector::vectorized;
 
 /// Columns of a panel.
 pub(in crate::engine) const WIDTH: usize = 32;
-/// Columns that [`Panels::fill_depths`] asks for at a time: whole panels and whole NF4 blocks.
-const SPAN: usize = 64;
-/// Depths that are laid out at a time, so that the reading side stays in the first-level cache.
-const STRIP: usize = 64;
+/// Depths that one task of [`Panels::fill_depths`] lays out.
+const DEPTHS: usize = 64;
+
+/// Rows of values `pitch` apart.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::engine) struct Rows<'a> {
+    pub(in crate::engine) data: &'a [f32],
+    pub(in crate::engine) count: usize,
+    pub(in crate::engine) columns: usize,
+    pub(in crate::engine) pitch: usize,
+}
+
+impl<'a> Rows<'a> {
+    /// One row.
+    pub(in crate::engine) fn row(&self, index: usize) -> &'a [f32] {
+        &self.data[index * self.pitch..][..self.columns]
+    }
+}
 
 /// A number that products are computed in.
 pub(in crate::engine) trait Element:
@@ -27,6 +45,12 @@ pub(in crate::engine) trait Element:
 
     /// Rounds to nearest.
     fn narrow(from: &[f32], to: &mut [Self]);
+
+    /// Rounds a group of depths (`b` is the second of a pair) and lays their columns side by side.
+    fn lay(a: &[f32], b: &[f32], to: &mut [Self]);
+
+    /// Lays [`WIDTH`] rows of `pitch` values out as a panel.
+    fn turn(rows: &[Self], pitch: usize, panel: &mut [Self]);
 }
 
 impl Element for f32 {
@@ -36,6 +60,22 @@ impl Element for f32 {
     fn narrow(from: &[f32], to: &mut [Self]) {
         to.copy_from_slice(from);
     }
+
+    fn lay(a: &[f32], _: &[f32], to: &mut [Self]) {
+        to.copy_from_slice(a);
+    }
+
+    #[expect(unsafe_code, reason = "numbers moved as words")]
+    fn turn(rows: &[Self], pitch: usize, panel: &mut [Self]) {
+        // SAFETY: f32 and u32 have one size and alignment, and every bit pattern is both.
+        let (rows, panel) = unsafe {
+            (
+                std::slice::from_raw_parts(rows.as_ptr().cast::<u32>(), rows.len()),
+                std::slice::from_raw_parts_mut(panel.as_mut_ptr().cast::<u32>(), panel.len()),
+            )
+        };
+        turn::words(rows, pitch, panel);
+    }
 }
 
 impl Element for bf16 {
@@ -44,6 +84,40 @@ impl Element for bf16 {
 
     fn narrow(from: &[f32], to: &mut [Self]) {
         narrow(from, to);
+    }
+
+    fn lay(a: &[f32], b: &[f32], to: &mut [Self]) {
+        lay_pairs(a, b, words(to));
+    }
+
+    #[expect(unsafe_code, reason = "pairs read as words")]
+    fn turn(rows: &[Self], pitch: usize, panel: &mut [Self]) {
+        // SAFETY: a pair has the size of a word, and every bit pattern is one; the parts before and
+        // after aligned words are checked to be empty.
+        let (before, rows, after) = unsafe { rows.align_to::<u32>() };
+        assert!(before.is_empty() && after.is_empty(), "rows begin at whole words");
+        turn::words(rows, pitch / 2, words(panel));
+    }
+}
+
+/// Pairs as words.
+#[expect(unsafe_code, reason = "pairs written as words")]
+fn words(pairs: &mut [bf16]) -> &mut [u32] {
+    // SAFETY: as in `turn`.
+    let (before, words, after) = unsafe { pairs.align_to_mut::<u32>() };
+    assert!(before.is_empty() && after.is_empty(), "panels hold whole words");
+    words
+}
+
+vectorized! {
+    /// The low half of each word is `a`, the high half `b`, rounded to nearest, ties to even.
+    fn lay_pairs(a: &[f32], b: &[f32], to: &mut [u32]) {
+        for ((a, b), to) in a.iter().zip(b).zip(to) {
+            let (a, b) = (a.to_bits(), b.to_bits());
+            let a = a.wrapping_add(0x7fff + ((a >> 16) & 1)) >> 16;
+            let b = b.wrapping_add(0x7fff + ((b >> 16) & 1)) & 0xffff_0000;
+            *to = a | b;
+        }
     }
 }
 
@@ -85,7 +159,7 @@ impl<E: Element> Aligned<E> {
 
     /// The first `len` values that [`Self::fit`] gave before.
     #[expect(unsafe_code, reason = "a view of plain numbers on aligned bytes")]
-    fn get(&self, len: usize) -> &[E] {
+    pub(in crate::engine) fn get(&self, len: usize) -> &[E] {
         assert!(len * size_of::<E>() <= self.lines.len() * size_of::<Line>());
         // SAFETY: as above.
         unsafe { std::slice::from_raw_parts(self.lines.as_ptr().cast(), len) }
@@ -158,6 +232,12 @@ impl<E: Element> Panels<E> {
         self.depth.next_multiple_of(E::STEP)
     }
 
+    fn resize(&mut self, depth: usize, columns: usize) -> &mut [E] {
+        (self.depth, self.columns) = (depth, columns);
+        let size = self.count() * self.padded_depth() * WIDTH;
+        self.data.fit(size)
+    }
+
     /// Fills from a matrix whose rows are the columns of this operand: `row(n, out)` writes row
     /// `n`, `depth` values.
     pub(in crate::engine) fn fill_columns(
@@ -166,86 +246,136 @@ impl<E: Element> Panels<E> {
         columns: usize,
         row: impl Fn(usize, &mut [f32]) + Sync,
     ) {
-        (self.depth, self.columns) = (depth, columns);
-        let size = self.padded_depth() * WIDTH;
-        let count = self.count();
-        self.data.fit(count * size).par_chunks_exact_mut(size).enumerate().for_each_init(
-            || (vec![0.0f32; depth], vec![E::default(); WIDTH * depth.next_multiple_of(E::STEP)]),
-            |(wide, rows), (index, panel)| {
-                let pitch = panel.len() / WIDTH;
-                let first = index * WIDTH;
-                for (i, narrow) in rows.chunks_exact_mut(pitch).enumerate() {
-                    if first + i < columns {
-                        row(first + i, wide);
-                        E::narrow(wide, &mut narrow[..depth]);
-                        narrow[depth..].fill(E::default());
+        let pitch = depth.next_multiple_of(E::STEP);
+        let data = self.resize(depth, columns);
+        data.par_chunks_exact_mut((pitch * WIDTH).max(1)).enumerate().for_each(|(index, panel)| {
+            with_scratch(|scratch| {
+                let (rows, wide) = scratch.views::<E>(WIDTH * pitch, depth);
+                for (n, narrow) in (index * WIDTH..).zip(rows.chunks_exact_mut(pitch)) {
+                    let (narrow, rest) = narrow.split_at_mut(depth);
+                    rest.fill(E::default());
+                    if n < columns {
+                        row(n, wide);
+                        E::narrow(wide, narrow);
                     } else {
                         narrow.fill(E::default());
                     }
                 }
-                turn(rows, pitch, panel);
-            },
-        );
+                E::turn(rows, pitch, panel);
+            });
+        });
     }
 
-    /// Fills from a matrix whose rows are the depths of this operand: `part(k, first, out)` writes
-    /// the values of row `k` from column `first` on.
+    /// Fills from a matrix whose rows are the depths of this operand: `row(k, out)` writes row `k`,
+    /// `columns` values.
     pub(in crate::engine) fn fill_depths(
         &mut self,
         depth: usize,
         columns: usize,
-        part: impl Fn(usize, usize, &mut [f32]) + Sync,
+        row: impl Fn(usize, &mut [f32]) + Sync,
     ) {
-        (self.depth, self.columns) = (depth, columns);
-        let size = self.padded_depth() * WIDTH;
-        let panels = SPAN / WIDTH;
-        let count = self.count();
-        self.data.fit(count * size).par_chunks_mut(size * panels).enumerate().for_each(
-            |(index, data)| {
-                let first = index * SPAN;
-                let width = SPAN.min(columns - first);
-                let mut wide = [0.0f32; SPAN];
-                let mut group = [[E::default(); SPAN]; 2];
-                for at in (0..data.len() / (data.len() / size) / WIDTH).step_by(E::GROUP) {
-                    for (i, narrow) in group[..E::GROUP].iter_mut().enumerate() {
-                        if at + i < depth {
-                            part(at + i, first, &mut wide[..width]);
-                            E::narrow(&wide, narrow);
+        let padded = depth.next_multiple_of(E::STEP);
+        let data = Shared::new(self.resize(depth, columns));
+        (0..padded.div_ceil(DEPTHS)).into_par_iter().for_each(|task| {
+            with_scratch(|scratch| {
+                let width = columns.next_multiple_of(WIDTH);
+                let (_, wide) = scratch.views::<E>(0, 2 * width);
+                let (a, b) = wide.split_at_mut(width);
+                for k in (task * DEPTHS..padded.min((task + 1) * DEPTHS)).step_by(E::GROUP) {
+                    for (i, wide) in [&mut *a, &mut *b].into_iter().take(E::GROUP).enumerate() {
+                        let (inside, rest) = wide.split_at_mut(columns);
+                        rest.fill(0.0);
+                        if k + i < depth {
+                            row(k + i, inside);
                         } else {
-                            narrow.fill(E::default());
+                            inside.fill(0.0);
                         }
                     }
-                    for (panel, data) in data.chunks_exact_mut(size).enumerate() {
-                        let out = &mut data[at * WIDTH..][..E::GROUP * WIDTH];
-                        let from = panel * WIDTH..(panel + 1) * WIDTH;
-                        if E::GROUP == 1 {
-                            out.copy_from_slice(&group[0][from]);
-                        } else {
-                            let pairs = group[0][from.clone()].iter().zip(&group[1][from]);
-                            for (out, (a, b)) in out.chunks_exact_mut(2).zip(pairs) {
-                                out[0] = *a;
-                                out[1] = *b;
-                            }
+                    lay_depths(a, b, k, padded, |at, len| {
+                        // SAFETY: depths from k on belong to this task, in every panel.
+                        #[expect(unsafe_code, reason = "tasks write to places of their own")]
+                        unsafe {
+                            data.part(at, len)
                         }
+                    });
+                }
+            });
+        });
+    }
+
+    /// Takes the columns of this operand from rows, on this thread; at least `columns` columns,
+    /// zeros beyond the rows.
+    pub(in crate::engine) fn set_columns(&mut self, from: Rows<'_>, columns: usize) {
+        let depth = from.columns;
+        let pitch = depth.next_multiple_of(E::STEP);
+        let data = self.resize(depth, columns.max(from.count));
+        for (index, panel) in data.chunks_exact_mut((pitch * WIDTH).max(1)).enumerate() {
+            with_scratch(|scratch| {
+                let (rows, _) = scratch.views::<E>(WIDTH * pitch, 0);
+                for (n, narrow) in (index * WIDTH..).zip(rows.chunks_exact_mut(pitch)) {
+                    let (narrow, rest) = narrow.split_at_mut(depth);
+                    rest.fill(E::default());
+                    if n < from.count {
+                        E::narrow(from.row(n), narrow);
+                    } else {
+                        narrow.fill(E::default());
                     }
                 }
-            },
-        );
+                E::turn(rows, pitch, panel);
+            });
+        }
+    }
+
+    /// Takes the depths of this operand from rows, on this thread.
+    pub(in crate::engine) fn set_depths(&mut self, from: Rows<'_>) {
+        let (depth, columns) = (from.count, from.columns);
+        let padded = depth.next_multiple_of(E::STEP);
+        let width = columns.next_multiple_of(WIDTH);
+        let data = Shared::new(self.resize(depth, columns));
+        with_scratch(|scratch| {
+            let (_, wide) = scratch.views::<E>(0, 2 * width);
+            let (a, b) = wide.split_at_mut(width);
+            for k in (0..padded).step_by(E::GROUP) {
+                for (i, wide) in [&mut *a, &mut *b].into_iter().take(E::GROUP).enumerate() {
+                    let (inside, rest) = wide.split_at_mut(columns);
+                    rest.fill(0.0);
+                    if k + i < depth {
+                        inside.copy_from_slice(from.row(k + i));
+                    } else {
+                        inside.fill(0.0);
+                    }
+                }
+                lay_depths(a, b, k, padded, |at, len| {
+                    // SAFETY: this thread is the only one, and parts are used one after the other.
+                    #[expect(unsafe_code, reason = "a view of the panels")]
+                    unsafe {
+                        data.part(at, len)
+                    }
+                });
+            }
+        });
     }
 }
 
-/// Lays [`WIDTH`] rows of `pitch` values out as a panel.
-fn turn<E: Element>(rows: &[E], pitch: usize, panel: &mut [E]) {
-    for strip in (0..pitch).step_by(STRIP) {
-        let end = (strip + STRIP).min(pitch);
-        for (n, row) in rows.chunks_exact(pitch).enumerate() {
-            let groups = row[strip..end].chunks_exact(E::GROUP);
-            let places = panel[strip * WIDTH..].chunks_exact_mut(WIDTH * E::GROUP);
-            for (group, place) in groups.zip(places) {
-                place[n * E::GROUP..(n + 1) * E::GROUP].copy_from_slice(group);
-            }
-        }
+/// Lays a group of depths, from `k` on, into all panels; `place(at, len)` gives a part of them.
+fn lay_depths<'a, E: Element>(
+    a: &[f32],
+    b: &[f32],
+    k: usize,
+    padded: usize,
+    place: impl Fn(usize, usize) -> &'a mut [E],
+) {
+    for (panel, (a, b)) in a.chunks_exact(WIDTH).zip(b.chunks_exact(WIDTH)).enumerate() {
+        E::lay(a, b, place((panel * padded + k) * WIDTH, E::GROUP * WIDTH));
     }
+}
+
+/// Lends this thread's buffer for laying out.
+fn with_scratch(run: impl FnOnce(&mut Scratch)) {
+    thread_local! {
+        static SCRATCH: RefCell<Scratch> = RefCell::new(Scratch::default());
+    }
+    SCRATCH.with_borrow_mut(run);
 }
 
 #[cfg(test)]
@@ -260,13 +390,22 @@ mod tests {
             (0..depth).for_each(|k| out[k] = value(k, n));
         });
         let mut by_depth = Panels::<E>::default();
-        by_depth.fill_depths(depth, columns, |k, first, out| {
-            for (i, out) in out.iter_mut().enumerate() {
-                *out = value(k, first + i);
+        by_depth.fill_depths(depth, columns, |k, out| {
+            for (n, out) in out.iter_mut().enumerate() {
+                *out = value(k, n);
             }
         });
+        let deep: Vec<f32> =
+            (0..depth * columns).map(|i| value(i / columns, i % columns)).collect();
+        let mut alone = Panels::<E>::default();
+        alone.set_depths(Rows { data: &deep, count: depth, columns, pitch: columns });
+        let wide: Vec<f32> = (0..depth * columns).map(|i| value(i % depth, i / depth)).collect();
+        let mut turned = Panels::<E>::default();
+        turned.set_columns(Rows { data: &wide, count: columns, columns: depth, pitch: depth }, 1);
         for panel in 0..by_column.count() {
-            assert_eq!(by_column.panel(panel), by_depth.panel(panel), "{panel}");
+            for other in [&by_depth, &alone, &turned] {
+                assert_eq!(by_column.panel(panel), other.panel(panel), "{panel}");
+            }
             for k in 0..by_column.padded_depth() {
                 for n in 0..WIDTH {
                     let column = panel * WIDTH + n;

@@ -53,6 +53,13 @@ pub(super) struct Tile<E> {
     pub(super) end: fn(),
 }
 
+impl<E> Tile<E> {
+    /// Rows that are read and written are a multiple of it.
+    pub(super) fn step(&self) -> usize {
+        if self.whole { self.rows } else { 1 }
+    }
+}
+
 /// Elements with kernels.
 pub(in crate::engine) trait Multiplied: Element {
     /// The kernel for it, as close to the asked one as there is.

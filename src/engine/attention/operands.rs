@@ -1,0 +1,103 @@
+//! Left operands and a thread's buffers for the products of one head.
+
+use std::cell::RefCell;
+use std::ops::Range;
+
+use half::bf16;
+
+use super::BLOCK;
+use crate::engine::cpu::multiply::{LeftRows, Multiplied};
+use crate::engine::cpu::panels::{Panels, Rows, WIDTH};
+
+/// A thread's buffers, kept from head to head.
+#[derive(Debug, Default)]
+pub(super) struct Buffers<E> {
+    pub(super) keys: LeftRows<E>,
+    pub(super) values: LeftRows<E>,
+    /// Keys (backward) or values (forward), transposed.
+    pub(super) turned: LeftRows<E>,
+    pub(super) chances: LeftRows<E>,
+    pub(super) dscores: LeftRows<E>,
+    pub(super) queries: Panels<E>,
+    pub(super) douts: Panels<E>,
+    /// Queries and output gradients with the queries as depth.
+    pub(super) queries_deep: Panels<E>,
+    pub(super) douts_deep: Panels<E>,
+    pub(super) deep: Panels<E>,
+    /// `[keys, BLOCK]`
+    pub(super) scores: Vec<f32>,
+    pub(super) dchances: Vec<f32>,
+    /// `[dim, BLOCK]`
+    pub(super) result: Vec<f32>,
+    /// `[keys, dim]`, columns up to whole panels.
+    pub(super) dkeys: Vec<f32>,
+    pub(super) dvalues: Vec<f32>,
+    /// Rows gathered from two ranges.
+    pub(super) gathered: Vec<f32>,
+}
+
+/// Elements that each thread has buffers for.
+pub(super) trait Buffered: Multiplied {
+    /// Lends this thread's buffers.
+    fn with_buffers(run: impl FnOnce(&mut Buffers<Self>));
+}
+
+impl Buffered for f32 {
+    fn with_buffers(run: impl FnOnce(&mut Buffers<Self>)) {
+        thread_local! {
+            static BUFFERS: RefCell<Buffers<f32>> = RefCell::new(Buffers::default());
+        }
+        BUFFERS.with_borrow_mut(run);
+    }
+}
+
+impl Buffered for bf16 {
+    fn with_buffers(run: impl FnOnce(&mut Buffers<Self>)) {
+        thread_local! {
+            static BUFFERS: RefCell<Buffers<bf16>> = RefCell::new(Buffers::default());
+        }
+        BUFFERS.with_borrow_mut(run);
+    }
+}
+
+/// Columns `first..first + dim` of the rows of two ranges, one after the other.
+pub(super) fn gather<'a>(
+    (rows, pitch): (&[f32], usize),
+    ranges: [&Range<usize>; 2],
+    (first, dim): (usize, usize),
+    gathered: &'a mut Vec<f32>,
+) -> Rows<'a> {
+    gathered.clear();
+    for row in ranges.into_iter().flat_map(Clone::clone) {
+        gathered.extend_from_slice(&rows[row * pitch + first..][..dim]);
+    }
+    Rows { data: gathered, count: gathered.len() / dim, columns: dim, pitch: dim }
+}
+
+/// Columns `first..first + dim` of some rows.
+pub(super) fn part<'a>(
+    (rows, pitch): (&'a [f32], usize),
+    range: &Range<usize>,
+    (first, dim): (usize, usize),
+) -> Rows<'a> {
+    let data = &rows[range.start * pitch + first..];
+    Rows { data, count: range.len(), columns: dim, pitch }
+}
+
+/// Rounds up to whole panels.
+pub(super) fn whole_panels(columns: usize) -> usize {
+    columns.next_multiple_of(WIDTH)
+}
+
+/// Grows a buffer to at least `len` values.
+pub(super) fn grow(buffer: &mut Vec<f32>, len: usize) {
+    if buffer.len() < len {
+        buffer.resize(len, 0.0);
+    }
+}
+
+/// The blocks of a part: ranges of at most [`BLOCK`] tokens.
+pub(super) fn blocks(own: &Range<usize>) -> impl Iterator<Item = Range<usize>> + use<> {
+    let end = own.end;
+    own.clone().step_by(BLOCK).map(move |first| first..(first + BLOCK).min(end))
+}
