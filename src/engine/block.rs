@@ -15,6 +15,7 @@ use super::norm;
 use super::pack::Packed;
 use super::phases::{Phase, Phases, Watch};
 use super::rope::Rotary;
+use super::stored::Stored;
 
 /// What a pass works on.
 #[derive(Debug, Clone, Copy)]
@@ -31,14 +32,14 @@ pub(super) struct Context<'a> {
 pub(super) struct Kept {
     attention_inverse: Vec<f32>,
     /// `[tokens, Q + 2K + c]`: rotated query and key, value, `u`.
-    qkv: Vec<f32>,
-    mixed: Vec<f32>,
+    qkv: Stored,
+    mixed: Stored,
     log_sums: Vec<f32>,
     output_u: Vec<f32>,
     middle: Vec<f32>,
     ffn_inverse: Vec<f32>,
     /// `[tokens, 2F + c]`: gate, up, `u`.
-    gate: Vec<f32>,
+    gate: Stored,
 }
 
 impl<'a> Context<'a> {
@@ -55,19 +56,20 @@ impl Kept {
             .iter()
             .map(|group| effective::columns(adapter, *group))
             .sum();
-        let values = 2 * config.query_size()
-            + 2 * config.kv_size()
-            + config.hidden_size
-            + 2 * config.ffn_size
-            + config.heads
-            + 2;
-        (values + columns) * 4
+        let stored = 2 * config.query_size() + 2 * config.kv_size() + 2 * config.ffn_size;
+        let values = config.hidden_size + config.heads + 2;
+        (stored + columns) * base.precision().bytes() + (values + columns) * 4
     }
 
-    /// Rotated query and key, value of all tokens, and their pitch.
-    pub(super) fn qkv(&self, context: Context<'_>) -> (&[f32], usize) {
+    /// Rotated query and key, value of all tokens, and their pitch, after the forward pass.
+    pub(super) fn qkv<'a>(
+        &'a self,
+        context: Context<'_>,
+        scratch: &'a Scratch,
+    ) -> (&'a [f32], usize) {
         let pitch = qkv_width(context) + effective::columns(context.adapter, Group::Attention);
-        (&self.qkv, pitch)
+        let len = context.packed.tokens() * pitch;
+        (self.qkv.fresh(len, context.base.precision(), &scratch.qkv), pitch)
     }
 }
 
@@ -80,6 +82,10 @@ pub(super) struct Scratch {
     mixed_grad: Vec<f32>,
     attention: Vec<f32>,
     qkv_grad: Vec<f32>,
+    /// What is kept rounded, while it is worked on.
+    qkv: Vec<f32>,
+    mixed: Vec<f32>,
+    gate: Vec<f32>,
     pub(super) phases: Phases,
 }
 
@@ -87,17 +93,16 @@ pub(super) struct Scratch {
 impl Kept {
     /// Bytes held.
     pub(super) fn held(&self) -> usize {
-        let all = [
+        let vectors = [
             &self.attention_inverse,
-            &self.qkv,
-            &self.mixed,
             &self.log_sums,
             &self.output_u,
             &self.middle,
             &self.ffn_inverse,
-            &self.gate,
         ];
-        all.iter().map(|buffer| buffer.len() * 4).sum()
+        let stored = [&self.qkv, &self.mixed, &self.gate];
+        vectors.iter().map(|buffer| buffer.len() * 4).sum::<usize>()
+            + stored.iter().map(|stored| stored.held()).sum::<usize>()
     }
 }
 
@@ -112,6 +117,9 @@ impl Scratch {
             &self.mixed_grad,
             &self.attention,
             &self.qkv_grad,
+            &self.qkv,
+            &self.mixed,
+            &self.gate,
         ];
         all.iter().map(|buffer| buffer.len() * 4).sum()
     }
@@ -157,28 +165,31 @@ pub(super) fn forward_front(
 
     let place = context.place(layer, Group::Attention);
     let pitch = place.outputs() + place.columns();
-    kept.qkv.resize(tokens * pitch, 0.0);
-    weights.project(place, normed, tokens, &mut kept.qkv);
+    let precision = base.precision();
+    let qkv = kept.qkv.space(tokens * pitch, precision, &mut scratch.qkv);
+    weights.project(place, normed, tokens, qkv);
     let turned = config.heads + config.kv_heads;
     let bias = parameters.bias.as_deref();
-    rotary.forward((&mut kept.qkv, pitch), bias, turned, &packed.positions);
+    rotary.forward((&mut *qkv, pitch), bias, turned, &packed.positions);
 
-    kept.mixed.resize(tokens * config.query_size(), 0.0);
+    let mixed_len = tokens * config.query_size();
+    let mixed = kept.mixed.space(mixed_len, precision, &mut scratch.mixed);
     kept.log_sums.resize(tokens * config.heads, 0.0);
     let mut watch = Watch::start();
     attention::forward(
         Heads::new(config, base.precision()),
-        Projected { rows: &kept.qkv, pitch },
+        Projected { rows: qkv, pitch },
         &packed.groups,
-        &mut kept.mixed,
+        mixed,
         &mut kept.log_sums,
     );
     scratch.phases.lap(&mut watch, Phase::Attention);
+    let qkv_len = tokens * pitch;
 
     let place = context.place(layer, Group::Output);
     let pitch = place.outputs() + place.columns();
     let out = fit(&mut scratch.wide, tokens * pitch);
-    weights.project(place, &kept.mixed, tokens, out);
+    weights.project(place, mixed, tokens, out);
     take_columns(out, pitch, place.outputs(), &mut kept.output_u);
     kept.middle.resize(tokens * hidden, 0.0);
     kept.ffn_inverse.resize(tokens, 0.0);
@@ -194,8 +205,11 @@ pub(super) fn forward_front(
 
     let place = context.place(layer, Group::Ffn);
     let pitch = place.outputs() + place.columns();
-    kept.gate.resize(tokens * pitch, 0.0);
-    weights.project(place, normed, tokens, &mut kept.gate);
+    let gate = kept.gate.space(tokens * pitch, precision, &mut scratch.gate);
+    weights.project(place, normed, tokens, gate);
+    kept.qkv.keep(qkv_len, precision, &scratch.qkv);
+    kept.mixed.keep(mixed_len, precision, &scratch.mixed);
+    kept.gate.keep(tokens * pitch, precision, &scratch.gate);
 }
 
 /// The rest of the block: its output into `out`, and the down projection's `u` into `down_u`.
@@ -213,7 +227,8 @@ pub(super) fn forward_back(
     let tokens = packed.tokens();
     let pitch = 2 * config.ffn_size + effective::columns(adapter, Group::Ffn);
     let hidden = fit(&mut scratch.hidden, tokens * config.ffn_size);
-    gate::forward((&kept.gate, pitch), hidden, config.ffn_size);
+    let both = kept.gate.fresh(tokens * pitch, base.precision(), &scratch.gate);
+    gate::forward((both, pitch), hidden, config.ffn_size);
     let place = context.place(layer, Group::Down);
     let pitch = place.outputs() + place.columns();
     let down = fit(&mut scratch.wide, tokens * pitch);
@@ -247,7 +262,9 @@ pub(super) fn backward(
     weights.project_back(place, (dx, hidden), tokens, inner);
     let gate_pitch = 2 * config.ffn_size + effective::columns(adapter, Group::Ffn);
     let width = config.ffn_size;
-    gate::backward((&mut kept.gate, gate_pitch), (inner, inner_pitch), width);
+    let precision = base.precision();
+    let both = kept.gate.open(precision, &mut scratch.gate);
+    gate::backward((&mut *both, gate_pitch), (inner, inner_pitch), width);
     let flows = Flows {
         x: (inner, inner_pitch),
         v: (tail(inner, width), inner_pitch),
@@ -260,14 +277,14 @@ pub(super) fn backward(
     let place = context.place(layer, Group::Ffn);
     let pitch = place.inputs() + place.columns();
     let out = fit(&mut scratch.wide, tokens * pitch);
-    weights.project_back(place, (&kept.gate, gate_pitch), tokens, out);
+    weights.project_back(place, (&*both, gate_pitch), tokens, out);
     let before = (&kept.middle[..], &kept.ffn_inverse[..]);
     norm::backward(before, &parameters.ffn_norm, (out, pitch), dx, normed);
     let flows = Flows {
         x: (normed, hidden),
         v: (tail(out, hidden), pitch),
-        dy: (&kept.gate, gate_pitch),
-        u: (tail(&kept.gate, 2 * width), gate_pitch),
+        dy: (&*both, gate_pitch),
+        u: (tail(both, 2 * width), gate_pitch),
     };
     gradients.add(context.place(layer, Group::Ffn), tokens, &flows, grads, &mut scratch.phases);
 
@@ -276,8 +293,9 @@ pub(super) fn backward(
     let pitch = place.inputs() + place.columns();
     let dmixed = fit(&mut scratch.mixed_grad, tokens * pitch);
     weights.project_back(place, (dx, hidden), tokens, dmixed);
+    let mixed = &*kept.mixed.open(precision, &mut scratch.mixed);
     let flows = Flows {
-        x: (&kept.mixed, place.inputs()),
+        x: (mixed, place.inputs()),
         v: (tail(dmixed, place.inputs()), pitch),
         dy: (dx, hidden),
         u: (&kept.output_u, place.columns()),
@@ -289,11 +307,12 @@ pub(super) fn backward(
     let qkv_width = qkv_width(context);
     let dqkv = fit(&mut scratch.qkv_grad, tokens * qkv_width);
     let qkv_pitch = qkv_width + effective::columns(adapter, Group::Attention);
+    let qkv = &*kept.qkv.open(precision, &mut scratch.qkv);
     let mut watch = Watch::start();
     attention::backward(
         heads,
-        Projected { rows: &kept.qkv, pitch: qkv_pitch },
-        attention::Kept { out: &kept.mixed, log_sums: &kept.log_sums },
+        Projected { rows: qkv, pitch: qkv_pitch },
+        attention::Kept { out: mixed, log_sums: &kept.log_sums },
         (dmixed, pitch),
         &packed.groups,
         (rotary, &packed.positions),
@@ -319,7 +338,7 @@ pub(super) fn backward(
         x: (normed, hidden),
         v: (tail(out, hidden), pitch),
         dy: (dqkv, qkv_width),
-        u: (tail(&kept.qkv, qkv_width), qkv_pitch),
+        u: (tail(qkv, qkv_width), qkv_pitch),
     };
     gradients.add(
         context.place(layer, Group::Attention),

@@ -8,6 +8,7 @@ use super::block::fit;
 use super::cpu::multiply::{self, Multiplied, Rows};
 use super::cpu::panels::Panels;
 use super::cpu::vector;
+use super::cpu::{Kernel, kernel};
 use super::norm;
 use super::pack::Packed;
 use crate::model::DecoderConfig;
@@ -17,6 +18,9 @@ const CHUNK_VALUES: usize = 16 << 20;
 
 /// Tokens of the vocabulary whose weights are laid out at a time.
 const SLICE: usize = 2048;
+
+/// Label rows that go through the head at a time where logits are computed twice.
+const TWICE_ROWS: usize = 2048;
 
 /// Buffers of the head.
 #[derive(Debug, Default)]
@@ -53,6 +57,28 @@ impl HeadWeights {
         }
     }
 
+    /// Logits of `count` tokens of the vocabulary from `first` on, into rows of `count` values.
+    fn slice(&mut self, base: &Base, x: Rows<'_>, (first, count): (usize, usize), out: &mut [f32]) {
+        match self {
+            Self::Full(panels) => slice(panels, base, x, (first, count), (out, count)),
+            Self::Half(panels) => slice(panels, base, x, (first, count), (out, count)),
+        }
+    }
+
+    /// Adds `dy E` for the same tokens, `dy` in rows of `count` values; the first slice sets it.
+    fn slice_back(
+        &mut self,
+        base: &Base,
+        dy: Rows<'_>,
+        (first, count): (usize, usize),
+        out: &mut [f32],
+    ) {
+        match self {
+            Self::Full(panels) => slice_back(panels, base, dy, (first, count), out),
+            Self::Half(panels) => slice_back(panels, base, dy, (first, count), out),
+        }
+    }
+
     /// `out = dy E` for rows of `vocab_size` values.
     fn backward(&mut self, base: &Base, dy: Rows<'_>, out: &mut [f32]) {
         match self {
@@ -62,29 +88,63 @@ impl HeadWeights {
     }
 }
 
+/// Slices of the vocabulary: first token and count.
+fn slices(vocab: usize) -> impl Iterator<Item = (usize, usize)> {
+    (0..vocab).step_by(SLICE).map(move |first| (first, SLICE.min(vocab - first)))
+}
+
+fn slice<E: Multiplied>(
+    panels: &mut Panels<E>,
+    base: &Base,
+    x: Rows<'_>,
+    (first, count): (usize, usize),
+    (out, pitch): (&mut [f32], usize),
+) {
+    panels.fill_columns(x.columns, count, |n, row| base.head().part(first + n, 0, row));
+    multiply::multiply(x, None, panels, (out, pitch), false);
+}
+
+fn slice_back<E: Multiplied>(
+    panels: &mut Panels<E>,
+    base: &Base,
+    dy: Rows<'_>,
+    (first, count): (usize, usize),
+    out: &mut [f32],
+) {
+    let hidden = base.config().hidden_size;
+    panels.fill_depths(count, hidden, |k, row| base.head().part(first + k, 0, row));
+    multiply::multiply(dy, None, panels, (out, hidden), first > 0);
+}
+
 fn forward<E: Multiplied>(panels: &mut Panels<E>, base: &Base, x: Rows<'_>, out: &mut [f32]) {
     let vocab = base.config().vocab_size;
-    for first in (0..vocab).step_by(SLICE) {
-        let count = SLICE.min(vocab - first);
-        panels.fill_columns(x.columns, count, |n, row| base.head().part(first + n, 0, row));
-        multiply::multiply(x, None, panels, (&mut out[first..], vocab), false);
+    for (first, count) in slices(vocab) {
+        slice(panels, base, x, (first, count), (&mut out[first..], vocab));
     }
 }
 
 fn backward<E: Multiplied>(panels: &mut Panels<E>, base: &Base, dy: Rows<'_>, out: &mut [f32]) {
-    let (vocab, hidden) = (base.config().vocab_size, base.config().hidden_size);
-    for first in (0..vocab).step_by(SLICE) {
-        let count = SLICE.min(vocab - first);
-        panels.fill_depths(count, hidden, |k, row| base.head().part(first + k, 0, row));
+    for (first, count) in slices(base.config().vocab_size) {
         let dy = Rows { data: &dy.data[first..], columns: count, ..dy };
-        multiply::multiply(dy, None, panels, (&mut *out, hidden), first > 0);
+        slice_back(panels, base, dy, (first, count), out);
     }
 }
 
 /// Bytes that the head takes at most.
-pub(super) fn bytes(config: &DecoderConfig) -> usize {
-    chunk(config) * (config.vocab_size + 4 * config.hidden_size) * 4
+pub(super) fn bytes(config: &DecoderConfig, precision: Precision) -> usize {
+    let (rows, width) = if is_computed_twice(config, precision) {
+        (TWICE_ROWS, SLICE.min(config.vocab_size))
+    } else {
+        (chunk(config), config.vocab_size)
+    };
+    rows * (width + 4 * config.hidden_size) * 4
         + SLICE * config.hidden_size.next_multiple_of(32) * 4
+}
+
+/// Whether logits are computed twice, slice by slice, instead of being stored: where products are
+/// quicker than memory, or so few rows fit that the head would be laid out again and again.
+fn is_computed_twice(config: &DecoderConfig, precision: Precision) -> bool {
+    precision == Precision::Bf16 && (kernel() == Kernel::Amx || chunk(config) < 256)
 }
 
 /// Label rows that go through the head at a time.
@@ -101,6 +161,18 @@ pub(super) fn logits<'a>(
 ) -> &'a mut [f32] {
     let config = base.config();
     let (hidden, vocab, count) = (config.hidden_size, config.vocab_size, rows.len());
+    gather(base, x, rows, scratch);
+    let logits = fit(&mut scratch.logits, count * vocab);
+    let weights = scratch.weights.get_or_insert_with(|| HeadWeights::new(base.precision()));
+    let normed = Rows { data: &scratch.normed, count, columns: hidden, pitch: hidden };
+    weights.forward(base, normed, logits);
+    logits
+}
+
+/// The given rows of `x`, and after the last norm.
+fn gather(base: &Base, x: &[f32], rows: &[usize], scratch: &mut HeadScratch) {
+    let (config, count) = (base.config(), rows.len());
+    let hidden = config.hidden_size;
     let gathered = fit(&mut scratch.rows, count * hidden);
     for (row, gathered) in rows.iter().zip(gathered.chunks_exact_mut(hidden)) {
         gathered.copy_from_slice(&x[row * hidden..][..hidden]);
@@ -108,11 +180,6 @@ pub(super) fn logits<'a>(
     let normed = fit(&mut scratch.normed, count * hidden);
     let inverse = fit(&mut scratch.inverse, count);
     norm::forward(gathered, base.final_norm(), config.norm_eps, normed, inverse);
-    let logits = fit(&mut scratch.logits, count * vocab);
-    let weights = scratch.weights.get_or_insert_with(|| HeadWeights::new(base.precision()));
-    let normed = Rows { data: normed, count, columns: hidden, pitch: hidden };
-    weights.forward(base, normed, logits);
-    logits
 }
 
 /// Negative log-likelihood in nats of each label of `packed`, given the last block's output `x`.
@@ -127,8 +194,10 @@ pub(super) fn cross_entropy(
 ) -> Vec<f32> {
     let config = base.config();
     let (hidden, vocab) = (config.hidden_size, config.vocab_size);
+    let twice = is_computed_twice(config, base.precision());
+    let most = if twice { TWICE_ROWS } else { chunk(config) };
     // Even chunks: a short last one would read the whole head for a few rows.
-    let chunks = packed.label_rows.len().div_ceil(chunk(config)).max(1);
+    let chunks = packed.label_rows.len().div_ceil(most).max(1);
     let chunk = packed.label_rows.len().div_ceil(chunks).max(1);
     let mut nats = vec![0.0; packed.label_rows.len()];
     if let Some((dx, _)) = &mut back {
@@ -138,16 +207,23 @@ pub(super) fn cross_entropy(
     for ((rows, ids), nats) in labels.zip(nats.chunks_mut(chunk)) {
         let count = rows.len();
         let weight = back.as_ref().map(|(_, weight)| *weight);
-        logits(base, x, rows, scratch)
-            .par_chunks_exact_mut(vocab)
-            .zip(ids)
-            .zip(nats)
-            .for_each(|((logits, id), nats)| *nats = softmax(logits, *id as usize, weight));
+        if twice {
+            gather(base, x, rows, scratch);
+            by_slices(base, ids, weight, scratch, nats);
+        } else {
+            logits(base, x, rows, scratch)
+                .par_chunks_exact_mut(vocab)
+                .zip(ids)
+                .zip(nats)
+                .for_each(|((logits, id), nats)| *nats = softmax(logits, *id as usize, weight));
+        }
         let Some((dx, _)) = &mut back else { continue };
         let grads = fit(&mut scratch.grads, count * hidden);
-        let weights = scratch.weights.get_or_insert_with(|| HeadWeights::new(base.precision()));
-        let dy = Rows { data: &scratch.logits, count, columns: vocab, pitch: vocab };
-        weights.backward(base, dy, grads);
+        if !twice {
+            let weights = scratch.weights.get_or_insert_with(|| HeadWeights::new(base.precision()));
+            let dy = Rows { data: &scratch.logits, count, columns: vocab, pitch: vocab };
+            weights.backward(base, dy, grads);
+        }
         let row_grads = fit(&mut scratch.row_grads, count * hidden);
         row_grads.fill(0.0);
         norm::backward(
@@ -162,6 +238,62 @@ pub(super) fn cross_entropy(
         }
     }
     nats
+}
+
+/// What is known of a row's logits so far.
+#[derive(Debug, Clone, Copy)]
+struct Seen {
+    most: f32,
+    /// Sum of `exp(logit - most)`.
+    sum: f32,
+    /// The label's logit.
+    given: f32,
+}
+
+/// Losses of gathered rows, slice by slice of the vocabulary, and with `weight` their gradients into
+/// `scratch.grads`. Logits are computed twice, so that they never leave the cache: where products are
+/// quick, memory is what takes the time.
+fn by_slices(
+    base: &Base,
+    ids: &[u32],
+    weight: Option<f32>,
+    scratch: &mut HeadScratch,
+    nats: &mut [f32],
+) {
+    let (hidden, vocab) = (base.config().hidden_size, base.config().vocab_size);
+    let count = ids.len();
+    let normed = Rows { data: &scratch.normed, count, columns: hidden, pitch: hidden };
+    let weights = scratch.weights.get_or_insert_with(|| HeadWeights::new(base.precision()));
+    let logits = fit(&mut scratch.logits, count * SLICE.min(vocab));
+    let mut seen = vec![Seen { most: f32::NEG_INFINITY, sum: 0.0, given: 0.0 }; count];
+    for (first, width) in slices(vocab) {
+        weights.slice(base, normed, (first, width), logits);
+        logits.par_chunks_exact_mut(width).zip(&mut seen).zip(ids).for_each(|((row, seen), id)| {
+            let most = vector::largest(row).max(seen.most);
+            if let Some(given) = (*id as usize).checked_sub(first).and_then(|at| row.get(at)) {
+                seen.given = *given;
+            }
+            seen.sum = seen.sum * (seen.most - most).exp() + vector::exp_sum(row, most);
+            seen.most = most;
+        });
+    }
+    for (nats, seen) in nats.iter_mut().zip(&seen) {
+        *nats = seen.sum.ln() + (seen.most - seen.given);
+    }
+    let Some(weight) = weight else { return };
+    let grads = fit(&mut scratch.grads, count * hidden);
+    for (first, width) in slices(vocab) {
+        weights.slice(base, normed, (first, width), logits);
+        logits.par_chunks_exact_mut(width).zip(&seen).zip(ids).for_each(|((row, seen), id)| {
+            vector::exp_shifted(row, seen.most);
+            vector::scale(row, weight / seen.sum);
+            if let Some(given) = (*id as usize).checked_sub(first).and_then(|at| row.get_mut(at)) {
+                *given -= weight;
+            }
+        });
+        let dy = Rows { data: logits, count, columns: width, pitch: width };
+        weights.slice_back(base, dy, (first, width), grads);
+    }
 }
 
 /// `-ln softmax(logits)[id]`; with `weight`, replaces the logits by `weight` times its gradient.

@@ -26,6 +26,7 @@ mod phases;
 mod rope;
 mod sample;
 mod score;
+mod stored;
 mod table;
 mod trainer;
 

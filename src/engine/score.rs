@@ -86,7 +86,7 @@ impl Forward {
         let (weights, kept, scratch) = (&mut self.weights, &mut self.kept, &mut self.scratch);
         for layer in 0..config.layers {
             block::forward_front(context, weights, layer, &self.x[..width], kept, scratch);
-            let (rows, pitch) = kept.qkv(context);
+            let (rows, pitch) = kept.qkv(context, scratch);
             on_layer(layer, rows, pitch);
             let next = fit(&mut self.next, width);
             block::forward_back(context, weights, layer, kept, scratch, next, &mut self.down_u);

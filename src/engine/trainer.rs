@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use super::base::{Base, Group};
+use super::base::{Base, Group, Precision};
 use super::block::{self, Context, Kept, Scratch, fit};
 use super::effective::{self, Weights};
 use super::gradient::GradientBuffers;
@@ -304,10 +304,19 @@ pub fn training_bytes(base: &Base, adapter: &Adapter, micro_tokens: usize) -> us
     let kept = Kept::bytes(base, Some(adapter)) + config.hidden_size * 4;
     let buffers =
         4 * (3 * config.ffn_size + 6 * config.hidden_size + 6 * config.query_size() + 4 * columns);
+    // What is kept rounded is worked on in f32.
+    let working = match base.precision() {
+        Precision::F32 => 0,
+        Precision::Bf16 => {
+            2 * config.query_size() + 2 * config.kv_size() + 2 * config.ffn_size + columns
+        }
+    };
     let widest = Group::ALL.iter().map(|group| group.shape(config)).map(|(k, n)| k.max(n)).max();
-    let buffers = buffers + GradientBuffers::bytes(base.precision(), widest.unwrap_or(0), columns);
+    let buffers = buffers
+        + working * 4
+        + GradientBuffers::bytes(base.precision(), widest.unwrap_or(0), columns);
     adapter.parameter_count() * 16
         + micro_tokens * (kept * config.layers + buffers)
         + Weights::bytes(base, Some(adapter))
-        + loss::bytes(config)
+        + loss::bytes(config, base.precision())
 }

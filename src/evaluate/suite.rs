@@ -200,9 +200,8 @@ const SHIPPED: &[(&str, &str)] = &[
 /// Most tokens of a reply where the manifest does not say.
 fn reply_tokens_max(kind: SuiteKind) -> usize {
     match kind {
-        // Room for two calls with long arguments.
-        SuiteKind::Tools => 160,
-        SuiteKind::Domain => 160,
+        // Room for two calls with long arguments, and for an explanation.
+        SuiteKind::Tools | SuiteKind::Domain => 160,
         SuiteKind::Answers | SuiteKind::Choice | SuiteKind::Text => 24,
     }
 }

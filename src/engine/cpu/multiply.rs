@@ -258,6 +258,7 @@ mod tests {
     use half::bf16;
 
     use super::*;
+    use crate::engine::cpu::panels::Element as _;
 
     fn wave(i: usize) -> f32 {
         ((i * 7919 % 1009) as f32 - 504.0) * 0.001_3
@@ -372,5 +373,84 @@ mod tests {
         };
         let one = run(1);
         assert!(one == run(3) && one == run(7));
+    }
+
+    /// Prints how fast the parts of a product are: `cargo test --release --lib measure_ -- --ignored
+    /// --nocapture`.
+    #[test]
+    #[ignore = "a measurement, not a check"]
+    fn measure_products() {
+        use std::time::Instant;
+        let best = |run: &mut dyn FnMut()| {
+            run();
+            let once = |run: &mut dyn FnMut()| {
+                let started = Instant::now();
+                run();
+                started.elapsed().as_secs_f64()
+            };
+            (0..7).map(|_| once(run)).fold(f64::INFINITY, f64::min)
+        };
+        let tile = bf16::tile(kernel());
+        for (depth, blocks) in [(256, 1), (640, 1), (640, 8), (1568, 4)] {
+            let a = vec![bf16::ONE; blocks * tile.rows * depth];
+            let b = vec![bf16::ONE; WIDTH * depth];
+            let mut c = vec![0.0f32; blocks * tile.rows * WIDTH];
+            let seconds = best(&mut || {
+                (tile.begin)();
+                for i in 0..1000 {
+                    let first = i % blocks * tile.rows;
+                    let work = Work {
+                        a: a[first * depth..].as_ptr(),
+                        a_pitch: depth,
+                        rows: tile.rows,
+                        b: b.as_ptr(),
+                        depth,
+                        c: c[first * WIDTH..].as_mut_ptr(),
+                        c_pitch: WIDTH,
+                        add: false,
+                    };
+                    // SAFETY: the buffers have the sizes that `work` tells.
+                    #[expect(unsafe_code, reason = "call of a kernel")]
+                    unsafe {
+                        (tile.run)(work);
+                    }
+                }
+                (tile.end)();
+            });
+            let work = 2e3 * (tile.rows * WIDTH * depth) as f64;
+            println!("tile, depth {depth}, {blocks} blocks: {:.0} GFLOP/s", work / seconds / 1e9);
+        }
+        for threads in [1, 2] {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            for (rows, depth, columns) in
+                [(1024, 576, 960), (1024, 576, 3072), (1024, 3072, 576), (1024, 1536, 576)]
+            {
+                let left = vec![0.5f32; rows * depth];
+                let mut panels = Panels::<bf16>::default();
+                let mut out = vec![0.0f32; rows * columns];
+                let row = |out: &mut [f32]| out.fill(0.5);
+                let by_depth = best(&mut || {
+                    pool.install(|| panels.fill_depths(depth, columns, |_, o| row(o)));
+                });
+                let by_column = best(&mut || {
+                    pool.install(|| panels.fill_columns(depth, columns, |_, o| row(o)));
+                });
+                let from = Rows { data: &left, count: rows, columns: depth, pitch: depth };
+                let seconds = best(&mut || {
+                    pool.install(|| multiply(from, None, &panels, (&mut out, columns), false));
+                });
+                let mut narrow = vec![bf16::ONE; left.len()];
+                let narrowed = best(&mut || bf16::narrow(&left, &mut narrow));
+                println!(
+                    "{threads} threads, {rows}x{columns}x{depth}: {:.0} GFLOP/s ({:.2} ms); filled by depth \
+                     {:.2} ms, by column {:.2} ms; narrowed on one {:.2} ms",
+                    2e-9 * (rows * depth * columns) as f64 / seconds,
+                    seconds * 1e3,
+                    by_depth * 1e3,
+                    by_column * 1e3,
+                    narrowed * 1e3
+                );
+            }
+        }
     }
 }

@@ -25,7 +25,6 @@ impl<'a, T> Shared<'a, T> {
     /// # Safety
     /// No other part that is in use overlaps this one.
     #[expect(unsafe_code, reason = "tasks write to disjoint parts")]
-    #[expect(clippy::mut_from_ref, reason = "parts are disjoint by the caller's promise")]
     pub(in crate::engine) unsafe fn part(&self, at: usize, len: usize) -> &'a mut [T] {
         assert!(at + len <= self.len, "beyond the shared values");
         // SAFETY: within the slice, and nobody else uses it.

@@ -1,0 +1,121 @@
+//! Values kept from the forward to the backward pass.
+
+use half::bf16;
+use rayon::prelude::*;
+
+use super::base::Precision;
+use super::cpu::panels::Element as _;
+use super::cpu::vector::vectorized;
+
+/// Values that one task rounds or widens.
+const CHUNK: usize = 1 << 15;
+
+/// A buffer of f32 values, held as they are or, where products round to bf16 anyway, rounded.
+///
+/// Rounded values are worked on in a buffer that all layers share, so that it stays in the cache
+/// and only half the bytes go to memory.
+#[derive(Debug, Default)]
+pub(super) struct Stored {
+    full: Vec<f32>,
+    half: Vec<bf16>,
+}
+
+impl Stored {
+    /// Where `len` values are to be computed.
+    pub(super) fn space<'a>(
+        &'a mut self,
+        len: usize,
+        precision: Precision,
+        shared: &'a mut Vec<f32>,
+    ) -> &'a mut [f32] {
+        let buffer = match precision {
+            Precision::F32 => &mut self.full,
+            Precision::Bf16 => shared,
+        };
+        if buffer.len() < len {
+            buffer.resize(len, 0.0);
+        }
+        &mut buffer[..len]
+    }
+
+    /// The values just computed.
+    pub(super) fn fresh<'a>(
+        &'a self,
+        len: usize,
+        precision: Precision,
+        shared: &'a [f32],
+    ) -> &'a [f32] {
+        match precision {
+            Precision::F32 => &self.full[..len],
+            Precision::Bf16 => &shared[..len],
+        }
+    }
+
+    /// Keeps what was computed.
+    pub(super) fn keep(&mut self, len: usize, precision: Precision, shared: &[f32]) {
+        if precision == Precision::Bf16 {
+            self.half.resize(len, bf16::ZERO);
+            let chunks = self.half.par_chunks_mut(CHUNK).zip(shared[..len].par_chunks(CHUNK));
+            chunks.for_each(|(to, from)| bf16::narrow(from, to));
+        }
+    }
+
+    /// The kept values, to be used up.
+    pub(super) fn open<'a>(
+        &'a mut self,
+        precision: Precision,
+        shared: &'a mut Vec<f32>,
+    ) -> &'a mut [f32] {
+        match precision {
+            Precision::F32 => &mut self.full,
+            Precision::Bf16 => {
+                let len = self.half.len();
+                if shared.len() < len {
+                    shared.resize(len, 0.0);
+                }
+                let chunks = shared[..len].par_chunks_mut(CHUNK).zip(self.half.par_chunks(CHUNK));
+                chunks.for_each(|(to, from)| widen(from, to));
+                &mut shared[..len]
+            }
+        }
+    }
+
+    /// Bytes held.
+    #[cfg(test)]
+    pub(super) fn held(&self) -> usize {
+        self.full.len() * 4 + self.half.len() * 2
+    }
+}
+
+vectorized! {
+    fn widen(from: &[bf16], to: &mut [f32]) {
+        for (from, to) in from.iter().zip(to) {
+            *to = f32::from_bits(u32::from(from.to_bits()) << 16);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_come_back_as_they_were_kept() {
+        let values: Vec<f32> = (0..70_000).map(|i| (i as f32 * 0.37).sin()).collect();
+        for precision in [Precision::F32, Precision::Bf16] {
+            let (mut stored, mut shared) = (Stored::default(), Vec::new());
+            stored.space(values.len(), precision, &mut shared).copy_from_slice(&values);
+            assert_eq!(stored.fresh(values.len(), precision, &shared), values);
+            stored.keep(values.len(), precision, &shared);
+            shared.fill(f32::NAN);
+            let back = stored.open(precision, &mut shared);
+            for (back, value) in back.iter().zip(&values) {
+                let want = match precision {
+                    Precision::F32 => *value,
+                    Precision::Bf16 => bf16::from_f32(*value).to_f32(),
+                };
+                assert_eq!(*back, want);
+            }
+        }
+    }
+}
