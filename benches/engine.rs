@@ -106,7 +106,13 @@ fn main() {
         std::env::args().skip(1).filter(|arg| !arg.starts_with('-')).collect();
     let wants = |name: &str| wanted.is_empty() || wanted.iter().any(|part| name.contains(&**part));
     let config = smollm2();
-    let lora = LoraConfig { rank: 16, alpha: 32.0, targets: Target::ALL.to_vec(), seed: 1 };
+    let lora = LoraConfig {
+        rank: 16,
+        alpha: 32.0,
+        rank_stabilized: false,
+        targets: Target::ALL.to_vec(),
+        seed: 1,
+    };
     for precision in [Precision::F32, Precision::Bf16] {
         let kind = format!("{precision:?}").to_lowercase();
         if !wanted.is_empty() && !wanted.iter().any(|part| kind == *part || part == "both") {

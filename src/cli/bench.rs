@@ -70,7 +70,6 @@ pub struct GenerateArgs {
 
 /// Runs `hone bench`.
 pub fn run(command: &BenchCommand, out: &mut Output) -> Result<()> {
-    crate::engine::cpu::check_environment()?;
     let models = Models::default();
     match command {
         BenchCommand::Train(args) => {

@@ -6,6 +6,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::{print::Output, say};
+use crate::engine::cpu;
 use crate::failure::Result;
 use crate::model;
 
@@ -30,7 +31,7 @@ pub fn run(args: &DoctorArgs, out: &mut Output) -> Result<()> {
             json!({
                 "version": env!("CARGO_PKG_VERSION"),
                 "cores": cores,
-                "vector_instructions": vector_instructions(),
+                "kernel": cpu::kernel().name(),
                 "memory_mib": memory,
                 "models": models,
                 "tesseract": tesseract,
@@ -38,7 +39,8 @@ pub fn run(args: &DoctorArgs, out: &mut Output) -> Result<()> {
         );
     }
     say(out, format!("hone        {}", env!("CARGO_PKG_VERSION")))?;
-    say(out, format!("processor   {cores} cores, {}", vector_instructions()))?;
+    say(out, format!("processor   {cores} cores"))?;
+    say(out, format!("products    {}", products()))?;
     let memory = memory.map_or_else(|| "unknown".to_owned(), |mib| format!("{mib} MiB available"));
     say(out, format!("memory      {memory}"))?;
     let models = if models.is_empty() {
@@ -58,23 +60,21 @@ pub fn run(args: &DoctorArgs, out: &mut Output) -> Result<()> {
     say(out, "            abcdefghijklmn abcdefghi|")
 }
 
-/// The widest vector instructions the matrix products can use here.
-fn vector_instructions() -> &'static str {
-    #[cfg(target_arch = "x86_64")]
-    {
-        if std::arch::is_x86_feature_detected!("avx512f") {
-            return "AVX-512";
-        }
-        if std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("fma")
-        {
-            return "AVX2 and FMA";
-        }
-        "SSE2: training will be slow"
-    }
-    #[cfg(not(target_arch = "x86_64"))]
-    {
-        std::env::consts::ARCH
-    }
+/// What products run on here, in words.
+fn products() -> String {
+    let kernel = cpu::kernel();
+    let others: Vec<&str> = cpu::Kernel::ALL
+        .into_iter()
+        .filter(|other| *other != kernel && other.is_supported())
+        .map(cpu::Kernel::name)
+        .collect();
+    let precision = if kernel.is_half() { "bf16 with sums in f32" } else { "f32" };
+    let others = others.join(", ");
+    format!(
+        "{} ({precision}); {}={others} would force another",
+        kernel.name(),
+        cpu::KERNEL_VARIABLE
+    )
 }
 
 /// Memory available to new programs, as Linux tells it.

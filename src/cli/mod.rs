@@ -109,6 +109,7 @@ pub fn main() -> ExitCode {
 }
 
 fn run(arguments: Arguments) -> Result<()> {
+    crate::engine::cpu::check_environment()?;
     let out = &mut print::Output::stdout();
     let Some(command) = arguments.command else {
         return open_interface(arguments.project.as_deref());

@@ -16,6 +16,7 @@ pub const RECIPE_KEY: &str = "recipe";
 
 /// Arguments of `hone train`.
 #[derive(Debug, Args, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 pub struct TrainArgs {
     /// Base model; remembered by the project.
     #[arg(long)]
@@ -38,6 +39,15 @@ pub struct TrainArgs {
     /// Which adapter to keep: the best by validation loss, or the last.
     #[arg(long, value_enum)]
     pub keep: Option<Keep>,
+    /// Scale the adapter by alpha / sqrt(rank) (rsLoRA).
+    #[arg(long)]
+    pub rank_stabilized: bool,
+    /// End early after this many validations in a row without a lower loss.
+    #[arg(long, value_name = "VALIDATIONS")]
+    pub patience: Option<u32>,
+    /// Strength of the noise on embeddings (NEFTune); 5 is usual.
+    #[arg(long, value_name = "ALPHA")]
+    pub neftune_alpha: Option<f32>,
     /// Offer other tools, in another order, in each epoch.
     #[arg(long)]
     pub vary_tools: bool,
@@ -45,7 +55,7 @@ pub struct TrainArgs {
     #[arg(long)]
     pub seed: Option<u64>,
     /// Go on with this run from its checkpoint.
-    #[arg(long, value_name = "RUN", conflicts_with_all = ["recipe", "rank", "epochs", "batch_rows", "learning_rate", "keep", "vary_tools", "seed"])]
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["recipe", "rank", "epochs", "batch_rows", "learning_rate", "keep", "vary_tools", "rank_stabilized", "patience", "neftune_alpha", "seed"])]
     pub resume: Option<u32>,
     /// List the project's runs.
     #[arg(long)]
@@ -105,6 +115,9 @@ fn recipe(args: &TrainArgs, store: &Store) -> Result<Recipe> {
     recipe.batch_rows = args.batch_rows.unwrap_or(recipe.batch_rows);
     recipe.learning_rate = args.learning_rate.unwrap_or(recipe.learning_rate);
     recipe.keep = args.keep.unwrap_or(recipe.keep);
+    recipe.rank_stabilized |= args.rank_stabilized;
+    recipe.patience = args.patience.unwrap_or(recipe.patience);
+    recipe.neftune_alpha = args.neftune_alpha.unwrap_or(recipe.neftune_alpha);
     recipe.vary_tools |= args.vary_tools;
     recipe.seed = args.seed.unwrap_or(recipe.seed);
     recipe.check()?;

@@ -250,6 +250,7 @@ mod tests {
         let lora = LoraConfig {
             rank: 3,
             alpha: 6.0,
+            rank_stabilized: false,
             targets: vec![Target::Query, Target::Value, Target::Down],
             seed: 1,
         };

@@ -88,8 +88,10 @@ impl fmt::Display for Target {
 pub struct LoraConfig {
     /// Rank r.
     pub rank: usize,
-    /// The update is scaled by `alpha / rank`.
+    /// The update is scaled by `alpha / rank`, or by `alpha / sqrt(rank)`.
     pub alpha: f32,
+    /// Rank-stabilized scaling (rsLoRA, Kalajdzievski 2023, arXiv 2312.03732): `alpha / sqrt(rank)`.
+    pub rank_stabilized: bool,
     /// Adapted projections; order and repetition do not matter.
     pub targets: Vec<Target>,
     /// Seed of the first values of A.
@@ -97,9 +99,10 @@ pub struct LoraConfig {
 }
 
 impl LoraConfig {
-    /// The factor of B A: `alpha / rank`.
+    /// The factor of B A.
     pub fn scale(&self) -> f32 {
-        self.alpha / self.rank.max(1) as f32
+        let rank = self.rank.max(1) as f32;
+        self.alpha / if self.rank_stabilized { rank.sqrt() } else { rank }
     }
 }
 
@@ -283,7 +286,20 @@ mod tests {
     use crate::engine::toy;
 
     fn config(targets: &[Target]) -> LoraConfig {
-        LoraConfig { rank: 4, alpha: 8.0, targets: targets.to_vec(), seed: 3 }
+        LoraConfig {
+            rank: 4,
+            alpha: 8.0,
+            rank_stabilized: false,
+            targets: targets.to_vec(),
+            seed: 3,
+        }
+    }
+
+    #[test]
+    fn the_scale_is_by_the_rank_or_its_root() {
+        let plain = config(&[Target::Up]);
+        assert_eq!(plain.scale(), 2.0);
+        assert_eq!(LoraConfig { rank_stabilized: true, ..plain }.scale(), 4.0);
     }
 
     #[test]

@@ -19,6 +19,7 @@ mod gradient;
 mod lora;
 mod loss;
 pub mod nf4;
+mod noise;
 mod norm;
 mod optimizer;
 mod pack;

@@ -286,16 +286,17 @@ fn dynamic_map() -> [f32; 256] {
     fixed
 }
 
-/// `torch.linspace(0.1, 1, count)` in f32: counted from the nearer end.
+/// `torch.linspace(0.1, 1, count)` in f32: counted from the nearer end, each value rounded once
+/// (torch's loop is compiled to fused multiply-adds, and the map bitsandbytes stores shows it).
 fn even_steps(count: usize) -> Vec<f32> {
     let (start, end) = (0.1f32, 1.0f32);
     let step = (end - start) / (count - 1) as f32;
     (0..count)
         .map(|i| {
             if i < count / 2 {
-                start + step * i as f32
+                step.mul_add(i as f32, start)
             } else {
-                end - step * (count - 1 - i) as f32
+                (-step).mul_add((count - 1 - i) as f32, end)
             }
         })
         .collect()

@@ -41,7 +41,7 @@ impl Group {
     }
 
     /// Tokens of the longest row.
-    fn longest(&self) -> usize {
+    pub(super) fn longest(&self) -> usize {
         self.head.len() + self.tails.iter().map(Range::len).max().unwrap_or(0)
     }
 }

@@ -16,7 +16,13 @@ use crate::model::DecoderConfig;
 
 /// An adapter whose B is not zero.
 fn adapter(decoder: &DecoderConfig, targets: &[Target]) -> Adapter {
-    let config = LoraConfig { rank: 4, alpha: 6.0, targets: targets.to_vec(), seed: 11 };
+    let config = LoraConfig {
+        rank: 4,
+        alpha: 6.0,
+        rank_stabilized: false,
+        targets: targets.to_vec(),
+        seed: 11,
+    };
     let mut adapter = Adapter::new(decoder, &config);
     for (i, value) in adapter.values_mut().iter_mut().enumerate() {
         *value += (i as f32 * 1.7).sin() * 0.1;
@@ -255,7 +261,13 @@ fn one_thread_and_many_give_the_same_bits() {
 fn a_toy_problem_is_learned() {
     let config = toy::llama();
     let base = toy::load(&config, 4);
-    let lora = LoraConfig { rank: 8, alpha: 16.0, targets: Target::ALL.to_vec(), seed: 1 };
+    let lora = LoraConfig {
+        rank: 8,
+        alpha: 16.0,
+        rank_stabilized: false,
+        targets: Target::ALL.to_vec(),
+        seed: 1,
+    };
     let rows = toy::rows(&config, &[12, 9, 14, 10], 2);
     let mut trainer = trainer(&base, &Adapter::new(&config, &lora), 256);
     let first = trainer.step(&rows, 1e-2).unwrap().loss;

@@ -8,6 +8,7 @@ use super::effective::{self, Weights};
 use super::gradient::GradientBuffers;
 use super::lora::Adapter;
 use super::loss::{self, HeadScratch};
+use super::noise::Noise;
 use super::optimizer::{self, OptimizerConfig, OptimizerState};
 use super::pack::{self, Packed, Row};
 use super::phases::{Phase, Phases, Watch};
@@ -52,6 +53,7 @@ pub struct Trainer<'a> {
     micro_tokens: usize,
     memory: usize,
     share: bool,
+    noise: Noise,
     state: OptimizerState,
     grads: Vec<f32>,
     rotary: Rotary,
@@ -86,6 +88,7 @@ impl<'a> Trainer<'a> {
             micro_tokens,
             memory: MEMORY,
             share: true,
+            noise: Noise::default(),
             state: OptimizerState::new(adapter.parameter_count()),
             grads: vec![0.0; adapter.parameter_count()],
             adapter,
@@ -115,6 +118,15 @@ impl<'a> Trainer<'a> {
     #[must_use]
     pub fn with_sharing(mut self, share: bool) -> Self {
         self.share = share;
+        self
+    }
+
+    /// Adds NEFTune noise to the embeddings of training rows; 0 adds none.
+    ///
+    /// The noise of a step depends on the seed and the step only, so that resumed runs have the same.
+    #[must_use]
+    pub fn with_noise(mut self, alpha: f32, seed: u64) -> Self {
+        self.noise = Noise { alpha, seed };
         self
     }
 
@@ -176,8 +188,8 @@ impl<'a> Trainer<'a> {
         self.grads.fill(0.0);
         let (mut nats, mut computed_tokens) = (0.0, 0);
         for packed in pack::pack(rows, self.micro_tokens, self.share) {
+            nats += self.micro_batch(&packed, computed_tokens, 1.0 / label_tokens as f32)?;
             computed_tokens += packed.tokens();
-            nats += self.micro_batch(&packed, 1.0 / label_tokens as f32)?;
         }
         let norm = optimizer::norm(&self.grads);
         if !norm.is_finite() {
@@ -216,8 +228,9 @@ impl<'a> Trainer<'a> {
         Kept::bytes(self.base, Some(&self.adapter)) * tokens
     }
 
-    /// Forward and backward of one micro-batch; gives its sum of nats.
-    fn micro_batch(&mut self, packed: &Packed, weight: f32) -> Result<f64> {
+    /// Forward and backward of one micro-batch, whose tokens are those of the step from `first_token` on;
+    /// gives its sum of nats.
+    fn micro_batch(&mut self, packed: &Packed, first_token: usize, weight: f32) -> Result<f64> {
         let (config, tokens) = (self.base.config(), packed.tokens());
         let (layers, width) = (config.layers, tokens * config.hidden_size);
         self.rotary.reach(config, packed.longest());
@@ -233,6 +246,7 @@ impl<'a> Trainer<'a> {
         let (weights, scratch) = (&mut self.weights, &mut self.scratch);
 
         self.base.embed(&packed.ids, fit(&mut self.inputs[0], width));
+        self.noise.add(packed, self.state.step, first_token, &mut self.inputs[0][..width]);
         for layer in 0..layers {
             let (before, after) = self.inputs.split_at_mut(layer + 1);
             let (x, out) = (&before[layer][..width], fit(&mut after[0], width));

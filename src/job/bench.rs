@@ -63,8 +63,13 @@ pub fn train(
             labels: vec![true; length + 1],
         })
         .collect();
-    let lora =
-        LoraConfig { rank: RANK, alpha: 2.0 * RANK as f32, targets: Target::ALL.to_vec(), seed: 1 };
+    let lora = LoraConfig {
+        rank: RANK,
+        alpha: 2.0 * RANK as f32,
+        rank_stabilized: false,
+        targets: Target::ALL.to_vec(),
+        seed: 1,
+    };
     let adapter = Adapter::new(config, &lora);
     let plan = loaded.base.bytes() + training_bytes(&loaded.base, &adapter, rows * length);
     let mut trainer =

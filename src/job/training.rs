@@ -5,14 +5,14 @@ use std::io::Write as _;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::{Desk, JobEvent, JobOutcome, mixing, stopped};
-use crate::engine::{GenerateConfig, Row, generate};
+use crate::engine::{GenerateConfig, Row, cpu, generate};
 use crate::failure::{Context as _, Result};
 use crate::mix::Side;
 use crate::model::Codec;
 use crate::pair::{Example, Role};
 use crate::train::rows::Rows;
 use crate::train::run::{RunInput, run};
-use crate::train::{Recipe, RunOutcome, RunRecord, TrainEvent, rows, vary};
+use crate::train::{Recipe, RunOutcome, RunRecord, TrainEvent, checkpoint, rows, vary};
 
 /// Longest sample answer, in tokens.
 const SAMPLE_TOKENS_MAX: usize = 64;
@@ -32,6 +32,10 @@ pub(super) fn train(
         return Err(crate::failure::Failure::user(format!("there is no run {number}"))
             .hint("`hone train --list` shows the runs of this project"));
     }
+    let folder = crate::project::run_folder(desk.folder, number);
+    if let Some(kernel) = resume.and_then(|_| checkpoint::kernel(&folder)) {
+        cpu::prefer(&kernel);
+    }
     let Some(loaded) = desk.models.get(model, &mut desk.progress())? else {
         return Ok(stopped("nothing was trained"));
     };
@@ -48,7 +52,6 @@ pub(super) fn train(
         desk.note(format!("{} rows are left out in all", train_rows.left_out.len()));
     }
     let sets = epochs(&train_rows, &side(Side::Train).collect::<Vec<_>>(), &loaded.codec, recipe);
-    let folder = crate::project::run_folder(desk.folder, number);
     std::fs::create_dir_all(&folder).because(folder.display())?;
     let events_path = folder.join("events.jsonl");
     let mut events = OpenOptions::new()
@@ -79,6 +82,7 @@ pub(super) fn train(
         recipe,
         train: &sets,
         validation: &validation.rows,
+        general_share: Some(mix.report.general_share),
         folder: &folder,
         resume: resume.is_some(),
     };

@@ -35,7 +35,13 @@ pub fn lora_config(recipe: &Recipe) -> Result<LoraConfig> {
             Target::from_peft_name(name).map_err(|failure| failure.context("recipe: targets"))
         })
         .collect::<Result<Vec<_>>>()?;
-    Ok(LoraConfig { rank: recipe.rank, alpha: recipe.alpha, targets, seed: recipe.seed })
+    Ok(LoraConfig {
+        rank: recipe.rank,
+        alpha: recipe.alpha,
+        rank_stabilized: recipe.rank_stabilized,
+        targets,
+        seed: recipe.seed,
+    })
 }
 
 /// The tensor name of an adapter matrix, `side` being `A` or `B`.
@@ -80,7 +86,7 @@ pub fn write(folder: &Path, adapter: &Adapter, base_name: &str) -> Result<()> {
         "target_modules": config.targets.iter().map(|target| target.peft_name()).collect::<Vec<_>>(),
         "task_type": "CAUSAL_LM",
         "use_dora": false,
-        "use_rslora": false,
+        "use_rslora": config.rank_stabilized,
     });
     let text = serde_json::to_string_pretty(&config).because("adapter")?;
     write_whole(&folder.join(CONFIG_FILE), text.as_bytes())
@@ -134,25 +140,40 @@ fn read_config(json: &Value) -> Result<LoraConfig> {
     if json["peft_type"].as_str() != Some("LORA") {
         return Err(Failure::user("`peft_type` is not LORA").hint("only LoRA adapters can be used"));
     }
-    for key in ["use_dora", "use_rslora"] {
-        if json[key].as_bool() == Some(true) {
-            return Err(Failure::user(format!("`{key}` is not supported")));
-        }
+    if json["use_dora"].as_bool() == Some(true) {
+        return Err(Failure::user("`use_dora` is not supported"));
     }
     let rank = json["r"].as_u64().ok_or_else(|| missing("r"))? as usize;
     let alpha = json["lora_alpha"].as_f64().ok_or_else(|| missing("lora_alpha"))? as f32;
-    let targets = json["target_modules"].as_array().ok_or_else(|| missing("target_modules"))?;
-    let targets = targets
-        .iter()
-        .map(|name| {
-            let name = name.as_str().unwrap_or_default();
-            Target::from_peft_name(name).map_err(|failure| failure.context("`target_modules`"))
-        })
-        .collect::<Result<Vec<_>>>()?;
+    let targets = read_targets(&json["target_modules"])?;
     if !(1..=4096).contains(&rank) {
         return Err(Failure::user(format!("`r` is {rank}")));
     }
-    Ok(LoraConfig { rank, alpha, targets, seed: 0 })
+    let rank_stabilized = json["use_rslora"].as_bool() == Some(true);
+    Ok(LoraConfig { rank, alpha, rank_stabilized, targets, seed: 0 })
+}
+
+/// A list of names, each alone or as the full path of one module (peft lists those of every layer
+/// when asked for "all-linear"); or the word itself.
+fn read_targets(value: &Value) -> Result<Vec<Target>> {
+    if value.as_str() == Some("all-linear") {
+        return Ok(Target::ALL.to_vec());
+    }
+    let names = value.as_array().ok_or_else(|| {
+        Failure::user("`target_modules` is missing or no list of names")
+            .hint("patterns are not supported; list the projections by name")
+    })?;
+    let mut targets = Vec::new();
+    for name in names {
+        let path = name.as_str().unwrap_or_default();
+        let last = path.rsplit('.').next().unwrap_or_default();
+        let target =
+            Target::from_peft_name(last).map_err(|failure| failure.context("`target_modules`"))?;
+        if !targets.contains(&target) {
+            targets.push(target);
+        }
+    }
+    Ok(targets)
 }
 
 fn floats(file: &SafeTensors<'_>, name: &str) -> Result<Vec<f32>> {

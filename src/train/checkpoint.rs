@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use super::Recipe;
-use crate::engine::{Adapter, OptimizerState, Row};
+use crate::engine::{Adapter, OptimizerState, Row, cpu};
 use crate::failure::{Context as _, Failure, Result};
 use crate::whole_file::write_whole;
 
@@ -30,10 +30,16 @@ pub struct CheckpointHeader {
     pub recipe: Recipe,
     /// Base model name.
     pub model: String,
+    /// The kernel that the products ran on: another one sums in another order.
+    #[serde(default)]
+    pub kernel: String,
     /// Digest of the training rows.
     pub rows: String,
     /// Best validation loss so far.
     pub best: Option<f32>,
+    /// Validations in a row that did not lower it.
+    #[serde(default)]
+    pub stale: u32,
     /// Last training loss.
     pub loss: Option<f32>,
     /// Seconds of work so far.
@@ -50,8 +56,10 @@ impl CheckpointHeader {
             step: 0,
             recipe: recipe.clone(),
             model: model.to_owned(),
+            kernel: cpu::kernel().name().to_owned(),
             rows: digest(rows),
             best: None,
+            stale: 0,
             loss: None,
             seconds: 0.0,
             optimizer_step: 0,
@@ -146,6 +154,12 @@ pub fn read(folder: &Path, adapter: &mut Adapter) -> Result<(CheckpointHeader, O
         second: floats("optimizer.second")?,
     };
     Ok((header, state))
+}
+
+/// The kernel that the run in `folder` began with, where it kept a checkpoint that can be read.
+pub fn kernel(folder: &Path) -> Option<String> {
+    let header = read_header(&fs::read(path(folder)).ok()?).ok()?;
+    Some(header.kernel)
 }
 
 fn read_header(data: &[u8]) -> Result<CheckpointHeader> {

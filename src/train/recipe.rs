@@ -9,6 +9,9 @@ pub const RANK_ADVISED_MAX: usize = 16;
 /// Epochs above this are advised against.
 pub const EPOCHS_ADVISED_MAX: f64 = 5.0;
 
+/// Shares of general conversation below this are advised against.
+pub const GENERAL_SHARE_ADVISED_MIN: f64 = 0.1;
+
 /// Settings of a run. The defaults suit a few hundred rows and a model below two billion parameters.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -17,6 +20,8 @@ pub struct Recipe {
     pub rank: usize,
     /// LoRA alpha; the update is scaled by `alpha / rank`.
     pub alpha: f32,
+    /// Rank-stabilized scaling (rsLoRA): by `alpha / sqrt(rank)` instead, for high ranks.
+    pub rank_stabilized: bool,
     /// Adapted projections, by PEFT name (`q_proj` and so on).
     pub targets: Vec<String>,
     /// Passes over the training rows.
@@ -45,6 +50,11 @@ pub struct Recipe {
     pub validate_every: u64,
     /// Steps between checkpoints; 0 means once an epoch.
     pub checkpoint_every: u64,
+    /// The run ends early after this many validations in a row without a lower loss; 0 turns that off.
+    pub patience: u32,
+    /// NEFTune (Jain et al. 2023, arXiv 2310.05914): uniform noise of up to `alpha / sqrt(tokens * width)` is
+    /// added to the embeddings of training rows; 0 turns it off, 5 is usual.
+    pub neftune_alpha: f32,
     /// Which adapter the run leaves for use.
     pub keep: Keep,
     /// Whether rows about tools offer other tools, in another order, in each epoch. For models that
@@ -71,6 +81,7 @@ impl Default for Recipe {
         Self {
             rank: 16,
             alpha: 32.0,
+            rank_stabilized: false,
             targets: ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
                 .map(str::to_owned)
                 .to_vec(),
@@ -87,6 +98,8 @@ impl Default for Recipe {
             length_max: 2048,
             validate_every: 0,
             checkpoint_every: 0,
+            patience: 0,
+            neftune_alpha: 0.0,
             keep: Keep::Best,
             vary_tools: false,
             seed: 1,
@@ -130,15 +143,30 @@ impl Recipe {
                 return wrong(key, share.to_string(), "must be between 0 and 1");
             }
         }
+        if !self.neftune_alpha.is_finite() || !(0.0..=100.0).contains(&self.neftune_alpha) {
+            return wrong(
+                "neftune_alpha",
+                self.neftune_alpha.to_string(),
+                "must be between 0 and 100",
+            );
+        }
         if self.length_max < 16 {
             return wrong("length_max", self.length_max.to_string(), "must be at least 16 tokens");
         }
         Ok(())
     }
 
-    /// Advice on settings that work but often harm, one sentence each.
-    pub fn advice(&self) -> Vec<String> {
+    /// Advice on settings that work but often harm, one sentence each. `general_share` is the share
+    /// of general conversation in the training tokens, where it is known.
+    pub fn advice(&self, general_share: Option<f64>) -> Vec<String> {
         let mut advice = Vec::new();
+        if let Some(share) = general_share.filter(|share| *share < GENERAL_SHARE_ADVISED_MIN) {
+            advice.push(format!(
+                "general conversation is {:.0} % of the training tokens, below {:.0} %: more of what the model knew is usually forgotten; the evaluation will tell",
+                share * 100.0,
+                GENERAL_SHARE_ADVISED_MIN * 100.0
+            ));
+        }
         if self.rank > RANK_ADVISED_MAX {
             advice.push(format!(
                 "rank {} is above {RANK_ADVISED_MAX}: a larger adapter learns the training rows by heart and forgets more",
@@ -152,5 +180,22 @@ impl Recipe {
             ));
         }
         advice
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn advice_names_what_often_harms() {
+        assert!(Recipe::default().advice(Some(0.15)).is_empty());
+        assert!(Recipe::default().advice(None).is_empty());
+        let bold = Recipe { rank: 32, epochs: 8.0, ..Recipe::default() };
+        let advice = bold.advice(Some(0.04));
+        assert_eq!(advice.len(), 3, "{advice:?}");
+        for (line, word) in advice.iter().zip(["4 %", "rank 32", "8 epochs"]) {
+            assert!(line.contains(word), "{line}");
+        }
     }
 }

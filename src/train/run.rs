@@ -31,6 +31,8 @@ pub struct RunInput<'a> {
     pub train: &'a [Vec<Row>],
     /// Rows to validate on; may be empty.
     pub validation: &'a [Row],
+    /// Share of general conversation in the training tokens, where it is known; for advice only.
+    pub general_share: Option<f64>,
     /// Folder for checkpoint and adapters.
     pub folder: &'a Path,
     /// Whether to go on from the checkpoint in `folder`.
@@ -68,7 +70,11 @@ pub fn run(
     let state = if input.resume {
         let (found, state) = checkpoint::read(folder, &mut adapter)?;
         found.check_same_run(&header)?;
-        header = found;
+        let now = std::mem::replace(&mut header, found).kernel;
+        if header.kernel != now {
+            on_event(TrainEvent::Warning { message: other_kernel(&header.kernel, &now) });
+        }
+        header.kernel = now;
         Some(state)
     } else {
         None
@@ -80,7 +86,8 @@ pub fn run(
         weight_decay: recipe.weight_decay,
         clip_norm: recipe.clip_norm,
     };
-    let mut trainer = Trainer::new(base, adapter, optimizer, MICRO_TOKENS);
+    let mut trainer = Trainer::new(base, adapter, optimizer, MICRO_TOKENS)
+        .with_noise(recipe.neftune_alpha, recipe.seed);
     if let Some(state) = state {
         trainer.restore(state)?;
     }
@@ -93,7 +100,7 @@ pub fn run(
             as u64,
         trainable: trainer.adapter().parameter_count() as u64,
     });
-    for message in recipe.advice() {
+    for message in recipe.advice(input.general_share) {
         on_event(TrainEvent::Warning { message });
     }
     let epoch_steps = schedule.steps_per_epoch().max(1);
@@ -101,7 +108,8 @@ pub fn run(
     let (validate_every, checkpoint_every) =
         (every(recipe.validate_every), every(recipe.checkpoint_every));
     let (started, seconds_before, first_step) = (Instant::now(), header.seconds, header.step);
-    while header.step < schedule.steps() {
+    let patience = recipe.patience;
+    while header.step < schedule.steps() && (patience == 0 || header.stale < patience) {
         if cancel.is_cancelled() {
             header.seconds = seconds_before + started.elapsed().as_secs_f64();
             checkpoint::write(folder, &header, trainer.adapter(), &trainer.state())?;
@@ -147,11 +155,27 @@ pub fn run(
             on_event(TrainEvent::Checkpoint { step: header.step });
         }
     }
+    if header.step < schedule.steps() {
+        on_event(TrainEvent::Warning {
+            message: format!(
+                "ended early at step {} of {}: {patience} validations in a row did not lower the loss",
+                header.step,
+                schedule.steps()
+            ),
+        });
+    }
     adapter_file::write(&folder.join(LAST_ADAPTER), trainer.adapter(), input.model)?;
     if recipe.keep == Keep::Last {
         adapter_file::write(&folder.join(BEST_ADAPTER), trainer.adapter(), input.model)?;
     }
     Ok(RunOutcome::Finished)
+}
+
+fn other_kernel(before: &str, now: &str) -> String {
+    format!(
+        "this run began on the kernel {before} and goes on on {now}: it ends with almost the same \
+         adapter, not with the same bits"
+    )
 }
 
 /// Folder of the adapter to use: the best one, or the last where none was validated yet.
@@ -174,6 +198,7 @@ fn validate(
     let tokens: usize = losses.iter().map(|loss| loss.tokens).sum();
     let loss = (losses.iter().map(|loss| loss.nats).sum::<f64>() / tokens.max(1) as f64) as f32;
     let improved = header.best.is_none_or(|best| loss < best);
+    header.stale = if improved { 0 } else { header.stale + 1 };
     if improved {
         header.best = Some(loss);
     }

@@ -189,6 +189,11 @@ super::texts! {
     TUNED: "학습 후", "tuned";
     DIFFERENCE: "차이", "difference";
     LENIENT: "관대", "lenient";
+    SUBSET_SEEN: "배운 도구", "seen";
+    SUBSET_UNSEEN: "처음 보는 도구", "unseen";
+    SUBSET_KOREAN: "한국어", "Korean";
+    SUBSET_ENGLISH: "영어", "English";
+    SUBSET_PARALLEL: "여러 호출", "parallel";
     METRIC_JSON: "JSON 유효", "JSON validity";
     METRIC_TOOL: "도구 이름", "tool name";
     METRIC_PARAMETERS: "호출 전체", "parameters";

@@ -16,4 +16,4 @@ mod tile;
 mod turn;
 pub(in crate::engine) mod vector;
 
-pub use kernel::{KERNEL_VARIABLE, Kernel, check_environment, kernel};
+pub use kernel::{KERNEL_VARIABLE, Kernel, check_environment, kernel, prefer};

@@ -17,8 +17,6 @@ use super::tile::{Tile, Work};
 
 /// Bytes of packed rows a task works on: they stay in the second-level cache beside a panel.
 const BLOCK_BYTES: usize = 384 << 10;
-/// Depths multiplied before sums are stored and loaded again.
-const DEPTH: usize = 1792;
 /// Columns that one task takes at least, in panels.
 const PANELS: usize = 4;
 
@@ -57,7 +55,7 @@ fn multiply_with<E: Multiplied>(
     let job =
         Job { left, side, right, tile: E::tile(kernel), out: Out(out.as_mut_ptr()), pitch, add };
     let threads = rayon::current_num_threads();
-    let depth = right.padded_depth().min(DEPTH);
+    let depth = right.padded_depth().min(E::CHUNK);
     let fits = (BLOCK_BYTES / (depth * size_of::<E>())).max(job.tile.rows);
     // Blocks of one size, as many for each thread.
     let rounds = left.count.div_ceil(threads * fits);
@@ -106,7 +104,7 @@ impl<E: Multiplied> Job<'_, E> {
         }
         let side_columns = self.side.map_or(0, Panels::columns);
         let (depth, padded) = (self.left.columns, self.right.padded_depth());
-        let chunks = padded.div_ceil(DEPTH).max(1);
+        let chunks = padded.div_ceil(E::CHUNK).max(1);
         let chunk = padded.div_ceil(chunks).next_multiple_of(E::STEP);
         let count = rows.len().next_multiple_of(self.tile.rows);
         // A side product of its own, for tasks other than the one that writes it.

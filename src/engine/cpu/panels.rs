@@ -42,6 +42,8 @@ pub(in crate::engine) trait Element:
     const GROUP: usize;
     /// Depths are padded to a multiple of it.
     const STEP: usize;
+    /// Depths multiplied before sums are stored and loaded again.
+    const CHUNK: usize;
 
     /// Rounds to nearest.
     fn narrow(from: &[f32], to: &mut [Self]);
@@ -56,6 +58,8 @@ pub(in crate::engine) trait Element:
 impl Element for f32 {
     const GROUP: usize = 1;
     const STEP: usize = 1;
+    /// A panel of so many depths stays in the first-level cache beside the rows.
+    const CHUNK: usize = 320;
 
     fn narrow(from: &[f32], to: &mut [Self]) {
         to.copy_from_slice(from);
@@ -81,6 +85,8 @@ impl Element for f32 {
 impl Element for bf16 {
     const GROUP: usize = 2;
     const STEP: usize = 32;
+    /// Tiles load and store sums slowly, so as few chunks as the second-level cache allows.
+    const CHUNK: usize = 1792;
 
     fn narrow(from: &[f32], to: &mut [Self]) {
         narrow(from, to);

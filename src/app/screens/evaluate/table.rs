@@ -61,6 +61,18 @@ pub(super) fn rows(evaluation: &Evaluation) -> Vec<Row> {
     rows
 }
 
+/// The name of a subset; tags that are not known are shown as they are.
+fn subset_name<'a>(subset: &'a str, look: &Look) -> &'a str {
+    match subset {
+        "seen" => look.t(texts::SUBSET_SEEN),
+        "unseen" => look.t(texts::SUBSET_UNSEEN),
+        "ko" => look.t(texts::SUBSET_KOREAN),
+        "en" => look.t(texts::SUBSET_ENGLISH),
+        "parallel" => look.t(texts::SUBSET_PARALLEL),
+        other => other,
+    }
+}
+
 /// The name of a metric.
 pub(super) fn metric_name(metric: Metric) -> Text {
     match metric {
@@ -205,7 +217,7 @@ impl Layout {
         // The lenient form stands right under the strict one, which names both.
         let name = match (&result.subset, result.form) {
             (_, Form::Lenient) => form.to_owned(),
-            (Some(subset), Form::Strict) => format!("{subset}: {metric}"),
+            (Some(subset), Form::Strict) => format!("{}: {metric}", subset_name(subset, look)),
             (None, Form::Strict) => metric.to_owned(),
         };
         let indent = if result.form == Form::Lenient { 3 } else { 1 };
