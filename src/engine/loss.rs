@@ -8,19 +8,15 @@ use super::block::fit;
 use super::cpu::multiply::{self, Multiplied, Rows};
 use super::cpu::panels::Panels;
 use super::cpu::vector;
-use super::cpu::{Kernel, kernel};
 use super::norm;
 use super::pack::Packed;
 use crate::model::DecoderConfig;
 
-/// Values of the logits that are there at a time (64 MiB), but for models of huge vocabularies.
-const CHUNK_VALUES: usize = 16 << 20;
-
 /// Tokens of the vocabulary whose weights are laid out at a time.
 const SLICE: usize = 2048;
 
-/// Label rows that go through the head at a time where logits are computed twice.
-const TWICE_ROWS: usize = 2048;
+/// Label rows that go through the head at a time.
+const ROWS: usize = 2048;
 
 /// Buffers of the head.
 #[derive(Debug, Default)]
@@ -78,19 +74,11 @@ impl HeadWeights {
             Self::Half(panels) => slice_back(panels, base, dy, (first, count), out),
         }
     }
-
-    /// `out = dy E` for rows of `vocab_size` values.
-    fn backward(&mut self, base: &Base, dy: Rows<'_>, out: &mut [f32]) {
-        match self {
-            Self::Full(panels) => backward(panels, base, dy, out),
-            Self::Half(panels) => backward(panels, base, dy, out),
-        }
-    }
 }
 
 /// Slices of the vocabulary: first token and count.
-fn slices(vocab: usize) -> impl Iterator<Item = (usize, usize)> {
-    (0..vocab).step_by(SLICE).map(move |first| (first, SLICE.min(vocab - first)))
+fn slices(vocab: usize, slice: usize) -> impl Iterator<Item = (usize, usize)> {
+    (0..vocab).step_by(slice).map(move |first| (first, slice.min(vocab - first)))
 }
 
 fn slice<E: Multiplied>(
@@ -118,38 +106,15 @@ fn slice_back<E: Multiplied>(
 
 fn forward<E: Multiplied>(panels: &mut Panels<E>, base: &Base, x: Rows<'_>, out: &mut [f32]) {
     let vocab = base.config().vocab_size;
-    for (first, count) in slices(vocab) {
+    for (first, count) in slices(vocab, SLICE) {
         slice(panels, base, x, (first, count), (&mut out[first..], vocab));
     }
 }
 
-fn backward<E: Multiplied>(panels: &mut Panels<E>, base: &Base, dy: Rows<'_>, out: &mut [f32]) {
-    for (first, count) in slices(base.config().vocab_size) {
-        let dy = Rows { data: &dy.data[first..], columns: count, ..dy };
-        slice_back(panels, base, dy, (first, count), out);
-    }
-}
-
 /// Bytes that the head takes at most.
-pub(super) fn bytes(config: &DecoderConfig, precision: Precision) -> usize {
-    let (rows, width) = if is_computed_twice(config, precision) {
-        (TWICE_ROWS, SLICE.min(config.vocab_size))
-    } else {
-        (chunk(config), config.vocab_size)
-    };
-    rows * (width + 4 * config.hidden_size) * 4
+pub(super) fn bytes(config: &DecoderConfig) -> usize {
+    ROWS * (SLICE.min(config.vocab_size) + 4 * config.hidden_size) * 4
         + SLICE * config.hidden_size.next_multiple_of(32) * 4
-}
-
-/// Whether logits are computed twice, slice by slice, instead of being stored: where products are
-/// quicker than memory, or so few rows fit that the head would be laid out again and again.
-fn is_computed_twice(config: &DecoderConfig, precision: Precision) -> bool {
-    precision == Precision::Bf16 && (kernel() == Kernel::Amx || chunk(config) < 256)
-}
-
-/// Label rows that go through the head at a time.
-fn chunk(config: &DecoderConfig) -> usize {
-    (CHUNK_VALUES / config.vocab_size).clamp(16, 512)
 }
 
 /// Logits `[rows.len(), vocab_size]` after the given rows of `x` `[tokens, hidden]`.
@@ -193,11 +158,9 @@ pub(super) fn cross_entropy(
     scratch: &mut HeadScratch,
 ) -> Vec<f32> {
     let config = base.config();
-    let (hidden, vocab) = (config.hidden_size, config.vocab_size);
-    let twice = is_computed_twice(config, base.precision());
-    let most = if twice { TWICE_ROWS } else { chunk(config) };
+    let hidden = config.hidden_size;
     // Even chunks: a short last one would read the whole head for a few rows.
-    let chunks = packed.label_rows.len().div_ceil(most).max(1);
+    let chunks = packed.label_rows.len().div_ceil(ROWS).max(1);
     let chunk = packed.label_rows.len().div_ceil(chunks).max(1);
     let mut nats = vec![0.0; packed.label_rows.len()];
     if let Some((dx, _)) = &mut back {
@@ -207,23 +170,10 @@ pub(super) fn cross_entropy(
     for ((rows, ids), nats) in labels.zip(nats.chunks_mut(chunk)) {
         let count = rows.len();
         let weight = back.as_ref().map(|(_, weight)| *weight);
-        if twice {
-            gather(base, x, rows, scratch);
-            by_slices(base, ids, weight, scratch, nats);
-        } else {
-            logits(base, x, rows, scratch)
-                .par_chunks_exact_mut(vocab)
-                .zip(ids)
-                .zip(nats)
-                .for_each(|((logits, id), nats)| *nats = softmax(logits, *id as usize, weight));
-        }
+        gather(base, x, rows, scratch);
+        by_slices(base, ids, weight, scratch, nats, SLICE);
         let Some((dx, _)) = &mut back else { continue };
-        let grads = fit(&mut scratch.grads, count * hidden);
-        if !twice {
-            let weights = scratch.weights.get_or_insert_with(|| HeadWeights::new(base.precision()));
-            let dy = Rows { data: &scratch.logits, count, columns: vocab, pitch: vocab };
-            weights.backward(base, dy, grads);
-        }
+        let grads = &scratch.grads[..count * hidden];
         let row_grads = fit(&mut scratch.row_grads, count * hidden);
         row_grads.fill(0.0);
         norm::backward(
@@ -251,81 +201,125 @@ struct Seen {
 }
 
 /// Losses of gathered rows, slice by slice of the vocabulary, and with `weight` their gradients into
-/// `scratch.grads`. Logits are computed twice, so that they never leave the cache: where products are
-/// quick, memory is what takes the time.
+/// `scratch.grads`, in one pass: logits never leave the cache.
+///
+/// `sum_j exp(l_j - m) E_j` is gathered with the largest logit `m` seen so far, and scaled down where a
+/// later slice has a larger one, as attention does it (Milakov and Gimelshein 2018, arXiv 1805.02867);
+/// divided by the sum of exponentials and less the label's row it is the gradient. `size` tokens of the
+/// vocabulary are a slice.
 fn by_slices(
     base: &Base,
     ids: &[u32],
     weight: Option<f32>,
     scratch: &mut HeadScratch,
     nats: &mut [f32],
+    size: usize,
 ) {
     let (hidden, vocab) = (base.config().hidden_size, base.config().vocab_size);
     let count = ids.len();
     let normed = Rows { data: &scratch.normed, count, columns: hidden, pitch: hidden };
     let weights = scratch.weights.get_or_insert_with(|| HeadWeights::new(base.precision()));
-    let logits = fit(&mut scratch.logits, count * SLICE.min(vocab));
+    let logits = fit(&mut scratch.logits, count * size.min(vocab));
+    let grads = fit(&mut scratch.grads, if weight.is_some() { count * hidden } else { 0 });
     let mut seen = vec![Seen { most: f32::NEG_INFINITY, sum: 0.0, given: 0.0 }; count];
-    for (first, width) in slices(vocab) {
+    for (first, width) in slices(vocab, size) {
         weights.slice(base, normed, (first, width), logits);
-        logits.par_chunks_exact_mut(width).zip(&mut seen).zip(ids).for_each(|((row, seen), id)| {
+        let rows = logits.par_chunks_exact_mut(width).zip(&mut seen).zip(ids);
+        let look = |row: &mut [f32], seen: &mut Seen, id: u32| {
             let most = vector::largest(row).max(seen.most);
-            if let Some(given) = (*id as usize).checked_sub(first).and_then(|at| row.get(at)) {
+            if let Some(given) = (id as usize).checked_sub(first).and_then(|at| row.get(at)) {
                 seen.given = *given;
             }
-            seen.sum = seen.sum * (seen.most - most).exp() + vector::exp_sum(row, most);
-            seen.most = most;
+            let factor = (seen.most - most).exp();
+            let sum = match weight {
+                Some(_) => vector::exp_shifted(row, most),
+                None => vector::exp_sum(row, most),
+            };
+            *seen = Seen { most, sum: seen.sum * factor + sum, ..*seen };
+            factor
+        };
+        if weight.is_none() {
+            rows.for_each(|((row, seen), id)| {
+                look(row, seen, *id);
+            });
+            continue;
+        }
+        rows.zip(grads.par_chunks_exact_mut(hidden)).for_each(|(((row, seen), id), grad)| {
+            let factor = look(row, seen, *id);
+            // The first slice sets the gradients.
+            if first > 0 && factor < 1.0 {
+                vector::scale(grad, factor);
+            }
         });
+        let chances = Rows { data: logits, count, columns: width, pitch: width };
+        weights.slice_back(base, chances, (first, width), grads);
     }
     for (nats, seen) in nats.iter_mut().zip(&seen) {
         *nats = seen.sum.ln() + (seen.most - seen.given);
     }
     let Some(weight) = weight else { return };
-    let grads = fit(&mut scratch.grads, count * hidden);
-    for (first, width) in slices(vocab) {
-        weights.slice(base, normed, (first, width), logits);
-        logits.par_chunks_exact_mut(width).zip(&seen).zip(ids).for_each(|((row, seen), id)| {
-            vector::exp_shifted(row, seen.most);
-            vector::scale(row, weight / seen.sum);
-            if let Some(given) = (*id as usize).checked_sub(first).and_then(|at| row.get_mut(at)) {
-                *given -= weight;
-            }
-        });
-        let dy = Rows { data: logits, count, columns: width, pitch: width };
-        weights.slice_back(base, dy, (first, width), grads);
-    }
-}
-
-/// `-ln softmax(logits)[id]`; with `weight`, replaces the logits by `weight` times its gradient.
-fn softmax(logits: &mut [f32], id: usize, weight: Option<f32>) -> f32 {
-    let most = vector::largest(logits);
-    let given = logits[id];
-    let Some(weight) = weight else {
-        return vector::exp_sum(logits, most).ln() + (most - given);
-    };
-    let sum = vector::exp_shifted(logits, most);
-    vector::scale(logits, weight / sum);
-    logits[id] -= weight;
-    sum.ln() + (most - given)
+    grads.par_chunks_exact_mut(hidden).zip(&seen).zip(ids).for_each_init(
+        || vec![0.0; hidden],
+        |label, ((grad, seen), id)| {
+            base.head().part(*id as usize, 0, label);
+            vector::scale(grad, weight / seen.sum);
+            vector::add_scaled(grad, label, -weight);
+        },
+    );
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::toy;
 
     #[test]
-    fn softmax_gives_loss_and_gradient() {
-        let logits = [0.5f32, -1.0, 2.0, 0.0];
-        let sum: f64 = logits.iter().map(|x| f64::from(*x).exp()).sum();
-        let want = sum.ln() - f64::from(logits[1]);
-        let mut grads = logits;
-        let loss = softmax(&mut grads, 1, Some(0.25));
-        assert!((f64::from(loss) - want).abs() < 1e-6);
-        assert!((loss - softmax(&mut logits.clone(), 1, None)).abs() < 1e-7);
-        for (i, grad) in grads.iter().enumerate() {
-            let chance = f64::from(logits[i]).exp() / sum;
-            let want = 0.25 * (chance - f64::from(u8::from(i == 1)));
-            assert!((f64::from(*grad) - want).abs() < 1e-7);
+    fn losses_and_gradients_match_f64_however_the_vocabulary_is_sliced() {
+        let config = toy::llama();
+        let base = toy::load(&config, 5);
+        let (hidden, vocab) = (config.hidden_size, config.vocab_size);
+        let count = 7;
+        let table: Vec<f32> = (0..vocab)
+            .flat_map(|id| {
+                let mut row = vec![0.0; hidden];
+                base.head().part(id, 0, &mut row);
+                row
+            })
+            .collect();
+        // Wide apart, so that the largest logit changes from slice to slice.
+        let x: Vec<f32> = (0..count * hidden).map(|i| (i as f32 * 0.7).sin() * 40.0).collect();
+        let ids: Vec<u32> = (0..count).map(|i| (i * 11 % vocab) as u32).collect();
+        let weight = 0.25;
+        for size in [5, 16, vocab] {
+            let mut scratch = HeadScratch { normed: x.clone(), ..HeadScratch::default() };
+            let mut nats = vec![0.0; count];
+            by_slices(&base, &ids, Some(weight), &mut scratch, &mut nats, size);
+            let mut alone = vec![0.0; count];
+            let mut other = HeadScratch { normed: x.clone(), ..HeadScratch::default() };
+            by_slices(&base, &ids, None, &mut other, &mut alone, size);
+            assert_eq!(nats, alone, "with and without gradients");
+            for (i, id) in ids.iter().enumerate() {
+                let logits: Vec<f64> = table
+                    .chunks(hidden)
+                    .map(|row| {
+                        let x = &x[i * hidden..][..hidden];
+                        row.iter().zip(x).map(|(e, x)| f64::from(*e) * f64::from(*x)).sum()
+                    })
+                    .collect();
+                let most = logits.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+                let sum: f64 = logits.iter().map(|l| (l - most).exp()).sum();
+                let want = sum.ln() + most - logits[*id as usize];
+                assert!((f64::from(nats[i]) - want).abs() < 1e-4 * (1.0 + want), "{want}");
+                for h in 0..hidden {
+                    let mixed: f64 = (0..vocab)
+                        .map(|j| (logits[j] - most).exp() * f64::from(table[j * hidden + h]))
+                        .sum();
+                    let label = f64::from(table[*id as usize * hidden + h]);
+                    let want = f64::from(weight) * (mixed / sum - label);
+                    let got = f64::from(scratch.grads[i * hidden + h]);
+                    assert!((got - want).abs() < 1e-5, "{size} {i} {h}: {got} {want}");
+                }
+            }
         }
     }
 }

@@ -332,5 +332,5 @@ pub fn training_bytes(base: &Base, adapter: &Adapter, micro_tokens: usize) -> us
     adapter.parameter_count() * 16
         + micro_tokens * (kept * config.layers + buffers)
         + Weights::bytes(base, Some(adapter))
-        + loss::bytes(config, base.precision())
+        + loss::bytes(config)
 }
