@@ -5,6 +5,7 @@
 //! that is faster (AMX, some AVX-512) and in f32 elsewhere. [`multiply`] also has small
 //! products on one thread, as attention needs them; [`vector`] has the passes over slices.
 
+mod cache;
 mod kernel;
 pub(in crate::engine) mod multiply;
 pub(in crate::engine) mod panels;

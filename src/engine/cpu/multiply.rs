@@ -8,6 +8,7 @@ use std::cell::RefCell;
 
 use rayon::prelude::*;
 
+use super::cache;
 use super::kernel::{Kernel, kernel};
 pub(in crate::engine) use super::panels::Rows;
 use super::panels::{Panels, Scratch, WIDTH};
@@ -15,8 +16,6 @@ pub(in crate::engine) use super::small::{LeftRows, small, small_add};
 pub(in crate::engine) use super::tile::Multiplied;
 use super::tile::{Tile, Work};
 
-/// Bytes of packed rows a task works on: they stay in the second-level cache beside a panel.
-const BLOCK_BYTES: usize = 384 << 10;
 /// Columns that one task takes at least, in panels.
 const PANELS: usize = 4;
 
@@ -56,7 +55,10 @@ fn multiply_with<E: Multiplied>(
         Job { left, side, right, tile: E::tile(kernel), out: Out(out.as_mut_ptr()), pitch, add };
     let threads = rayon::current_num_threads();
     let depth = right.padded_depth().min(E::CHUNK);
-    let fits = (BLOCK_BYTES / (depth * size_of::<E>())).max(job.tile.rows);
+    // Packed rows stay in the second-level cache, beside panels that stream through it: the more rows
+    // a task has, the fewer times the panels are read.
+    let bytes = cache::second_level() / 8 * 3;
+    let fits = (bytes / (depth * size_of::<E>())).max(job.tile.rows);
     // Blocks of one size, as many for each thread.
     let rounds = left.count.div_ceil(threads * fits);
     let block = left.count.div_ceil(threads * rounds).next_multiple_of(job.tile.rows);
