@@ -7,6 +7,7 @@
 
 use super::attention::{self, Heads, Projected};
 use super::base::{Base, Group};
+use super::cpu::values::Values;
 use super::effective::{self, Place, Weights};
 use super::gate;
 use super::gradient::{Flows, GradientBuffers};
@@ -15,7 +16,7 @@ use super::norm;
 use super::pack::Packed;
 use super::phases::{Phase, Phases, Watch};
 use super::rope::Rotary;
-use super::stored::Stored;
+use super::stored::{Rounded, Stored};
 
 /// What a pass works on.
 #[derive(Debug, Clone, Copy)]
@@ -39,7 +40,7 @@ pub(super) struct Kept {
     middle: Vec<f32>,
     ffn_inverse: Vec<f32>,
     /// `[tokens, 2F + c]`: gate, up, `u`.
-    gate: Stored,
+    gate: Rounded,
 }
 
 impl<'a> Context<'a> {
@@ -78,14 +79,13 @@ impl Kept {
 pub(super) struct Scratch {
     normed: Vec<f32>,
     wide: Vec<f32>,
-    hidden: Vec<f32>,
+    hidden: Rounded,
     mixed_grad: Vec<f32>,
     attention: Vec<f32>,
     qkv_grad: Vec<f32>,
     /// What is kept rounded, while it is worked on.
     qkv: Vec<f32>,
     mixed: Vec<f32>,
-    gate: Vec<f32>,
     pub(super) phases: Phases,
 }
 
@@ -100,9 +100,10 @@ impl Kept {
             &self.middle,
             &self.ffn_inverse,
         ];
-        let stored = [&self.qkv, &self.mixed, &self.gate];
+        let stored = [&self.qkv, &self.mixed];
         vectors.iter().map(|buffer| buffer.len() * 4).sum::<usize>()
             + stored.iter().map(|stored| stored.held()).sum::<usize>()
+            + self.gate.held()
     }
 }
 
@@ -113,15 +114,13 @@ impl Scratch {
         let all = [
             &self.normed,
             &self.wide,
-            &self.hidden,
             &self.mixed_grad,
             &self.attention,
             &self.qkv_grad,
             &self.qkv,
             &self.mixed,
-            &self.gate,
         ];
-        all.iter().map(|buffer| buffer.len() * 4).sum()
+        all.iter().map(|buffer| buffer.len() * 4).sum::<usize>() + self.hidden.held()
     }
 }
 
@@ -167,7 +166,7 @@ pub(super) fn forward_front(
     let pitch = place.outputs() + place.columns();
     let precision = base.precision();
     let qkv = kept.qkv.space(tokens * pitch, precision, &mut scratch.qkv);
-    weights.project(place, normed, tokens, qkv);
+    weights.project(place, (&*normed).into(), tokens, (&mut *qkv).into());
     let turned = config.heads + config.kv_heads;
     let bias = parameters.bias.as_deref();
     rotary.forward((&mut *qkv, pitch), bias, turned, &packed.positions);
@@ -189,7 +188,7 @@ pub(super) fn forward_front(
     let place = context.place(layer, Group::Output);
     let pitch = place.outputs() + place.columns();
     let out = fit(&mut scratch.wide, tokens * pitch);
-    weights.project(place, mixed, tokens, out);
+    weights.project(place, (&*mixed).into(), tokens, (&mut *out).into());
     take_columns(out, pitch, place.outputs(), &mut kept.output_u);
     kept.middle.resize(tokens * hidden, 0.0);
     kept.ffn_inverse.resize(tokens, 0.0);
@@ -205,11 +204,10 @@ pub(super) fn forward_front(
 
     let place = context.place(layer, Group::Ffn);
     let pitch = place.outputs() + place.columns();
-    let gate = kept.gate.space(tokens * pitch, precision, &mut scratch.gate);
-    weights.project(place, normed, tokens, gate);
+    let gate = kept.gate.space(tokens * pitch, precision);
+    weights.project(place, (&*normed).into(), tokens, gate);
     kept.qkv.keep(qkv_len, precision, &scratch.qkv);
     kept.mixed.keep(mixed_len, precision, &scratch.mixed);
-    kept.gate.keep(tokens * pitch, precision, &scratch.gate);
 }
 
 /// The rest of the block: its output into `out`, and the down projection's `u` into `down_u`.
@@ -226,13 +224,14 @@ pub(super) fn forward_back(
     let config = base.config();
     let tokens = packed.tokens();
     let pitch = 2 * config.ffn_size + effective::columns(adapter, Group::Ffn);
-    let hidden = fit(&mut scratch.hidden, tokens * config.ffn_size);
-    let both = kept.gate.fresh(tokens * pitch, base.precision(), &scratch.gate);
-    gate::forward((both, pitch), hidden, config.ffn_size);
+    let (precision, inner) = (base.precision(), tokens * config.ffn_size);
+    let both = kept.gate.values(tokens * pitch, precision);
+    gate::forward((both, pitch), scratch.hidden.space(inner, precision), config.ffn_size);
     let place = context.place(layer, Group::Down);
     let pitch = place.outputs() + place.columns();
     let down = fit(&mut scratch.wide, tokens * pitch);
-    weights.project(place, hidden, tokens, down);
+    let hidden = scratch.hidden.values(inner, precision);
+    weights.project(place, hidden, tokens, (&mut *down).into());
     take_columns(down, pitch, place.outputs(), down_u);
     norm::add(&kept.middle, (down, pitch), config.hidden_size, out);
 }
@@ -258,18 +257,21 @@ pub(super) fn backward(
     // Down, then the gate: `inner` holds dh, then h; `kept.gate` holds de and dg.
     let place = context.place(layer, Group::Down);
     let inner_pitch = place.inputs() + place.columns();
-    let inner = fit(&mut scratch.hidden, tokens * inner_pitch);
-    weights.project_back(place, (dx, hidden), tokens, inner);
+    let precision = base.precision();
+    let inner = scratch.hidden.space(tokens * inner_pitch, precision);
+    weights.project_back(place, ((&*dx).into(), hidden), tokens, inner);
     let gate_pitch = 2 * config.ffn_size + effective::columns(adapter, Group::Ffn);
     let width = config.ffn_size;
-    let precision = base.precision();
-    let both = kept.gate.open(precision, &mut scratch.gate);
-    gate::backward((&mut *both, gate_pitch), (inner, inner_pitch), width);
+    let both = kept.gate.space(tokens * gate_pitch, precision);
+    let inner = scratch.hidden.space(tokens * inner_pitch, precision);
+    gate::backward((both, gate_pitch), (inner, inner_pitch), width);
+    let both = kept.gate.values(tokens * gate_pitch, precision);
+    let inner = scratch.hidden.values(tokens * inner_pitch, precision);
     let flows = Flows {
         x: (inner, inner_pitch),
-        v: (tail(inner, width), inner_pitch),
-        dy: (dx, hidden),
-        u: (down_u, place.columns()),
+        v: (inner.tail(width), inner_pitch),
+        dy: ((&*dx).into(), hidden),
+        u: (down_u.into(), place.columns()),
     };
     gradients.add(context.place(layer, Group::Down), tokens, &flows, grads, &mut scratch.phases);
 
@@ -277,14 +279,14 @@ pub(super) fn backward(
     let place = context.place(layer, Group::Ffn);
     let pitch = place.inputs() + place.columns();
     let out = fit(&mut scratch.wide, tokens * pitch);
-    weights.project_back(place, (&*both, gate_pitch), tokens, out);
+    weights.project_back(place, (both, gate_pitch), tokens, (&mut *out).into());
     let before = (&kept.middle[..], &kept.ffn_inverse[..]);
     norm::backward(before, &parameters.ffn_norm, (out, pitch), dx, normed);
     let flows = Flows {
-        x: (normed, hidden),
-        v: (tail(out, hidden), pitch),
-        dy: (&*both, gate_pitch),
-        u: (tail(both, 2 * width), gate_pitch),
+        x: ((&*normed).into(), hidden),
+        v: (Values::from(&*out).tail(hidden), pitch),
+        dy: (both, gate_pitch),
+        u: (both.tail(2 * width), gate_pitch),
     };
     gradients.add(context.place(layer, Group::Ffn), tokens, &flows, grads, &mut scratch.phases);
 
@@ -292,13 +294,13 @@ pub(super) fn backward(
     let place = context.place(layer, Group::Output);
     let pitch = place.inputs() + place.columns();
     let dmixed = fit(&mut scratch.mixed_grad, tokens * pitch);
-    weights.project_back(place, (dx, hidden), tokens, dmixed);
+    weights.project_back(place, ((&*dx).into(), hidden), tokens, (&mut *dmixed).into());
     let mixed = &*kept.mixed.open(precision, &mut scratch.mixed);
     let flows = Flows {
-        x: (mixed, place.inputs()),
-        v: (tail(dmixed, place.inputs()), pitch),
-        dy: (dx, hidden),
-        u: (&kept.output_u, place.columns()),
+        x: (mixed.into(), place.inputs()),
+        v: (Values::from(&*dmixed).tail(place.inputs()), pitch),
+        dy: ((&*dx).into(), hidden),
+        u: (kept.output_u[..].into(), place.columns()),
     };
     gradients.add(context.place(layer, Group::Output), tokens, &flows, grads, &mut scratch.phases);
 
@@ -327,18 +329,19 @@ pub(super) fn backward(
     let out = fit(&mut scratch.wide, tokens * pitch);
     let before = (x, &kept.attention_inverse[..]);
     if layer > 0 {
-        weights.project_back(place, (dqkv, qkv_width), tokens, out);
+        let dy = (Values::from(&*dqkv), qkv_width);
+        weights.project_back(place, dy, tokens, (&mut *out).into());
         norm::backward(before, &parameters.attention_norm, (out, pitch), dx, normed);
     } else if place.columns() > 0 {
         // Nobody asks for the gradient of the embeddings: only the adapter's part.
         norm::again(before, &parameters.attention_norm, normed);
-        weights.side_back(place, (dqkv, qkv_width), tokens, out);
+        weights.side_back(place, ((&*dqkv).into(), qkv_width), tokens, out);
     }
     let flows = Flows {
-        x: (normed, hidden),
-        v: (tail(out, hidden), pitch),
-        dy: (dqkv, qkv_width),
-        u: (tail(qkv, qkv_width), qkv_pitch),
+        x: ((&*normed).into(), hidden),
+        v: (Values::from(&*out).tail(hidden), pitch),
+        dy: ((&*dqkv).into(), qkv_width),
+        u: (Values::from(qkv).tail(qkv_width), qkv_pitch),
     };
     gradients.add(
         context.place(layer, Group::Attention),
@@ -347,9 +350,4 @@ pub(super) fn backward(
         grads,
         &mut scratch.phases,
     );
-}
-
-/// The values from `first` on; rows that start there keep their pitch.
-fn tail(values: &[f32], first: usize) -> &[f32] {
-    &values[first.min(values.len())..]
 }

@@ -14,6 +14,7 @@ use half::bf16;
 use super::base::{Base, Group, Precision};
 use super::cpu::multiply::{self, Multiplied, Rows};
 use super::cpu::panels::Panels;
+use super::cpu::values::{Values, ValuesMut};
 use super::lora::{Adapter, Slot};
 use super::phases::{Phase, Phases, Watch};
 
@@ -122,7 +123,13 @@ impl Weights {
     }
 
     /// `[y | u]` for the rows `x`, into rows of `n + c` values.
-    pub(super) fn project(&mut self, place: Place<'_>, x: &[f32], tokens: usize, out: &mut [f32]) {
+    pub(super) fn project(
+        &mut self,
+        place: Place<'_>,
+        x: Values<'_>,
+        tokens: usize,
+        out: ValuesMut<'_>,
+    ) {
         match self {
             Self::Full(operands) => operands.project(place, x, tokens, out),
             Self::Half(operands) => operands.project(place, x, tokens, out),
@@ -133,9 +140,9 @@ impl Weights {
     pub(super) fn project_back(
         &mut self,
         place: Place<'_>,
-        (dy, pitch): (&[f32], usize),
+        (dy, pitch): (Values<'_>, usize),
         tokens: usize,
-        out: &mut [f32],
+        out: ValuesMut<'_>,
     ) {
         match self {
             Self::Full(operands) => operands.project_back(place, (dy, pitch), tokens, out),
@@ -147,7 +154,7 @@ impl Weights {
     pub(super) fn side_back(
         &mut self,
         place: Place<'_>,
-        (dy, pitch): (&[f32], usize),
+        (dy, pitch): (Values<'_>, usize),
         tokens: usize,
         out: &mut [f32],
     ) {
@@ -159,7 +166,7 @@ impl Weights {
 }
 
 impl<E: Multiplied> Operands<E> {
-    fn project(&mut self, place: Place<'_>, x: &[f32], tokens: usize, out: &mut [f32]) {
+    fn project(&mut self, place: Place<'_>, x: Values<'_>, tokens: usize, out: ValuesMut<'_>) {
         let mut watch = Watch::start();
         let Place { base, adapter, layer, group } = place;
         let matrix = base.matrix(layer, group);
@@ -200,9 +207,9 @@ impl<E: Multiplied> Operands<E> {
     fn project_back(
         &mut self,
         place: Place<'_>,
-        (dy, pitch): (&[f32], usize),
+        (dy, pitch): (Values<'_>, usize),
         tokens: usize,
-        out: &mut [f32],
+        out: ValuesMut<'_>,
     ) {
         let mut watch = Watch::start();
         let Place { base, adapter, layer, group } = place;
@@ -229,14 +236,15 @@ impl<E: Multiplied> Operands<E> {
     fn side_back(
         &mut self,
         place: Place<'_>,
-        (dy, pitch): (&[f32], usize),
+        (dy, pitch): (Values<'_>, usize),
         tokens: usize,
         out: &mut [f32],
     ) {
         let (inputs, outputs, side) = (place.inputs(), place.outputs(), place.columns());
         self.fill_side_back(place);
         let rows = Rows { data: dy, count: tokens, columns: outputs, pitch };
-        multiply::multiply(rows, None, &self.side, (&mut out[inputs..], inputs + side), false);
+        let out = &mut out[inputs..];
+        multiply::multiply(rows, None, &self.side, (out.into(), inputs + side), false);
     }
 
     /// `s B` of a group, block after block along the diagonal: `[n, c]`.

@@ -272,7 +272,7 @@ mod tests {
                     let place = Place { base: &base, adapter, layer: 1, group };
                     let width = outputs + place.columns();
                     let mut want = vec![0.0; count * width];
-                    weights.project(place, &x, count, &mut want);
+                    weights.project(place, x[..].into(), count, (&mut want[..]).into());
                     for (got, want) in got.chunks(outputs).zip(want.chunks(width)) {
                         for (got, want) in got.iter().zip(want) {
                             assert!((got - want).abs() < 1e-4, "{got} {want}");

@@ -1,27 +1,29 @@
 //! Gradients of an adapter: `dA += v^T x` and `dB += s dy^T u` for the projections of a group.
 //!
-//! The tokens are the depth of both products, so `x` and `dy` are laid out as right operands once
-//! for all projections of the group.
+//! The tokens are the depth of both products. `x` and `dy` are laid out as right operands strip by
+//! strip, once for all projections of the group.
 
 use half::bf16;
-use rayon::prelude::*;
 
 use super::base::Precision;
-use super::cpu::multiply::{self, Multiplied, Rows};
-use super::cpu::panels::Panels;
+use super::cpu::multiply::{LeftRows, Rows};
+use super::cpu::shared::Shared;
+use super::cpu::strips::{self, Stripped};
+use super::cpu::values::Values;
+use super::cpu::vector;
 use super::effective::{self, Place};
 use super::phases::{Phase, Phases, Watch};
 
 /// What the gradients of a group are made of.
 pub(super) struct Flows<'a> {
     /// The group's input `[tokens, k]`.
-    pub(super) x: (&'a [f32], usize),
+    pub(super) x: (Values<'a>, usize),
     /// `s dy B`, `[tokens, c]`.
-    pub(super) v: (&'a [f32], usize),
+    pub(super) v: (Values<'a>, usize),
     /// Gradient of the group's output `[tokens, n]`.
-    pub(super) dy: (&'a [f32], usize),
+    pub(super) dy: (Values<'a>, usize),
     /// `x A^T`, `[tokens, c]`.
-    pub(super) u: (&'a [f32], usize),
+    pub(super) u: (Values<'a>, usize),
 }
 
 /// Buffers for the gradients, in one precision.
@@ -33,9 +35,8 @@ pub(super) enum GradientBuffers {
 
 #[derive(Debug, Default)]
 pub(super) struct Buffers<E> {
-    right: Panels<E>,
-    turned: Vec<f32>,
-    sums: Vec<f32>,
+    /// `v` or `u`, turned.
+    left: LeftRows<E>,
 }
 
 impl GradientBuffers {
@@ -46,9 +47,11 @@ impl GradientBuffers {
         }
     }
 
-    /// Bytes of buffers a token, for the widest of `widths` and `columns` adapter columns.
-    pub(super) fn bytes(precision: Precision, width: usize, columns: usize) -> usize {
-        width.next_multiple_of(32) * precision.bytes() + columns * 4
+    /// Bytes of buffers for `tokens` tokens and at most `columns` adapter columns of a group.
+    pub(super) fn bytes(precision: Precision, tokens: usize, columns: usize) -> usize {
+        let element = precision.bytes();
+        columns.next_multiple_of(32) * tokens.next_multiple_of(32) * element
+            + rayon::current_num_threads() * strips::bytes(element, tokens, columns)
     }
 
     /// Adds the gradients of a group to those of its layer.
@@ -69,47 +72,45 @@ impl GradientBuffers {
     }
 }
 
-impl<E: Multiplied> Buffers<E> {
+impl<E: Stripped> Buffers<E> {
     fn add(&mut self, place: Place<'_>, tokens: usize, flows: &Flows<'_>, grads: &mut [f32]) {
         let Some(adapter) = place.adapter else { return };
         let parts = effective::parts(adapter, place.group);
         let Some(first) = parts.first() else { return };
         let (rank, scale) = (adapter.config().rank, adapter.config().scale());
         let (columns, inputs, outputs) = (place.columns(), place.inputs(), place.outputs());
+        let grads = Shared::new(grads);
         // The As of a group lie side by side, so they are one matrix.
-        self.right.fill_depths(tokens, inputs, |k, row| {
-            row.copy_from_slice(&flows.x.0[k * flows.x.1..][..inputs]);
+        self.left.set_turned(rows(flows.v, tokens, columns));
+        strips::multiply(&self.left, rows(flows.x, tokens, inputs), |from, width, sums| {
+            for (row, sums) in sums.chunks_exact(strips::PITCH).take(columns).enumerate() {
+                // SAFETY: these columns of A belong to this strip.
+                #[expect(unsafe_code, reason = "strips write to places of their own")]
+                let a = unsafe { grads.part(first.slot.a + row * inputs + from, width) };
+                vector::add_scaled(a, &sums[..width], 1.0);
+            }
         });
-        turn(flows.v, tokens, columns, &mut self.turned);
-        let left = Rows { data: &self.turned, count: columns, columns: tokens, pitch: tokens };
-        let a = &mut grads[first.slot.a..][..columns * inputs];
-        multiply::multiply(left, None, &self.right, (a, inputs), true);
-
-        self.right.fill_depths(tokens, outputs, |k, row| {
-            row.copy_from_slice(&flows.dy.0[k * flows.dy.1..][..outputs]);
-        });
-        turn(flows.u, tokens, columns, &mut self.turned);
-        let left = Rows { data: &self.turned, count: columns, columns: tokens, pitch: tokens };
         // `u^T dy` of all projections; only the blocks along the diagonal are gradients.
-        self.sums.resize(columns * outputs, 0.0);
-        multiply::multiply(left, None, &self.right, (&mut self.sums, outputs), false);
-        for part in &parts {
-            let b = &mut grads[part.slot.b..][..part.slot.outputs * rank];
-            for (n, b) in b.chunks_exact_mut(rank).enumerate() {
-                for (r, b) in b.iter_mut().enumerate() {
-                    *b += scale * self.sums[(part.column + r) * outputs + part.output + n];
+        self.left.set_turned(rows(flows.u, tokens, columns));
+        strips::multiply(&self.left, rows(flows.dy, tokens, outputs), |from, width, sums| {
+            for part in &parts {
+                let start = part.output.max(from);
+                let end = (part.output + part.slot.outputs).min(from + width);
+                for n in start..end {
+                    let at = part.slot.b + (n - part.output) * rank;
+                    // SAFETY: these rows of B belong to this strip.
+                    #[expect(unsafe_code, reason = "strips write to places of their own")]
+                    let b = unsafe { grads.part(at, rank) };
+                    let column = sums[part.column * strips::PITCH + n - from..].iter();
+                    for (b, sum) in b.iter_mut().zip(column.step_by(strips::PITCH)) {
+                        *b += scale * sum;
+                    }
                 }
             }
-        }
+        });
     }
 }
 
-/// Columns of rows that lie `pitch` apart, as rows.
-fn turn((rows, pitch): (&[f32], usize), tokens: usize, columns: usize, turned: &mut Vec<f32>) {
-    turned.resize(columns * tokens, 0.0);
-    turned.par_chunks_mut(tokens).enumerate().for_each(|(column, turned)| {
-        for (turned, row) in turned.iter_mut().zip(rows.chunks(pitch)) {
-            *turned = row[column];
-        }
-    });
+fn rows((data, pitch): (Values<'_>, usize), count: usize, columns: usize) -> Rows<'_> {
+    Rows { data, count, columns, pitch }
 }

@@ -89,7 +89,7 @@ fn slice<E: Multiplied>(
     (out, pitch): (&mut [f32], usize),
 ) {
     panels.fill_columns(x.columns, count, |n, row| base.head().part(first + n, 0, row));
-    multiply::multiply(x, None, panels, (out, pitch), false);
+    multiply::multiply(x, None, panels, (out.into(), pitch), false);
 }
 
 fn slice_back<E: Multiplied>(
@@ -101,7 +101,7 @@ fn slice_back<E: Multiplied>(
 ) {
     let hidden = base.config().hidden_size;
     panels.fill_depths(count, hidden, |k, row| base.head().part(first + k, 0, row));
-    multiply::multiply(dy, None, panels, (out, hidden), first > 0);
+    multiply::multiply(dy, None, panels, (out.into(), hidden), first > 0);
 }
 
 fn forward<E: Multiplied>(panels: &mut Panels<E>, base: &Base, x: Rows<'_>, out: &mut [f32]) {
@@ -129,7 +129,7 @@ pub(super) fn logits<'a>(
     gather(base, x, rows, scratch);
     let logits = fit(&mut scratch.logits, count * vocab);
     let weights = scratch.weights.get_or_insert_with(|| HeadWeights::new(base.precision()));
-    let normed = Rows { data: &scratch.normed, count, columns: hidden, pitch: hidden };
+    let normed = Rows { data: scratch.normed[..].into(), count, columns: hidden, pitch: hidden };
     weights.forward(base, normed, logits);
     logits
 }
@@ -217,7 +217,7 @@ fn by_slices(
 ) {
     let (hidden, vocab) = (base.config().hidden_size, base.config().vocab_size);
     let count = ids.len();
-    let normed = Rows { data: &scratch.normed, count, columns: hidden, pitch: hidden };
+    let normed = Rows { data: scratch.normed[..].into(), count, columns: hidden, pitch: hidden };
     let weights = scratch.weights.get_or_insert_with(|| HeadWeights::new(base.precision()));
     let logits = fit(&mut scratch.logits, count * size.min(vocab));
     let grads = fit(&mut scratch.grads, if weight.is_some() { count * hidden } else { 0 });
@@ -251,7 +251,7 @@ fn by_slices(
                 vector::scale(grad, factor);
             }
         });
-        let chances = Rows { data: logits, count, columns: width, pitch: width };
+        let chances = Rows { data: (&*logits).into(), count, columns: width, pitch: width };
         weights.slice_back(base, chances, (first, width), grads);
     }
     for (nats, seen) in nats.iter_mut().zip(&seen) {

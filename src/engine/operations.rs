@@ -101,7 +101,7 @@ fn gate_and_its_gradient() {
     let (rows, width, pitch) = (11, 21, 45);
     let both: Vec<f32> = values(rows * pitch, 1.0).iter().map(|x| x * 4.0).collect();
     let mut hidden = vec![0.0; rows * width];
-    gate::forward((&both, pitch), &mut hidden, width);
+    gate::forward((both[..].into(), pitch), (&mut hidden[..]).into(), width);
     let columns = |from: usize| -> Vec<f32> {
         both.chunks(pitch).flat_map(|row| &row[from..from + width]).copied().collect()
     };
@@ -112,7 +112,8 @@ fn gate_and_its_gradient() {
 
     let up = values(rows * (width + 4), 2.0);
     let (mut changed, mut inner) = (both.clone(), up.clone());
-    gate::backward((&mut changed, pitch), (&mut inner, width + 4), width);
+    let rows = ((&mut changed[..]).into(), pitch);
+    gate::backward(rows, ((&mut inner[..]).into(), width + 4), width);
     let up: Vec<f32> = up.chunks(width + 4).flat_map(|row| &row[..width]).copied().collect();
     let (de, dg) = (gradient(&output, &up, &ev), gradient(&output, &up, &gv));
     for (row, changed) in changed.chunks(pitch).enumerate() {

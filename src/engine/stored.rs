@@ -4,8 +4,8 @@ use half::bf16;
 use rayon::prelude::*;
 
 use super::base::Precision;
-use super::cpu::panels::Element as _;
-use super::cpu::vector::vectorized;
+use super::cpu::panels::{Aligned, Element as _, widen};
+use super::cpu::values::{Values, ValuesMut};
 
 /// Values that one task rounds or widens.
 const CHUNK: usize = 1 << 15;
@@ -87,11 +87,34 @@ impl Stored {
     }
 }
 
-vectorized! {
-    fn widen(from: &[bf16], to: &mut [f32]) {
-        for (from, to) in from.iter().zip(to) {
-            *to = f32::from_bits(u32::from(from.to_bits()) << 16);
+/// Activations in the precision of products, from cache lines on.
+#[derive(Debug, Default)]
+pub(super) struct Rounded {
+    full: Aligned<f32>,
+    half: Aligned<bf16>,
+}
+
+impl Rounded {
+    /// The first `len` values, to be written.
+    pub(super) fn space(&mut self, len: usize, precision: Precision) -> ValuesMut<'_> {
+        match precision {
+            Precision::F32 => ValuesMut::Full(self.full.fit(len)),
+            Precision::Bf16 => ValuesMut::Half(self.half.fit(len)),
         }
+    }
+
+    /// The first `len` values.
+    pub(super) fn values(&self, len: usize, precision: Precision) -> Values<'_> {
+        match precision {
+            Precision::F32 => Values::Full(self.full.get(len)),
+            Precision::Bf16 => Values::Half(self.half.get(len)),
+        }
+    }
+
+    /// Bytes held.
+    #[cfg(test)]
+    pub(super) fn held(&self) -> usize {
+        self.full.bytes() + self.half.bytes()
     }
 }
 

@@ -316,21 +316,18 @@ pub fn training_bytes(base: &Base, adapter: &Adapter, micro_tokens: usize) -> us
     let columns: usize =
         Group::ALL.iter().map(|group| effective::columns(Some(adapter), *group)).sum();
     let kept = Kept::bytes(base, Some(adapter)) + config.hidden_size * 4;
-    let buffers =
-        4 * (3 * config.ffn_size + 6 * config.hidden_size + 6 * config.query_size() + 4 * columns);
+    let precision = base.precision();
+    let buffers = 4 * (6 * config.hidden_size + 6 * config.query_size() + 4 * columns)
+        + (config.ffn_size + columns) * precision.bytes();
     // What is kept rounded is worked on in f32.
     let working = match base.precision() {
         Precision::F32 => 0,
-        Precision::Bf16 => {
-            2 * config.query_size() + 2 * config.kv_size() + 2 * config.ffn_size + columns
-        }
+        Precision::Bf16 => 2 * config.query_size() + 2 * config.kv_size() + columns,
     };
-    let widest = Group::ALL.iter().map(|group| group.shape(config)).map(|(k, n)| k.max(n)).max();
-    let buffers = buffers
-        + working * 4
-        + GradientBuffers::bytes(base.precision(), widest.unwrap_or(0), columns);
+    let buffers = buffers + working * 4;
     adapter.parameter_count() * 16
         + micro_tokens * (kept * config.layers + buffers)
+        + GradientBuffers::bytes(precision, micro_tokens, columns)
         + Weights::bytes(base, Some(adapter))
         + loss::bytes(config)
 }

@@ -108,8 +108,9 @@ fn attend<E: Buffered>(
         clear_lanes(scores, hidden_lanes);
         clear_lanes(dchances, hidden_lanes);
         // Depths of the next products are the block's queries.
-        let chances = Rows { data: scores, count: seen, columns: block.len(), pitch: BLOCK };
-        let dscores = Rows { data: dchances, ..chances };
+        let chances =
+            Rows { data: (&*scores).into(), count: seen, columns: block.len(), pitch: BLOCK };
+        let dscores = Rows { data: (&*dchances).into(), ..chances };
         buffers.chances.set_rows(chances);
         buffers.dscores.set_rows(dscores);
         buffers.deep.set_depths(Rows { columns: BLOCK, ..dscores });

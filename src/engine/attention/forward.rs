@@ -70,7 +70,12 @@ fn attend<E: Buffered>(
         let scores = &mut scores[..seen * BLOCK];
         let (mut most, mut sums) = ([0.0; BLOCK], [0.0; BLOCK]);
         softmax(scores, first_hidden, scale, &mut most, &mut sums);
-        deep.set_depths(Rows { data: scores, count: seen, columns: BLOCK, pitch: BLOCK });
+        deep.set_depths(Rows {
+            data: (&*scores).into(),
+            count: seen,
+            columns: BLOCK,
+            pitch: BLOCK,
+        });
         multiply::small(turned, whole_panels(dim).min(turned.rows()), deep, result, BLOCK);
         for (lane, query) in block.enumerate() {
             let inverse = 1.0 / sums[lane];

@@ -71,7 +71,7 @@ pub(super) fn gather<'a>(
     for row in ranges.into_iter().flat_map(Clone::clone) {
         gathered.extend_from_slice(&rows[row * pitch + first..][..dim]);
     }
-    Rows { data: gathered, count: gathered.len() / dim, columns: dim, pitch: dim }
+    Rows { data: gathered[..].into(), count: gathered.len() / dim, columns: dim, pitch: dim }
 }
 
 /// Columns `first..first + dim` of some rows.
@@ -80,7 +80,7 @@ pub(super) fn part<'a>(
     range: &Range<usize>,
     (first, dim): (usize, usize),
 ) -> Rows<'a> {
-    let data = &rows[range.start * pitch + first..];
+    let data = rows[range.start * pitch + first..].into();
     Rows { data, count: range.len(), columns: dim, pitch }
 }
 

@@ -13,8 +13,10 @@ pub(in crate::engine) mod panels;
 mod product;
 pub(in crate::engine) mod shared;
 mod small;
+pub(in crate::engine) mod strips;
 mod tile;
 mod turn;
+pub(in crate::engine) mod values;
 pub(in crate::engine) mod vector;
 
 pub use kernel::{KERNEL_VARIABLE, Kernel, check_environment, kernel, prefer};

@@ -6,15 +6,19 @@
 
 use std::cell::RefCell;
 
+use half::bf16;
 use rayon::prelude::*;
 
 use super::cache;
 use super::kernel::{Kernel, kernel};
+use super::panels::Element as _;
 pub(in crate::engine) use super::panels::Rows;
-use super::panels::{Panels, Scratch, WIDTH};
+use super::panels::{Panels, Scratch, WIDTH, round};
 pub(in crate::engine) use super::small::{LeftRows, small, small_add};
 pub(in crate::engine) use super::tile::Multiplied;
 use super::tile::{Tile, Work};
+use super::values::ValuesMut;
+use super::vector::vectorized;
 
 /// Columns that one task takes at least, in panels.
 const PANELS: usize = 4;
@@ -22,13 +26,14 @@ const PANELS: usize = 4;
 /// `out[.., ..n] = left right`, and with `side` the output's next columns are `left side`.
 ///
 /// `right` has `left.columns` depths, and below them one for each column of `side`. Rows of `out`
-/// lie `pitch` apart; with `add`, the product is added to what is there (`left side` is not).
+/// lie `pitch` apart; with `add`, the product is added to what is there (`left side` is not; only in
+/// f32). Values of an output in bf16 are rounded once.
 /// Runs on the current rayon pool; a result depends on sizes and kernel only.
 pub(in crate::engine) fn multiply<E: Multiplied>(
     left: Rows<'_>,
     side: Option<&Panels<E>>,
     right: &Panels<E>,
-    (out, pitch): (&mut [f32], usize),
+    (out, pitch): (ValuesMut<'_>, usize),
     add: bool,
 ) {
     multiply_with(kernel(), left, side, right, (out, pitch), add);
@@ -39,7 +44,7 @@ fn multiply_with<E: Multiplied>(
     left: Rows<'_>,
     side: Option<&Panels<E>>,
     right: &Panels<E>,
-    (out, pitch): (&mut [f32], usize),
+    (out, pitch): (ValuesMut<'_>, usize),
     add: bool,
 ) {
     let side_columns = side.map_or(0, Panels::columns);
@@ -51,14 +56,22 @@ fn multiply_with<E: Multiplied>(
     }
     assert!((left.count - 1) * left.pitch + left.columns <= left.data.len(), "left rows");
     assert!((left.count - 1) * pitch + right.columns() + side_columns <= out.len(), "out rows");
-    let job =
-        Job { left, side, right, tile: E::tile(kernel), out: Out(out.as_mut_ptr()), pitch, add };
+    let out = match out {
+        ValuesMut::Full(out) => Out::Full(out.as_mut_ptr()),
+        ValuesMut::Half(out) => Out::Half(out.as_mut_ptr()),
+    };
+    assert!(!add || matches!(out, Out::Full(_)), "sums are kept in f32");
+    // Sums in f32 can be stored and taken up again; rounded ones take all depths at once.
+    let chunk = match out {
+        Out::Full(_) => right.padded_depth().min(E::CHUNK),
+        Out::Half(_) => right.padded_depth(),
+    };
+    let job = Job { left, side, right, tile: E::tile(kernel), out, pitch, add, chunk };
     let threads = rayon::current_num_threads();
-    let depth = right.padded_depth().min(E::CHUNK);
     // Packed rows stay in the second-level cache, beside panels that stream through it: the more rows
     // a task has, the fewer times the panels are read.
     let bytes = cache::second_level() / 8 * 3;
-    let fits = (bytes / (depth * size_of::<E>())).max(job.tile.rows);
+    let fits = (bytes / (chunk * size_of::<E>())).max(job.tile.rows);
     // Blocks of one size, as many for each thread.
     let rounds = left.count.div_ceil(threads * fits);
     let block = left.count.div_ceil(threads * rounds).next_multiple_of(job.tile.rows);
@@ -78,7 +91,40 @@ fn multiply_with<E: Multiplied>(
 
 /// Where the output begins; tasks write to different rows and columns of it.
 #[derive(Debug, Clone, Copy)]
-struct Out(*mut f32);
+enum Out {
+    Full(*mut f32),
+    Half(*mut bf16),
+}
+
+impl Out {
+    /// # Safety
+    /// `count` values on lie within the output.
+    #[expect(unsafe_code, reason = "a place in the shared output")]
+    unsafe fn at(self, count: usize) -> Self {
+        // SAFETY: the caller's.
+        unsafe {
+            match self {
+                Self::Full(out) => Self::Full(out.add(count)),
+                Self::Half(out) => Self::Half(out.add(count)),
+            }
+        }
+    }
+
+    /// # Safety
+    /// As many values from here on as there are in `from` are this task's.
+    #[expect(unsafe_code, reason = "a place in the shared output")]
+    unsafe fn write(self, from: &[f32]) {
+        // SAFETY: the caller's.
+        unsafe {
+            match self {
+                Self::Full(out) => std::ptr::copy_nonoverlapping(from.as_ptr(), out, from.len()),
+                Self::Half(out) => {
+                    bf16::narrow(from, std::slice::from_raw_parts_mut(out, from.len()));
+                }
+            }
+        }
+    }
+}
 
 // SAFETY: tasks write to disjoint rows and columns.
 #[expect(unsafe_code, reason = "tasks share the output")]
@@ -86,6 +132,31 @@ unsafe impl Send for Out {}
 // SAFETY: as above.
 #[expect(unsafe_code, reason = "tasks share the output")]
 unsafe impl Sync for Out {}
+
+/// A tile of sums, at a cache line.
+#[repr(C, align(64))]
+struct Buffer([f32; 32 * WIDTH]);
+
+vectorized! {
+    /// Rounds `rows` rows of `width` values of a tile into rows `pitch` apart, which are the caller's
+    /// alone and lie within the output.
+    fn narrow_tile(tile: &[f32], rows: usize, width: usize, to: *mut bf16, pitch: usize) {
+        for (r, row) in tile.chunks_exact(WIDTH).enumerate().take(rows) {
+            // SAFETY: the caller's promise.
+            #[expect(unsafe_code, reason = "a place in the shared output")]
+            let to = unsafe { std::slice::from_raw_parts_mut(to.add(r * pitch), width) };
+            if let (Some(to), Some(row)) = (to.first_chunk_mut::<WIDTH>(), row.first_chunk::<WIDTH>()) {
+                for (to, value) in to.iter_mut().zip(row) {
+                    *to = round(*value);
+                }
+            } else {
+                for (to, value) in to.iter_mut().zip(row) {
+                    *to = round(*value);
+                }
+            }
+        }
+    }
+}
 
 struct Job<'a, E> {
     left: Rows<'a>,
@@ -95,6 +166,8 @@ struct Job<'a, E> {
     out: Out,
     pitch: usize,
     add: bool,
+    /// Depths that are packed at a time.
+    chunk: usize,
 }
 
 impl<E: Multiplied> Job<'_, E> {
@@ -106,7 +179,7 @@ impl<E: Multiplied> Job<'_, E> {
         }
         let side_columns = self.side.map_or(0, Panels::columns);
         let (depth, padded) = (self.left.columns, self.right.padded_depth());
-        let chunks = padded.div_ceil(E::CHUNK).max(1);
+        let chunks = padded.div_ceil(self.chunk.max(1)).max(1);
         let chunk = padded.div_ceil(chunks).next_multiple_of(E::STEP);
         let count = rows.len().next_multiple_of(self.tile.rows);
         // A side product of its own, for tasks other than the one that writes it.
@@ -126,7 +199,7 @@ impl<E: Multiplied> Job<'_, E> {
                                 (packed, end - start),
                                 (side, panel, start..last),
                                 rows.len(),
-                                (Out(own_side.as_mut_ptr()), own, panel * WIDTH, own),
+                                (Out::Full(own_side.as_mut_ptr()), own, panel * WIDTH, own),
                                 start > 0,
                             );
                         }
@@ -136,7 +209,7 @@ impl<E: Multiplied> Job<'_, E> {
                 for panel in panels.clone() {
                     // SAFETY: the first row of this task lies within the output.
                     #[expect(unsafe_code, reason = "a place in the shared output")]
-                    let out = Out(unsafe { self.out.0.add(rows.start * self.pitch) });
+                    let out = unsafe { self.out.at(rows.start * self.pitch) };
                     self.tiles(
                         (packed, end - start),
                         (self.right, panel, start..end),
@@ -153,8 +226,7 @@ impl<E: Multiplied> Job<'_, E> {
                     // SAFETY: the last columns of this task's rows; only this task writes them.
                     #[expect(unsafe_code, reason = "a place in the shared output")]
                     unsafe {
-                        let to = self.out.0.add(row * self.pitch + self.right.columns());
-                        std::ptr::copy_nonoverlapping(from.as_ptr(), to, side_columns);
+                        self.out.at(row * self.pitch + self.right.columns()).write(from);
                     }
                 }
             }
@@ -171,9 +243,9 @@ impl<E: Multiplied> Job<'_, E> {
     ) {
         let count = rows.len();
         for (row, packed) in rows.zip(packed.chunks_exact_mut(pitch)) {
-            let from = &self.left.data[row * self.left.pitch..][depths.clone()];
+            let from = self.left.row(row).part(depths.clone());
             let (to, rest) = packed.split_at_mut(from.len());
-            E::narrow(from, to);
+            E::take(from, to);
             rest.fill(E::default());
         }
         if self.tile.whole {
@@ -213,6 +285,7 @@ impl<E: Multiplied> Job<'_, E> {
     ) {
         let b = &right.panel(panel)[depths.start * WIDTH..depths.end * WIDTH];
         let width = WIDTH.min(columns - column);
+        let mut buffer = Buffer([0.0; 32 * WIDTH]);
         for first in (0..count).step_by(self.tile.rows) {
             let rows = self.tile.rows.min(count - first);
             let mut work = Work {
@@ -221,7 +294,7 @@ impl<E: Multiplied> Job<'_, E> {
                 rows,
                 b: b.as_ptr(),
                 depth: depths.len(),
-                c: out.0,
+                c: std::ptr::null_mut(),
                 c_pitch,
                 add,
             };
@@ -230,23 +303,31 @@ impl<E: Multiplied> Job<'_, E> {
             // task's; whole tiles go there directly, others through a buffer of a whole tile. The
             // packed rows are padded for kernels that read whole tiles, and depths are padded.
             unsafe {
-                let c = out.0.add(first * c_pitch + column);
-                if width == WIDTH && (rows == self.tile.rows || !self.tile.whole) {
-                    work.c = c;
-                    (self.tile.run)(work);
-                    continue;
-                }
-                let mut buffer = [0.0f32; 32 * WIDTH];
-                if add {
-                    for (r, row) in buffer.chunks_exact_mut(WIDTH).enumerate().take(rows) {
-                        std::ptr::copy_nonoverlapping(c.add(r * c_pitch), row.as_mut_ptr(), width);
+                let place = out.at(first * c_pitch + column);
+                if let Out::Full(c) = place {
+                    if width == WIDTH && (rows == self.tile.rows || !self.tile.whole) {
+                        work.c = c;
+                        (self.tile.run)(work);
+                        continue;
+                    }
+                    if add {
+                        for (r, row) in buffer.0.chunks_exact_mut(WIDTH).enumerate().take(rows) {
+                            let from = c.add(r * c_pitch);
+                            std::ptr::copy_nonoverlapping(from, row.as_mut_ptr(), width);
+                        }
                     }
                 }
-                work.c = buffer.as_mut_ptr();
+                work.c = buffer.0.as_mut_ptr();
                 work.c_pitch = WIDTH;
                 (self.tile.run)(work);
-                for (r, row) in buffer.chunks_exact(WIDTH).enumerate().take(rows) {
-                    std::ptr::copy_nonoverlapping(row.as_ptr(), c.add(r * c_pitch), width);
+                match place {
+                    Out::Full(c) => {
+                        for (r, row) in buffer.0.chunks_exact(WIDTH).enumerate().take(rows) {
+                            let to = c.add(r * c_pitch);
+                            std::ptr::copy_nonoverlapping(row.as_ptr(), to, width);
+                        }
+                    }
+                    Out::Half(c) => narrow_tile(&buffer.0, rows, width, c, c_pitch),
                 }
             }
         }
@@ -255,10 +336,10 @@ impl<E: Multiplied> Job<'_, E> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::values::Values;
     use half::bf16;
 
     use super::*;
-    use crate::engine::cpu::panels::Element as _;
 
     fn wave(i: usize) -> f32 {
         ((i * 7919 % 1009) as f32 - 504.0) * 0.001_3
@@ -291,10 +372,10 @@ mod tests {
             let mut out = vec![7.0f32; rows * out_pitch];
             multiply_with(
                 kernel,
-                Rows { data: &left, count: rows, columns: depth, pitch },
+                Rows { data: left[..].into(), count: rows, columns: depth, pitch },
                 (side_columns > 0).then_some(&side_panels),
                 &panels,
-                (&mut out, out_pitch),
+                ((&mut out[..]).into(), out_pitch),
                 false,
             );
             let (left, side) = (rounded(&left, widen), rounded(&side, widen));
@@ -333,16 +414,48 @@ mod tests {
     }
 
     #[test]
+    fn rounded_operands_and_outputs_are_the_others_rounded() {
+        let (rows, depth, columns, side_columns) = (45, 1780, 70, 40);
+        let (pitch, total) = (columns + side_columns, depth + side_columns);
+        let left: Vec<f32> = (0..rows * depth).map(wave).collect();
+        let mut half = vec![bf16::ZERO; left.len()];
+        bf16::narrow(&left, &mut half);
+        let (mut side, mut panels) = (Panels::<bf16>::default(), Panels::<bf16>::default());
+        side.fill_depths(depth, side_columns, |k, out| {
+            out.iter_mut().enumerate().for_each(|(n, out)| *out = wave(k * side_columns + n));
+        });
+        panels.fill_depths(total, columns, |k, out| {
+            out.iter_mut().enumerate().for_each(|(n, out)| *out = wave(9 + k * columns + n));
+        });
+        for kernel in Kernel::ALL.into_iter().filter(|kernel| kernel.is_supported()) {
+            let run = |data: Values<'_>, out: ValuesMut<'_>| {
+                let from = Rows { data, count: rows, columns: depth, pitch: depth };
+                multiply_with(kernel, from, Some(&side), &panels, (out, pitch), false);
+            };
+            let (mut want, mut same) = (vec![0.0f32; rows * pitch], vec![0.0f32; rows * pitch]);
+            run(left[..].into(), (&mut want[..]).into());
+            run(Values::Half(&half), (&mut same[..]).into());
+            assert_eq!(want, same, "{kernel:?}");
+            let mut rounded = vec![bf16::ZERO; rows * pitch];
+            run(Values::Half(&half), ValuesMut::Half(&mut rounded));
+            for (got, want) in rounded.iter().zip(&want) {
+                let got = got.to_f32();
+                assert!((got - want).abs() <= want.abs() / 200.0 + 2e-3, "{kernel:?} {got} {want}");
+            }
+        }
+    }
+
+    #[test]
     fn products_in_f32_match_the_gemm_crate() {
         use crate::engine::cpu::product::{self, Threads, View, ViewMut};
         let (rows, depth, columns) = (61, 200, 90);
         let left: Vec<f32> = (0..rows * depth).map(wave).collect();
         let right: Vec<f32> = (3..3 + depth * columns).map(wave).collect();
         let mut panels = Panels::<f32>::default();
-        panels.set_depths(Rows { data: &right, count: depth, columns, pitch: columns });
+        panels.set_depths(Rows { data: right[..].into(), count: depth, columns, pitch: columns });
         let (mut ours, mut theirs) = (vec![0.0f32; rows * columns], vec![0.0f32; rows * columns]);
-        let from = Rows { data: &left, count: rows, columns: depth, pitch: depth };
-        multiply(from, None, &panels, (&mut ours, columns), false);
+        let from = Rows { data: left[..].into(), count: rows, columns: depth, pitch: depth };
+        multiply(from, None, &panels, ((&mut ours[..]).into(), columns), false);
         product::multiply(
             ViewMut::new(&mut theirs, rows, columns, columns),
             false,
@@ -367,8 +480,10 @@ mod tests {
         let run = |threads: usize| {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
             let mut out = vec![0.0f32; rows * columns];
-            let left = Rows { data: &left, count: rows, columns: depth, pitch: depth };
-            pool.install(|| multiply(left, None, &panels, (&mut out, columns), false));
+            let left = Rows { data: left[..].into(), count: rows, columns: depth, pitch: depth };
+            pool.install(|| {
+                multiply(left, None, &panels, ((&mut out[..]).into(), columns), false);
+            });
             out
         };
         let one = run(1);
@@ -435,9 +550,12 @@ mod tests {
                 let by_column = best(&mut || {
                     pool.install(|| panels.fill_columns(depth, columns, |_, o| row(o)));
                 });
-                let from = Rows { data: &left, count: rows, columns: depth, pitch: depth };
+                let from =
+                    Rows { data: left[..].into(), count: rows, columns: depth, pitch: depth };
                 let seconds = best(&mut || {
-                    pool.install(|| multiply(from, None, &panels, (&mut out, columns), false));
+                    pool.install(|| {
+                        multiply(from, None, &panels, ((&mut out[..]).into(), columns), false);
+                    });
                 });
                 let mut narrow = vec![bf16::ONE; left.len()];
                 let narrowed = best(&mut || bf16::narrow(&left, &mut narrow));

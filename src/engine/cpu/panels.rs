@@ -11,6 +11,7 @@ use rayon::prelude::*;
 
 use super::shared::Shared;
 use super::turn;
+use super::values::Values;
 use super::vector::vectorized;
 
 /// Columns of a panel.
@@ -21,7 +22,7 @@ const DEPTHS: usize = 64;
 /// Rows of values `pitch` apart.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::engine) struct Rows<'a> {
-    pub(in crate::engine) data: &'a [f32],
+    pub(in crate::engine) data: Values<'a>,
     pub(in crate::engine) count: usize,
     pub(in crate::engine) columns: usize,
     pub(in crate::engine) pitch: usize,
@@ -29,8 +30,9 @@ pub(in crate::engine) struct Rows<'a> {
 
 impl<'a> Rows<'a> {
     /// One row.
-    pub(in crate::engine) fn row(&self, index: usize) -> &'a [f32] {
-        &self.data[index * self.pitch..][..self.columns]
+    pub(in crate::engine) fn row(&self, index: usize) -> Values<'a> {
+        let first = index * self.pitch;
+        self.data.part(first..first + self.columns)
     }
 }
 
@@ -48,8 +50,17 @@ pub(in crate::engine) trait Element:
     /// Rounds to nearest.
     fn narrow(from: &[f32], to: &mut [Self]);
 
+    /// Rounds one value to nearest.
+    fn one(value: f32) -> Self;
+
+    /// Takes values as they are, or rounds them.
+    fn take(from: Values<'_>, to: &mut [Self]);
+
     /// Rounds a group of depths (`b` is the second of a pair) and lays their columns side by side.
     fn lay(a: &[f32], b: &[f32], to: &mut [Self]);
+
+    /// [`Self::lay`] for rows of many panels, whose places lie `stride` values apart.
+    fn lay_rows(a: Values<'_>, b: Values<'_>, to: &mut [Self], stride: usize);
 
     /// Lays [`WIDTH`] rows of `pitch` values out as a panel.
     fn turn(rows: &[Self], pitch: usize, panel: &mut [Self]);
@@ -65,8 +76,29 @@ impl Element for f32 {
         to.copy_from_slice(from);
     }
 
+    fn one(value: f32) -> Self {
+        value
+    }
+
+    fn take(from: Values<'_>, to: &mut [Self]) {
+        match from {
+            Values::Full(from) => to.copy_from_slice(from),
+            Values::Half(from) => widen(from, to),
+        }
+    }
+
     fn lay(a: &[f32], _: &[f32], to: &mut [Self]) {
         to.copy_from_slice(a);
+    }
+
+    fn lay_rows(a: Values<'_>, _: Values<'_>, to: &mut [Self], stride: usize) {
+        for (panel, to) in to.chunks_mut(stride).enumerate() {
+            let columns = panel * WIDTH..((panel + 1) * WIDTH).min(a.len());
+            if columns.is_empty() {
+                break;
+            }
+            Self::take(a.part(columns.clone()), &mut to[..columns.len()]);
+        }
     }
 
     #[expect(unsafe_code, reason = "numbers moved as words")]
@@ -92,8 +124,28 @@ impl Element for bf16 {
         narrow(from, to);
     }
 
+    fn one(value: f32) -> Self {
+        round(value)
+    }
+
+    fn take(from: Values<'_>, to: &mut [Self]) {
+        match from {
+            Values::Full(from) => narrow(from, to),
+            Values::Half(from) => to.copy_from_slice(from),
+        }
+    }
+
     fn lay(a: &[f32], b: &[f32], to: &mut [Self]) {
         lay_pairs(a, b, words(to));
+    }
+
+    fn lay_rows(a: Values<'_>, b: Values<'_>, to: &mut [Self], stride: usize) {
+        let (to, stride) = (words(to), stride / 2);
+        match (a, b) {
+            (Values::Full(a), Values::Full(b)) => lay_full_rows(a, b, to, stride),
+            (Values::Half(a), Values::Half(b)) => lay_half_rows(a, b, to, stride),
+            _ => unreachable!("rows of one operand are of one kind"),
+        }
     }
 
     #[expect(unsafe_code, reason = "pairs read as words")]
@@ -128,14 +180,58 @@ vectorized! {
 }
 
 vectorized! {
+    /// Pairs of two rows into panels whose words lie `stride` apart.
+    fn lay_full_rows(a: &[f32], b: &[f32], to: &mut [u32], stride: usize) {
+        for ((a, b), to) in a.chunks(WIDTH).zip(b.chunks(WIDTH)).zip(to.chunks_mut(stride)) {
+            for ((a, b), to) in a.iter().zip(b).zip(to) {
+                *to = u32::from(round(*a).to_bits()) | u32::from(round(*b).to_bits()) << 16;
+            }
+        }
+    }
+}
+
+vectorized! {
+    /// As above, of rows that are rounded already.
+    fn lay_half_rows(a: &[bf16], b: &[bf16], to: &mut [u32], stride: usize) {
+        for ((a, b), to) in a.chunks(WIDTH).zip(b.chunks(WIDTH)).zip(to.chunks_mut(stride)) {
+            for ((a, b), to) in a.iter().zip(b).zip(to) {
+                *to = u32::from(a.to_bits()) | u32::from(b.to_bits()) << 16;
+            }
+        }
+    }
+}
+
+vectorized! {
     /// Rounds to nearest, ties to even.
     fn narrow(from: &[f32], to: &mut [bf16]) {
         for (from, to) in from.iter().zip(to) {
-            let bits = from.to_bits();
-            let rounded = bits.wrapping_add(0x7fff + ((bits >> 16) & 1));
-            *to = bf16::from_bits((rounded >> 16) as u16);
+            *to = round(*from);
         }
     }
+}
+
+vectorized! {
+    /// The same values in f32.
+    pub(in crate::engine) fn widen(from: &[bf16], to: &mut [f32]) {
+        for (from, to) in from.iter().zip(to) {
+            *to = wide(*from);
+        }
+    }
+}
+
+/// To nearest, ties to even; a NaN that would round to infinity is not met here, as products of finite
+/// values are checked before they are used.
+#[expect(clippy::inline_always, reason = "takes on the caller's target features")]
+#[inline(always)]
+pub(in crate::engine) fn round(value: f32) -> bf16 {
+    let bits = value.to_bits();
+    bf16::from_bits((bits.wrapping_add(0x7fff + ((bits >> 16) & 1)) >> 16) as u16)
+}
+
+#[expect(clippy::inline_always, reason = "takes on the caller's target features")]
+#[inline(always)]
+pub(in crate::engine) fn wide(value: bf16) -> f32 {
+    f32::from_bits(u32::from(value.to_bits()) << 16)
 }
 
 /// 64 bytes, so that panels and packed rows start at cache lines.
@@ -161,6 +257,12 @@ impl<E: Element> Aligned<E> {
         // SAFETY: the lines are initialized, aligned for E, and hold `len` values; every bit
         // pattern is a number.
         unsafe { std::slice::from_raw_parts_mut(self.lines.as_mut_ptr().cast(), len) }
+    }
+
+    /// Bytes held.
+    #[cfg(test)]
+    pub(in crate::engine) fn bytes(&self) -> usize {
+        self.lines.len() * size_of::<Line>()
     }
 
     /// The first `len` values that [`Self::fit`] gave before.
@@ -322,7 +424,7 @@ impl<E: Element> Panels<E> {
                     let (narrow, rest) = narrow.split_at_mut(depth);
                     rest.fill(E::default());
                     if n < from.count {
-                        E::narrow(from.row(n), narrow);
+                        E::take(from.row(n), narrow);
                     } else {
                         narrow.fill(E::default());
                     }
@@ -336,30 +438,28 @@ impl<E: Element> Panels<E> {
     pub(in crate::engine) fn set_depths(&mut self, from: Rows<'_>) {
         let (depth, columns) = (from.count, from.columns);
         let padded = depth.next_multiple_of(E::STEP);
-        let width = columns.next_multiple_of(WIDTH);
-        let data = Shared::new(self.resize(depth, columns));
-        with_scratch(|scratch| {
-            let (_, wide) = scratch.views::<E>(0, 2 * width);
-            let (a, b) = wide.split_at_mut(width);
-            for k in (0..padded).step_by(E::GROUP) {
-                for (i, wide) in [&mut *a, &mut *b].into_iter().take(E::GROUP).enumerate() {
-                    let (inside, rest) = wide.split_at_mut(columns);
-                    rest.fill(0.0);
-                    if k + i < depth {
-                        inside.copy_from_slice(from.row(k + i));
-                    } else {
-                        inside.fill(0.0);
-                    }
-                }
-                lay_depths(a, b, k, padded, |at, len| {
-                    // SAFETY: this thread is the only one, and parts are used one after the other.
-                    #[expect(unsafe_code, reason = "a view of the panels")]
-                    unsafe {
-                        data.part(at, len)
-                    }
-                });
+        let data = self.resize(depth, columns);
+        let whole = depth / E::GROUP * E::GROUP;
+        for panel in data.chunks_exact_mut((padded * WIDTH).max(1)) {
+            panel[whole * WIDTH..].fill(E::default());
+        }
+        if !columns.is_multiple_of(WIDTH) {
+            let last = columns / WIDTH * padded * WIDTH;
+            data[last..].fill(E::default());
+        }
+        let stride = (padded * WIDTH).max(1);
+        for k in (0..whole).step_by(E::GROUP) {
+            E::lay_rows(from.row(k), from.row(k + E::GROUP - 1), &mut data[k * WIDTH..], stride);
+        }
+        if whole < depth {
+            let last = from.row(whole);
+            for n in 0..columns {
+                let mut value = [E::default()];
+                E::take(last.part(n..n + 1), &mut value);
+                data[n / WIDTH * stride + (whole / E::GROUP * WIDTH + n % WIDTH) * E::GROUP] =
+                    value[0];
             }
-        });
+        }
     }
 }
 
@@ -404,10 +504,13 @@ mod tests {
         let deep: Vec<f32> =
             (0..depth * columns).map(|i| value(i / columns, i % columns)).collect();
         let mut alone = Panels::<E>::default();
-        alone.set_depths(Rows { data: &deep, count: depth, columns, pitch: columns });
+        alone.set_depths(Rows { data: deep[..].into(), count: depth, columns, pitch: columns });
         let wide: Vec<f32> = (0..depth * columns).map(|i| value(i % depth, i / depth)).collect();
         let mut turned = Panels::<E>::default();
-        turned.set_columns(Rows { data: &wide, count: columns, columns: depth, pitch: depth }, 1);
+        turned.set_columns(
+            Rows { data: wide[..].into(), count: columns, columns: depth, pitch: depth },
+            1,
+        );
         for panel in 0..by_column.count() {
             for other in [&by_depth, &alone, &turned] {
                 assert_eq!(by_column.panel(panel), other.panel(panel), "{panel}");

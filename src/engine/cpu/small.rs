@@ -1,8 +1,11 @@
 //! Small products on one thread, as attention has them, from rows that were rounded before.
 
+use rayon::prelude::*;
+
 use super::kernel::kernel;
 use super::panels::{Aligned, Element, Panels, Rows, WIDTH};
 use super::tile::{Multiplied, Work};
+use super::values::Values;
 
 /// Rows are padded to a multiple of it, for kernels that read whole tiles.
 const ROWS: usize = 32;
@@ -42,7 +45,7 @@ impl<E: Element> LeftRows<E> {
         for (i, to) in data.chunks_exact_mut(pitch).enumerate() {
             if i < from.count {
                 let (to, rest) = to.split_at_mut(from.columns);
-                E::narrow(from.row(i), to);
+                E::take(from.row(i), to);
                 rest.fill(E::default());
             } else {
                 to.fill(E::default());
@@ -59,13 +62,44 @@ impl<E: Element> LeftRows<E> {
         for first in (0..from.columns).step_by(narrow.len()) {
             let count = narrow.len().min(from.columns - first);
             for k in 0..from.count {
-                E::narrow(&from.row(k)[first..first + count], &mut narrow[..count]);
+                E::take(from.row(k).part(first..first + count), &mut narrow[..count]);
                 let places = data[first * pitch + k..].iter_mut().step_by(pitch);
                 for (place, value) in places.zip(&narrow[..count]) {
                     *place = *value;
                 }
             }
         }
+    }
+}
+
+impl<E: Element> LeftRows<E> {
+    /// Takes columns as rows, on the current pool; for few columns of many rows.
+    pub(in crate::engine) fn set_turned(&mut self, from: Rows<'_>) {
+        let (data, pitch) = self.resize(from.columns, from.count);
+        data.par_chunks_exact_mut(pitch.max(1)).enumerate().for_each(|(column, to)| {
+            let (to, rest) = to.split_at_mut(from.count);
+            rest.fill(E::default());
+            if column >= from.columns {
+                to.fill(E::default());
+                return;
+            }
+            match from.data {
+                Values::Full(values) => {
+                    for (to, value) in
+                        to.iter_mut().zip(values[column..].iter().step_by(from.pitch))
+                    {
+                        *to = E::one(*value);
+                    }
+                }
+                Values::Half(values) => {
+                    for (to, value) in
+                        to.iter_mut().zip(values[column..].iter().step_by(from.pitch))
+                    {
+                        *to = E::one(value.to_f32());
+                    }
+                }
+            }
+        });
     }
 }
 
@@ -141,12 +175,17 @@ mod tests {
         let a: Vec<f32> = (0..rows * depth).map(wave).collect();
         let b: Vec<f32> = (3..3 + depth * columns).map(wave).collect();
         let turned: Vec<f32> = (0..rows * depth).map(|i| a[i % rows * depth + i / rows]).collect();
-        let a_rows = Rows { data: &a, count: rows, columns: depth, pitch: depth };
+        let a_rows = Rows { data: a[..].into(), count: rows, columns: depth, pitch: depth };
         let (mut by_rows, mut by_columns) = (LeftRows::<E>::default(), LeftRows::<E>::default());
         by_rows.set_rows(a_rows);
-        by_columns.set_columns(Rows { data: &turned, count: depth, columns: rows, pitch: rows });
+        by_columns.set_columns(Rows {
+            data: turned[..].into(),
+            count: depth,
+            columns: rows,
+            pitch: rows,
+        });
         let mut panels = Panels::<E>::default();
-        panels.set_depths(Rows { data: &b, count: depth, columns, pitch: columns });
+        panels.set_depths(Rows { data: b[..].into(), count: depth, columns, pitch: columns });
         let mut out = vec![1.0; 64 * 64];
         small(&by_rows, rows, &panels, &mut out, 64);
         let mut again = vec![0.0; 64 * 64];

@@ -1,0 +1,110 @@
+//! Products whose right operand is used once and is not laid out before: strip by strip of its columns,
+//! in the cache.
+
+use std::cell::RefCell;
+
+use half::bf16;
+use rayon::prelude::*;
+
+use super::panels::{Panels, Rows, WIDTH};
+use super::small::{LeftRows, small};
+use super::tile::Multiplied;
+
+/// Columns of a strip.
+const COLUMNS: usize = 4 * WIDTH;
+
+/// A thread's buffers.
+#[derive(Debug, Default)]
+pub(in crate::engine) struct Strip<E> {
+    right: Panels<E>,
+    sums: Vec<f32>,
+}
+
+/// Elements that each thread has buffers for.
+pub(in crate::engine) trait Stripped: Multiplied {
+    /// Lends this thread's buffers.
+    fn with_strip(run: impl FnOnce(&mut Strip<Self>));
+}
+
+impl Stripped for f32 {
+    fn with_strip(run: impl FnOnce(&mut Strip<Self>)) {
+        thread_local! {
+            static STRIP: RefCell<Strip<f32>> = RefCell::new(Strip::default());
+        }
+        STRIP.with_borrow_mut(run);
+    }
+}
+
+impl Stripped for bf16 {
+    fn with_strip(run: impl FnOnce(&mut Strip<Self>)) {
+        thread_local! {
+            static STRIP: RefCell<Strip<bf16>> = RefCell::new(Strip::default());
+        }
+        STRIP.with_borrow_mut(run);
+    }
+}
+
+/// `left right`, whose depths are the rows of `right`. `put(first, columns, sums)` gets
+/// `columns` columns from `first` on, rows of `sums` [`PITCH`] apart; strips come in any order, on the
+/// current pool.
+pub(in crate::engine) fn multiply<E: Stripped>(
+    left: &LeftRows<E>,
+    right: Rows<'_>,
+    put: impl Fn(usize, usize, &[f32]) + Sync,
+) {
+    (0..right.columns.div_ceil(COLUMNS)).into_par_iter().with_max_len(1).for_each(|index| {
+        let first = index * COLUMNS;
+        let columns = COLUMNS.min(right.columns - first);
+        E::with_strip(|Strip { right: panels, sums }| {
+            panels.set_depths(Rows { data: right.data.tail(first), columns, ..right });
+            let len = left.padded_rows() * COLUMNS;
+            if sums.len() < len {
+                sums.resize(len, 0.0);
+            }
+            small(left, left.rows(), panels, sums, COLUMNS);
+            put(first, columns, sums);
+        });
+    });
+}
+
+/// Values between the rows of the sums that [`multiply`] gives.
+pub(in crate::engine) const PITCH: usize = COLUMNS;
+
+/// Bytes of a thread's buffers for `tokens` depths and `rows` rows.
+pub(in crate::engine) fn bytes(element: usize, tokens: usize, rows: usize) -> usize {
+    tokens.next_multiple_of(32) * COLUMNS * element + rows.next_multiple_of(32) * COLUMNS * 4
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Mutex;
+
+    fn check<E: Stripped>() {
+        let (rows, depth, columns, pitch) = (19, 77, 300, 310);
+        let wave = |i: usize| ((i * 7919 % 1009) as f32 - 504.0) * 0.001_3;
+        let turned: Vec<f32> = (0..depth * rows).map(wave).collect();
+        let right: Vec<f32> = (5..5 + depth * pitch).map(wave).collect();
+        let mut left = LeftRows::<E>::default();
+        left.set_turned(Rows { data: turned[..].into(), count: depth, columns: rows, pitch: rows });
+        let out = Mutex::new(vec![0.0f32; rows * columns]);
+        let from = Rows { data: right[..].into(), count: depth, columns, pitch };
+        multiply(&left, from, |first, width, sums| {
+            let mut out = out.lock().unwrap();
+            for r in 0..rows {
+                out[r * columns + first..][..width].copy_from_slice(&sums[r * PITCH..][..width]);
+            }
+        });
+        for (i, got) in out.into_inner().unwrap().into_iter().enumerate() {
+            let (r, n) = (i / columns, i % columns);
+            let want: f32 = (0..depth).map(|k| turned[k * rows + r] * right[k * pitch + n]).sum();
+            assert!((got - want).abs() < 0.02, "{r} {n}: {got} {want}");
+        }
+    }
+
+    #[test]
+    fn strips_make_up_the_whole_product() {
+        check::<f32>();
+        check::<bf16>();
+    }
+}
