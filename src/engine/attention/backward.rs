@@ -4,12 +4,15 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use super::operands::{Buffered, Buffers, blocks, gather as gather_rows, grow, part, whole_panels};
+use super::operands::{
+    Buffered, Buffers, blocks, gather as gather_rows, grow, lay_by_query, of_query, part,
+    whole_panels,
+};
+use super::softmax::Sight;
 use super::{BLOCK, Heads, Kept, Projected, parts};
 use crate::engine::cpu::multiply;
-use crate::engine::cpu::panels::Rows;
 use crate::engine::cpu::shared::Shared;
-use crate::engine::cpu::vector::{self, exp, multiply_add, vectorized};
+use crate::engine::cpu::vector;
 use crate::engine::pack::Group;
 use crate::engine::rope::Rotary;
 
@@ -72,7 +75,7 @@ fn attend<E: Buffered>(
     let gathered = &mut buffers.gathered;
     let these = gather_rows((rows, pitch), all, (heads.key(head), dim), gathered);
     buffers.keys.set_rows(these);
-    buffers.turned.set_columns(these);
+    buffers.turned.set_columns(these, &mut buffers.deep);
     buffers.values.set_rows(gather_rows((rows, pitch), all, (heads.value(head), dim), gathered));
     let padded = buffers.keys.padded_rows();
     let wide = whole_panels(dim);
@@ -86,7 +89,7 @@ fn attend<E: Buffered>(
     grow(&mut buffers.result, buffers.turned.padded_rows() * BLOCK);
     for block in blocks(own) {
         let seen = before.len() + block.end - own.start;
-        let first_hidden = before.len() + block.start - own.start;
+        let sight = Sight { rows: seen, own: before.len() + block.start - own.start };
         let query = part((rows, pitch), &block, (head * dim, dim));
         let grad = part(dout, &block, (head * dim, dim));
         buffers.queries.set_columns(query, BLOCK);
@@ -101,70 +104,31 @@ fn attend<E: Buffered>(
             let mixed = &kept.out[(token * heads.query + head) * dim..][..dim];
             *through = vector::dot(&dout.0[token * dout.1 + head * dim..][..dim], mixed);
         }
-        let scores = &mut buffers.scores[..seen * BLOCK];
-        let dchances = &mut buffers.dchances[..seen * BLOCK];
-        softmax_backward(scores, dchances, first_hidden, scale, &log_sums, &through);
-        let hidden_lanes = block.len();
-        clear_lanes(scores, hidden_lanes);
-        clear_lanes(dchances, hidden_lanes);
+        E::backward(
+            (&buffers.scores, &buffers.dchances),
+            sight,
+            scale,
+            (&log_sums, &through),
+            (buffers.chances.space(seen, BLOCK), buffers.dscores.space(seen, BLOCK)),
+            buffers.deep.space(seen, BLOCK),
+        );
         // Depths of the next products are the block's queries.
-        let chances =
-            Rows { data: (&*scores).into(), count: seen, columns: block.len(), pitch: BLOCK };
-        let dscores = Rows { data: (&*dchances).into(), ..chances };
-        buffers.chances.set_rows(chances);
-        buffers.dscores.set_rows(dscores);
-        buffers.deep.set_depths(Rows { columns: BLOCK, ..dscores });
         let (chances, dscores) = (&buffers.chances, &buffers.dscores);
         multiply::small_add(chances, seen, &buffers.douts_deep, &mut buffers.dvalues, wide);
         multiply::small_add(dscores, seen, &buffers.queries_deep, &mut buffers.dkeys, wide);
         let turned = &buffers.turned;
         multiply::small(turned, turned.rows(), &buffers.deep, &mut buffers.result, BLOCK);
+        lay_by_query(&buffers.result[..turned.padded_rows() * BLOCK], dim, &mut buffers.laid);
         for (lane, token) in block.enumerate() {
-            for (d, grad) in dq[(token - origin) * dim..][..dim].iter_mut().enumerate() {
-                *grad = buffers.result[d * BLOCK + lane];
+            let grad = &mut dq[(token - origin) * dim..][..dim];
+            for (grad, from) in of_query(&buffers.laid, lane, grad) {
+                grad.copy_from_slice(from);
             }
         }
     }
     for (sums, grads) in [(&buffers.dkeys, dk), (&buffers.dvalues, dv)] {
         for (token, sums) in before.clone().chain(own.clone()).zip(sums.chunks_exact(wide)) {
             vector::add_scaled(&mut grads[(token - origin) * dim..][..dim], &sums[..dim], 1.0);
-        }
-    }
-}
-
-/// Zeros in the lanes that no query of a short block has.
-fn clear_lanes(rows: &mut [f32], lanes: usize) {
-    if lanes < BLOCK {
-        for row in rows.chunks_exact_mut(BLOCK) {
-            row[lanes..].fill(0.0);
-        }
-    }
-}
-
-vectorized! {
-    /// Scores `[keys, BLOCK]` become probabilities, and their gradients `dchances` those of the
-    /// scores: `p (dp - through) scale`. From row `hidden` on, row `hidden + i` is seen by columns from
-    /// `i` on only.
-    fn softmax_backward(
-        scores: &mut [f32],
-        dchances: &mut [f32],
-        hidden: usize,
-        scale: f32,
-        log_sums: &[f32; BLOCK],
-        through: &[f32; BLOCK],
-    ) {
-        let (rows, _) = scores.as_chunks_mut::<BLOCK>();
-        let (drows, _) = dchances.as_chunks_mut::<BLOCK>();
-        for (row, drow) in rows.iter_mut().zip(drows.iter_mut()) {
-            for lane in 0..BLOCK {
-                let chance = exp::<FUSED>(multiply_add::<FUSED>(row[lane], scale, -log_sums[lane]));
-                row[lane] = chance;
-                drow[lane] = chance * (drow[lane] - through[lane]) * scale;
-            }
-        }
-        for (i, (row, drow)) in rows[hidden..].iter_mut().zip(&mut drows[hidden..]).enumerate() {
-            row[..i].fill(0.0);
-            drow[..i].fill(0.0);
         }
     }
 }

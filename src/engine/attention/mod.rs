@@ -11,6 +11,7 @@
 mod backward;
 mod forward;
 mod operands;
+mod softmax;
 
 use std::ops::Range;
 

@@ -6,8 +6,9 @@ use std::ops::Range;
 use half::bf16;
 
 use super::BLOCK;
+use super::softmax::Softened;
 use crate::engine::cpu::multiply::{LeftRows, Multiplied};
-use crate::engine::cpu::panels::{Panels, Rows, WIDTH};
+use crate::engine::cpu::panels::{Element as _, Panels, Rows, WIDTH};
 
 /// A thread's buffers, kept from head to head.
 #[derive(Debug, Default)]
@@ -29,6 +30,8 @@ pub(super) struct Buffers<E> {
     pub(super) dchances: Vec<f32>,
     /// `[dim, BLOCK]`
     pub(super) result: Vec<f32>,
+    /// `[dim / 32][BLOCK][32]`
+    pub(super) laid: Vec<f32>,
     /// `[keys, dim]`, columns up to whole panels.
     pub(super) dkeys: Vec<f32>,
     pub(super) dvalues: Vec<f32>,
@@ -37,7 +40,7 @@ pub(super) struct Buffers<E> {
 }
 
 /// Elements that each thread has buffers for.
-pub(super) trait Buffered: Multiplied {
+pub(super) trait Buffered: Multiplied + Softened {
     /// Lends this thread's buffers.
     fn with_buffers(run: impl FnOnce(&mut Buffers<Self>));
 }
@@ -82,6 +85,27 @@ pub(super) fn part<'a>(
 ) -> Rows<'a> {
     let data = rows[range.start * pitch + first..].into();
     Rows { data, count: range.len(), columns: dim, pitch }
+}
+
+/// Lays `[dim, BLOCK]` out by query, 32 values of a query side by side.
+pub(super) fn lay_by_query(result: &[f32], dim: usize, laid: &mut Vec<f32>) {
+    grow(laid, whole_panels(dim) * BLOCK);
+    let size = WIDTH * BLOCK;
+    for (from, to) in result.chunks_exact(size).zip(laid.chunks_exact_mut(size)) {
+        f32::turn(from, BLOCK, to);
+    }
+}
+
+/// The values of one query of what [`lay_by_query`] laid out.
+pub(super) fn of_query<'a>(
+    laid: &'a [f32],
+    lane: usize,
+    out: &'a mut [f32],
+) -> impl Iterator<Item = (&'a mut [f32], &'a [f32])> {
+    out.chunks_mut(WIDTH).enumerate().map(move |(part, out)| {
+        let from = &laid[(part * BLOCK + lane) * WIDTH..][..out.len()];
+        (out, from)
+    })
 }
 
 /// Rounds up to whole panels.

@@ -64,6 +64,9 @@ pub(in crate::engine) trait Element:
 
     /// Lays [`WIDTH`] rows of `pitch` values out as a panel.
     fn turn(rows: &[Self], pitch: usize, panel: &mut [Self]);
+
+    /// The first `depth` depths of a panel as [`WIDTH`] rows of `pitch` values.
+    fn turn_back(panel: &[Self], depth: usize, rows: &mut [Self], pitch: usize);
 }
 
 impl Element for f32 {
@@ -112,6 +115,18 @@ impl Element for f32 {
         };
         turn::words(rows, pitch, panel);
     }
+
+    #[expect(unsafe_code, reason = "numbers moved as words")]
+    fn turn_back(panel: &[Self], depth: usize, rows: &mut [Self], pitch: usize) {
+        // SAFETY: as in `turn`.
+        let (panel, rows) = unsafe {
+            (
+                std::slice::from_raw_parts(panel.as_ptr().cast::<u32>(), panel.len()),
+                std::slice::from_raw_parts_mut(rows.as_mut_ptr().cast::<u32>(), rows.len()),
+            )
+        };
+        turn::back(panel, depth, rows, pitch);
+    }
 }
 
 impl Element for bf16 {
@@ -156,11 +171,19 @@ impl Element for bf16 {
         assert!(before.is_empty() && after.is_empty(), "rows begin at whole words");
         turn::words(rows, pitch / 2, words(panel));
     }
+
+    #[expect(unsafe_code, reason = "pairs read as words")]
+    fn turn_back(panel: &[Self], depth: usize, rows: &mut [Self], pitch: usize) {
+        // SAFETY: as in `turn`.
+        let (before, panel, after) = unsafe { panel.align_to::<u32>() };
+        assert!(before.is_empty() && after.is_empty(), "panels hold whole words");
+        turn::back(panel, depth / 2, words(rows), pitch / 2);
+    }
 }
 
 /// Pairs as words.
 #[expect(unsafe_code, reason = "pairs written as words")]
-fn words(pairs: &mut [bf16]) -> &mut [u32] {
+pub(in crate::engine) fn words(pairs: &mut [bf16]) -> &mut [u32] {
     // SAFETY: as in `turn`.
     let (before, words, after) = unsafe { pairs.align_to_mut::<u32>() };
     assert!(before.is_empty() && after.is_empty(), "panels hold whole words");
@@ -409,6 +432,12 @@ impl<E: Element> Panels<E> {
                 }
             });
         });
+    }
+
+    /// Room for `depth` depths of `columns` columns, in panels a stride apart, to be filled whole.
+    pub(in crate::engine) fn space(&mut self, depth: usize, columns: usize) -> (&mut [E], usize) {
+        let stride = depth.next_multiple_of(E::STEP) * WIDTH;
+        (self.resize(depth, columns), stride)
     }
 
     /// Takes the columns of this operand from rows, on this thread; at least `columns` columns,

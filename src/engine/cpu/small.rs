@@ -8,7 +8,7 @@ use super::tile::{Multiplied, Work};
 use super::values::Values;
 
 /// Rows are padded to a multiple of it, for kernels that read whole tiles.
-const ROWS: usize = 32;
+const ROWS: usize = WIDTH;
 
 /// A left operand: rounded rows, padded with zeros in both directions.
 #[derive(Debug, Default)]
@@ -53,22 +53,18 @@ impl<E: Element> LeftRows<E> {
         }
     }
 
-    /// Takes columns as rows.
-    pub(in crate::engine) fn set_columns(&mut self, from: Rows<'_>) {
+    /// Takes columns as rows, by way of `panels`.
+    pub(in crate::engine) fn set_columns(&mut self, from: Rows<'_>, panels: &mut Panels<E>) {
+        panels.set_depths(from);
         let (data, pitch) = self.resize(from.columns, from.count);
-        let mut narrow = [E::default(); 256];
-        // Zeros first: padding must not hold what was there before.
-        data.fill(E::default());
-        for first in (0..from.columns).step_by(narrow.len()) {
-            let count = narrow.len().min(from.columns - first);
-            for k in 0..from.count {
-                E::take(from.row(k).part(first..first + count), &mut narrow[..count]);
-                let places = data[first * pitch + k..].iter_mut().step_by(pitch);
-                for (place, value) in places.zip(&narrow[..count]) {
-                    *place = *value;
-                }
-            }
+        for (index, rows) in data.chunks_exact_mut((ROWS * pitch).max(1)).enumerate() {
+            E::turn_back(panels.panel(index), pitch, rows, pitch);
         }
+    }
+
+    /// Room for `rows` rows of `depth` values, with padding and all, to be filled whole.
+    pub(in crate::engine) fn space(&mut self, rows: usize, depth: usize) -> &mut [E] {
+        self.resize(rows, depth).0
     }
 }
 
@@ -178,13 +174,9 @@ mod tests {
         let a_rows = Rows { data: a[..].into(), count: rows, columns: depth, pitch: depth };
         let (mut by_rows, mut by_columns) = (LeftRows::<E>::default(), LeftRows::<E>::default());
         by_rows.set_rows(a_rows);
-        by_columns.set_columns(Rows {
-            data: turned[..].into(),
-            count: depth,
-            columns: rows,
-            pitch: rows,
-        });
         let mut panels = Panels::<E>::default();
+        let columns_of = Rows { data: turned[..].into(), count: depth, columns: rows, pitch: rows };
+        by_columns.set_columns(columns_of, &mut panels);
         panels.set_depths(Rows { data: b[..].into(), count: depth, columns, pitch: columns });
         let mut out = vec![1.0; 64 * 64];
         small(&by_rows, rows, &panels, &mut out, 64);

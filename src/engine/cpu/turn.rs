@@ -16,7 +16,7 @@ pub(super) fn words(rows: &[u32], pitch: usize, panel: &mut [u32]) {
                 #[expect(unsafe_code, reason = "call of a target-feature function")]
                 unsafe {
                     let from = rows.as_ptr().add(half * 16 * pitch + first);
-                    square(from, pitch, panel.as_mut_ptr().add(first * WIDTH + half * 16));
+                    square((from, pitch), panel.as_mut_ptr().add(first * WIDTH + half * 16), WIDTH);
                 }
             }
         }
@@ -28,12 +28,40 @@ pub(super) fn words(rows: &[u32], pitch: usize, panel: &mut [u32]) {
     }
 }
 
+/// Writes word `panel[k * WIDTH + n]` to word `k` of row `n`, for `count` lines of the panel and
+/// [`WIDTH`] rows `pitch` words apart.
+pub(super) fn back(panel: &[u32], count: usize, rows: &mut [u32], pitch: usize) {
+    assert!(count <= pitch && rows.len() >= WIDTH * pitch && panel.len() >= WIDTH * count);
+    let mut done = 0;
+    #[cfg(target_arch = "x86_64")]
+    if super::vector::level() == super::vector::Level::Wide {
+        done = count / 16 * 16;
+        for first in (0..done).step_by(16) {
+            for half in 0..WIDTH / 16 {
+                // SAFETY: as above; 16 lines of 16 words lie within `panel`, 16 rows of 16 words within
+                // `rows`.
+                #[expect(unsafe_code, reason = "call of a target-feature function")]
+                unsafe {
+                    let from = panel.as_ptr().add(first * WIDTH + half * 16);
+                    let to = rows.as_mut_ptr().add(half * 16 * pitch + first);
+                    square((from, WIDTH), to, pitch);
+                }
+            }
+        }
+    }
+    for (n, row) in rows.chunks_exact_mut(pitch.max(1)).take(WIDTH).enumerate() {
+        for (k, word) in row[..count].iter_mut().enumerate().skip(done) {
+            *word = panel[k * WIDTH + n];
+        }
+    }
+}
+
 /// Transposes 16 by 16 words, in four rounds that each swap halves of a size.
-// SAFETY of a call: AVX-512 F, 16 rows of 16 words at `from`, 16 lines `WIDTH` apart at `to`.
+// SAFETY of a call: AVX-512 F, 16 rows of 16 words at `from`, 16 lines `stride` apart at `to`.
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f")]
 #[expect(unsafe_code, reason = "vector loads and stores")]
-unsafe fn square(from: *const u32, pitch: usize, to: *mut u32) {
+unsafe fn square((from, pitch): (*const u32, usize), to: *mut u32, stride: usize) {
     use std::arch::x86_64::{
         __m512i, _mm512_loadu_si512, _mm512_setzero_si512, _mm512_shuffle_i32x4,
         _mm512_storeu_si512, _mm512_unpackhi_epi32, _mm512_unpackhi_epi64, _mm512_unpacklo_epi32,
@@ -70,7 +98,7 @@ unsafe fn square(from: *const u32, pitch: usize, to: *mut u32) {
         ];
         for (line, words) in lines {
             // SAFETY: the caller's.
-            unsafe { _mm512_storeu_si512(to.add(line * WIDTH).cast(), words) };
+            unsafe { _mm512_storeu_si512(to.add(line * stride).cast(), words) };
         }
     }
 }
@@ -90,6 +118,9 @@ mod tests {
                     assert_eq!(panel[k * WIDTH + n], (n * pitch + k) as u32, "{pitch} {n} {k}");
                 }
             }
+            let mut again = vec![0; WIDTH * pitch];
+            back(&panel, pitch, &mut again, pitch);
+            assert_eq!(again, rows);
         }
     }
 }

@@ -1,0 +1,276 @@
+//! The softmax of a block's scores `[keys, BLOCK]`, forward and backward, laid out as the next
+//! products read it, in one pass.
+
+use half::bf16;
+
+use super::BLOCK;
+use crate::engine::cpu::panels::{WIDTH, round, words};
+use crate::engine::cpu::vector::{exp, multiply_add, vectorized};
+
+/// A value for each query of a block.
+pub(super) type Lanes = [f32; BLOCK];
+
+/// Which queries of a block see which keys.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Sight {
+    /// Keys that some query sees: rows from here on are seen by none.
+    pub(super) rows: usize,
+    /// The key of the first query: key `own + i` is seen by queries from `i` on only.
+    pub(super) own: usize,
+}
+
+impl Sight {
+    /// The first query that sees a key, and the one after the last.
+    #[expect(clippy::inline_always, reason = "takes on the caller's target features")]
+    #[inline(always)]
+    fn lanes(self, row: usize) -> (i32, i32) {
+        let end = if row < self.rows { BLOCK } else { 0 };
+        (row.saturating_sub(self.own).min(BLOCK) as i32, end as i32)
+    }
+}
+
+/// Elements that probabilities are rounded to.
+pub(super) trait Softened: Sized {
+    /// `exp(scale score - shift)` as the depths of a right operand of two panels, `stride` values
+    /// apart; zero where a query does not see a key. `sums` gets their sums by query, before rounding.
+    fn forward(
+        scores: &[f32],
+        sight: Sight,
+        scale: f32,
+        shift: &Lanes,
+        sums: &mut Lanes,
+        deep: (&mut [Self], usize),
+    );
+
+    /// Probabilities `p = exp(scale score - log_sum)` and gradients of the scores,
+    /// `p (dp - through) scale`, as rows of a left operand; the gradients also as depths of a right one.
+    fn backward(
+        scores: (&[f32], &[f32]),
+        sight: Sight,
+        scale: f32,
+        sums: (&Lanes, &Lanes),
+        rows: (&mut [Self], &mut [Self]),
+        deep: (&mut [Self], usize),
+    );
+}
+
+/// Largest of `scale` times the scores of each query that it sees.
+pub(super) fn most(scores: &[f32], sight: Sight, scale: f32) -> Lanes {
+    let mut most = [f32::NEG_INFINITY; BLOCK];
+    look(scores, sight, &mut most);
+    most.map(|most| most * scale)
+}
+
+vectorized! {
+    fn look(scores: &[f32], sight: Sight, most: &mut Lanes) {
+        let (rows, _) = scores.as_chunks::<BLOCK>();
+        for (i, row) in rows[..sight.rows].iter().enumerate() {
+            let (first, end) = sight.lanes(i);
+            for lane in 0..BLOCK {
+                let sees = lane as i32 >= first && (lane as i32) < end;
+                most[lane] = if sees && row[lane] > most[lane] { row[lane] } else { most[lane] };
+            }
+        }
+    }
+}
+
+#[expect(clippy::inline_always, reason = "takes on the caller's target features")]
+#[inline(always)]
+fn chances<const FUSED: bool>(
+    row: &Lanes,
+    (first, end): (i32, i32),
+    scale: f32,
+    shift: &Lanes,
+) -> Lanes {
+    let mut chances = [0.0; BLOCK];
+    for lane in 0..BLOCK {
+        let chance = exp::<FUSED>(multiply_add::<FUSED>(row[lane], scale, -shift[lane]));
+        // Chosen, not multiplied: what is not seen may be infinite.
+        let sees = lane as i32 >= first && (lane as i32) < end;
+        chances[lane] = if sees { chance } else { 0.0 };
+    }
+    chances
+}
+
+#[expect(clippy::inline_always, reason = "takes on the caller's target features")]
+#[inline(always)]
+fn gradients(chances: &Lanes, dchances: &Lanes, through: &Lanes, scale: f32) -> Lanes {
+    let mut gradients = [0.0; BLOCK];
+    for lane in 0..BLOCK {
+        gradients[lane] = chances[lane] * (dchances[lane] - through[lane]) * scale;
+    }
+    gradients
+}
+
+#[expect(clippy::inline_always, reason = "takes on the caller's target features")]
+#[inline(always)]
+fn pairs(a: &Lanes, b: &Lanes, line: usize, first: &mut [u32], second: &mut [u32]) {
+    let (low, high) = (&mut first[line * WIDTH..][..WIDTH], &mut second[line * WIDTH..][..WIDTH]);
+    for n in 0..WIDTH {
+        low[n] = u32::from(round(a[n]).to_bits()) | u32::from(round(b[n]).to_bits()) << 16;
+    }
+    for n in 0..WIDTH {
+        let (a, b) = (a[WIDTH + n], b[WIDTH + n]);
+        high[n] = u32::from(round(a).to_bits()) | u32::from(round(b).to_bits()) << 16;
+    }
+}
+
+#[expect(clippy::inline_always, reason = "takes on the caller's target features")]
+#[inline(always)]
+fn rounded(from: &Lanes, to: &mut [bf16; BLOCK]) {
+    for (to, from) in to.iter_mut().zip(from) {
+        *to = round(*from);
+    }
+}
+
+vectorized! {
+    fn forward_full(
+        scores: &[f32],
+        sight: Sight,
+        scale: f32,
+        shift: &Lanes,
+        sums: &mut Lanes,
+        deep: &mut [f32],
+        stride: usize,
+    ) {
+        let (rows, _) = scores.as_chunks::<BLOCK>();
+        let (low, high) = deep.split_at_mut(stride);
+        for (i, row) in rows[..sight.rows].iter().enumerate() {
+            let chances = chances::<FUSED>(row, sight.lanes(i), scale, shift);
+            for lane in 0..BLOCK {
+                sums[lane] += chances[lane];
+            }
+            low[i * WIDTH..][..WIDTH].copy_from_slice(&chances[..WIDTH]);
+            high[i * WIDTH..][..WIDTH].copy_from_slice(&chances[WIDTH..]);
+        }
+    }
+}
+
+vectorized! {
+    fn forward_half(
+        scores: &[f32],
+        sight: Sight,
+        scale: f32,
+        shift: &Lanes,
+        sums: &mut Lanes,
+        deep: &mut [u32],
+        stride: usize,
+    ) {
+        let (rows, _) = scores.as_chunks::<BLOCK>();
+        let (low, high) = deep.split_at_mut(stride);
+        for line in 0..stride / WIDTH {
+            let a = chances::<FUSED>(&rows[2 * line], sight.lanes(2 * line), scale, shift);
+            let b = chances::<FUSED>(&rows[2 * line + 1], sight.lanes(2 * line + 1), scale, shift);
+            for lane in 0..BLOCK {
+                sums[lane] += a[lane] + b[lane];
+            }
+            pairs(&a, &b, line, low, high);
+        }
+    }
+}
+
+vectorized! {
+    fn backward_full(
+        scores: (&[f32], &[f32]),
+        sight: Sight,
+        scale: f32,
+        sums: (&Lanes, &Lanes),
+        rows: (&mut [f32], &mut [f32]),
+        deep: (&mut [f32], usize),
+    ) {
+        let ((scores, dchances), (log_sums, through)) = (scores, sums);
+        let ((chance_rows, gradient_rows), (deep, stride)) = (rows, deep);
+        let (rows, _) = scores.as_chunks::<BLOCK>();
+        let (drows, _) = dchances.as_chunks::<BLOCK>();
+        let (chance_rows, _) = chance_rows.as_chunks_mut::<BLOCK>();
+        let (gradient_rows, _) = gradient_rows.as_chunks_mut::<BLOCK>();
+        let (low, high) = deep.split_at_mut(stride);
+        for i in 0..chance_rows.len() {
+            chance_rows[i] = chances::<FUSED>(&rows[i], sight.lanes(i), scale, log_sums);
+            gradient_rows[i] = gradients(&chance_rows[i], &drows[i], through, scale);
+            if i < sight.rows {
+                low[i * WIDTH..][..WIDTH].copy_from_slice(&gradient_rows[i][..WIDTH]);
+                high[i * WIDTH..][..WIDTH].copy_from_slice(&gradient_rows[i][WIDTH..]);
+            }
+        }
+    }
+}
+
+vectorized! {
+    fn backward_half(
+        scores: (&[f32], &[f32]),
+        sight: Sight,
+        scale: f32,
+        sums: (&Lanes, &Lanes),
+        rows: (&mut [bf16], &mut [bf16]),
+        deep: (&mut [u32], usize),
+    ) {
+        let ((scores, dchances), (log_sums, through)) = (scores, sums);
+        let ((chance_rows, gradient_rows), (deep, stride)) = (rows, deep);
+        let (rows, _) = scores.as_chunks::<BLOCK>();
+        let (drows, _) = dchances.as_chunks::<BLOCK>();
+        let (chance_rows, _) = chance_rows.as_chunks_mut::<BLOCK>();
+        let (gradient_rows, _) = gradient_rows.as_chunks_mut::<BLOCK>();
+        let (low, high) = deep.split_at_mut(stride);
+        for line in 0..stride / WIDTH {
+            let (i, j) = (2 * line, 2 * line + 1);
+            let p = chances::<FUSED>(&rows[i], sight.lanes(i), scale, log_sums);
+            let q = chances::<FUSED>(&rows[j], sight.lanes(j), scale, log_sums);
+            rounded(&p, &mut chance_rows[i]);
+            rounded(&q, &mut chance_rows[j]);
+            let p = gradients(&p, &drows[i], through, scale);
+            let q = gradients(&q, &drows[j], through, scale);
+            rounded(&p, &mut gradient_rows[i]);
+            rounded(&q, &mut gradient_rows[j]);
+            pairs(&p, &q, line, low, high);
+        }
+    }
+}
+
+impl Softened for f32 {
+    fn forward(
+        scores: &[f32],
+        sight: Sight,
+        scale: f32,
+        shift: &Lanes,
+        sums: &mut Lanes,
+        (deep, stride): (&mut [Self], usize),
+    ) {
+        forward_full(scores, sight, scale, shift, sums, deep, stride);
+    }
+
+    fn backward(
+        scores: (&[f32], &[f32]),
+        sight: Sight,
+        scale: f32,
+        sums: (&Lanes, &Lanes),
+        rows: (&mut [Self], &mut [Self]),
+        deep: (&mut [Self], usize),
+    ) {
+        backward_full(scores, sight, scale, sums, rows, deep);
+    }
+}
+
+impl Softened for bf16 {
+    fn forward(
+        scores: &[f32],
+        sight: Sight,
+        scale: f32,
+        shift: &Lanes,
+        sums: &mut Lanes,
+        (deep, stride): (&mut [Self], usize),
+    ) {
+        forward_half(scores, sight, scale, shift, sums, words(deep), stride / 2);
+    }
+
+    fn backward(
+        scores: (&[f32], &[f32]),
+        sight: Sight,
+        scale: f32,
+        sums: (&Lanes, &Lanes),
+        rows: (&mut [Self], &mut [Self]),
+        (deep, stride): (&mut [Self], usize),
+    ) {
+        backward_half(scores, sight, scale, sums, rows, (words(deep), stride / 2));
+    }
+}
