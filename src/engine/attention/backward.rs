@@ -5,7 +5,7 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use super::operands::{Buffered, Buffers, blocks, gather as gather_rows, grow, part, whole_panels};
-use super::{BLOCK, Heads, Kept, Projected, parts};
+use super::{BLOCK, Heads, Kept, Projected, hide_beyond, parts};
 use crate::engine::cpu::multiply;
 use crate::engine::cpu::panels::Rows;
 use crate::engine::cpu::shared::Shared;
@@ -29,7 +29,7 @@ pub(super) fn run<E: Buffered>(
         let work = |(before, own): (Range<usize>, Range<usize>)| {
             own.len() * (2 * before.len() + own.len())
         };
-        std::cmp::Reverse(parts(group).map(work).sum::<usize>())
+        std::cmp::Reverse(parts(group, heads.window).map(work).sum::<usize>())
     });
     (0..order.len() * heads.query).into_par_iter().with_max_len(1).for_each(|index| {
         let (group, head) = (order[index / heads.query], index % heads.query);
@@ -45,14 +45,16 @@ pub(super) fn run<E: Buffered>(
         let grads = [dq, dk, dv];
         E::with_buffers(|buffers| {
             let mut grads = grads;
-            for (before, own) in parts(group) {
-                attend(heads, head, rows, kept, dout, (&before, &own), buffers, &mut grads);
+            for (before, own) in parts(group, heads.window) {
+                let ranges = (all.start, &before, &own);
+                attend(heads, head, rows, kept, dout, ranges, buffers, &mut grads);
             }
         });
     });
 }
 
-/// One head of one part. `grads` are dq, dk and dv of its group, from the group's first token on.
+/// One head of one part. `grads` are dq, dk and dv of its group, from the group's first token
+/// `origin` on.
 #[expect(clippy::too_many_arguments, reason = "each is a distinct part of the state of a pass")]
 fn attend<E: Buffered>(
     heads: Heads,
@@ -60,14 +62,12 @@ fn attend<E: Buffered>(
     Projected { rows, pitch }: Projected<'_>,
     kept: Kept<'_>,
     dout: (&[f32], usize),
-    (before, own): (&Range<usize>, &Range<usize>),
+    (origin, before, own): (usize, &Range<usize>, &Range<usize>),
     buffers: &mut Buffers<E>,
     [dq, dk, dv]: &mut [&mut [f32]; 3],
 ) {
-    let (dim, scale) = (heads.dim, heads.scale());
+    let (dim, scale) = (heads.dim, heads.scale);
     let tokens = kept.log_sums.len() / heads.query;
-    // The head of the group begins it.
-    let origin = before.start.min(own.start);
     let all = [before, own];
     let gathered = &mut buffers.gathered;
     let these = gather_rows((rows, pitch), all, (heads.key(head), dim), gathered);
@@ -104,6 +104,9 @@ fn attend<E: Buffered>(
         let scores = &mut buffers.scores[..seen * BLOCK];
         let dchances = &mut buffers.dchances[..seen * BLOCK];
         softmax_backward(scores, dchances, first_hidden, scale, &log_sums, &through);
+        let window = (heads.window, first_hidden, block.len());
+        hide_beyond(scores.as_chunks_mut().0, window, 0.0);
+        hide_beyond(dchances.as_chunks_mut().0, window, 0.0);
         let hidden_lanes = block.len();
         clear_lanes(scores, hidden_lanes);
         clear_lanes(dchances, hidden_lanes);

@@ -5,7 +5,7 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use super::operands::{Buffered, Buffers, blocks, gather, grow, part, whole_panels};
-use super::{BLOCK, Heads, Projected, parts};
+use super::{BLOCK, Heads, Projected, hide_beyond, parts};
 use crate::engine::cpu::multiply;
 use crate::engine::cpu::panels::Rows;
 use crate::engine::cpu::shared::Shared;
@@ -21,7 +21,7 @@ pub(super) fn run<E: Buffered>(
 ) {
     let tokens = log_sums.len() / heads.query;
     let (out, log_sums) = (Shared::new(out), Shared::new(log_sums));
-    let mut tasks: Vec<_> = groups.iter().flat_map(parts).collect();
+    let mut tasks: Vec<_> = groups.iter().flat_map(|group| parts(group, heads.window)).collect();
     // The longest first, so that threads end together.
     tasks
         .sort_by_key(|(before, own)| std::cmp::Reverse(own.len() * (2 * before.len() + own.len())));
@@ -56,7 +56,7 @@ fn attend<E: Buffered>(
     buffers: &mut Buffers<E>,
     put: impl Fn(usize, &mut dyn Iterator<Item = f32>, f32),
 ) {
-    let (dim, scale) = (heads.dim, heads.scale());
+    let dim = heads.dim;
     let Buffers { keys, turned, queries, deep, scores, result, gathered, .. } = buffers;
     keys.set_rows(gather((rows, pitch), [before, own], (heads.key(head), dim), gathered));
     turned.set_columns(gather((rows, pitch), [before, own], (heads.value(head), dim), gathered));
@@ -69,7 +69,8 @@ fn attend<E: Buffered>(
         multiply::small(keys, seen, queries, scores, BLOCK);
         let scores = &mut scores[..seen * BLOCK];
         let (mut most, mut sums) = ([0.0; BLOCK], [0.0; BLOCK]);
-        softmax(scores, first_hidden, scale, &mut most, &mut sums);
+        let window = (heads.window, first_hidden, block.len());
+        softmax(scores, first_hidden, window, heads.scale, &mut most, &mut sums);
         deep.set_depths(Rows { data: scores, count: seen, columns: BLOCK, pitch: BLOCK });
         multiply::small(turned, whole_panels(dim).min(turned.rows()), deep, result, BLOCK);
         for (lane, query) in block.enumerate() {
@@ -83,10 +84,11 @@ fn attend<E: Buffered>(
 vectorized! {
     /// Scores `[keys, BLOCK]` become exponentials of `scale` times them less the largest of their
     /// column, which go to `most` and `sums`. From row `hidden` on, row `hidden + i` is seen by
-    /// columns from `i` on only.
+    /// columns from `i` on only; those beyond the window are not seen ([`hide_beyond`]).
     fn softmax(
         scores: &mut [f32],
         hidden: usize,
+        window: (usize, usize, usize),
         scale: f32,
         most: &mut [f32; BLOCK],
         sums: &mut [f32; BLOCK],
@@ -95,6 +97,7 @@ vectorized! {
         for (i, row) in rows[hidden..].iter_mut().enumerate() {
             row[..i].fill(f32::NEG_INFINITY);
         }
+        hide_beyond(rows, window, f32::NEG_INFINITY);
         *most = [f32::NEG_INFINITY; BLOCK];
         for row in rows.iter() {
             for (most, score) in most.iter_mut().zip(row) {
@@ -117,6 +120,7 @@ vectorized! {
         for (i, row) in rows[hidden..].iter_mut().enumerate() {
             row[..i].fill(0.0);
         }
+        hide_beyond(rows, window, 0.0);
         *sums = total;
     }
 }
