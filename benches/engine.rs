@@ -34,6 +34,9 @@ fn smollm2() -> DecoderConfig {
         qkv_bias: false,
         tied_head: true,
         context_length: 8192,
+        embedding_scale: 1.0,
+        score_scale: None,
+        windows: None,
     }
 }
 

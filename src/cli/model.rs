@@ -25,7 +25,7 @@ pub struct ModelArgs {
 /// What to do with models.
 #[derive(Debug, Subcommand)]
 pub enum ModelCommand {
-    /// Get a model: smollm2-135m, qwen2.5-0.5b, qwen2.5-1.5b, or OWNER/NAME on the hub
+    /// Get a model: smollm2-135m, qwen2.5-0.5b, qwen3-0.6b, gemma-3-270m, or OWNER/NAME on the hub
     Pull {
         /// Short name, or OWNER/NAME on the Hugging Face hub
         name: String,

@@ -4,6 +4,7 @@ use std::ops::ControlFlow;
 
 use rayon::prelude::*;
 
+use super::cpu::vector;
 use super::lora::Target;
 use super::nf4::{self, Quantized};
 use super::table::Table;
@@ -54,6 +55,10 @@ pub(super) struct Layer {
     pub(super) ffn_norm: Vec<f32>,
     /// Biases of query, key and value, one after the other.
     pub(super) bias: Option<Vec<f32>>,
+    /// Norms of each query head and of each key head.
+    pub(super) head_norms: Option<[Vec<f32>; 2]>,
+    /// Norms of what attention and the feed-forward layer give, before it is added.
+    pub(super) post_norms: Option<[Vec<f32>; 2]>,
     /// In the order of [`Group::ALL`].
     groups: [Matrix; 4],
 }
@@ -184,9 +189,11 @@ impl Base {
             .layers
             .iter()
             .map(|layer| {
+                let more = layer.head_norms.iter().chain(&layer.post_norms).flatten();
                 let vectors = layer.attention_norm.len()
                     + layer.ffn_norm.len()
-                    + layer.bias.as_ref().map_or(0, Vec::len);
+                    + layer.bias.as_ref().map_or(0, Vec::len)
+                    + more.map(Vec::len).sum::<usize>();
                 vectors * 4 + layer.groups.iter().map(Matrix::bytes).sum::<usize>()
             })
             .sum();
@@ -211,11 +218,14 @@ impl Base {
         self.head.as_ref().unwrap_or(&self.embedding)
     }
 
-    /// Writes the embeddings of `ids` into `out`, one row a token.
+    /// Writes the embeddings of `ids`, scaled, into `out`, one row a token.
     pub(super) fn embed(&self, ids: &[u32], out: &mut [f32]) {
         let width = self.config.hidden_size;
         for (id, out) in ids.iter().zip(out.chunks_exact_mut(width)) {
             self.embedding.part(*id as usize, 0, out);
+        }
+        if self.config.embedding_scale != 1.0 {
+            vector::scale(&mut out[..ids.len() * width], self.config.embedding_scale);
         }
     }
 
@@ -284,6 +294,20 @@ fn read_model(
             all.extend(reader.read(TensorName::ValueBias(layer), config.kv_size())?);
             bias = Some(all);
         }
+        let mut pair = |names: [TensorName; 2], len: usize| -> Result<[Vec<f32>; 2]> {
+            Ok([reader.read(names[0], len)?, reader.read(names[1], len)?])
+        };
+        let family = config.architecture;
+        let mut head_norms = None;
+        if family.has_head_norms() {
+            let names = [TensorName::QueryNorm(layer), TensorName::KeyNorm(layer)];
+            head_norms = Some(pair(names, config.head_dim)?);
+        }
+        let mut post_norms = None;
+        if family.has_post_norms() {
+            let names = [TensorName::PostAttentionNorm(layer), TensorName::PostFfnNorm(layer)];
+            post_norms = Some(pair(names, hidden)?);
+        }
         let mut group = |group: Group| -> Result<Matrix> {
             let mut parts = Vec::new();
             for target in group.targets() {
@@ -299,7 +323,7 @@ fn read_model(
             group(Group::Ffn)?,
             group(Group::Down)?,
         ];
-        layers.push(Layer { attention_norm, ffn_norm, bias, groups });
+        layers.push(Layer { attention_norm, ffn_norm, bias, head_norms, post_norms, groups });
     }
     let final_norm = reader.read(TensorName::FinalNorm, hidden)?;
     let head = if config.tied_head {
@@ -332,8 +356,10 @@ fn total_values(config: &DecoderConfig) -> usize {
         .map(|(inputs, outputs)| inputs * outputs)
         .sum();
     let biases = if config.qkv_bias { config.query_size() + 2 * config.kv_size() } else { 0 };
+    let head_norms = if config.architecture.has_head_norms() { 2 * config.head_dim } else { 0 };
+    let norms = if config.architecture.has_post_norms() { 4 } else { 2 };
     let heads = if config.tied_head { 1 } else { 2 };
-    config.layers * (matrices + biases + 2 * config.hidden_size)
+    config.layers * (matrices + biases + head_norms + norms * config.hidden_size)
         + heads * config.vocab_size * config.hidden_size
         + config.hidden_size
 }
@@ -370,6 +396,11 @@ fn check(config: &DecoderConfig) -> Result<()> {
             factors.len(),
             config.head_dim / 2
         ));
+    }
+    if let Some(windows) = &config.windows
+        && (windows.layers.len() != config.layers || windows.tokens == 0)
+    {
+        return wrong("the sliding windows do not fit the layers".to_owned());
     }
     Ok(())
 }

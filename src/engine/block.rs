@@ -4,6 +4,11 @@
 //! width, `F` feed-forward width, `c` adapter columns of a group): its input `H`, query, key and
 //! value `Q + 2K + c`, attention output `Q`, middle of the residual stream `H`, gate and up
 //! `2F + c`, and a few more: about 23 KB a token for SmolLM2-135M.
+//!
+//! Families differ by what the configuration says, layer by layer: heads are normalized or not (their
+//! query and key are then kept as projected, and normalized again for the backward pass), what
+//! attention and the feed-forward layer give is normalized before it is added (and then kept, `H` each)
+//! or not, a layer has a window and a rotation of its own or not.
 
 use super::attention::{self, Heads, Projected};
 use super::base::{Base, Group};
@@ -11,11 +16,12 @@ use super::cpu::values::Values;
 use super::effective::{self, Place, Weights};
 use super::gate;
 use super::gradient::{Flows, GradientBuffers};
+use super::heads::HeadNorms;
 use super::lora::Adapter;
 use super::norm;
 use super::pack::Packed;
 use super::phases::{Phase, Phases, Watch};
-use super::rope::Rotary;
+use super::rope::Rotaries;
 use super::stored::{Rounded, Stored};
 
 /// What a pass works on.
@@ -24,7 +30,7 @@ pub(super) struct Context<'a> {
     pub(super) base: &'a Base,
     pub(super) adapter: Option<&'a Adapter>,
     pub(super) packed: &'a Packed,
-    pub(super) rotary: &'a Rotary,
+    pub(super) rotary: &'a Rotaries,
 }
 
 /// What the backward pass of a block needs besides its input and the down
@@ -32,10 +38,11 @@ pub(super) struct Context<'a> {
 #[derive(Debug, Default)]
 pub(super) struct Kept {
     attention_inverse: Vec<f32>,
-    /// `[tokens, Q + 2K + c]`: rotated query and key, value, `u`.
+    /// `[tokens, Q + 2K + c]`: rotated query and key (raw where heads are normalized), value, `u`.
     qkv: Stored,
     mixed: Stored,
     log_sums: Vec<f32>,
+    /// `[tokens, c]`: `u`; `[tokens, H + c]` with the output before it where that is normalized.
     output_u: Vec<f32>,
     middle: Vec<f32>,
     ffn_inverse: Vec<f32>,
@@ -58,7 +65,7 @@ impl Kept {
             .map(|group| effective::columns(adapter, *group))
             .sum();
         let stored = 2 * config.query_size() + 2 * config.kv_size() + 2 * config.ffn_size;
-        let values = config.hidden_size + config.heads + 2;
+        let values = config.hidden_size + config.heads + 2 + post_width(base);
         (stored + columns) * base.precision().bytes() + (values + columns) * 4
     }
 
@@ -68,7 +75,11 @@ impl Kept {
         context: Context<'_>,
         scratch: &'a Scratch,
     ) -> (&'a [f32], usize) {
-        let pitch = qkv_width(context) + effective::columns(context.adapter, Group::Attention);
+        let width = qkv_width(context);
+        if context.base.config().architecture.has_head_norms() {
+            return (&scratch.turned[..context.packed.tokens() * width], width);
+        }
+        let pitch = width + effective::columns(context.adapter, Group::Attention);
         let len = context.packed.tokens() * pitch;
         (self.qkv.fresh(len, context.base.precision(), &scratch.qkv), pitch)
     }
@@ -86,6 +97,10 @@ pub(super) struct Scratch {
     /// What is kept rounded, while it is worked on.
     qkv: Vec<f32>,
     mixed: Vec<f32>,
+    /// Query and key normalized and rotated, value.
+    turned: Vec<f32>,
+    /// Gradient of what attention or the feed-forward layer gives, before its norm.
+    post_grad: Vec<f32>,
     pub(super) phases: Phases,
 }
 
@@ -119,6 +134,8 @@ impl Scratch {
             &self.qkv_grad,
             &self.qkv,
             &self.mixed,
+            &self.turned,
+            &self.post_grad,
         ];
         all.iter().map(|buffer| buffer.len() * 4).sum::<usize>() + self.hidden.held()
     }
@@ -135,6 +152,12 @@ pub(super) fn fit(buffer: &mut Vec<f32>, len: usize) -> &mut [f32] {
 fn qkv_width(context: Context<'_>) -> usize {
     let config = context.base.config();
     config.query_size() + 2 * config.kv_size()
+}
+
+/// Columns of an output that are kept before its norm, where it has one.
+pub(super) fn post_width(base: &Base) -> usize {
+    let config = base.config();
+    if config.architecture.has_post_norms() { config.hidden_size } else { 0 }
 }
 
 /// Copies the columns from `first` on out of rows `pitch` wide.
@@ -169,15 +192,23 @@ pub(super) fn forward_front(
     weights.project(place, (&*normed).into(), tokens, (&mut *qkv).into());
     let turned = config.heads + config.kv_heads;
     let bias = parameters.bias.as_deref();
-    rotary.forward((&mut *qkv, pitch), bias, turned, &packed.positions);
+    let rotary = rotary.layer(config, layer);
+    let rows = if let Some(norms) = &parameters.head_norms {
+        let out = fit(&mut scratch.turned, tokens * qkv_width(context));
+        HeadNorms::new(config, norms).forward((&*qkv, pitch), (rotary, &packed.positions), out);
+        Projected { rows: out, pitch: qkv_width(context) }
+    } else {
+        rotary.forward((&mut *qkv, pitch), bias, turned, &packed.positions);
+        Projected { rows: qkv, pitch }
+    };
 
     let mixed_len = tokens * config.query_size();
     let mixed = kept.mixed.space(mixed_len, precision, &mut scratch.mixed);
     kept.log_sums.resize(tokens * config.heads, 0.0);
     let mut watch = Watch::start();
     attention::forward(
-        Heads::new(config, base.precision()),
-        Projected { rows: qkv, pitch },
+        Heads::new(config, layer, base.precision()),
+        rows,
         &packed.groups,
         mixed,
         &mut kept.log_sums,
@@ -189,7 +220,10 @@ pub(super) fn forward_front(
     let pitch = place.outputs() + place.columns();
     let out = fit(&mut scratch.wide, tokens * pitch);
     weights.project(place, (&*mixed).into(), tokens, (&mut *out).into());
-    take_columns(out, pitch, place.outputs(), &mut kept.output_u);
+    take_columns(out, pitch, place.outputs() - post_width(base), &mut kept.output_u);
+    if let Some([norm, _]) = &parameters.post_norms {
+        norm::in_place((&mut *out, pitch), norm, config.norm_eps);
+    }
     kept.middle.resize(tokens * hidden, 0.0);
     kept.ffn_inverse.resize(tokens, 0.0);
     norm::add_forward(
@@ -210,7 +244,8 @@ pub(super) fn forward_front(
     kept.mixed.keep(mixed_len, precision, &scratch.mixed);
 }
 
-/// The rest of the block: its output into `out`, and the down projection's `u` into `down_u`.
+/// The rest of the block: its output into `out`, and the down projection's `u` into `down_u`, with the
+/// projection's output before it where that is normalized.
 pub(super) fn forward_back(
     context: Context<'_>,
     weights: &mut Weights,
@@ -226,13 +261,17 @@ pub(super) fn forward_back(
     let pitch = 2 * config.ffn_size + effective::columns(adapter, Group::Ffn);
     let (precision, inner) = (base.precision(), tokens * config.ffn_size);
     let both = kept.gate.values(tokens * pitch, precision);
-    gate::forward((both, pitch), scratch.hidden.space(inner, precision), config.ffn_size);
+    let hidden = scratch.hidden.space(inner, precision);
+    gate::forward(config.architecture.activation(), (both, pitch), hidden, config.ffn_size);
     let place = context.place(layer, Group::Down);
     let pitch = place.outputs() + place.columns();
     let down = fit(&mut scratch.wide, tokens * pitch);
     let hidden = scratch.hidden.values(inner, precision);
     weights.project(place, hidden, tokens, (&mut *down).into());
-    take_columns(down, pitch, place.outputs(), down_u);
+    take_columns(down, pitch, place.outputs() - post_width(base), down_u);
+    if let Some([_, norm]) = &base.layer(layer).post_norms {
+        norm::in_place((&mut *down, pitch), norm, config.norm_eps);
+    }
     norm::add(&kept.middle, (down, pitch), config.hidden_size, out);
 }
 
@@ -254,24 +293,37 @@ pub(super) fn backward(
     let (tokens, hidden) = (packed.tokens(), config.hidden_size);
     let normed = fit(&mut scratch.normed, tokens * hidden);
 
+    // What is normalized before it is added has a gradient of its own, others have `dx`.
+    let post = post_width(base);
+    let through_post = |kept: &[f32], columns: usize, index: usize, dx: &[f32], out: &mut [f32]| {
+        if let Some(norms) = &parameters.post_norms {
+            let rows = (kept, hidden + columns);
+            norm::backward_alone(rows, &norms[index], config.norm_eps, dx, out);
+        }
+    };
+
     // Down, then the gate: `inner` holds dh, then h; `kept.gate` holds de and dg.
     let place = context.place(layer, Group::Down);
+    let post_grad = fit(&mut scratch.post_grad, tokens * post);
+    through_post(down_u, place.columns(), 1, dx, post_grad);
+    let dy: &[f32] = if post > 0 { post_grad } else { dx };
     let inner_pitch = place.inputs() + place.columns();
     let precision = base.precision();
     let inner = scratch.hidden.space(tokens * inner_pitch, precision);
-    weights.project_back(place, ((&*dx).into(), hidden), tokens, inner);
+    weights.project_back(place, (dy.into(), hidden), tokens, inner);
     let gate_pitch = 2 * config.ffn_size + effective::columns(adapter, Group::Ffn);
     let width = config.ffn_size;
     let both = kept.gate.space(tokens * gate_pitch, precision);
     let inner = scratch.hidden.space(tokens * inner_pitch, precision);
-    gate::backward((both, gate_pitch), (inner, inner_pitch), width);
+    let activation = config.architecture.activation();
+    gate::backward(activation, (both, gate_pitch), (inner, inner_pitch), width);
     let both = kept.gate.values(tokens * gate_pitch, precision);
     let inner = scratch.hidden.values(tokens * inner_pitch, precision);
     let flows = Flows {
         x: (inner, inner_pitch),
         v: (inner.tail(width), inner_pitch),
-        dy: ((&*dx).into(), hidden),
-        u: (down_u.into(), place.columns()),
+        dy: (dy.into(), hidden),
+        u: (Values::from(down_u).tail(post), post + place.columns()),
     };
     gradients.add(context.place(layer, Group::Down), tokens, &flows, grads, &mut scratch.phases);
 
@@ -294,26 +346,37 @@ pub(super) fn backward(
     let place = context.place(layer, Group::Output);
     let pitch = place.inputs() + place.columns();
     let dmixed = fit(&mut scratch.mixed_grad, tokens * pitch);
-    weights.project_back(place, ((&*dx).into(), hidden), tokens, (&mut *dmixed).into());
+    let post_grad = fit(&mut scratch.post_grad, tokens * post);
+    through_post(&kept.output_u, place.columns(), 0, dx, post_grad);
+    let dy: &[f32] = if post > 0 { post_grad } else { dx };
+    weights.project_back(place, (dy.into(), hidden), tokens, (&mut *dmixed).into());
     let mixed = &*kept.mixed.open(precision, &mut scratch.mixed);
     let flows = Flows {
         x: (mixed.into(), place.inputs()),
         v: (Values::from(&*dmixed).tail(place.inputs()), pitch),
-        dy: ((&*dx).into(), hidden),
-        u: (kept.output_u[..].into(), place.columns()),
+        dy: (dy.into(), hidden),
+        u: (Values::from(&kept.output_u[..]).tail(post), post + place.columns()),
     };
     gradients.add(context.place(layer, Group::Output), tokens, &flows, grads, &mut scratch.phases);
 
     // Attention.
-    let heads = Heads::new(config, base.precision());
+    let heads = Heads::new(config, layer, base.precision());
+    let rotary = rotary.layer(config, layer);
+    let norms = parameters.head_norms.as_ref().map(|norms| HeadNorms::new(config, norms));
     let qkv_width = qkv_width(context);
     let dqkv = fit(&mut scratch.qkv_grad, tokens * qkv_width);
     let qkv_pitch = qkv_width + effective::columns(adapter, Group::Attention);
     let qkv = &*kept.qkv.open(precision, &mut scratch.qkv);
+    let mut rows = Projected { rows: qkv, pitch: qkv_pitch };
+    if let Some(norms) = norms {
+        let out = fit(&mut scratch.turned, tokens * qkv_width);
+        norms.forward((qkv, qkv_pitch), (rotary, &packed.positions), out);
+        rows = Projected { rows: out, pitch: qkv_width };
+    }
     let mut watch = Watch::start();
     attention::backward(
         heads,
-        Projected { rows: qkv, pitch: qkv_pitch },
+        rows,
         attention::Kept { out: mixed, log_sums: &kept.log_sums },
         (dmixed, pitch),
         &packed.groups,
@@ -322,6 +385,9 @@ pub(super) fn backward(
         dqkv,
     );
     scratch.phases.lap(&mut watch, Phase::Attention);
+    if let Some(norms) = norms {
+        norms.backward((qkv, qkv_pitch), dqkv);
+    }
 
     // Query, key and value, then their norm.
     let place = context.place(layer, Group::Attention);

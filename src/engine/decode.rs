@@ -7,9 +7,10 @@ use super::block::fit;
 use super::cpu::vector::{self, exp, multiply_add, vectorized};
 use super::few::Few;
 use super::gate;
+use super::heads::HeadNorms;
 use super::lora::Adapter;
 use super::norm;
-use super::rope::Rotary;
+use super::rope::Rotaries;
 
 /// Keys and values of one sequence.
 #[derive(Debug)]
@@ -59,10 +60,11 @@ impl Cache {
 #[derive(Debug, Default)]
 pub(super) struct Decoder {
     few: Few,
-    rotary: Rotary,
+    rotary: Rotaries,
     x: Vec<f32>,
     normed: Vec<f32>,
     wide: Vec<f32>,
+    turned: Vec<f32>,
     mixed: Vec<f32>,
     hidden: Vec<f32>,
 }
@@ -98,16 +100,25 @@ impl Decoder {
             let qkv = fit(&mut self.wide, count * (query + 2 * kv));
             let few = &mut self.few;
             few.group(base, adapter, (layer, Group::Attention), normed, count, qkv);
+            let rotary = self.rotary.layer(config, layer);
+            let norms = parameters.head_norms.as_ref().map(|norms| HeadNorms::new(config, norms));
             let rows = qkv.chunks_exact_mut(query + 2 * kv);
             for ((row, position), cache) in rows.zip(&positions).zip(&mut *caches) {
                 if let Some(bias) = &parameters.bias {
                     vector::add_scaled(row, bias, 1.0);
                 }
-                for head in row[..query + kv].chunks_exact_mut(dim) {
-                    self.rotary.turn(head, *position, 1.0);
+                if let Some(norms) = norms {
+                    let out = fit(&mut self.turned, query + 2 * kv);
+                    norms.row(row, rotary, *position, out);
+                    row.copy_from_slice(out);
+                } else {
+                    for head in row[..query + kv].chunks_exact_mut(dim) {
+                        rotary.turn(head, *position, 1.0);
+                    }
                 }
                 cache.append(base, layer, row, query + 2 * kv);
             }
+            let (scale, window) = (config.score_scale(), config.window(layer));
             let share = query / kv * dim;
             let (qkv, shared) = (&*qkv, &*caches);
             mixed.par_chunks_mut(share).enumerate().for_each_init(
@@ -117,25 +128,36 @@ impl Decoder {
                     let LayerCache { keys, values } = &shared[row].layers[layer];
                     let queries = &qkv[row * (query + 2 * kv) + head * share..][..share];
                     let capacity = shared[row].capacity;
+                    // The first position that is seen.
+                    let seen = positions[row] + 1;
+                    let first = window.map_or(0, |window| seen.saturating_sub(window));
                     let keys = &keys[head * dim * capacity..][..dim * capacity];
-                    let values = &values[head * dim..];
-                    scores.resize(positions[row] + 1, 0.0);
+                    let values = &values[first * kv + head * dim..];
+                    scores.resize(seen - first, 0.0);
+                    let keys = (keys, capacity, first);
                     for (query, out) in queries.chunks_exact(dim).zip(out.chunks_exact_mut(dim)) {
-                        attend(query, (keys, capacity), (values, kv), scores, out);
+                        attend(query, keys, (values, kv), scale, scores, out);
                     }
                 },
             );
             let out = fit(&mut self.wide, count * hidden);
             few.group(base, adapter, (layer, Group::Output), mixed, count, out);
+            if let Some([norm, _]) = &parameters.post_norms {
+                norm::in_place((&mut *out, hidden), norm, config.norm_eps);
+            }
             vector::add_scaled(x, out, 1.0);
             norm_rows(x, &parameters.ffn_norm, normed);
             let both = fit(&mut self.wide, count * 2 * ffn);
             few.group(base, adapter, (layer, Group::Ffn), normed, count, both);
             for (inner, both) in inner.chunks_exact_mut(ffn).zip(both.chunks_exact(2 * ffn)) {
-                gate::apply(inner, &both[..ffn], &both[ffn..]);
+                let (e, g) = both.split_at(ffn);
+                gate::apply(config.architecture.activation(), inner, e, g);
             }
             let out = fit(&mut self.wide, count * hidden);
             few.group(base, adapter, (layer, Group::Down), inner, count, out);
+            if let Some([_, norm]) = &parameters.post_norms {
+                norm::in_place((&mut *out, hidden), norm, config.norm_eps);
+            }
             vector::add_scaled(x, out, 1.0);
         }
         norm_rows(x, base.final_norm(), normed);
@@ -145,22 +167,23 @@ impl Decoder {
 }
 
 vectorized! {
-    /// `out = softmax(query keys / sqrt(dim)) values` over as many positions as there are scores.
-    /// Keys are `[dim, capacity]`; values lie a stride apart.
+    /// `out = softmax(scale query keys) values` over as many positions as there are scores. Keys are
+    /// `[dim, capacity]`, read from a first position on; values lie a stride apart.
     fn attend(
         query: &[f32],
-        keys: (&[f32], usize),
+        keys: (&[f32], usize, usize),
         values: (&[f32], usize),
+        scale: f32,
         scores: &mut [f32],
         out: &mut [f32],
     ) {
-        let (keys, capacity) = keys;
+        let (keys, capacity, first) = keys;
         let (values, stride) = values;
-        let scale = 1.0 / (query.len() as f32).sqrt();
         scores.fill(0.0);
         // Head widths are even.
         for (query, keys) in query.chunks_exact(2).zip(keys.chunks_exact(2 * capacity)) {
             let (a, b) = keys.split_at(capacity);
+            let (a, b) = (&a[first..], &b[first..]);
             for ((score, a), b) in scores.iter_mut().zip(a).zip(b) {
                 *score = multiply_add::<FUSED>(query[0], *a, *score);
                 *score = multiply_add::<FUSED>(query[1], *b, *score);

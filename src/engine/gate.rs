@@ -1,5 +1,8 @@
-//! The gated activation of the feed-forward layer (SwiGLU, Shazeer 2020, arXiv 2002.05202):
-//! `h = silu(e) g`.
+//! The gated activation of the feed-forward layer (SwiGLU and GeGLU, Shazeer 2020, arXiv 2002.05202):
+//! `h = silu(e) g` or `h = gelu(e) g`.
+//!
+//! Both are `e sigmoid(t) g`: `t = e` for silu, and `t = 2 sqrt(2 / pi) (e + 0.044715 e^3)` for gelu by
+//! its tanh formula, since `(1 + tanh(t / 2)) / 2` is the sigmoid of `t`.
 
 use half::bf16;
 use rayon::prelude::*;
@@ -7,18 +10,33 @@ use rayon::prelude::*;
 use super::cpu::panels::{round, wide};
 use super::cpu::values::{Values, ValuesMut};
 use super::cpu::vector::{exp, vectorized};
+use crate::model::Activation;
 
 /// Rows that one task takes.
 const ROWS: usize = 8;
 
-/// `h = silu(e) g` for rows `[e | g | ..]` that lie `pitch` apart; `h` has `width` columns.
-pub(super) fn forward((rows, pitch): (Values<'_>, usize), hidden: ValuesMut<'_>, width: usize) {
+/// `2 sqrt(2 / pi)`.
+const SLOPE: f32 = 1.595_769;
+/// Of the cube in gelu's tanh formula.
+const CUBE: f32 = 0.044_715;
+
+/// `h = silu(e) g` (or gelu) for rows `[e | g | ..]` that lie `pitch` apart; `h` has `width` columns.
+pub(super) fn forward(
+    activation: Activation,
+    (rows, pitch): (Values<'_>, usize),
+    hidden: ValuesMut<'_>,
+    width: usize,
+) {
     match (rows, hidden) {
         (Values::Full(rows), ValuesMut::Full(hidden)) => {
-            by_rows((rows, pitch), hidden, width, apply);
+            by_rows((rows, pitch), hidden, width, |h, e, g| apply(activation, h, e, g));
         }
         (Values::Half(rows), ValuesMut::Half(hidden)) => {
-            by_rows((rows, pitch), hidden, width, apply_half);
+            let apply = match activation {
+                Activation::Silu => silu_half,
+                Activation::Gelu => gelu_half,
+            };
+            by_rows((rows, pitch), hidden, width, apply);
         }
         _ => unreachable!("activations of a model are of one kind"),
     }
@@ -42,16 +60,25 @@ fn by_rows<T: Send + Sync>(
 
 /// In place: rows `[e | g | ..]` become `[de | dg | ..]`, and rows `[dh | ..]` become `[h | ..]`.
 pub(super) fn backward(
+    activation: Activation,
     (rows, pitch): (ValuesMut<'_>, usize),
     (hidden, hidden_pitch): (ValuesMut<'_>, usize),
     width: usize,
 ) {
     match (rows, hidden) {
         (ValuesMut::Full(rows), ValuesMut::Full(hidden)) => {
-            by_rows_back((rows, pitch), (hidden, hidden_pitch), width, apply_backward);
+            let apply = match activation {
+                Activation::Silu => silu_backward,
+                Activation::Gelu => gelu_backward,
+            };
+            by_rows_back((rows, pitch), (hidden, hidden_pitch), width, apply);
         }
         (ValuesMut::Half(rows), ValuesMut::Half(hidden)) => {
-            by_rows_back((rows, pitch), (hidden, hidden_pitch), width, apply_backward_half);
+            let apply = match activation {
+                Activation::Silu => silu_backward_half,
+                Activation::Gelu => gelu_backward_half,
+            };
+            by_rows_back((rows, pitch), (hidden, hidden_pitch), width, apply);
         }
         _ => unreachable!("activations of a model are of one kind"),
     }
@@ -74,54 +101,108 @@ fn by_rows_back<T: Send>(
     );
 }
 
-/// `silu(e) g`.
+/// `hidden = silu(e) g`, or gelu.
+pub(super) fn apply(activation: Activation, hidden: &mut [f32], e: &[f32], g: &[f32]) {
+    match activation {
+        Activation::Silu => silu(hidden, e, g),
+        Activation::Gelu => gelu(hidden, e, g),
+    }
+}
+
+/// `e sigmoid(t) g`, with `t` and its slope by `e` as the activation has them.
 #[expect(clippy::inline_always, reason = "takes on the caller's target features")]
 #[inline(always)]
-fn gated<const FUSED: bool>(e: f32, g: f32) -> f32 {
-    e / (1.0 + exp::<FUSED>(-e)) * g
+fn gated<const FUSED: bool, const GELU: bool>(e: f32, g: f32) -> f32 {
+    let t = if GELU { SLOPE * e * (1.0 + CUBE * e * e) } else { e };
+    e / (1.0 + exp::<FUSED>(-t)) * g
 }
 
 /// `(h, de, dg)` for the gradient `dh`.
 #[expect(clippy::inline_always, reason = "takes on the caller's target features")]
 #[inline(always)]
-fn gated_backward<const FUSED: bool>(dh: f32, e: f32, g: f32) -> (f32, f32, f32) {
-    let sigmoid = 1.0 / (1.0 + exp::<FUSED>(-e));
-    let silu = e * sigmoid;
-    (silu * g, dh * g * sigmoid * (1.0 + e * (1.0 - sigmoid)), dh * silu)
+fn gated_backward<const FUSED: bool, const GELU: bool>(dh: f32, e: f32, g: f32) -> (f32, f32, f32) {
+    let square = e * e;
+    let (t, slope) = if GELU {
+        (SLOPE * e * (1.0 + CUBE * square), SLOPE * (1.0 + 3.0 * CUBE * square))
+    } else {
+        (e, 1.0)
+    };
+    let sigmoid = 1.0 / (1.0 + exp::<FUSED>(-t));
+    let active = e * sigmoid;
+    (active * g, dh * g * sigmoid * (1.0 + e * (1.0 - sigmoid) * slope), dh * active)
 }
 
 vectorized! {
     /// `hidden = silu(e) g`.
-    pub(super) fn apply(hidden: &mut [f32], e: &[f32], g: &[f32]) {
+    fn silu(hidden: &mut [f32], e: &[f32], g: &[f32]) {
         for ((hidden, e), g) in hidden.iter_mut().zip(e).zip(g) {
-            *hidden = gated::<FUSED>(*e, *g);
+            *hidden = gated::<FUSED, false>(*e, *g);
         }
     }
 }
 
 vectorized! {
     /// `hidden = silu(e) g`.
-    fn apply_half(hidden: &mut [bf16], e: &[bf16], g: &[bf16]) {
+    fn silu_half(hidden: &mut [bf16], e: &[bf16], g: &[bf16]) {
         for ((hidden, e), g) in hidden.iter_mut().zip(e).zip(g) {
-            *hidden = round(gated::<FUSED>(wide(*e), wide(*g)));
+            *hidden = round(gated::<FUSED, false>(wide(*e), wide(*g)));
         }
     }
 }
 
 vectorized! {
     /// `(dh, e, g)` become `(h, de, dg)`.
-    fn apply_backward(hidden: &mut [f32], e: &mut [f32], g: &mut [f32]) {
+    fn silu_backward(hidden: &mut [f32], e: &mut [f32], g: &mut [f32]) {
         for ((hidden, e), g) in hidden.iter_mut().zip(e).zip(g) {
-            (*hidden, *e, *g) = gated_backward::<FUSED>(*hidden, *e, *g);
+            (*hidden, *e, *g) = gated_backward::<FUSED, false>(*hidden, *e, *g);
         }
     }
 }
 
 vectorized! {
     /// `(dh, e, g)` become `(h, de, dg)`.
-    fn apply_backward_half(hidden: &mut [bf16], e: &mut [bf16], g: &mut [bf16]) {
+    fn silu_backward_half(hidden: &mut [bf16], e: &mut [bf16], g: &mut [bf16]) {
         for ((hidden, e), g) in hidden.iter_mut().zip(e).zip(g) {
-            let (h, de, dg) = gated_backward::<FUSED>(wide(*hidden), wide(*e), wide(*g));
+            let (h, de, dg) =
+                gated_backward::<FUSED, false>(wide(*hidden), wide(*e), wide(*g));
+            (*hidden, *e, *g) = (round(h), round(de), round(dg));
+        }
+    }
+}
+
+vectorized! {
+    /// `hidden = gelu(e) g`.
+    fn gelu(hidden: &mut [f32], e: &[f32], g: &[f32]) {
+        for ((hidden, e), g) in hidden.iter_mut().zip(e).zip(g) {
+            *hidden = gated::<FUSED, true>(*e, *g);
+        }
+    }
+}
+
+vectorized! {
+    /// `hidden = gelu(e) g`.
+    fn gelu_half(hidden: &mut [bf16], e: &[bf16], g: &[bf16]) {
+        for ((hidden, e), g) in hidden.iter_mut().zip(e).zip(g) {
+            *hidden = round(gated::<FUSED, true>(wide(*e), wide(*g)));
+        }
+    }
+}
+
+vectorized! {
+    /// `(dh, e, g)` become `(h, de, dg)`.
+    fn gelu_backward(hidden: &mut [f32], e: &mut [f32], g: &mut [f32]) {
+        for ((hidden, e), g) in hidden.iter_mut().zip(e).zip(g) {
+            (*hidden, *e, *g) = gated_backward::<FUSED, true>(*hidden, *e, *g);
+        }
+    }
+}
+
+vectorized! {
+    /// `(dh, e, g)` become `(h, de, dg)`.
+    fn gelu_backward_half(hidden: &mut [bf16], e: &mut [bf16], g: &mut [bf16]) {
+        for ((hidden, e), g) in hidden.iter_mut().zip(e).zip(g) {
+            let (h, de, dg) =
+                gated_backward::<FUSED, true>(wide(*hidden), wide(*e), wide(*g));
             (*hidden, *e, *g) = (round(h), round(de), round(dg));
         }
     }

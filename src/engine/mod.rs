@@ -16,6 +16,7 @@ mod few;
 mod gate;
 mod generate;
 mod gradient;
+mod heads;
 mod lora;
 mod loss;
 pub mod nf4;
@@ -40,6 +41,8 @@ pub use phases::Phases;
 pub use score::{RowLoss, row_losses};
 pub use trainer::{StepReport, Trainer, training_bytes};
 
+#[cfg(test)]
+mod families;
 #[cfg(test)]
 mod operations;
 #[cfg(test)]

@@ -95,6 +95,44 @@ pub(super) fn backward(
         });
 }
 
+/// Normalizes rows in place. Rows lie `pitch` apart; what follows their `weight.len()` values stays.
+pub(super) fn in_place((rows, pitch): (&mut [f32], usize), weight: &[f32], epsilon: f32) {
+    rows.par_chunks_mut(ROWS * pitch).for_each(|rows| {
+        for row in rows.chunks_exact_mut(pitch) {
+            let row = &mut row[..weight.len()];
+            let inverse = inverse_rms(row, epsilon);
+            apply_in_place(row, weight, inverse);
+        }
+    });
+}
+
+/// The gradient through a norm whose output nothing else adds to. Rows of its input `x` lie `pitch`
+/// apart; those of `dn` and of the result do not.
+pub(super) fn backward_alone(
+    (x, pitch): (&[f32], usize),
+    weight: &[f32],
+    epsilon: f32,
+    dn: &[f32],
+    dx: &mut [f32],
+) {
+    let width = weight.len();
+    dx.par_chunks_mut(ROWS * width)
+        .zip(x.par_chunks(ROWS * pitch))
+        .zip(dn.par_chunks(ROWS * width))
+        .for_each(|((dx, x), dn)| {
+            let rows = dx.chunks_exact_mut(width).zip(x.chunks_exact(pitch));
+            for ((dx, x), dn) in rows.zip(dn.chunks_exact(width)) {
+                dx.fill(0.0);
+                row_backward(dx, &x[..width], weight, dn, epsilon);
+            }
+        });
+}
+
+/// Adds to `dx` the gradient through the norm of one row.
+pub(super) fn row_backward(dx: &mut [f32], x: &[f32], weight: &[f32], dn: &[f32], epsilon: f32) {
+    apply_backward(dx, x, weight, dn, inverse_rms(x, epsilon));
+}
+
 /// Normalizes rows whose 1/rms is known.
 pub(super) fn again((x, inverse): (&[f32], &[f32]), weight: &[f32], normed: &mut [f32]) {
     let width = weight.len();
@@ -124,6 +162,15 @@ vectorized! {
     fn apply(normed: &mut [f32], x: &[f32], weight: &[f32], inverse: f32) {
         for ((normed, x), weight) in normed.iter_mut().zip(x).zip(weight) {
             *normed = x * inverse * weight;
+        }
+    }
+}
+
+vectorized! {
+    /// `row = row * inverse * weight`.
+    fn apply_in_place(row: &mut [f32], weight: &[f32], inverse: f32) {
+        for (value, weight) in row.iter_mut().zip(weight) {
+            *value = *value * inverse * weight;
         }
     }
 }

@@ -8,8 +8,9 @@ use candle_nn::rotary_emb::rope_slow;
 use super::attention::{self, Heads, Kept, Projected};
 use super::base::Precision;
 use super::pack::Group;
-use super::rope::Rotary;
+use super::rope::Rotaries;
 use super::{gate, norm, toy};
+use crate::model::{Activation, DecoderConfig, Windows};
 
 /// Values without pattern in [-1, 1].
 fn values(count: usize, seed: f32) -> Vec<f32> {
@@ -98,47 +99,61 @@ fn norm_and_its_gradient() {
 
 #[test]
 fn gate_and_its_gradient() {
-    let (rows, width, pitch) = (11, 21, 45);
-    let both: Vec<f32> = values(rows * pitch, 1.0).iter().map(|x| x * 4.0).collect();
-    let mut hidden = vec![0.0; rows * width];
-    gate::forward((both[..].into(), pitch), (&mut hidden[..]).into(), width);
-    let columns = |from: usize| -> Vec<f32> {
-        both.chunks(pitch).flat_map(|row| &row[from..from + width]).copied().collect()
-    };
-    let (e, g) = (columns(0), columns(width));
-    let (ev, gv) = (variable(&e, &[rows, width]), variable(&g, &[rows, width]));
-    let output = (silu(&ev).unwrap() * gv.as_tensor()).unwrap();
-    close(&hidden, &flat(&output), 1e-5);
+    for activation in [Activation::Silu, Activation::Gelu] {
+        let (rows, width, pitch) = (11, 21, 45);
+        let both: Vec<f32> = values(rows * pitch, 1.0).iter().map(|x| x * 4.0).collect();
+        let mut hidden = vec![0.0; rows * width];
+        gate::forward(activation, (both[..].into(), pitch), (&mut hidden[..]).into(), width);
+        let columns = |from: usize| -> Vec<f32> {
+            both.chunks(pitch).flat_map(|row| &row[from..from + width]).copied().collect()
+        };
+        let (e, g) = (columns(0), columns(width));
+        let (ev, gv) = (variable(&e, &[rows, width]), variable(&g, &[rows, width]));
+        let gate = match activation {
+            Activation::Silu => silu(&ev),
+            Activation::Gelu => ev.gelu(),
+        };
+        let output = (gate.unwrap() * gv.as_tensor()).unwrap();
+        close(&hidden, &flat(&output), 1e-5);
 
-    let up = values(rows * (width + 4), 2.0);
-    let (mut changed, mut inner) = (both.clone(), up.clone());
-    let rows = ((&mut changed[..]).into(), pitch);
-    gate::backward(rows, ((&mut inner[..]).into(), width + 4), width);
-    let up: Vec<f32> = up.chunks(width + 4).flat_map(|row| &row[..width]).copied().collect();
-    let (de, dg) = (gradient(&output, &up, &ev), gradient(&output, &up, &gv));
-    for (row, changed) in changed.chunks(pitch).enumerate() {
-        let wanted = row * width..(row + 1) * width;
-        close(&inner[row * (width + 4)..][..width], &hidden[wanted.clone()], 1e-5);
-        close(&changed[..width], &de[wanted.clone()], 1e-5);
-        close(&changed[width..2 * width], &dg[wanted], 1e-5);
-        assert_eq!(changed[2 * width..], both[row * pitch..][2 * width..pitch]);
+        let up = values(rows * (width + 4), 2.0);
+        let (mut changed, mut inner) = (both.clone(), up.clone());
+        let inner_rows = ((&mut inner[..]).into(), width + 4);
+        gate::backward(activation, ((&mut changed[..]).into(), pitch), inner_rows, width);
+        let up: Vec<f32> = up.chunks(width + 4).flat_map(|row| &row[..width]).copied().collect();
+        let (de, dg) = (gradient(&output, &up, &ev), gradient(&output, &up, &gv));
+        for (row, changed) in changed.chunks(pitch).enumerate() {
+            let wanted = row * width..(row + 1) * width;
+            close(&inner[row * (width + 4)..][..width], &hidden[wanted.clone()], 1e-5);
+            close(&changed[..width], &de[wanted.clone()], 1e-5);
+            close(&changed[width..2 * width], &dg[wanted], 1e-5);
+            assert_eq!(changed[2 * width..], both[row * pitch..][2 * width..pitch]);
+        }
+        let near = slopes(&e, &up, |e| {
+            let mut hidden = vec![0.0; e.len()];
+            gate::apply(activation, &mut hidden, e, &g);
+            hidden
+        });
+        close(&de, &near, 1e-3);
     }
-    let near = slopes(&e, &up, |e| {
-        let mut hidden = vec![0.0; e.len()];
-        gate::apply(&mut hidden, e, &g);
-        hidden
-    });
-    close(&de, &near, 1e-3);
 }
 
 #[test]
 fn attention_with_rope_and_its_gradient() {
-    let config = toy::qwen2();
+    // Windows: none, one token, less than a block, and more than one.
+    for tokens in [None, Some(1), Some(20), Some(64), Some(100)] {
+        let windows =
+            tokens.map(|tokens| Windows { tokens, layers: vec![true; 2], rope_base: None });
+        check_attention(&DecoderConfig { windows, ..toy::qwen2() });
+    }
+}
+
+fn check_attention(config: &DecoderConfig) {
     let (heads, kv_heads, dim) = (config.heads, config.kv_heads, config.head_dim);
     let width = (heads + 2 * kv_heads) * dim;
     let pitch = width + 5;
     // Blocks of 64 queries: one short of, one at, and one beyond a block.
-    let lengths = [3, 64, 130];
+    let lengths = [3, 64, 300];
     let tokens: usize = lengths.iter().sum();
     let mut segments = Vec::new();
     for length in lengths {
@@ -147,11 +162,13 @@ fn attention_with_rope_and_its_gradient() {
     }
     let groups: Vec<Group> =
         segments.iter().map(|segment| Group { head: segment.clone(), tails: Vec::new() }).collect();
-    let sizes = Heads::new(&config, Precision::F32);
+    let window = config.window(0).unwrap_or(usize::MAX);
+    let sizes = Heads::new(config, 0, Precision::F32);
     let positions: Vec<u32> = lengths.iter().flat_map(|length| 0..*length as u32).collect();
     let bias = values(width, 9.0);
-    let mut rotary = Rotary::default();
-    rotary.reach(&config, 130);
+    let mut rotary = Rotaries::default();
+    rotary.reach(config, 300);
+    let rotary = rotary.layer(config, 0);
 
     let plain = values(tokens * width, 1.0);
     let run = |plain: &[f32]| {
@@ -175,7 +192,7 @@ fn attention_with_rope_and_its_gradient() {
         Kept { out: &out, log_sums: &log_sums },
         (&up, heads * dim + 2),
         &groups,
-        (&rotary, &positions),
+        (rotary, &positions),
         &mut scratch,
         &mut grads,
     );
@@ -214,7 +231,8 @@ fn attention_with_rope_and_its_gradient() {
         let (key, value) = (spread(key), spread(part(heads + kv_heads, kv_heads)));
         let scores = query.matmul(&key.transpose(2, 3).unwrap().contiguous().unwrap()).unwrap();
         let mask: Vec<f32> = (0..length * length)
-            .map(|i| if i % length > i / length { f32::NEG_INFINITY } else { 0.0 })
+            .map(|i| (i / length, i % length))
+            .map(|(i, j)| if j <= i && i - j < window { 0.0 } else { f32::NEG_INFINITY })
             .collect();
         let scores = (scores / (dim as f64).sqrt()).unwrap();
         let scores = scores.broadcast_add(&tensor(&mask, &[length, length])).unwrap();

@@ -7,6 +7,7 @@ use candle_nn::rotary_emb::rope_slow;
 use super::base::{Base, Group};
 use super::lora::{Adapter, Target};
 use super::pack::Row;
+use crate::model::Activation;
 
 /// A base and adapter as tensors; A and B are variables.
 pub(super) struct Oracle<'a> {
@@ -66,12 +67,20 @@ impl<'a> Oracle<'a> {
         let mut x = tensor(&embedded, &[tokens, hidden]);
         for layer in 0..config.layers {
             let parameters = self.base.layer(layer);
+            let after = |y: Tensor, index: usize| match &parameters.post_norms {
+                Some(norms) => self.norm(&y, &norms[index]),
+                None => y,
+            };
             let normed = self.norm(&x, &parameters.attention_norm);
-            x = (&x + self.attention(layer, &normed)).unwrap();
+            x = (&x + after(self.attention(layer, &normed), 0)).unwrap();
             let normed = self.norm(&x, &parameters.ffn_norm);
-            let gate = silu(&self.project(layer, Target::Gate, &normed)).unwrap();
-            let inner = (gate * self.project(layer, Target::Up, &normed)).unwrap();
-            x = (&x + self.project(layer, Target::Down, &inner)).unwrap();
+            let gate = self.project(layer, Target::Gate, &normed);
+            let gate = match config.architecture.activation() {
+                Activation::Silu => silu(&gate),
+                Activation::Gelu => gate.gelu(),
+            };
+            let inner = (gate.unwrap() * self.project(layer, Target::Up, &normed)).unwrap();
+            x = (&x + after(self.project(layer, Target::Down, &inner), 1)).unwrap();
         }
         let mut head = vec![0.0; config.vocab_size * hidden];
         self.base.head().read(0, &mut head);
@@ -110,10 +119,14 @@ impl<'a> Oracle<'a> {
         let config = self.base.config();
         let (tokens, dim) = (x.dim(0).unwrap(), config.head_dim);
         let heads = |target: Target, count: usize| {
-            let y = self.project(layer, target, x).reshape((1, tokens, count, dim)).unwrap();
+            let mut y = self.project(layer, target, x).reshape((1, tokens, count, dim)).unwrap();
+            let norms = self.base.layer(layer).head_norms.as_ref();
+            if let Some(norms) = norms.filter(|_| target != Target::Value) {
+                y = self.norm(&y, &norms[usize::from(target == Target::Key)]);
+            }
             y.transpose(1, 2).unwrap().contiguous().unwrap()
         };
-        let (cosines, sines) = self.angles(tokens);
+        let (cosines, sines) = self.angles(layer, tokens);
         let query = rope_slow(&heads(Target::Query, config.heads), &cosines, &sines).unwrap();
         let key = rope_slow(&heads(Target::Key, config.kv_heads), &cosines, &sines).unwrap();
         let value = heads(Target::Value, config.kv_heads);
@@ -125,9 +138,12 @@ impl<'a> Oracle<'a> {
         };
         let (key, value) = (spread(key), spread(value));
         let scores = query.matmul(&key.transpose(2, 3).unwrap().contiguous().unwrap()).unwrap();
-        let scores = (scores / (dim as f64).sqrt()).unwrap();
+        let scale = config.score_scale.map_or(1.0 / (dim as f64).sqrt(), f64::from);
+        let scores = (scores * scale).unwrap();
+        let window = config.window(layer).unwrap_or(tokens);
+        let sees = |query: usize, key: usize| key <= query && query - key < window;
         let mask: Vec<f32> = (0..tokens * tokens)
-            .map(|i| if i % tokens > i / tokens { f32::NEG_INFINITY } else { 0.0 })
+            .map(|i| if sees(i / tokens, i % tokens) { 0.0 } else { f32::NEG_INFINITY })
             .collect();
         let scores = scores.broadcast_add(&tensor(&mask, &[tokens, tokens])).unwrap();
         let mixed = softmax(&scores, D::Minus1).unwrap().matmul(&value).unwrap();
@@ -137,14 +153,20 @@ impl<'a> Oracle<'a> {
     }
 
     /// Cosines and sines `[tokens, dim / 2]`, from the definition.
-    fn angles(&self, tokens: usize) -> (Tensor, Tensor) {
+    fn angles(&self, layer: usize, tokens: usize) -> (Tensor, Tensor) {
         let config = self.base.config();
         let half = config.head_dim / 2;
+        let windows = config.windows.as_ref();
+        let own = config.window(layer).and(windows.and_then(|windows| windows.rope_base));
+        let (base, factors) = match own {
+            Some(base) => (base, None),
+            None => (config.rope_base, config.rope_factors.as_ref()),
+        };
         let angle = |i: usize| {
             let (position, pair) = (i / half, i % half);
-            let factor = config.rope_factors.as_ref().map_or(1.0, |all| f64::from(all[pair]));
+            let factor = factors.map_or(1.0, |all| f64::from(all[pair]));
             let exponent = -2.0 * pair as f64 / config.head_dim as f64;
-            position as f64 * f64::from(config.rope_base).powf(exponent) / factor
+            position as f64 * f64::from(base).powf(exponent) / factor
         };
         let all = |f: fn(f64) -> f64| {
             let values: Vec<f32> = (0..tokens * half).map(|i| f(angle(i)) as f32).collect();

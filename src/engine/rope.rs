@@ -17,11 +17,36 @@ pub(super) struct Rotary {
     table: Vec<f32>,
 }
 
-impl Rotary {
+/// The rotations of all layers: one for all, or another one for those that see a window only.
+#[derive(Debug, Default)]
+pub(super) struct Rotaries {
+    whole: Rotary,
+    windowed: Option<Rotary>,
+}
+
+impl Rotaries {
     /// Makes sure that positions `0..count` are there.
     pub(super) fn reach(&mut self, config: &DecoderConfig, count: usize) {
-        self.half = config.head_dim / 2;
-        let known = self.table.len() / config.head_dim;
+        let factors = config.rope_factors.as_deref();
+        self.whole.reach(config.head_dim, config.rope_base, factors, count);
+        if let Some(base) = config.windows.as_ref().and_then(|windows| windows.rope_base) {
+            let windowed = self.windowed.get_or_insert_default();
+            windowed.reach(config.head_dim, base, None, count);
+        }
+    }
+
+    /// That of one layer.
+    pub(super) fn layer(&self, config: &DecoderConfig, layer: usize) -> &Rotary {
+        let windowed = self.windowed.as_ref().filter(|_| config.window(layer).is_some());
+        windowed.unwrap_or(&self.whole)
+    }
+}
+
+impl Rotary {
+    /// Makes sure that positions `0..count` are there.
+    fn reach(&mut self, dim: usize, base: f32, factors: Option<&[f32]>, count: usize) {
+        self.half = dim / 2;
+        let known = self.table.len() / dim;
         if count <= known {
             return;
         }
@@ -29,9 +54,8 @@ impl Rotary {
         let count = count.next_power_of_two();
         let frequencies: Vec<f32> = (0..self.half)
             .map(|i| {
-                let exponent = (2 * i) as f32 / config.head_dim as f32;
-                let factor = config.rope_factors.as_ref().map_or(1.0, |all| all[i]);
-                1.0 / (config.rope_base.powf(exponent) * factor)
+                let exponent = (2 * i) as f32 / dim as f32;
+                1.0 / (base.powf(exponent) * factors.map_or(1.0, |all| all[i]))
             })
             .collect();
         for position in known..count {

@@ -6,7 +6,7 @@ use super::effective::Weights;
 use super::lora::Adapter;
 use super::loss::{self, HeadScratch};
 use super::pack::{self, Packed, Row};
-use super::rope::Rotary;
+use super::rope::Rotaries;
 use crate::failure::Result;
 
 /// Tokens that go through the model together.
@@ -47,7 +47,7 @@ pub fn row_losses(base: &Base, adapter: Option<&Adapter>, rows: &[Row]) -> Resul
 /// Buffers of forward passes that keep nothing. All runs must be of one base and adapter.
 #[derive(Debug)]
 pub(super) struct Forward {
-    rotary: Rotary,
+    rotary: Rotaries,
     weights: Weights,
     kept: Kept,
     scratch: Scratch,
@@ -59,7 +59,7 @@ pub(super) struct Forward {
 impl Forward {
     pub(super) fn new(base: &Base) -> Self {
         Self {
-            rotary: Rotary::default(),
+            rotary: Rotaries::default(),
             weights: Weights::new(base.precision()),
             kept: Kept::default(),
             scratch: Scratch::default(),

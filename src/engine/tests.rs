@@ -44,7 +44,7 @@ fn difference(got: &[f32], want: &[f32]) -> f32 {
 
 #[test]
 fn loss_and_every_gradient_match_autograd() {
-    for config in [toy::llama(), toy::qwen2()] {
+    for config in toy::families() {
         for targets in [&Target::ALL[..], &[Target::Key, Target::Up], &[Target::Down]] {
             let base = toy::load(&config, 5);
             let adapter = adapter(&config, targets);
@@ -69,62 +69,64 @@ fn loss_and_every_gradient_match_autograd() {
 
 #[test]
 fn gradients_match_central_differences() {
-    let config = toy::qwen2();
-    let base = toy::load(&config, 2);
-    let adapter = adapter(&config, &Target::ALL);
-    let rows = toy::rows(&config, &[12, 7], 8);
-    let mut whole = trainer(&base, &adapter, 1000);
-    whole.accumulate(&rows).unwrap();
-    let loss = |adapter: &Adapter| -> f64 {
-        let losses = row_losses(&base, Some(adapter), &rows).unwrap();
-        let tokens: usize = losses.iter().map(|loss| loss.tokens).sum();
-        losses.iter().map(|loss| loss.nats).sum::<f64>() / tokens as f64
-    };
-    let size = whole.gradient().iter().fold(0.0f32, |most, x| most.max(x.abs()));
-    for at in (0..adapter.parameter_count()).step_by(97) {
-        let step = 3e-3;
-        let (mut up, mut down) = (adapter.clone(), adapter.clone());
-        up.values_mut()[at] += step;
-        down.values_mut()[at] -= step;
-        let slope = (loss(&up) - loss(&down)) / f64::from(2.0 * step);
-        let got = f64::from(whole.gradient()[at]);
-        assert!((got - slope).abs() < 3e-3 * f64::from(size), "{at}: {got} {slope}");
+    for config in toy::families() {
+        let base = toy::load(&config, 2);
+        let adapter = adapter(&config, &Target::ALL);
+        let rows = toy::rows(&config, &[12, 7], 8);
+        let mut whole = trainer(&base, &adapter, 1000);
+        whole.accumulate(&rows).unwrap();
+        let loss = |adapter: &Adapter| -> f64 {
+            let losses = row_losses(&base, Some(adapter), &rows).unwrap();
+            let tokens: usize = losses.iter().map(|loss| loss.tokens).sum();
+            losses.iter().map(|loss| loss.nats).sum::<f64>() / tokens as f64
+        };
+        let size = whole.gradient().iter().fold(0.0f32, |most, x| most.max(x.abs()));
+        for at in (0..adapter.parameter_count()).step_by(97) {
+            let step = 3e-3;
+            let (mut up, mut down) = (adapter.clone(), adapter.clone());
+            up.values_mut()[at] += step;
+            down.values_mut()[at] -= step;
+            let slope = (loss(&up) - loss(&down)) / f64::from(2.0 * step);
+            let got = f64::from(whole.gradient()[at]);
+            assert!((got - slope).abs() < 3e-3 * f64::from(size), "{at}: {got} {slope}");
+        }
     }
 }
 
 #[test]
 fn packed_rows_are_separate_rows() {
-    let config = toy::llama();
-    let base = toy::load(&config, 4);
-    let adapter = adapter(&config, &Target::ALL);
-    let rows = toy::rows(&config, &[5, 130, 64, 65, 3], 9);
-    let labels: usize = rows.iter().map(Row::label_count).sum();
-    let mut all = trainer(&base, &adapter, 1000);
-    let report = all.accumulate(&rows).unwrap();
-    assert_eq!(report.label_tokens, labels);
-    assert_eq!(report.tokens, 5 + 130 + 64 + 65 + 3);
-    let (mut loss, mut grads) = (0.0, vec![0.0; adapter.parameter_count()]);
-    for row in &rows {
-        let share = row.label_count() as f32 / labels as f32;
-        let mut one = trainer(&base, &adapter, 1000);
-        loss += one.accumulate(std::slice::from_ref(row)).unwrap().loss * share;
-        for (sum, grad) in grads.iter_mut().zip(one.gradient()) {
-            *sum += grad * share;
+    for config in toy::families() {
+        let base = toy::load(&config, 4);
+        let adapter = adapter(&config, &Target::ALL);
+        let rows = toy::rows(&config, &[5, 130, 64, 65, 3], 9);
+        let labels: usize = rows.iter().map(Row::label_count).sum();
+        let mut all = trainer(&base, &adapter, 1000);
+        let report = all.accumulate(&rows).unwrap();
+        assert_eq!(report.label_tokens, labels);
+        assert_eq!(report.tokens, 5 + 130 + 64 + 65 + 3);
+        let (mut loss, mut grads) = (0.0, vec![0.0; adapter.parameter_count()]);
+        for row in &rows {
+            let share = row.label_count() as f32 / labels as f32;
+            let mut one = trainer(&base, &adapter, 1000);
+            loss += one.accumulate(std::slice::from_ref(row)).unwrap().loss * share;
+            for (sum, grad) in grads.iter_mut().zip(one.gradient()) {
+                *sum += grad * share;
+            }
         }
-    }
-    assert!((report.loss - loss).abs() < 1e-5);
-    assert!(difference(all.gradient(), &grads) < 1e-5);
-    let losses = row_losses(&base, Some(&adapter), &rows).unwrap();
-    for (row, loss) in rows.iter().zip(&losses) {
-        let one = row_losses(&base, Some(&adapter), std::slice::from_ref(row)).unwrap()[0];
-        assert_eq!(one.tokens, loss.tokens);
-        assert!((one.nats - loss.nats).abs() < 1e-4);
+        assert!((report.loss - loss).abs() < 1e-5);
+        assert!(difference(all.gradient(), &grads) < 1e-5);
+        let losses = row_losses(&base, Some(&adapter), &rows).unwrap();
+        for (row, loss) in rows.iter().zip(&losses) {
+            let one = row_losses(&base, Some(&adapter), std::slice::from_ref(row)).unwrap()[0];
+            assert_eq!(one.tokens, loss.tokens);
+            assert!((one.nats - loss.nats).abs() < 1e-4);
+        }
     }
 }
 
 #[test]
 fn shared_beginnings_give_the_gradients_of_separate_rows() {
-    for config in [toy::llama(), toy::qwen2()] {
+    for config in toy::families() {
         let base = toy::load(&config, 4);
         let adapter = adapter(&config, &Target::ALL);
         let mut rows = toy::rows(&config, &[90, 130, 40, 100, 33], 9);
@@ -149,7 +151,7 @@ fn shared_beginnings_give_the_gradients_of_separate_rows() {
 
 #[test]
 fn products_in_bf16_stay_close_to_f32() {
-    for config in [toy::llama(), toy::qwen2()] {
+    for config in toy::families() {
         let full = toy::load_in(&config, 5, Precision::F32);
         let half = toy::load_in(&config, 5, Precision::Bf16);
         let adapter = adapter(&config, &Target::ALL);
@@ -173,29 +175,30 @@ fn products_in_bf16_stay_close_to_f32() {
 
 #[test]
 fn micro_batches_and_memory_do_not_change_a_step() {
-    let config = toy::qwen2();
-    let adapter = adapter(&config, &Target::ALL);
-    let rows = toy::rows(&config, &[30, 12, 41, 8, 20], 6);
-    let packed = toy::load(&config, 4);
-    let run = |base: &Base, micro_tokens: usize, memory: usize| {
-        let mut trainer = trainer(base, &adapter, micro_tokens).with_memory(memory);
-        let report = trainer.accumulate(&rows).unwrap();
-        (report.loss, trainer.gradient().to_vec())
-    };
-    let whole = run(&packed, 1000, usize::MAX);
-    // Computing again gives the same bits.
-    for memory in [0, 60_000, 600_000, 2_000_000] {
-        assert_eq!(run(&packed, 1000, memory), whole);
+    for config in toy::families() {
+        let adapter = adapter(&config, &Target::ALL);
+        let rows = toy::rows(&config, &[30, 12, 41, 8, 20], 6);
+        let packed = toy::load(&config, 4);
+        let run = |base: &Base, micro_tokens: usize, memory: usize| {
+            let mut trainer = trainer(base, &adapter, micro_tokens).with_memory(memory);
+            let report = trainer.accumulate(&rows).unwrap();
+            (report.loss, trainer.gradient().to_vec())
+        };
+        let whole = run(&packed, 1000, usize::MAX);
+        // Computing again gives the same bits.
+        for memory in [0, 60_000, 600_000, 2_000_000] {
+            assert_eq!(run(&packed, 1000, memory), whole);
+        }
+        let split = run(&packed, 45, 0);
+        assert_eq!(run(&packed, 45, usize::MAX), split);
+        assert!((split.0 - whole.0).abs() < 1e-5);
+        assert!(difference(&split.1, &whole.1) < 1e-5);
     }
-    let split = run(&packed, 45, 0);
-    assert_eq!(run(&packed, 45, usize::MAX), split);
-    assert!((split.0 - whole.0).abs() < 1e-5);
-    assert!(difference(&split.1, &whole.1) < 1e-5);
 }
 
 #[test]
 fn memory_stays_below_what_was_told() {
-    for config in [toy::llama(), toy::qwen2()] {
+    for config in toy::families() {
         let base = toy::load(&config, 4);
         let adapter = adapter(&config, &Target::ALL);
         let rows = toy::rows(&config, &[40, 41, 45], 6);
@@ -339,7 +342,7 @@ fn greedy(oracle: &Oracle, prompt: &[u32], count: usize) -> Vec<u32> {
 
 #[test]
 fn generation_is_the_argmax_of_whole_passes() {
-    for config in [toy::llama(), toy::qwen2()] {
+    for config in toy::families() {
         let base = toy::load(&config, 4);
         let adapter = adapter(&config, &Target::ALL);
         let prompts: Vec<Vec<u32>> =

@@ -8,7 +8,7 @@ use rand_chacha::ChaCha8Rng;
 use super::base::{Base, Precision};
 use super::pack::Row;
 use crate::failure::Result;
-use crate::model::{Architecture, DecoderConfig, TensorName, TensorSource};
+use crate::model::{Architecture, DecoderConfig, TensorName, TensorSource, Windows};
 
 /// Two layers, grouped heads, a tied head, no biases.
 pub(super) fn llama() -> DecoderConfig {
@@ -27,6 +27,9 @@ pub(super) fn llama() -> DecoderConfig {
         qkv_bias: false,
         tied_head: true,
         context_length: 512,
+        embedding_scale: 1.0,
+        score_scale: None,
+        windows: None,
     }
 }
 
@@ -48,7 +51,65 @@ pub(super) fn qwen2() -> DecoderConfig {
         qkv_bias: true,
         tied_head: false,
         context_length: 512,
+        embedding_scale: 1.0,
+        score_scale: None,
+        windows: None,
     }
+}
+
+/// As [`llama`], but every layer sees nine tokens only.
+pub(super) fn mistral() -> DecoderConfig {
+    let windows = Windows { tokens: 9, layers: vec![true; 2], rope_base: None };
+    DecoderConfig { windows: Some(windows), ..llama() }
+}
+
+/// Normalized heads that are not a share of the residual stream, an untied head, and a window in
+/// the last layer, wider than a block of queries.
+pub(super) fn qwen3() -> DecoderConfig {
+    DecoderConfig {
+        architecture: Architecture::Qwen3,
+        vocab_size: 61,
+        hidden_size: 40,
+        heads: 4,
+        kv_heads: 2,
+        head_dim: 24,
+        ffn_size: 64,
+        rope_factors: None,
+        qkv_bias: false,
+        windows: Some(Windows { tokens: 66, layers: vec![false, true], rope_base: None }),
+        ..qwen2()
+    }
+}
+
+/// Two layers with a small window and a rotary base of their own before one without, scaled rope,
+/// scaled embeddings, and scores scaled by other than the width of a head.
+pub(super) fn gemma3() -> DecoderConfig {
+    DecoderConfig {
+        architecture: Architecture::Gemma3,
+        vocab_size: 59,
+        hidden_size: 48,
+        layers: 3,
+        heads: 4,
+        kv_heads: 1,
+        head_dim: 16,
+        ffn_size: 96,
+        rope_base: 1_000_000.0,
+        rope_factors: Some(vec![8.0; 8]),
+        norm_eps: 1e-6,
+        embedding_scale: 0.75,
+        score_scale: Some(1.0 / 24.0f32.sqrt()),
+        windows: Some(Windows {
+            tokens: 7,
+            layers: vec![true, true, false],
+            rope_base: Some(10_000.0),
+        }),
+        ..llama()
+    }
+}
+
+/// One of each.
+pub(super) fn families() -> [DecoderConfig; 5] {
+    [llama(), mistral(), qwen2(), qwen3(), gemma3()]
 }
 
 /// Random weights of about the size that training gives.
@@ -65,24 +126,15 @@ impl Source {
 
 impl TensorSource for Source {
     fn read(&mut self, name: TensorName) -> Result<Vec<f32>> {
-        let c = &self.config;
-        let (hidden, query, kv) = (c.hidden_size, c.query_size(), c.kv_size());
+        let (rows, columns) = name.shape(&self.config);
         let (len, middle, width) = match name {
-            TensorName::Embedding | TensorName::Head => (c.vocab_size * hidden, 0.0, 0.5),
-            TensorName::FinalNorm | TensorName::AttentionNorm(_) | TensorName::FfnNorm(_) => {
-                (hidden, 1.0, 0.3)
-            }
-            TensorName::Query(_) | TensorName::Output(_) => (query * hidden, 0.0, 0.3),
-            TensorName::Key(_) | TensorName::Value(_) => (kv * hidden, 0.0, 0.3),
-            TensorName::QueryBias(_) => (query, 0.0, 0.3),
-            TensorName::KeyBias(_) | TensorName::ValueBias(_) => (kv, 0.0, 0.3),
-            TensorName::Gate(_) | TensorName::Up(_) | TensorName::Down(_) => {
-                (c.ffn_size * hidden, 0.0, 0.3)
-            }
+            TensorName::Embedding | TensorName::Head => (rows * columns, 0.0, 0.5),
+            name if name.is_norm() => (rows, 1.0, 0.3),
+            _ => (rows * columns, 0.0, 0.3),
         };
         let mut random = ChaCha8Rng::seed_from_u64(self.seed);
         let stream: u64 = name
-            .to_string()
+            .hugging_face(&self.config)
             .bytes()
             .map(u64::from)
             .fold(7, |all, byte| all.wrapping_mul(0x0100_0000_01b3).wrapping_add(byte));

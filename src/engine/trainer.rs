@@ -12,7 +12,7 @@ use super::noise::Noise;
 use super::optimizer::{self, OptimizerConfig, OptimizerState};
 use super::pack::{self, Packed, Row};
 use super::phases::{Phase, Phases, Watch};
-use super::rope::Rotary;
+use super::rope::Rotaries;
 use crate::failure::{Failure, Result};
 
 /// Bytes that activations may take unless told otherwise.
@@ -56,7 +56,7 @@ pub struct Trainer<'a> {
     noise: Noise,
     state: OptimizerState,
     grads: Vec<f32>,
-    rotary: Rotary,
+    rotary: Rotaries,
     weights: Weights,
     gradients: GradientBuffers,
     /// Inputs of the layers, then the output of the last.
@@ -92,7 +92,7 @@ impl<'a> Trainer<'a> {
             state: OptimizerState::new(adapter.parameter_count()),
             grads: vec![0.0; adapter.parameter_count()],
             adapter,
-            rotary: Rotary::default(),
+            rotary: Rotaries::default(),
             weights: Weights::new(base.precision()),
             gradients: GradientBuffers::new(base.precision()),
             inputs: vec![Vec::new(); layers + 1],
@@ -315,7 +315,9 @@ pub fn training_bytes(base: &Base, adapter: &Adapter, micro_tokens: usize) -> us
     let config = base.config();
     let columns: usize =
         Group::ALL.iter().map(|group| effective::columns(Some(adapter), *group)).sum();
-    let kept = Kept::bytes(base, Some(adapter)) + config.hidden_size * 4;
+    // The second norm after a projection keeps its input beside the layer's own.
+    let inputs = config.hidden_size + block::post_width(base);
+    let kept = Kept::bytes(base, Some(adapter)) + inputs * 4;
     let precision = base.precision();
     let buffers = 4 * (6 * config.hidden_size + 6 * config.query_size() + 4 * columns)
         + (config.ffn_size + columns) * precision.bytes();
@@ -324,6 +326,13 @@ pub fn training_bytes(base: &Base, adapter: &Adapter, micro_tokens: usize) -> us
         Precision::F32 => 0,
         Precision::Bf16 => 2 * config.query_size() + 2 * config.kv_size() + columns,
     };
+    // Query and key normalized, value.
+    let turned = if config.architecture.has_head_norms() {
+        config.query_size() + 2 * config.kv_size()
+    } else {
+        0
+    };
+    let working = working + turned + block::post_width(base);
     let buffers = buffers + working * 4;
     adapter.parameter_count() * 16
         + micro_tokens * (kept * config.layers + buffers)

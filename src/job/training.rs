@@ -43,15 +43,20 @@ pub(super) fn train(
     store.set_setting(mixing::REPORT_KEY, &mix.report)?;
     let side =
         |side: Side| mix.rows.iter().filter(move |row| row.side == side).map(|row| &row.example);
-    let train_rows = rows::encode(side(Side::Train), &loaded.codec, recipe.length_max)?;
-    let validation = rows::encode(side(Side::Validation), &loaded.codec, recipe.length_max)?;
+    let parts = |of: Side| -> Vec<Example> {
+        side(of).flat_map(|example| loaded.codec.parts(example)).collect()
+    };
+    let train = parts(Side::Train);
+    let train_rows = rows::encode(train.iter(), &loaded.codec, recipe.length_max)?;
+    let validation =
+        rows::encode(parts(Side::Validation).iter(), &loaded.codec, recipe.length_max)?;
     for (index, reason) in train_rows.left_out.iter().take(LEFT_OUT_TOLD_MAX) {
         desk.note(format!("row {} is left out: {reason}", index + 1));
     }
     if train_rows.left_out.len() > LEFT_OUT_TOLD_MAX {
         desk.note(format!("{} rows are left out in all", train_rows.left_out.len()));
     }
-    let sets = epochs(&train_rows, &side(Side::Train).collect::<Vec<_>>(), &loaded.codec, recipe);
+    let sets = epochs(&train_rows, &train.iter().collect::<Vec<_>>(), &loaded.codec, recipe);
     std::fs::create_dir_all(&folder).because(folder.display())?;
     let events_path = folder.join("events.jsonl");
     let mut events = OpenOptions::new()

@@ -12,11 +12,15 @@ pub enum Architecture {
     Llama,
     /// Qwen2 and Qwen2.5: biases on query, key and value.
     Qwen2,
+    /// Qwen3: query and key are normalized head by head.
+    Qwen3,
+    /// Gemma 3: four norms a block, windows, two rotary bases, scaled embeddings.
+    Gemma3,
 }
 
 impl Architecture {
     /// All supported families, for messages.
-    pub const SUPPORTED: [Self; 2] = [Self::Llama, Self::Qwen2];
+    pub const SUPPORTED: [Self; 4] = [Self::Llama, Self::Qwen2, Self::Qwen3, Self::Gemma3];
 
     /// Finds the family by the name `config.json` and GGUF use.
     ///
@@ -35,8 +39,45 @@ impl Architecture {
         match self {
             Self::Llama => "llama",
             Self::Qwen2 => "qwen2",
+            Self::Qwen3 => "qwen3",
+            Self::Gemma3 => "gemma3",
         }
     }
+
+    /// Whether query and key are normalized head by head before rotation.
+    pub fn has_head_norms(self) -> bool {
+        matches!(self, Self::Qwen3 | Self::Gemma3)
+    }
+
+    /// Whether what attention and the feed-forward layer give is normalized before it is added.
+    pub fn has_post_norms(self) -> bool {
+        self == Self::Gemma3
+    }
+
+    /// What the feed-forward layer is gated by.
+    pub fn activation(self) -> Activation {
+        if self == Self::Gemma3 { Activation::Gelu } else { Activation::Silu }
+    }
+}
+
+/// The function that gates the feed-forward layer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Activation {
+    /// `x sigmoid(x)`.
+    Silu,
+    /// The Gaussian error linear unit by its tanh formula ("gelu_pytorch_tanh").
+    Gelu,
+}
+
+/// Layers whose tokens see only those shortly before them.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Windows {
+    /// How many tokens a token sees, itself included.
+    pub tokens: usize,
+    /// For each layer whether it has the window.
+    pub layers: Vec<bool>,
+    /// Rotary base of these layers where they have their own, never scaled.
+    pub rope_base: Option<f32>,
 }
 
 /// Sizes and switches of a decoder-only transformer.
@@ -71,6 +112,19 @@ pub struct DecoderConfig {
     pub tied_head: bool,
     /// Longest context the model was made for, in tokens.
     pub context_length: usize,
+    /// What embeddings are multiplied by before the first block; the head is not.
+    #[serde(default = "one")]
+    pub embedding_scale: f32,
+    /// What products of query and key are multiplied by, where it is not `1 / sqrt(head_dim)`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub score_scale: Option<f32>,
+    /// Layers that see a window only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub windows: Option<Windows>,
+}
+
+fn one() -> f32 {
+    1.0
 }
 
 impl DecoderConfig {
@@ -122,7 +176,43 @@ impl DecoderConfig {
                 )));
             }
         }
+        if self.qkv_bias && self.architecture.has_head_norms() {
+            return Err(Failure::user(format!(
+                "a {} with biases on query, key and value is not supported",
+                self.architecture.as_str()
+            )));
+        }
+        let scales = [("embeddings", Some(self.embedding_scale)), ("scores", self.score_scale)];
+        for (what, scale) in scales {
+            if scale.is_some_and(|scale| !(scale.is_finite() && scale > 0.0)) {
+                return Err(Failure::user(format!("the scale of {what} is not positive")));
+            }
+        }
+        if let Some(windows) = &self.windows {
+            let base = windows.rope_base.unwrap_or(1.0);
+            if windows.tokens == 0 || !(base.is_finite() && base > 0.0) {
+                return Err(Failure::user("the sliding window or its rotary base is not positive"));
+            }
+            if windows.layers.len() != self.layers {
+                return Err(Failure::user(format!(
+                    "sliding windows are told for {} layers of {}",
+                    windows.layers.len(),
+                    self.layers
+                )));
+            }
+        }
         Ok(())
+    }
+
+    /// How many tokens a token of this layer sees, itself included, where that is limited.
+    pub fn window(&self, layer: usize) -> Option<usize> {
+        let windows = self.windows.as_ref()?;
+        windows.layers[layer].then_some(windows.tokens)
+    }
+
+    /// What products of query and key are multiplied by.
+    pub fn score_scale(&self) -> f32 {
+        self.score_scale.unwrap_or_else(|| 1.0 / (self.head_dim as f32).sqrt())
     }
 
     /// Width of all query heads together.

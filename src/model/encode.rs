@@ -12,6 +12,8 @@ use crate::pair::{Example, Message, Role, Tool};
 pub struct Codec {
     tokenizer: Tokenizer,
     template: ChatTemplate,
+    /// Whether the template writes earlier turns alike whatever follows them.
+    keeps_turns: bool,
 }
 
 /// An example as the model sees it.
@@ -45,7 +47,8 @@ impl Codec {
         if let Some(id) = end_of_turn(&tokenizer, &template) {
             tokenizer.add_stop(id);
         }
-        Self { tokenizer, template }
+        let keeps_turns = keeps_turns(&template);
+        Self { tokenizer, template, keeps_turns }
     }
 
     /// The tokenizer.
@@ -68,16 +71,19 @@ impl Codec {
     /// What is trained is found by rendering the conversation up to each assistant turn, once
     /// with the turn opened and once with it written: the difference is the turn. The ids before
     /// a trained turn are exactly those [`Self::encode_prompt`] gives for the same conversation.
+    /// Where a template writes earlier turns differently once others follow, only the last turn is
+    /// trained; [`Self::parts`] makes each turn the last of an example of its own.
     ///
     /// # Errors
-    /// When the template refuses the conversation, or writes earlier turns differently once later
-    /// ones follow, so that no part of the text is the turn.
+    /// When the template refuses the conversation, or writes a turn differently once it is written,
+    /// so that no part of the text is the turn.
     pub fn encode(&self, example: &Example) -> Result<Encoded> {
         let Example { messages, tools, .. } = example;
         let text = self.template.render(messages, tools, false)?;
         let mut turns: Vec<Range<usize>> = Vec::new();
+        let last = messages.iter().rposition(|message| message.role == Role::Assistant);
         for (position, message) in messages.iter().enumerate() {
-            if message.role != Role::Assistant {
+            if message.role != Role::Assistant || (!self.keeps_turns && Some(position) != last) {
                 continue;
             }
             let (before, _) = messages.split_at(position);
@@ -93,6 +99,19 @@ impl Codec {
             turns.push(opened.len()..written.len());
         }
         self.label(text, &turns)
+    }
+
+    /// The examples that train all turns of one: itself, or where the template writes earlier turns
+    /// differently once others follow, the conversation up to each of the assistant's turns.
+    pub fn parts(&self, example: &Example) -> Vec<Example> {
+        let said = |message: &Message| message.role == Role::Assistant;
+        if self.keeps_turns || example.messages.iter().filter(|m| said(m)).count() < 2 {
+            return vec![example.clone()];
+        }
+        let ends = (1..=example.messages.len()).filter(|end| said(&example.messages[end - 1]));
+        let part =
+            |end: usize| Example { messages: example.messages[..end].to_vec(), ..example.clone() };
+        ends.map(part).collect()
     }
 
     /// Encodes a conversation with the assistant's next turn opened, for generation.
@@ -175,6 +194,24 @@ fn not_a_prefix(position: usize) -> Failure {
         position + 1
     ))
     .hint("Split the conversation so that it ends with this turn.")
+}
+
+/// Tells whether an answer is written alike before and after more is said, also one in several steps.
+fn keeps_turns(template: &ChatTemplate) -> bool {
+    let user = Message::text(Role::User, "x");
+    let (answer, more) = (Message::text(Role::Assistant, "y"), Message::text(Role::Assistant, "z"));
+    let result = Message::text(Role::Tool, "w");
+    [
+        vec![user.clone(), answer.clone(), user.clone(), more.clone()],
+        vec![user, answer, result, more],
+    ]
+    .iter()
+    .all(|messages| {
+        let (whole, part) = (messages.as_slice(), &messages[..2]);
+        let render = |messages: &[Message]| template.render(messages, &[], false);
+        // What is refused is told when it is to be encoded.
+        render(whole).ok().zip(render(part).ok()).is_none_or(|(w, p)| w.starts_with(&p))
+    })
 }
 
 /// The control token the template puts after what the assistant said.

@@ -11,13 +11,14 @@ pub mod open;
 pub mod places;
 pub mod pull;
 pub mod registry;
+mod rotary;
 pub mod safetensors;
 pub mod source;
 pub mod template;
 pub mod tokenizer;
 pub mod wheel;
 
-pub use config::{Architecture, DecoderConfig};
+pub use config::{Activation, Architecture, DecoderConfig, Windows};
 pub use encode::{Codec, Encoded};
 pub use gguf::GgufFile;
 pub use open::{Description, Opened, open};

@@ -9,10 +9,13 @@ use crate::model::Places;
 use crate::model::open::{self, Kind};
 
 /// Short names and the hub repositories they stand for.
-pub const SHORT_NAMES: [(&str, &str); 3] = [
+pub const SHORT_NAMES: [(&str, &str); 6] = [
     ("smollm2-135m", "HuggingFaceTB/SmolLM2-135M-Instruct"),
     ("qwen2.5-0.5b", "Qwen/Qwen2.5-0.5B-Instruct"),
     ("qwen2.5-1.5b", "Qwen/Qwen2.5-1.5B-Instruct"),
+    ("qwen3-0.6b", "Qwen/Qwen3-0.6B"),
+    ("gemma-3-270m", "google/gemma-3-270m-it"),
+    ("gemma-3-1b", "google/gemma-3-1b-it"),
 ];
 
 /// Name of a manifest in a model's own folder.

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::failure::{Context, Failure, Result};
-use crate::model::{DecoderConfig, TensorName, TensorSource};
+use crate::model::{Architecture, DecoderConfig, TensorName, TensorSource};
 
 /// The open weight files of a model folder. Offsets in the files are not trusted.
 #[derive(Debug)]
@@ -83,15 +83,19 @@ impl SafetensorsFolder {
             let path = folder.join(&name);
             opened.add_file(&path).map_err(|failure| failure.context(path.display()))?;
         }
-        if !config.tied_head && !opened.tensors.contains_key(&TensorName::Head.to_string()) {
+        let missing = |opened: &Self, name: TensorName| {
+            !opened.tensors.contains_key(&name.hugging_face(config))
+        };
+        if !config.tied_head && missing(&opened, TensorName::Head) {
             // `tie_word_embeddings` is true where the key is absent in older configurations.
             opened.config.tied_head = true;
         }
         for name in TensorName::all(&opened.config) {
-            if !opened.tensors.contains_key(&name.to_string()) {
+            if missing(&opened, name) {
                 return Err(Failure::user(format!(
-                    "{}: tensor \"{name}\" is missing",
-                    folder.display()
+                    "{}: tensor \"{}\" is missing",
+                    folder.display(),
+                    name.hugging_face(config)
                 ))
                 .hint("A weight file may be missing; get the model again."));
             }
@@ -138,7 +142,9 @@ impl SafetensorsFolder {
             }
             let entry: Entry =
                 serde_json::from_value(value).because(format!("tensor \"{name}\""))?;
-            self.add_tensor(&name, &entry, header_length + 8, length)?;
+            if let Some(name) = text_name(&name) {
+                self.add_tensor(&name, &entry, header_length + 8, length)?;
+            }
         }
         self.files.push((path.to_owned(), file));
         Ok(())
@@ -157,7 +163,8 @@ impl SafetensorsFolder {
             }
         };
         let wanted = TensorName::all(&self.config).into_iter();
-        let wanted = wanted.chain([TensorName::Head]).find(|known| known.to_string() == name);
+        let wanted =
+            wanted.chain([TensorName::Head]).find(|known| known.hugging_face(&self.config) == name);
         if let Some(known) = wanted {
             let (rows, columns) = known.shape(&self.config);
             let expected = if columns == 1 { vec![rows] } else { vec![rows, columns] };
@@ -205,7 +212,8 @@ impl TensorSource for SafetensorsFolder {
         let (_, width) = name.shape(&self.config);
         let missing =
             || Failure::user(format!("{}: tensor \"{name}\" is missing", self.folder.display()));
-        let place = self.tensors.get(&name.to_string()).cloned().ok_or_else(missing)?;
+        let stored = name.hugging_face(&self.config);
+        let place = self.tensors.get(&stored).cloned().ok_or_else(missing)?;
         let (path, file) = self
             .files
             .get_mut(place.file)
@@ -235,8 +243,29 @@ impl TensorSource for SafetensorsFolder {
                 }
             }
         }
+        if self.config.architecture == Architecture::Gemma3 && name.is_norm() {
+            // Stored less one (`Gemma3RMSNorm` of transformers multiplies by `1 + weight`).
+            for value in &mut values {
+                *value += 1.0;
+            }
+        }
         Ok(values)
     }
+}
+
+/// The name a tensor has in a model of text only; none where it belongs to the part that sees images.
+fn text_name(name: &str) -> Option<String> {
+    const IMAGES: [&str; 4] = [
+        "vision_tower.",
+        "multi_modal_projector.",
+        "model.vision_tower.",
+        "model.multi_modal_projector.",
+    ];
+    if IMAGES.iter().any(|part| name.starts_with(part)) {
+        return None;
+    }
+    let rest = name.strip_prefix("model.language_model.").map(|rest| format!("model.{rest}"));
+    Some(rest.unwrap_or_else(|| name.strip_prefix("language_model.").unwrap_or(name).to_owned()))
 }
 
 /// Names of the weight files of a folder, relative to it.
@@ -297,6 +326,49 @@ mod tests {
         let rows = weights.read_rows(TensorName::Up(1), 32, 3..5).unwrap();
         assert_eq!(rows, weights.read(TensorName::Up(1)).unwrap()[96..160]);
         assert_eq!(weights.tensor_types(), [("BF16".to_owned(), 2 + 2 * 12)].into());
+    }
+
+    #[test]
+    fn norms_of_gemma3_have_the_one_added_that_is_not_stored() {
+        let folder = tempfile::tempdir().unwrap();
+        toy::hf_folder(folder.path(), "gemma3_text");
+        let mut weights = open(folder.path()).unwrap();
+        let config = weights.config().clone();
+        assert_eq!(TensorName::all(&config).len(), 2 + 2 * 13);
+        let path = "model.layers.1";
+        for (name, stored) in [
+            (TensorName::PostAttentionNorm(1), "post_attention_layernorm"),
+            (TensorName::FfnNorm(1), "pre_feedforward_layernorm"),
+            (TensorName::PostFfnNorm(1), "post_feedforward_layernorm"),
+            (TensorName::QueryNorm(1), "self_attn.q_norm"),
+        ] {
+            let exact = 1.0 + toy::weight(&format!("{path}.{stored}.weight"), 5);
+            let got = weights.read(name).unwrap();
+            assert!((got[5] - exact).abs() < 0.01, "{stored}");
+        }
+        let exact = toy::weight(&format!("{path}.mlp.up_proj.weight"), 5);
+        assert!((weights.read(TensorName::Up(1)).unwrap()[5] - exact).abs() < 0.01);
+    }
+
+    #[test]
+    fn the_text_part_of_a_model_that_sees_images_is_read() {
+        for prefix in ["language_model.model.", "model.language_model."] {
+            let folder = tempfile::tempdir().unwrap();
+            toy::hf_folder(folder.path(), "gemma3_text");
+            let text = toy::hf_config("gemma3_text");
+            let config = serde_json::json!({"model_type": "gemma3", "text_config": text});
+            std::fs::write(folder.path().join("config.json"), config.to_string()).unwrap();
+            let mut tensors = toy::hf_tensors("gemma3_text");
+            for (name, ..) in &mut tensors {
+                *name = name.replacen("model.", prefix, 1);
+            }
+            let image = "vision_tower.vision_model.head.weight".to_owned();
+            tensors.push((image, vec![4], vec![0.0; 4]));
+            std::fs::write(folder.path().join("model.safetensors"), toy::safetensors(&tensors))
+                .unwrap();
+            let mut weights = open(folder.path()).unwrap();
+            assert_eq!(weights.read(TensorName::Down(1)).unwrap().len(), 32 * 64);
+        }
     }
 
     #[test]

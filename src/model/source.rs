@@ -6,7 +6,11 @@ use std::ops::Range;
 use crate::failure::Result;
 use crate::model::DecoderConfig;
 
-/// A tensor of the decoder. Displayed as the Hugging Face name (`model.layers.0....weight`).
+/// A tensor of the decoder. Displayed as the Hugging Face name (`model.layers.0....weight`) of the
+/// families without a norm after attention; [`Self::hugging_face`] gives that of each family.
+///
+/// Norm weights are what normalized values are multiplied with: a source that stores them less one
+/// (Hugging Face files of Gemma) adds the one.
 ///
 /// Query and key rows are always in Hugging Face order (rotary pairs `i` and `i + head_dim / 2`);
 /// a source that stores them otherwise (GGUF of the llama family) restores that order.
@@ -20,8 +24,16 @@ pub enum TensorName {
     FinalNorm,
     /// Norm before attention, `[hidden_size]`.
     AttentionNorm(usize),
+    /// Norm after attention, before its output is added, `[hidden_size]`.
+    PostAttentionNorm(usize),
     /// Norm before the feed-forward layer, `[hidden_size]`.
     FfnNorm(usize),
+    /// Norm after the feed-forward layer, before its output is added, `[hidden_size]`.
+    PostFfnNorm(usize),
+    /// Norm of each query head, `[head_dim]`.
+    QueryNorm(usize),
+    /// Norm of each key head, `[head_dim]`.
+    KeyNorm(usize),
     /// Query projection, `[query_size, hidden_size]`.
     Query(usize),
     /// Key projection, `[kv_size, hidden_size]`.
@@ -46,7 +58,7 @@ pub enum TensorName {
 
 impl TensorName {
     /// Every tensor a decoder of this shape has, first to last; [`Self::Head`] only when it is
-    /// not tied, biases only where the family has them.
+    /// not tied, biases and further norms only where the family has them.
     pub fn all(config: &DecoderConfig) -> Vec<Self> {
         let mut names = vec![Self::Embedding];
         for i in 0..config.layers {
@@ -54,8 +66,14 @@ impl TensorName {
             if config.qkv_bias {
                 names.extend([Self::QueryBias(i), Self::KeyBias(i), Self::ValueBias(i)]);
             }
+            if config.architecture.has_head_norms() {
+                names.extend([Self::QueryNorm(i), Self::KeyNorm(i)]);
+            }
             names.extend([Self::Output(i), Self::FfnNorm(i)]);
             names.extend([Self::Gate(i), Self::Up(i), Self::Down(i)]);
+            if config.architecture.has_post_norms() {
+                names.extend([Self::PostAttentionNorm(i), Self::PostFfnNorm(i)]);
+            }
         }
         names.push(Self::FinalNorm);
         if !config.tied_head {
@@ -68,7 +86,12 @@ impl TensorName {
     pub fn shape(self, config: &DecoderConfig) -> (usize, usize) {
         match self {
             Self::Embedding | Self::Head => (config.vocab_size, config.hidden_size),
-            Self::FinalNorm | Self::AttentionNorm(_) | Self::FfnNorm(_) => (config.hidden_size, 1),
+            Self::FinalNorm
+            | Self::AttentionNorm(_)
+            | Self::PostAttentionNorm(_)
+            | Self::FfnNorm(_)
+            | Self::PostFfnNorm(_) => (config.hidden_size, 1),
+            Self::QueryNorm(_) | Self::KeyNorm(_) => (config.head_dim, 1),
             Self::Query(_) => (config.query_size(), config.hidden_size),
             Self::Key(_) | Self::Value(_) => (config.kv_size(), config.hidden_size),
             Self::QueryBias(_) => (config.query_size(), 1),
@@ -76,6 +99,31 @@ impl TensorName {
             Self::Output(_) => (config.hidden_size, config.query_size()),
             Self::Gate(_) | Self::Up(_) => (config.ffn_size, config.hidden_size),
             Self::Down(_) => (config.hidden_size, config.ffn_size),
+        }
+    }
+
+    /// Whether it is the weight of a norm.
+    pub fn is_norm(self) -> bool {
+        matches!(
+            self,
+            Self::FinalNorm
+                | Self::AttentionNorm(_)
+                | Self::PostAttentionNorm(_)
+                | Self::FfnNorm(_)
+                | Self::PostFfnNorm(_)
+                | Self::QueryNorm(_)
+                | Self::KeyNorm(_)
+        )
+    }
+
+    /// The name in a Hugging Face folder of a model with these switches: where there is a norm
+    /// after attention, it has the name that others give the norm before the feed-forward layer.
+    pub fn hugging_face(self, config: &DecoderConfig) -> String {
+        match self {
+            Self::FfnNorm(i) if config.architecture.has_post_norms() => {
+                format!("model.layers.{i}.pre_feedforward_layernorm.weight")
+            }
+            other => other.to_string(),
         }
     }
 }
@@ -89,7 +137,12 @@ impl fmt::Display for TensorName {
             Self::Head => f.write_str("lm_head.weight"),
             Self::FinalNorm => f.write_str("model.norm.weight"),
             Self::AttentionNorm(i) => layer(f, i, "input_layernorm.weight"),
-            Self::FfnNorm(i) => layer(f, i, "post_attention_layernorm.weight"),
+            Self::PostAttentionNorm(i) | Self::FfnNorm(i) => {
+                layer(f, i, "post_attention_layernorm.weight")
+            }
+            Self::PostFfnNorm(i) => layer(f, i, "post_feedforward_layernorm.weight"),
+            Self::QueryNorm(i) => layer(f, i, "self_attn.q_norm.weight"),
+            Self::KeyNorm(i) => layer(f, i, "self_attn.k_norm.weight"),
             Self::Query(i) => layer(f, i, "self_attn.q_proj.weight"),
             Self::Key(i) => layer(f, i, "self_attn.k_proj.weight"),
             Self::Value(i) => layer(f, i, "self_attn.v_proj.weight"),

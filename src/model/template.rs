@@ -186,6 +186,9 @@ impl ChatTemplate {
             messages => Value::from(Serde(messages)),
             tools => tools,
             add_generation_prompt => add_generation_prompt,
+            // Templates of models that can think before they answer then open the answer behind an
+            // empty thought, as they write the answers that are trained.
+            enable_thinking => false,
             bos_token => self.beginning.as_str(),
             eos_token => self.ending.as_str(),
         };

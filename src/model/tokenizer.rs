@@ -1,6 +1,7 @@
 //! Text to token ids and back, from `tokenizer.json` or from the vocabulary inside a GGUF file.
 
 mod from_gguf;
+mod scores;
 mod stream;
 
 use std::collections::BTreeSet;
@@ -36,8 +37,15 @@ pub struct Piece {
 
 /// Control tokens that end a turn or a text whatever the model's settings name; a small model
 /// often writes the one it saw between documents.
-const ENDINGS: [&str; 5] =
-    ["<|endoftext|>", "<|im_end|>", "<|eot_id|>", "<|eom_id|>", "<|end_of_text|>"];
+const ENDINGS: [&str; 7] = [
+    "<|endoftext|>",
+    "<|im_end|>",
+    "<|eot_id|>",
+    "<|eom_id|>",
+    "<|end_of_text|>",
+    "<end_of_turn>",
+    "<eos>",
+];
 
 impl Tokenizer {
     /// Reads `tokenizer.json` of a Hugging Face folder.

@@ -87,7 +87,8 @@ pub struct ToyGguf {
 }
 
 impl ToyGguf {
-    /// A model of the family `llama` or `qwen2`, matrices in Q8_0, without a head of its own.
+    /// A model of the family `llama`, `qwen2`, `qwen3` or `gemma3`, matrices in Q8_0, without a head
+    /// of its own.
     pub fn new(family: &str) -> Self {
         let text = |text: &str| Value::String(text.to_owned());
         let list =
@@ -120,6 +121,10 @@ impl ToyGguf {
         ] {
             metadata.insert(format!("{family}.{key}"), value);
         }
+        if family == "gemma3" {
+            metadata.insert("gemma3.attention.sliding_window".to_owned(), Value::U32(4));
+            metadata.insert("gemma3.attention.sliding_window_pattern".to_owned(), Value::U32(2));
+        }
         let mut toy = Self { metadata, tensors: BTreeMap::new() };
         toy.matrix("token_embd.weight", VOCABULARY, HIDDEN, GgmlDType::Q8_0);
         toy.vector("output_norm.weight", HIDDEN);
@@ -139,6 +144,14 @@ impl ToyGguf {
                 toy.vector(&name("attn_q.bias"), query);
                 toy.vector(&name("attn_k.bias"), kv);
                 toy.vector(&name("attn_v.bias"), kv);
+            }
+            if ["qwen3", "gemma3"].contains(&family) {
+                toy.vector(&name("attn_q_norm.weight"), HEAD_DIM);
+                toy.vector(&name("attn_k_norm.weight"), HEAD_DIM);
+            }
+            if family == "gemma3" {
+                toy.vector(&name("post_attention_norm.weight"), HIDDEN);
+                toy.vector(&name("post_ffw_norm.weight"), HIDDEN);
             }
         }
         toy
@@ -174,13 +187,22 @@ impl ToyGguf {
 
 /// `config.json` of the toy as a Hugging Face folder.
 pub fn hf_config(family: &str) -> serde_json::Value {
-    json!({
+    let mut config = json!({
         "model_type": family, "vocab_size": VOCABULARY, "hidden_size": HIDDEN,
         "intermediate_size": FFN, "num_hidden_layers": LAYERS, "num_attention_heads": HEADS,
         "num_key_value_heads": KV_HEADS, "rms_norm_eps": 1e-5, "rope_theta": 10000.0,
         "max_position_embeddings": 128, "tie_word_embeddings": true, "eos_token_id": 2,
-        "hidden_act": "silu"
-    })
+        "hidden_act": "silu", "head_dim": HEAD_DIM
+    });
+    if family == "gemma3_text" {
+        config["hidden_act"] = json!("gelu_pytorch_tanh");
+        config["rope_local_base_freq"] = json!(10000.0);
+        config["query_pre_attn_scalar"] = json!(HEAD_DIM);
+        config["sliding_window"] = json!(4);
+        config["layer_types"] = json!(["sliding_attention", "full_attention"]);
+        config["torch_dtype"] = json!("bfloat16");
+    }
+    config
 }
 
 /// Names, shapes and numbers of the toy's tensors as a Hugging Face folder stores them.
@@ -207,6 +229,14 @@ pub fn hf_tensors(family: &str) -> Vec<(String, Vec<usize>, Vec<f32>)> {
             add("self_attn.q_proj.bias", vec![query]);
             add("self_attn.k_proj.bias", vec![kv]);
             add("self_attn.v_proj.bias", vec![kv]);
+        }
+        if ["qwen3", "gemma3_text"].contains(&family) {
+            add("self_attn.q_norm.weight", vec![HEAD_DIM]);
+            add("self_attn.k_norm.weight", vec![HEAD_DIM]);
+        }
+        if family == "gemma3_text" {
+            add("pre_feedforward_layernorm.weight", vec![HIDDEN]);
+            add("post_feedforward_layernorm.weight", vec![HIDDEN]);
         }
     }
     shapes

@@ -32,7 +32,7 @@ pub(super) fn run<E: Buffered>(
         let work = |(before, own): (Range<usize>, Range<usize>)| {
             own.len() * (2 * before.len() + own.len())
         };
-        std::cmp::Reverse(parts(group).map(work).sum::<usize>())
+        std::cmp::Reverse(parts(group, heads.window).map(work).sum::<usize>())
     });
     (0..order.len() * heads.query).into_par_iter().with_max_len(1).for_each(|index| {
         let (group, head) = (order[index / heads.query], index % heads.query);
@@ -48,14 +48,16 @@ pub(super) fn run<E: Buffered>(
         let grads = [dq, dk, dv];
         E::with_buffers(|buffers| {
             let mut grads = grads;
-            for (before, own) in parts(group) {
-                attend(heads, head, rows, kept, dout, (&before, &own), buffers, &mut grads);
+            for (before, own) in parts(group, heads.window) {
+                let ranges = (all.start, &before, &own);
+                attend(heads, head, rows, kept, dout, ranges, buffers, &mut grads);
             }
         });
     });
 }
 
-/// One head of one part. `grads` are dq, dk and dv of its group, from the group's first token on.
+/// One head of one part. `grads` are dq, dk and dv of its group, from the group's first token
+/// `origin` on.
 #[expect(clippy::too_many_arguments, reason = "each is a distinct part of the state of a pass")]
 fn attend<E: Buffered>(
     heads: Heads,
@@ -63,14 +65,12 @@ fn attend<E: Buffered>(
     Projected { rows, pitch }: Projected<'_>,
     kept: Kept<'_>,
     dout: (&[f32], usize),
-    (before, own): (&Range<usize>, &Range<usize>),
+    (origin, before, own): (usize, &Range<usize>, &Range<usize>),
     buffers: &mut Buffers<E>,
     [dq, dk, dv]: &mut [&mut [f32]; 3],
 ) {
-    let (dim, scale) = (heads.dim, heads.scale());
+    let (dim, scale) = (heads.dim, heads.scale);
     let tokens = kept.log_sums.len() / heads.query;
-    // The head of the group begins it.
-    let origin = before.start.min(own.start);
     let all = [before, own];
     let gathered = &mut buffers.gathered;
     let these = gather_rows((rows, pitch), all, (heads.key(head), dim), gathered);
@@ -89,7 +89,8 @@ fn attend<E: Buffered>(
     grow(&mut buffers.result, buffers.turned.padded_rows() * BLOCK);
     for block in blocks(own) {
         let seen = before.len() + block.end - own.start;
-        let sight = Sight { rows: seen, own: before.len() + block.start - own.start };
+        let own_row = before.len() + block.start - own.start;
+        let sight = Sight { rows: seen, own: own_row, window: heads.window };
         let query = part((rows, pitch), &block, (head * dim, dim));
         let grad = part(dout, &block, (head * dim, dim));
         buffers.queries.set_columns(query, BLOCK);

@@ -21,7 +21,7 @@ pub(super) fn run<E: Buffered>(
 ) {
     let tokens = log_sums.len() / heads.query;
     let (out, log_sums) = (Shared::new(out), Shared::new(log_sums));
-    let mut tasks: Vec<_> = groups.iter().flat_map(parts).collect();
+    let mut tasks: Vec<_> = groups.iter().flat_map(|group| parts(group, heads.window)).collect();
     // The longest first, so that threads end together.
     tasks
         .sort_by_key(|(before, own)| std::cmp::Reverse(own.len() * (2 * before.len() + own.len())));
@@ -54,7 +54,7 @@ fn attend<'a, E: Buffered>(
     buffers: &mut Buffers<E>,
     place: impl Fn(usize, f32) -> &'a mut [f32],
 ) {
-    let (dim, scale) = (heads.dim, heads.scale());
+    let (dim, scale) = (heads.dim, heads.scale);
     let Buffers { keys, turned, queries, deep, scores, result, laid, gathered, .. } = buffers;
     keys.set_rows(gather((rows, pitch), [before, own], (heads.key(head), dim), gathered));
     let values = gather((rows, pitch), [before, own], (heads.value(head), dim), gathered);
@@ -63,7 +63,8 @@ fn attend<'a, E: Buffered>(
     grow(result, turned.padded_rows() * BLOCK);
     for block in blocks(own) {
         let seen = before.len() + block.end - own.start;
-        let sight = Sight { rows: seen, own: before.len() + block.start - own.start };
+        let own_row = before.len() + block.start - own.start;
+        let sight = Sight { rows: seen, own: own_row, window: heads.window };
         queries.set_columns(part((rows, pitch), &block, (head * dim, dim)), BLOCK);
         multiply::small(keys, seen, queries, scores, BLOCK);
         let (most, mut sums) = (softmax::most(scores, sight, scale), [0.0; BLOCK]);

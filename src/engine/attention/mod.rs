@@ -1,7 +1,8 @@
 //! Causal attention over packed groups that cannot see each other, with grouped heads.
 //!
 //! A group is a head of tokens and tails that continue it: each tail sees the whole head and itself,
-//! none sees another. A row of its own is a head without tails.
+//! none sees another. A row of its own is a head without tails. In a layer with a window, each token
+//! sees at most so many, the last of which is itself.
 //!
 //! Scores are computed transposed, `[keys, queries]`, for a block of queries at a time, so that the
 //! softmax runs over whole vectors and its result is laid out as the next product reads it. Only
@@ -32,21 +33,28 @@ pub(super) struct Heads {
     /// Key and value heads.
     shared: usize,
     dim: usize,
+    /// Of products of query and key.
+    scale: f32,
+    /// Tokens that a token sees, itself included.
+    window: usize,
     precision: Precision,
 }
 
 impl Heads {
-    pub(super) fn new(config: &DecoderConfig, precision: Precision) -> Self {
-        Self { query: config.heads, shared: config.kv_heads, dim: config.head_dim, precision }
+    pub(super) fn new(config: &DecoderConfig, layer: usize, precision: Precision) -> Self {
+        Self {
+            query: config.heads,
+            shared: config.kv_heads,
+            dim: config.head_dim,
+            scale: config.score_scale(),
+            window: config.window(layer).unwrap_or(usize::MAX),
+            precision,
+        }
     }
 
     /// Query heads that share a key head.
     fn share(self) -> usize {
         self.query / self.shared
-    }
-
-    fn scale(self) -> f32 {
-        1.0 / (self.dim as f32).sqrt()
     }
 
     /// First column of the keys for query head `head` in a row of query, key and value.
@@ -119,9 +127,20 @@ pub(super) fn backward(
     backward::gather(heads, groups, turn, scratch, grads);
 }
 
-/// The parts of a group, each with the part of the head that it sees besides itself.
-fn parts(group: &Group) -> impl Iterator<Item = (Range<usize>, Range<usize>)> + '_ {
-    let start = group.head.start;
-    std::iter::once((start..start, group.head.clone()))
-        .chain(group.tails.iter().map(|tail| (group.head.clone(), tail.clone())))
+/// The parts of a group, each with the tokens before it that it sees besides itself.
+///
+/// Where there is a window, a long head is cut, so that keys beyond the window are left out, and of
+/// the head a tail has only what its first token sees.
+fn parts(group: &Group, window: usize) -> impl Iterator<Item = (Range<usize>, Range<usize>)> + '_ {
+    let Range { start, end } = group.head;
+    let step = if window < end - start {
+        window.next_multiple_of(BLOCK).max(2 * BLOCK)
+    } else {
+        // One part, also of a head without tokens.
+        (end - start).max(1)
+    };
+    let before = move |first: usize| first.saturating_sub(window - 1).max(start)..first;
+    let cut = (start..end.max(start + 1)).step_by(step);
+    cut.map(move |first| (before(first), first..(first + step).min(end)))
+        .chain(group.tails.iter().map(move |tail| (before(end), tail.clone())))
 }

@@ -17,6 +17,8 @@ pub(super) struct Sight {
     pub(super) rows: usize,
     /// The key of the first query: key `own + i` is seen by queries from `i` on only.
     pub(super) own: usize,
+    /// Keys that a query sees, the last of which is its own.
+    pub(super) window: usize,
 }
 
 impl Sight {
@@ -24,7 +26,11 @@ impl Sight {
     #[expect(clippy::inline_always, reason = "takes on the caller's target features")]
     #[inline(always)]
     fn lanes(self, row: usize) -> (i32, i32) {
-        let end = if row < self.rows { BLOCK } else { 0 };
+        let end = if row < self.rows {
+            row.saturating_add(self.window).saturating_sub(self.own).min(BLOCK)
+        } else {
+            0
+        };
         (row.saturating_sub(self.own).min(BLOCK) as i32, end as i32)
     }
 }

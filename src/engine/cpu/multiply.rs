@@ -97,8 +97,8 @@ enum Out {
 }
 
 impl Out {
-    /// # Safety
-    /// `count` values on lie within the output.
+    /// The place `count` values on.
+    // SAFETY of a call: it lies within the output.
     #[expect(unsafe_code, reason = "a place in the shared output")]
     unsafe fn at(self, count: usize) -> Self {
         // SAFETY: the caller's.
@@ -110,8 +110,8 @@ impl Out {
         }
     }
 
-    /// # Safety
-    /// As many values from here on as there are in `from` are this task's.
+    /// Writes values from here on.
+    // SAFETY of a call: as many values as there are in `from` are this task's.
     #[expect(unsafe_code, reason = "a place in the shared output")]
     unsafe fn write(self, from: &[f32]) {
         // SAFETY: the caller's.

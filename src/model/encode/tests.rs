@@ -109,16 +109,86 @@ fn smollm2_encodes_with_few_tokens_around_the_tools() {
 }
 
 #[test]
-fn a_template_that_rewrites_earlier_turns_is_refused() {
+fn a_template_that_rewrites_earlier_turns_trains_each_as_the_last() {
     // Writes only the last assistant turn in full.
     let template = "{% for m in messages %}<|im_start|>{{ m.role }}\n\
         {% if m.role != 'assistant' or loop.last %}{{ m.content }}{% endif %}<|im_end|>\n\
         {% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}";
     let codec = toy_codec(template);
     let example = Example { tools: Vec::new(), ..conversation() };
-    let failure = codec.encode(&example).unwrap_err();
+    let whole = codec.encode(&example).unwrap();
+    assert_eq!(trained(&codec, &whole), ["You're welcome.<|im_end|>"]);
+    let parts = codec.parts(&example);
+    assert_eq!(parts.iter().map(|part| part.messages.len()).collect::<Vec<_>>(), [3, 5, 7]);
+    let second = codec.encode(&parts[1]).unwrap();
+    assert_eq!(trained(&codec, &second), ["2.5 kN/m²입니다.<|im_end|>"]);
+    // Others are kept whole.
+    let plain = toy_codec(toy::PLAIN_TEMPLATE);
+    assert_eq!(plain.parts(&example), std::slice::from_ref(&example));
+}
+
+#[test]
+fn a_template_that_writes_an_answer_otherwise_than_it_opens_it_is_refused() {
+    let codec = toy_codec(
+        "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}\
+         {% if add_generation_prompt %}<|im_start|>assistant\n<think>\n{% endif %}",
+    );
+    let failure = codec.encode(&conversation()).unwrap_err();
     assert!(failure.message.contains("writes earlier turns differently"), "{failure}");
     assert!(!failure.hints.is_empty());
+}
+
+/// Qwen3's template leaves out the thoughts of earlier turns and opens an answer without thinking
+/// behind an empty thought.
+#[test]
+fn qwen3_trains_what_follows_an_empty_thought() {
+    let codec = toy_codec(include_str!("../../../tests/fixtures/chat_template_qwen3.jinja"));
+    assert!(codec.template().has_native_tools());
+    let example = conversation();
+    let parts = codec.parts(&example);
+    let said = [
+        "<tool_call>\n{\"name\": \"live_load\", \"arguments\": {\"use\": \"사무실\"}}\n</tool_call><|im_end|>",
+        "2.5 kN/m²입니다.<|im_end|>",
+        "You're welcome.<|im_end|>",
+    ];
+    assert_eq!(parts.len(), said.len());
+    for (part, said) in parts.iter().zip(said) {
+        let encoded = codec.encode(part).unwrap();
+        assert_eq!(trained(&codec, &encoded), [said]);
+        let before = part.messages.split_last().unwrap().1;
+        let prompt = codec.encode_prompt(before, &part.tools).unwrap();
+        assert_eq!(encoded.ids[..prompt.len()], prompt);
+        assert!(encoded.text.contains("<think>\n\n</think>\n\n"));
+    }
+    let whole = codec.encode(&example).unwrap();
+    assert_eq!(whole.text.matches("<think>").count(), 1, "{}", whole.text);
+}
+
+#[test]
+fn gemma3_trains_its_turns_and_their_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = toy::tokenizer_file(folder.path());
+    let text = std::fs::read_to_string(&path).unwrap();
+    let text =
+        text.replace("<|im_start|>", "<start_of_turn>").replace("<|im_end|>", "<end_of_turn>");
+    std::fs::write(&path, text.replace("<|endoftext|>", "<bos>")).unwrap();
+    let tokenizer = Tokenizer::from_file(&path).unwrap();
+    let source = include_str!("../../../tests/fixtures/chat_template_gemma3.jinja");
+    let codec = Codec::new(tokenizer, ChatTemplate::new(source, None, "<bos>", "<eos>").unwrap());
+    assert!(!codec.template().has_native_tools());
+    let encoded = codec.encode(&conversation()).unwrap();
+    assert!(encoded.text.starts_with("<bos><start_of_turn>user\n짧게 답한다.\n\nTools:"));
+    assert!(encoded.text.contains("<start_of_turn>user\n<tool_response>\n2.5 kN/m²\n"));
+    assert_eq!(
+        trained(&codec, &encoded),
+        [
+            "<tool_call>\n{\"name\": \"live_load\", \"arguments\": {\"use\": \"사무실\"}}\n</tool_call><end_of_turn>",
+            "2.5 kN/m²입니다.<end_of_turn>",
+            "You're welcome.<end_of_turn>",
+        ]
+    );
+    let end = codec.tokenizer().id_of("<end_of_turn>").unwrap();
+    assert!(codec.stop_ids().contains(&end));
 }
 
 #[test]

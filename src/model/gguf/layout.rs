@@ -20,7 +20,11 @@ pub(super) fn stored_name(name: TensorName) -> String {
         TensorName::Head => return HEAD.to_owned(),
         TensorName::FinalNorm => return "output_norm.weight".to_owned(),
         TensorName::AttentionNorm(i) => (i, "attn_norm.weight"),
+        TensorName::PostAttentionNorm(i) => (i, "post_attention_norm.weight"),
         TensorName::FfnNorm(i) => (i, "ffn_norm.weight"),
+        TensorName::PostFfnNorm(i) => (i, "post_ffw_norm.weight"),
+        TensorName::QueryNorm(i) => (i, "attn_q_norm.weight"),
+        TensorName::KeyNorm(i) => (i, "attn_k_norm.weight"),
         TensorName::Query(i) => (i, "attn_q.weight"),
         TensorName::Key(i) => (i, "attn_k.weight"),
         TensorName::Value(i) => (i, "attn_v.weight"),
@@ -46,10 +50,12 @@ pub(super) fn is_known(stored: &str, config: &DecoderConfig) -> bool {
         return false;
     };
     let weights = ["attn_norm", "ffn_norm", "attn_q", "attn_k", "attn_v", "attn_output"];
+    let ffn = ["ffn_gate", "ffn_up", "ffn_down"];
+    let family = config.architecture;
     let known = match rest.rsplit_once('.') {
-        Some((part, "weight")) => {
-            weights.contains(&part) || ["ffn_gate", "ffn_up", "ffn_down"].contains(&part)
-        }
+        Some(("attn_q_norm" | "attn_k_norm", "weight")) => family.has_head_norms(),
+        Some(("post_attention_norm" | "post_ffw_norm", "weight")) => family.has_post_norms(),
+        Some((part, "weight")) => weights.contains(&part) || ffn.contains(&part),
         Some((part, "bias")) => config.qkv_bias && ["attn_q", "attn_k", "attn_v"].contains(&part),
         _ => false,
     };

@@ -4,7 +4,8 @@ use candle_core::quantized::gguf_file::{Content, Value};
 
 use super::layout;
 use crate::failure::{Failure, Result};
-use crate::model::{Architecture, DecoderConfig};
+use crate::model::rotary::Settings;
+use crate::model::{Architecture, DecoderConfig, Windows};
 
 /// A metadata value as a whole number, if it is one and not negative.
 pub(super) fn whole(value: &Value) -> Option<u64> {
@@ -63,18 +64,27 @@ pub(super) fn config(content: &Content) -> Result<DecoderConfig> {
         .tensor_infos
         .get(layout::EMBEDDING)
         .ok_or_else(|| Failure::user(format!("tensor \"{}\" is missing", layout::EMBEDDING)))?;
-    let config = DecoderConfig {
+    if let Some(cap) = ["attn_logit_softcapping", "final_logit_softcapping"]
+        .into_iter()
+        .find(|key| real(find(key)).is_some_and(|cap| cap != 0.0))
+    {
+        return Err(Failure::user(format!("\"{family}.{cap}\" (Gemma 2) is not supported")));
+    }
+    let layers = size("block_count")?;
+    let gemma = architecture == Architecture::Gemma3;
+    let usual_base = if gemma { 1_000_000.0 } else { 10_000.0 };
+    let mut config = DecoderConfig {
         architecture,
         // The metadata may leave it out, and the tensor is what will be read.
         vocab_size: embedding.shape.dims().first().copied().unwrap_or(0),
         hidden_size,
-        layers: size("block_count")?,
+        layers,
         heads,
         kv_heads: or("attention.head_count_kv", heads)?,
         head_dim,
         ffn_size: size("feed_forward_length")?,
-        rope_base: real(find("rope.freq_base")).unwrap_or(10_000.0),
-        rope_factors: scaling(family, content, head_dim)?,
+        rope_base: real(find("rope.freq_base")).unwrap_or(usual_base),
+        rope_factors: None,
         norm_eps: real(find("attention.layer_norm_rms_epsilon")).ok_or_else(|| {
             Failure::user(format!(
                 "metadata key \"{family}.attention.layer_norm_rms_epsilon\" is missing"
@@ -83,9 +93,38 @@ pub(super) fn config(content: &Content) -> Result<DecoderConfig> {
         qkv_bias: content.tensor_infos.contains_key("blk.0.attn_q.bias"),
         tied_head: !content.tensor_infos.contains_key(layout::HEAD),
         context_length: size("context_length")?,
+        // Not rounded, as llama.cpp has it.
+        embedding_scale: if gemma { (hidden_size as f32).sqrt() } else { 1.0 },
+        score_scale: gemma.then(|| gemma_score_scale(layers, hidden_size, heads, head_dim)),
+        windows: None,
     };
     config.check()?;
+    if gemma {
+        let pattern = or("attention.sliding_window_pattern", GEMMA_PATTERN)?.max(1);
+        config.windows = Some(Windows {
+            tokens: size("attention.sliding_window")?,
+            layers: (1..=layers).map(|number| number % pattern != 0).collect(),
+            rope_base: Some(real(find("rope.freq_base_swa")).unwrap_or(10_000.0)),
+        });
+    }
+    let settings = scaling(family, content);
+    let scaling = settings.scaling(config.rope_base.into(), head_dim, config.context_length)?;
+    config.rope_factors = scaling.factors;
+    if let Some(scores) = scaling.scores {
+        config.score_scale = Some(config.score_scale() * scores);
+    }
+    config.check()?;
     Ok(config)
+}
+
+/// Of so many layers of Gemma 3 the last sees everything; llama.cpp has the number in its code.
+const GEMMA_PATTERN: usize = 6;
+
+/// `query_pre_attn_scalar` is not stored: it is the width of a head but in Gemma 3 27B, which
+/// llama.cpp knows by its 62 layers.
+fn gemma_score_scale(layers: usize, hidden_size: usize, heads: usize, head_dim: usize) -> f32 {
+    let scalar = if layers == 62 { hidden_size / heads } else { head_dim };
+    1.0 / (scalar as f32).sqrt()
 }
 
 /// A size that may be absent; arrays (one value a layer) count only when all values agree.
@@ -114,19 +153,26 @@ fn real(value: Option<&Value>) -> Option<f32> {
     }
 }
 
-/// Linear rotary scaling from the metadata; the factors of Llama 3 are a tensor of their own.
-fn scaling(family: &str, content: &Content, head_dim: usize) -> Result<Option<Vec<f32>>> {
+/// Rotary scaling from the metadata; the factors of Llama 3 are a tensor of their own.
+fn scaling(family: &str, content: &Content) -> Settings {
     let find = |key: &str| content.metadata.get(&format!("{family}.rope.scaling.{key}"));
+    let number = |key: &str| real(find(key)).map(f64::from);
     let kind = match find("type") {
         Some(Value::String(kind)) => kind.as_str(),
         _ => "none",
     };
-    match kind {
-        "none" => Ok(None),
-        "linear" => {
-            let factor = real(find("factor")).unwrap_or(1.0);
-            Ok((factor != 1.0).then(|| vec![factor; head_dim.min(1 << 10) / 2]))
-        }
-        other => Err(Failure::user(format!("rotary scaling \"{other}\" is not supported"))),
+    let length = find("original_context_length").and_then(whole);
+    let factor = number("factor");
+    // Unlike in `config.json`, it is a further factor.
+    let attention = number("attn_factor").zip(factor);
+    let attention = attention.map(|(by, factor)| by * (0.1 * factor.max(1.0).ln() + 1.0));
+    Settings {
+        kind: Some(kind.to_owned()),
+        factor: factor.or((kind == "linear").then_some(1.0)),
+        original_max_position_embeddings: length.map(|length| length as f64),
+        attention_factor: attention,
+        beta_fast: number("yarn_beta_fast"),
+        beta_slow: number("yarn_beta_slow"),
+        ..Settings::default()
     }
 }

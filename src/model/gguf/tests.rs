@@ -109,6 +109,53 @@ fn a_qwen2_keeps_its_rows_and_has_biases() {
 }
 
 #[test]
+fn norms_of_heads_and_after_projections_are_read() {
+    for (family, tensors) in [("qwen3", 11), ("gemma3", 13)] {
+        let (_folder, file) = opened(&ToyGguf::new(family));
+        let mut file = file.unwrap();
+        let config = file.config().clone();
+        let names = TensorName::all(&config);
+        assert_eq!(names.len(), 2 + 2 * tensors);
+        for name in names {
+            let (rows, columns) = name.shape(&config);
+            assert_eq!(file.read(name).unwrap().len(), rows * columns, "{name}");
+        }
+        // As stored: the converter has added the one.
+        let norm = file.read(TensorName::KeyNorm(1)).unwrap();
+        assert_eq!(norm[3], toy::weight("blk.1.attn_k_norm.weight", 3));
+        // Rows are not reordered.
+        let query = file.read(TensorName::Query(1)).unwrap();
+        assert!((query[32 + 3] - toy::weight("blk.1.attn_q.weight", 32 + 3)).abs() < 0.01);
+    }
+}
+
+#[test]
+fn switches_of_a_family_come_from_its_metadata() {
+    let read = |change: fn(&mut ToyGguf)| {
+        let mut toy = ToyGguf::new("gemma3");
+        change(&mut toy);
+        opened(&toy).1.unwrap().config().clone()
+    };
+    let config = read(|_| {});
+    assert_eq!(config.embedding_scale, 32.0f32.sqrt());
+    assert_eq!(config.score_scale(), 0.25);
+    assert_eq!((config.window(0), config.window(1)), (Some(4), None));
+    assert_eq!(config.windows.unwrap().rope_base, Some(10_000.0));
+    let scaled = read(|toy| {
+        let kind = Value::String("linear".to_owned());
+        toy.metadata.insert("gemma3.rope.scaling.type".to_owned(), kind);
+        toy.metadata.insert("gemma3.rope.scaling.factor".to_owned(), Value::F32(8.0));
+        toy.metadata.remove("gemma3.rope.freq_base");
+        toy.metadata.remove("gemma3.attention.sliding_window_pattern");
+    });
+    assert_eq!((scaled.rope_base, scaled.rope_factors), (1_000_000.0, Some(vec![8.0; 8])));
+    assert_eq!(scaled.windows.unwrap().layers, [true, true], "the last of each six sees all");
+    let mut biased = ToyGguf::new("qwen3");
+    biased.vector("blk.0.attn_q.bias", 32);
+    assert!(refusal(&biased).contains("biases"));
+}
+
+#[test]
 fn every_supported_type_is_read() {
     for kind in [
         GgmlDType::F32,
@@ -178,13 +225,13 @@ fn a_head_of_its_own_is_not_taken_for_the_embedding() {
 #[test]
 fn what_cannot_be_run_is_refused_by_name() {
     type Change = fn(&mut ToyGguf);
-    let cases: [(Change, &str); 8] = [
+    let cases: [(Change, &str); 9] = [
         (
             |toy| {
                 toy.metadata
-                    .insert("general.architecture".to_owned(), Value::String("gemma3".to_owned()));
+                    .insert("general.architecture".to_owned(), Value::String("mamba".to_owned()));
             },
-            "gemma3",
+            "mamba",
         ),
         (|toy| drop(toy.tensors.remove("blk.1.ffn_up.weight")), "blk.1.ffn_up.weight"),
         (|toy| toy.matrix("blk.0.attn_k.weight", 32, 32, GgmlDType::Q8_0), "shape [32, 32]"),
@@ -198,12 +245,19 @@ fn what_cannot_be_run_is_refused_by_name() {
         (|toy| drop(toy.metadata.insert("split.count".to_owned(), Value::U16(3))), "split"),
         (
             |toy| {
-                toy.metadata
-                    .insert("llama.rope.scaling.type".to_owned(), Value::String("yarn".to_owned()));
+                let kind = Value::String("longrope".to_owned());
+                toy.metadata.insert("llama.rope.scaling.type".to_owned(), kind);
             },
-            "yarn",
+            "longrope",
         ),
         (|toy| drop(toy.metadata.remove("llama.block_count")), "llama.block_count"),
+        (
+            |toy| {
+                let cap = Value::F32(30.0);
+                toy.metadata.insert("llama.final_logit_softcapping".to_owned(), cap);
+            },
+            "final_logit_softcapping",
+        ),
     ];
     for (change, expected) in cases {
         let mut toy = ToyGguf::new("llama");

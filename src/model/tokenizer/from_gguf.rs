@@ -17,6 +17,7 @@ use tokenizers::pre_tokenizers::split::{Split, SplitPattern};
 use tokenizers::tokenizer::SplitDelimiterBehavior;
 use tokenizers::{AddedToken, NormalizerWrapper};
 
+use super::scores;
 use crate::failure::{Context, Failure, Result};
 use crate::model::gguf::GgufFile;
 
@@ -28,6 +29,9 @@ pub(super) fn build(file: &GgufFile) -> Result<tokenizers::Tokenizer> {
     let kind = file.text("tokenizer.ggml.model").ok_or_else(|| {
         Failure::user("there is no tokenizer in the file (\"tokenizer.ggml.model\" is missing)")
     })?;
+    if kind == "llama" {
+        return scores::build(file);
+    }
     if kind != "gpt2" {
         return Err(Failure::user(format!(
             "tokenizer kind \"{kind}\" inside GGUF is not supported"
@@ -74,7 +78,7 @@ pub(super) fn build(file: &GgufFile) -> Result<tokenizers::Tokenizer> {
 
 /// The tokens matched as they stand before anything else. In `enum llama_token_type` 3 is a
 /// control token and 4 one "user defined", such as `<tool_call>`, which is text like any other.
-fn added(file: &GgufFile, tokens: &[&str]) -> Vec<AddedToken> {
+pub(super) fn added(file: &GgufFile, tokens: &[&str]) -> Vec<AddedToken> {
     let kinds = file.array("tokenizer.ggml.token_type").unwrap_or_default();
     let mut added = Vec::new();
     for (token, kind) in tokens.iter().zip(kinds) {
@@ -90,7 +94,7 @@ fn added(file: &GgufFile, tokens: &[&str]) -> Vec<AddedToken> {
     added
 }
 
-fn strings<'a>(file: &'a GgufFile, key: &str) -> Result<Vec<&'a str>> {
+pub(super) fn strings<'a>(file: &'a GgufFile, key: &str) -> Result<Vec<&'a str>> {
     let values = file
         .array(key)
         .ok_or_else(|| Failure::user(format!("metadata key \"{key}\" is missing or no list")))?;
