@@ -3,7 +3,9 @@
 use std::ops::ControlFlow;
 
 use super::base::Base;
-use super::decode::{Cache, Decoder};
+use super::cache::Cache;
+use super::decode::Decoder;
+use super::few::Adapted;
 use super::lora::Adapter;
 use super::loss::{self, HeadScratch};
 use super::pack::Packed;
@@ -147,7 +149,7 @@ impl Run<'_> {
             }
             packed.push(prompt);
             let room = (prompt.len() + self.config.max_new).min(config.context_length);
-            caches.push(Cache::new(config.layers, config.kv_size(), room));
+            caches.push(Cache::new(base, room));
         }
         let x = self.forward.run(base, self.adapter, &packed, |layer, rows, pitch| {
             for (group, cache) in packed.groups.iter().zip(&mut caches) {
@@ -193,7 +195,10 @@ impl Run<'_> {
         let ids: Vec<u32> = self.active.iter().map(|sequence| sequence.last).collect();
         let mut caches: Vec<&mut Cache> = self.active.iter_mut().map(|s| &mut s.cache).collect();
         let mut logits = std::mem::take(&mut self.logits);
-        self.decoder.step(self.base, self.adapter, &ids, &mut caches, &mut logits);
+        let on = vec![true; ids.len()];
+        let adapter = self.adapter.map(|adapter| Adapted { adapter, on: &on });
+        let (base, decoder) = (self.base, &mut self.decoder);
+        rayon::scope(|_| decoder.step(base, adapter, &ids, &mut caches, &mut logits));
         let vocab = self.base.config().vocab_size;
         let mut at = 0;
         for logits in logits.chunks_exact_mut(vocab).take(ids.len()) {

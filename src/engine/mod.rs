@@ -9,6 +9,7 @@
 mod attention;
 mod base;
 mod block;
+mod cache;
 pub mod cpu;
 mod decode;
 mod effective;
