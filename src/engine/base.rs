@@ -133,10 +133,16 @@ impl Matrix {
     }
 
     /// Decodes whole rows from `first` on.
+    #[cfg(test)]
     pub(super) fn rows(&self, first: usize, out: &mut [f32]) {
         for (i, out) in out.chunks_exact_mut(self.inputs).enumerate() {
             self.row(first + i, out);
         }
+    }
+
+    /// The projections, one after the other.
+    pub(super) fn parts(&self) -> &[Quantized] {
+        &self.parts
     }
 
     fn new(inputs: usize, parts: Vec<Quantized>) -> Self {

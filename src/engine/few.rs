@@ -1,143 +1,212 @@
 //! Products for a few tokens at a time, as in decoding: bound by reading the weights once.
 //!
-//! Packed weights are decoded panel by panel in the cache. Each output is one sum over the inputs
-//! in a fixed order, so a token's result does not depend on how many tokens are beside it.
+//! Weights go from their stored form into registers ([`super::cpu::few`]); widths that those kernels
+//! cannot read, and tables in f32, take plain loops here. Each output is one sum over the inputs in a
+//! fixed order, so a token's result does not depend on how many tokens are beside it.
 
 use rayon::prelude::*;
 
-use super::base::{Base, Group, Matrix};
+use super::base::{Base, Group};
+use super::cpu::few::{self, Out, Tail, Tokens};
+use super::cpu::kernel;
+use super::cpu::shared::Shared;
 use super::cpu::vector::{multiply_add, vectorized};
 use super::effective;
 use super::lora::Adapter;
+use super::nf4;
 use super::table::Table;
 
-/// Lanes of a sum.
+/// Lanes of a sum of plain loops.
 const LANES: usize = 16;
 
-/// Weight rows and tokens whose sums run at the same time.
+/// Weight rows and tokens whose sums run at the same time in plain loops.
 const BLOCK: usize = 4;
 
-/// Weight values that one task takes.
-const PANEL_VALUES: usize = 1 << 16;
+/// Weight values that one task takes: they stay in the second-level cache while several tokens
+/// are multiplied with them.
+const PANEL_VALUES: usize = 1 << 15;
+
+/// Fewest products that are worth a second thread.
+const PARALLEL: usize = 1 << 15;
+
+/// An adapter, and which of the tokens it is on for.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Adapted<'a> {
+    pub(super) adapter: &'a Adapter,
+    pub(super) on: &'a [bool],
+}
 
 /// Buffers of products.
 #[derive(Debug, Default)]
 pub(super) struct Few {
-    /// `[columns, tokens, up to whole lanes]`: x A^T, transposed.
-    adapted: Vec<f32>,
-    /// `[outputs, tokens]`
-    outputs: Vec<f32>,
+    tokens: Tokens,
+    /// What the adapter adds to each of a group's projections.
+    tails: [Tail; 3],
+    /// `[columns, tokens]`: x A^T, transposed.
+    reduced: Vec<f32>,
 }
 
-/// Rows of weights.
+/// Rows of weights of one projection, or of a table.
 #[derive(Clone, Copy)]
-enum Source<'a> {
-    Matrix(&'a Matrix),
+struct Source<'a> {
+    weights: Stored<'a>,
+    rows: usize,
+    /// Where the first row's output goes.
+    output: usize,
+    /// B, and u of each token.
+    adapter: Option<(&'a [f32], &'a Tail)>,
+}
+
+#[derive(Clone, Copy)]
+enum Stored<'a> {
+    Nf4(&'a nf4::Quantized),
     Table(&'a Table),
 }
 
-/// What an adapter adds to a group's outputs.
-struct Update<'a> {
-    adapter: &'a Adapter,
-    layer: usize,
-    parts: Vec<effective::Part>,
-    /// `[columns, tokens, up to whole lanes]`
-    u: &'a [f32],
-}
-
 impl Few {
-    /// `out = x (W + s B A)^T` for `count` rows of `x`.
+    /// `out = x (W + s B A)^T` for `count` rows of `x`, with the adapter for those it is on for.
     pub(super) fn group(
         &mut self,
         base: &Base,
-        adapter: Option<&Adapter>,
+        adapted: Option<Adapted<'_>>,
         (layer, group): (usize, Group),
         x: &[f32],
         count: usize,
         out: &mut [f32],
     ) {
         let matrix = base.matrix(layer, group);
-        let (inputs, outputs) = (matrix.inputs(), matrix.outputs());
-        let mut update = None;
-        if let Some(adapter) = adapter {
-            let parts = effective::parts(adapter, group);
-            if let Some(first) = parts.first() {
-                // The As of a group lie side by side.
-                let rows = parts.len() * adapter.config().rank;
-                let start = layer * adapter.layer_len() + first.slot.a;
-                let a = &adapter.values()[start..start + rows * inputs];
-                self.outputs.resize(rows * count, 0.0);
-                multiply(x, a, inputs, &mut self.outputs);
-                let width = count.next_multiple_of(LANES);
-                self.adapted.resize(rows * width, 0.0);
-                let padded = self.adapted.chunks_exact_mut(width);
-                for (padded, u) in padded.zip(self.outputs.chunks_exact(count)) {
-                    padded[..count].copy_from_slice(u);
+        let adapted = adapted.filter(|adapted| adapted.on.contains(&true));
+        let parts = adapted.map_or_else(Vec::new, |all| effective::parts(all.adapter, group));
+        if let Some((adapted, first)) = adapted.zip(parts.first()) {
+            // The As of a group lie side by side.
+            let adapter = adapted.adapter;
+            let (rank, scale) = (adapter.config().rank, adapter.config().scale());
+            let start = layer * adapter.layer_len() + first.slot.a;
+            let a = &adapter.values()[start..][..parts.len() * rank * matrix.inputs()];
+            self.reduced.resize(parts.len() * rank * count, 0.0);
+            reduce(x, a, matrix.inputs(), &mut self.reduced);
+            for (part, tail) in parts.iter().zip(&mut self.tails) {
+                let (u, pitch) = tail.set(count, rank);
+                for (token, _) in adapted.on.iter().enumerate().filter(|(_, on)| **on) {
+                    let reduced = self.reduced[part.column * count + token..].iter();
+                    for (u, reduced) in
+                        u[token * pitch..][..rank].iter_mut().zip(reduced.step_by(count))
+                    {
+                        *u = scale * reduced;
+                    }
                 }
-                update = Some(Update { adapter, layer, parts, u: &self.adapted });
             }
         }
-        self.outputs.resize(outputs * count, 0.0);
-        rows_times((x, inputs), Source::Matrix(matrix), update.as_ref(), &mut self.outputs);
-        transpose(&self.outputs, count, outputs, out);
+        let mut sources = Vec::with_capacity(3);
+        let mut output = 0;
+        for weights in matrix.parts() {
+            let at = parts.iter().position(|part| part.output == output);
+            let adapter = adapted.zip(at).map(|(adapted, at)| {
+                let (_, b) = adapted.adapter.pair(layer, parts[at].slot);
+                (b, &self.tails[at])
+            });
+            let rows = weights.len / matrix.inputs();
+            sources.push(Source { weights: Stored::Nf4(weights), rows, output, adapter });
+            output += rows;
+        }
+        products(&mut self.tokens, &sources, (x, count, matrix.inputs()), (out, matrix.outputs()));
     }
 
     /// `out = x W^T` for `count` rows of `x` and a table of weights.
     pub(super) fn table(&mut self, x: &[f32], count: usize, weights: &Table, out: &mut [f32]) {
-        let (inputs, outputs) = (x.len() / count, weights.rows());
-        self.outputs.resize(outputs * count, 0.0);
-        rows_times((x, inputs), Source::Table(weights), None, &mut self.outputs);
-        transpose(&self.outputs, count, outputs, out);
+        let rows = weights.rows();
+        let source = Source { weights: Stored::Table(weights), rows, output: 0, adapter: None };
+        products(&mut self.tokens, &[source], (x, count, x.len() / count), (out, rows));
     }
 }
 
-fn transpose(transposed: &[f32], count: usize, outputs: usize, out: &mut [f32]) {
-    out.par_chunks_mut(outputs).enumerate().for_each(|(token, out)| {
-        for (value, tokens) in out.iter_mut().zip(transposed.chunks_exact(count)) {
-            *value = tokens[token];
+/// `out[column, token] = a[column] . x[token]`.
+fn reduce(x: &[f32], a: &[f32], inputs: usize, out: &mut [f32]) {
+    let count = x.len() / inputs;
+    if a.len() * count < PARALLEL {
+        return multiply(x, a, inputs, out);
+    }
+    let rows =
+        (a.len() / inputs).div_ceil(2 * rayon::current_num_threads()).next_multiple_of(BLOCK);
+    out.par_chunks_mut(rows * count).zip(a.par_chunks(rows * inputs)).for_each(|(out, a)| {
+        multiply(x, a, inputs, out);
+    });
+}
+
+/// All rows of the sources, over threads; rows of `out` are `pitch` wide.
+fn products(
+    tokens: &mut Tokens,
+    sources: &[Source<'_>],
+    (x, count, inputs): (&[f32], usize, usize),
+    (out, pitch): (&mut [f32], usize),
+) {
+    assert!(x.len() == count * inputs && out.len() >= count * pitch, "sizes of a product");
+    if few::fits(inputs) {
+        tokens.set(x, count, inputs);
+    }
+    let panel = (PANEL_VALUES / inputs).clamp(BLOCK, 1024) & !1;
+    let tasks: Vec<(&Source<'_>, usize)> = sources
+        .iter()
+        .flat_map(|source| (0..source.rows).step_by(panel).map(move |first| (source, first)))
+        .collect();
+    let values = Shared::new(out);
+    tasks.into_par_iter().for_each_init(Vec::new, |buffer, (source, first)| {
+        let rows = panel.min(source.rows - first);
+        let out = Out { values, first: source.output + first, pitch };
+        let adapter = source.adapter.map(|(b, tail)| {
+            let rank = b.len() / source.rows;
+            (&b[first * rank..(first + rows) * rank], tail)
+        });
+        let weights = match source.weights {
+            Stored::Nf4(weights) if few::fits(inputs) => {
+                let blocks = inputs / nf4::BLOCK;
+                buffer.resize(rows * blocks, 0.0);
+                weights.decode_magnitudes(first * blocks, buffer);
+                // Those of the panel after it: short reads far apart would wait for memory.
+                let next = &weights.magnitudes[((first + rows) * blocks)..];
+                few::fetch(&next[..next.len().min(rows * blocks)]);
+                let codes = &weights.codes[first * inputs / 2..(first + rows) * inputs / 2];
+                Some(few::Weights::Coded(codes, buffer))
+            }
+            Stored::Table(table) if few::fits(inputs) => {
+                table.halves(first, rows).map(few::Weights::Half)
+            }
+            _ => None,
+        };
+        if let Some(weights) = weights {
+            few::multiply(kernel(), weights, tokens, adapter, out);
+        } else {
+            plain(source.weights, (first, rows), (x, inputs), buffer);
+            for (row, tokens) in buffer[..rows * count].chunks_exact(count).enumerate() {
+                for (token, value) in tokens.iter().enumerate() {
+                    let added = adapter.map_or(0.0, |(b, tail)| tail.dot(b, row, token));
+                    out.set(row, token, value + added);
+                }
+            }
         }
     });
 }
 
-/// `out = W x^T`, with the update.
-fn rows_times(
+/// `out[row, token]` of some rows, whose weights are decoded a few rows at a time, so that they stay in
+/// the first-level cache.
+fn plain(
+    weights: Stored<'_>,
+    (first, rows): (usize, usize),
     (x, inputs): (&[f32], usize),
-    source: Source<'_>,
-    update: Option<&Update<'_>>,
-    out: &mut [f32],
+    out: &mut Vec<f32>,
 ) {
     let count = x.len() / inputs;
-    let panel = (PANEL_VALUES / inputs / BLOCK * BLOCK).clamp(BLOCK, 256);
-    out.par_chunks_mut(panel * count).enumerate().for_each_init(
-        Vec::new,
-        |decoded, (index, out)| {
-            let (first, rows) = (index * panel, out.len() / count);
-            // A few rows at a time stay in the first-level cache.
-            decoded.resize(BLOCK * inputs, 0.0);
-            for (block, out) in out.chunks_mut(BLOCK * count).enumerate() {
-                let decoded = &mut decoded[..out.len() / count * inputs];
-                match source {
-                    Source::Matrix(matrix) => matrix.rows(first + block * BLOCK, decoded),
-                    Source::Table(table) => table.read(first + block * BLOCK, decoded),
-                }
-                multiply(x, decoded, inputs, out);
-            }
-            let Some(update) = update else { return };
-            let config = update.adapter.config();
-            let (rank, scale) = (config.rank, config.scale());
-            for part in &update.parts {
-                let start = part.output.max(first);
-                let end = (part.output + part.slot.outputs).min(first + rows);
-                let (_, b) = update.adapter.pair(update.layer, part.slot);
-                let width = count.next_multiple_of(LANES);
-                let u = &update.u[part.column * width..(part.column + rank) * width];
-                for row in start..end {
-                    let b = &b[(row - part.output) * rank..][..rank];
-                    add_combination(&mut out[(row - first) * count..][..count], u, b, scale);
-                }
-            }
-        },
-    );
+    out.resize(rows * count, 0.0);
+    let mut decoded = vec![0.0; BLOCK * inputs];
+    for (block, out) in out.chunks_mut(BLOCK * count).enumerate() {
+        let decoded = &mut decoded[..out.len() / count * inputs];
+        let first = first + block * BLOCK;
+        match weights {
+            Stored::Nf4(weights) => weights.dequantize(first * inputs, decoded),
+            Stored::Table(table) => table.read(first, decoded),
+        }
+        multiply(x, decoded, inputs, out);
+    }
 }
 
 vectorized! {
@@ -217,25 +286,6 @@ fn total<const FUSED: bool>(lanes: [f32; LANES], rest: (&[f32], &[f32])) -> f32 
     sum
 }
 
-vectorized! {
-    /// `out[token] += scale * sum_j b[j] u[j, token]`; rows of `u` are padded to whole lanes.
-    fn add_combination(out: &mut [f32], u: &[f32], b: &[f32], scale: f32) {
-        let (u, _) = u.as_chunks::<LANES>();
-        let width = out.len().div_ceil(LANES);
-        for (block, out) in out.chunks_mut(LANES).enumerate() {
-            let mut sums = [0.0f32; LANES];
-            for (u, b) in u[block..].iter().step_by(width).zip(b) {
-                for (sum, u) in sums.iter_mut().zip(u) {
-                    *sum = multiply_add::<FUSED>(*b, *u, *sum);
-                }
-            }
-            for (out, sum) in out.iter_mut().zip(sums) {
-                *out = multiply_add::<FUSED>(scale, sum, *out);
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -243,10 +293,16 @@ mod tests {
     use crate::engine::effective::{Place, Weights};
     use crate::engine::lora::{LoraConfig, Target};
     use crate::engine::toy;
+    use crate::model::DecoderConfig;
 
     #[test]
     fn few_and_many_tokens_agree_and_neighbours_do_not_matter() {
-        let config = toy::qwen2();
+        for config in [toy::qwen2(), toy::llama()] {
+            few_and_many_agree(&config);
+        }
+    }
+
+    fn few_and_many_agree(config: &DecoderConfig) {
         let lora = LoraConfig {
             rank: 3,
             alpha: 6.0,
@@ -254,20 +310,22 @@ mod tests {
             targets: vec![Target::Query, Target::Value, Target::Down],
             seed: 1,
         };
-        let mut adapter = Adapter::new(&config, &lora);
+        let mut adapter = Adapter::new(config, &lora);
         for (i, value) in adapter.values_mut().iter_mut().enumerate() {
             *value = (i as f32 * 0.37).sin() * 0.1;
         }
-        let base = toy::load(&config, 3);
+        let base = toy::load(config, 3);
         {
             for adapter in [None, Some(&adapter)] {
                 for group in Group::ALL {
-                    let (inputs, outputs) = group.shape(&config);
+                    let (inputs, outputs) = group.shape(config);
                     let count = 19;
                     let x: Vec<f32> = (0..count * inputs).map(|i| (i as f32).cos()).collect();
                     let mut got = vec![0.0; count * outputs];
                     let mut few = Few::default();
-                    few.group(&base, adapter, (1, group), &x, count, &mut got);
+                    let on = vec![true; count];
+                    let all = adapter.map(|adapter| Adapted { adapter, on: &on });
+                    few.group(&base, all, (1, group), &x, count, &mut got);
                     let mut weights = Weights::new(Precision::F32);
                     let place = Place { base: &base, adapter, layer: 1, group };
                     let width = outputs + place.columns();
@@ -281,13 +339,23 @@ mod tests {
                     let mut one = vec![0.0; outputs];
                     few.group(
                         &base,
-                        adapter,
+                        adapter.map(|adapter| Adapted { adapter, on: &on[..1] }),
                         (1, group),
                         &x[17 * inputs..18 * inputs],
                         1,
                         &mut one,
                     );
                     assert_eq!(one, got[17 * outputs..18 * outputs]);
+                    // With the adapter on for some: each is as if all were alike.
+                    let some: Vec<bool> = (0..count).map(|i| i % 3 == 0).collect();
+                    let (mut base_only, mut mixed) = (got.clone(), got.clone());
+                    few.group(&base, None, (1, group), &x, count, &mut base_only);
+                    let half = adapter.map(|adapter| Adapted { adapter, on: &some });
+                    few.group(&base, half, (1, group), &x, count, &mut mixed);
+                    for (token, mixed) in mixed.chunks(outputs).enumerate() {
+                        let want = if some[token] { &got } else { &base_only };
+                        assert_eq!(*mixed, want[token * outputs..][..outputs]);
+                    }
                 }
             }
         }

@@ -3,7 +3,9 @@
 use std::ops::ControlFlow;
 
 use super::base::Base;
-use super::decode::{Cache, Decoder};
+use super::cache::Cache;
+use super::decode::Decoder;
+use super::few::Adapted;
 use super::lora::Adapter;
 use super::loss::{self, HeadScratch};
 use super::pack::Packed;
@@ -37,9 +39,20 @@ impl Default for GenerateConfig {
     }
 }
 
+/// A prompt, and whose answer is asked for.
+#[derive(Debug, Clone, Copy)]
+pub struct Request<'a> {
+    /// Tokens.
+    pub prompt: &'a [u32],
+    /// With the adapter, or the base alone.
+    pub tuned: bool,
+}
+
 /// A sequence that is being decoded.
 struct Sequence {
+    /// Number of its request.
     prompt: usize,
+    tuned: bool,
     cache: Cache,
     sampler: Sampler,
     /// The last token, which is to be read next.
@@ -64,13 +77,35 @@ pub fn generate(
     config: &GenerateConfig,
     on_token: &mut dyn FnMut(usize, u32) -> ControlFlow<()>,
 ) -> Result<Vec<Vec<u32>>> {
-    check(base, adapter, prompts)?;
+    let tuned = adapter.is_some();
+    let requests: Vec<Request<'_>> =
+        prompts.iter().map(|prompt| Request { prompt, tuned }).collect();
+    generate_each(base, adapter, &requests, config, &mut |prompt, id| {
+        id.map_or(ControlFlow::Continue(()), |id| on_token(prompt, id))
+    })
+}
+
+/// [`generate`] for prompts of which some are answered with the adapter, some without, in one batch: the
+/// weights are read and decoded once for both.
+///
+/// `on_token` also hears, with no token, of each answer that is complete.
+///
+/// # Errors
+/// As [`generate`].
+pub fn generate_each(
+    base: &Base,
+    adapter: Option<&Adapter>,
+    requests: &[Request<'_>],
+    config: &GenerateConfig,
+    on_token: &mut dyn FnMut(usize, Option<u32>) -> ControlFlow<()>,
+) -> Result<Vec<Vec<u32>>> {
+    check(base, adapter, requests)?;
     let mut run = Run {
         base,
         adapter,
         config,
         on_token,
-        outputs: vec![Vec::new(); prompts.len()],
+        outputs: vec![Vec::new(); requests.len()],
         active: Vec::new(),
         forward: Forward::new(base),
         head: HeadScratch::default(),
@@ -78,16 +113,16 @@ pub fn generate(
         logits: Vec::new(),
     };
     // What was made before a stop is the answer.
-    let _ = run.all(prompts);
+    let _ = run.all(requests);
     Ok(run.outputs)
 }
 
-fn check(base: &Base, adapter: Option<&Adapter>, prompts: &[Vec<u32>]) -> Result<()> {
+fn check(base: &Base, adapter: Option<&Adapter>, requests: &[Request<'_>]) -> Result<()> {
     if let Some(adapter) = adapter {
         adapter.check(base.config())?;
     }
     let context = base.config().context_length;
-    for (i, prompt) in prompts.iter().enumerate() {
+    for (i, Request { prompt, .. }) in requests.iter().enumerate() {
         let number = i + 1;
         if prompt.is_empty() {
             return Err(Failure::user(format!("prompt {number} is empty")));
@@ -99,7 +134,7 @@ fn check(base: &Base, adapter: Option<&Adapter>, prompts: &[Vec<u32>]) -> Result
             ))
             .hint("Shorten the prompt."));
         }
-        for id in prompt {
+        for id in *prompt {
             base.check_id(*id).map_err(|failure| failure.context(format!("prompt {number}")))?;
         }
     }
@@ -110,7 +145,7 @@ struct Run<'a> {
     base: &'a Base,
     adapter: Option<&'a Adapter>,
     config: &'a GenerateConfig,
-    on_token: &'a mut dyn FnMut(usize, u32) -> ControlFlow<()>,
+    on_token: &'a mut dyn FnMut(usize, Option<u32>) -> ControlFlow<()>,
     outputs: Vec<Vec<u32>>,
     active: Vec<Sequence>,
     forward: Forward,
@@ -120,15 +155,15 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
-    fn all(&mut self, prompts: &[Vec<u32>]) -> ControlFlow<()> {
+    fn all(&mut self, requests: &[Request<'_>]) -> ControlFlow<()> {
         if self.config.max_new == 0 {
             return ControlFlow::Continue(());
         }
         let mut next = 0;
-        while next < prompts.len() || !self.active.is_empty() {
+        while next < requests.len() || !self.active.is_empty() {
             let free = self.config.batch.max(1) - self.active.len();
-            if free > 0 && next < prompts.len() {
-                next = self.admit(prompts, next, free)?;
+            if free > 0 && next < requests.len() {
+                next = self.admit(requests, next, free)?;
             } else {
                 self.decode()?;
             }
@@ -136,25 +171,39 @@ impl Run<'_> {
         ControlFlow::Continue(())
     }
 
-    /// Reads prompts from `first` on, at most `free`; gives the number of the next.
-    fn admit(&mut self, prompts: &[Vec<u32>], first: usize, free: usize) -> ControlFlow<(), usize> {
+    /// Reads prompts from `first` on, at most `free`, all with the adapter or all without; gives the
+    /// number of the next.
+    fn admit(
+        &mut self,
+        requests: &[Request<'_>],
+        first: usize,
+        free: usize,
+    ) -> ControlFlow<(), usize> {
+        let tuned = requests[first].tuned && self.adapter.is_some();
         let (base, config) = (self.base, self.base.config());
         let mut packed = Packed::default();
         let mut caches = Vec::new();
-        for prompt in prompts[first..].iter().take(free) {
+        let alike =
+            requests[first..].iter().take_while(|other| other.tuned == requests[first].tuned);
+        for Request { prompt, .. } in alike.take(free) {
             if !caches.is_empty() && packed.tokens() + prompt.len() > PREFILL_TOKENS {
                 break;
             }
             packed.push(prompt);
             let room = (prompt.len() + self.config.max_new).min(config.context_length);
-            caches.push(Cache::new(config.layers, config.kv_size(), room));
+            caches.push(Cache::new(base, room));
         }
-        let x = self.forward.run(base, self.adapter, &packed, |layer, rows, pitch| {
-            for (group, cache) in packed.groups.iter().zip(&mut caches) {
-                let rows = &rows[group.head.start * pitch..group.head.end * pitch];
-                cache.append(base, layer, rows, pitch);
-            }
-        });
+        let x = self.forward.run(
+            base,
+            self.adapter.filter(|_| tuned),
+            &packed,
+            |layer, rows, pitch| {
+                for (group, cache) in packed.groups.iter().zip(&mut caches) {
+                    let rows = &rows[group.head.start * pitch..group.head.end * pitch];
+                    cache.append(base, layer, rows, pitch);
+                }
+            },
+        );
         let last: Vec<usize> = packed.groups.iter().map(|group| group.head.end - 1).collect();
         let admitted = caches.len();
         let mut logits = Vec::new();
@@ -169,6 +218,7 @@ impl Run<'_> {
             let context_left = config.context_length - packed.groups[i].head.len();
             let sequence = Sequence {
                 prompt,
+                tuned,
                 cache,
                 sampler: Sampler::new(
                     self.config.temperature,
@@ -191,9 +241,12 @@ impl Run<'_> {
     /// One more token for all active sequences.
     fn decode(&mut self) -> ControlFlow<()> {
         let ids: Vec<u32> = self.active.iter().map(|sequence| sequence.last).collect();
+        let on: Vec<bool> = self.active.iter().map(|sequence| sequence.tuned).collect();
         let mut caches: Vec<&mut Cache> = self.active.iter_mut().map(|s| &mut s.cache).collect();
         let mut logits = std::mem::take(&mut self.logits);
-        self.decoder.step(self.base, self.adapter, &ids, &mut caches, &mut logits);
+        let adapter = self.adapter.map(|adapter| Adapted { adapter, on: &on });
+        let (base, decoder) = (self.base, &mut self.decoder);
+        rayon::scope(|_| decoder.step(base, adapter, &ids, &mut caches, &mut logits));
         let vocab = self.base.config().vocab_size;
         let mut at = 0;
         for logits in logits.chunks_exact_mut(vocab).take(ids.len()) {
@@ -211,14 +264,19 @@ impl Run<'_> {
     fn take(&mut self, at: usize, logits: &mut [f32]) -> ControlFlow<(), bool> {
         let sequence = &mut self.active[at];
         let id = sequence.sampler.choose(logits);
-        if self.config.stop.contains(&id) {
-            return ControlFlow::Continue(false);
+        let prompt = sequence.prompt;
+        let stopped = self.config.stop.contains(&id);
+        let mut goes_on = !stopped;
+        if !stopped {
+            sequence.last = id;
+            sequence.left -= 1;
+            goes_on = sequence.left > 0;
+            self.outputs[prompt].push(id);
+            (self.on_token)(prompt, Some(id))?;
         }
-        sequence.last = id;
-        sequence.left -= 1;
-        let goes_on = sequence.left > 0;
-        self.outputs[sequence.prompt].push(id);
-        (self.on_token)(sequence.prompt, id)?;
+        if !goes_on {
+            (self.on_token)(prompt, None)?;
+        }
         ControlFlow::Continue(goes_on)
     }
 }

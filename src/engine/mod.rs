@@ -9,6 +9,7 @@
 mod attention;
 mod base;
 mod block;
+mod cache;
 pub mod cpu;
 mod decode;
 mod effective;
@@ -33,7 +34,7 @@ mod table;
 mod trainer;
 
 pub use base::{Base, Precision};
-pub use generate::{GenerateConfig, generate};
+pub use generate::{GenerateConfig, Request, generate, generate_each};
 pub use lora::{Adapter, LoraConfig, Target};
 pub use optimizer::{OptimizerConfig, OptimizerState};
 pub use pack::Row;

@@ -111,6 +111,23 @@ impl Quantized {
             + self.offset
     }
 
+    /// Decodes the magnitudes of blocks from `first` on.
+    pub(super) fn decode_magnitudes(&self, first: usize, out: &mut [f32]) {
+        let map: &[f32; 256] = &DYNAMIC_MAP;
+        let indices = &self.magnitudes[first..first + out.len()];
+        let mut done = 0;
+        while done < out.len() {
+            // Up to the next second-level magnitude.
+            let nested = (first + done) / NESTED_BLOCK;
+            let end = ((nested + 1) * NESTED_BLOCK - first).min(out.len());
+            let factor = self.nested[nested];
+            for (out, index) in out[done..end].iter_mut().zip(&indices[done..end]) {
+                *out = map[usize::from(*index)] * factor + self.offset;
+            }
+            done = end;
+        }
+    }
+
     /// Decodes the values from `start` on into `out`.
     ///
     /// # Panics

@@ -44,7 +44,7 @@ pub fn row_losses(base: &Base, adapter: Option<&Adapter>, rows: &[Row]) -> Resul
     Ok(losses)
 }
 
-/// Buffers of forward passes that keep nothing. All runs must be of one base and adapter.
+/// Buffers of forward passes that keep nothing. All runs must be of one base.
 #[derive(Debug)]
 pub(super) struct Forward {
     rotary: Rotaries,

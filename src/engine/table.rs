@@ -59,6 +59,14 @@ impl Table {
         }
     }
 
+    /// `count` whole rows from `first` on, where they are held in bf16.
+    pub(super) fn halves(&self, first: usize, count: usize) -> Option<&[bf16]> {
+        match &self.values {
+            Values::Full(_) => None,
+            Values::Half(values) => Some(&values[first * self.width..(first + count) * self.width]),
+        }
+    }
+
     /// Whole rows from `first` on.
     pub(super) fn read(&self, first: usize, out: &mut [f32]) {
         for (i, out) in out.chunks_exact_mut(self.width).enumerate() {

@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 
 use super::base::{Base, Precision};
 use super::block::Kept;
-use super::generate::{GenerateConfig, generate};
+use super::generate::{GenerateConfig, Request, generate, generate_each};
 use super::lora::{Adapter, LoraConfig, Target};
 use super::optimizer::{OptimizerConfig, OptimizerState};
 use super::oracle::Oracle;
@@ -361,6 +361,38 @@ fn generation_is_the_argmax_of_whole_passes() {
         }
         let untuned = generate(&base, None, &prompts, &settings, &mut on).unwrap();
         assert_ne!(untuned, tuned);
+    }
+}
+
+#[test]
+fn base_and_tuned_in_one_batch_answer_as_each_alone() {
+    for (config, precision) in [
+        (toy::llama(), Precision::F32),
+        (toy::llama(), Precision::Bf16),
+        (toy::qwen2(), Precision::F32),
+    ] {
+        let base = toy::load_in(&config, 4, precision);
+        let adapter = adapter(&config, &[Target::Query, Target::Value, Target::Down]);
+        let prompts: Vec<Vec<u32>> =
+            toy::rows(&config, &[3, 40, 1, 12, 5], 7).into_iter().map(|row| row.ids).collect();
+        let settings = GenerateConfig { max_new: 9, batch: 4, ..GenerateConfig::default() };
+        let mut on = |_, _| ControlFlow::Continue(());
+        let tuned = generate(&base, Some(&adapter), &prompts, &settings, &mut on).unwrap();
+        let plain = generate(&base, None, &prompts, &settings, &mut on).unwrap();
+        let requests: Vec<Request<'_>> =
+            (0..10).map(|i| Request { prompt: &prompts[i / 2], tuned: i % 2 == 1 }).collect();
+        let mut ended = Vec::new();
+        let both = generate_each(&base, Some(&adapter), &requests, &settings, &mut |at, id| {
+            if id.is_none() {
+                ended.push(at);
+            }
+            ControlFlow::Continue(())
+        });
+        for (i, answer) in both.unwrap().iter().enumerate() {
+            assert_eq!(*answer, if i % 2 == 1 { &tuned } else { &plain }[i / 2]);
+        }
+        ended.sort_unstable();
+        assert_eq!(ended, (0..10).collect::<Vec<_>>());
     }
 }
 

@@ -30,16 +30,17 @@ pub struct Prompt<'a> {
 /// A model that can be asked with and without its adapter. Replies are greedy, so that the same
 /// model gives the same scores again.
 pub trait Answerer {
-    /// Replies to `prompts`, in their order, with at most `max_new` tokens each and without
-    /// end-of-turn tokens. `on_done` is told how many prompts of this call are finished; when it
-    /// breaks, the rest may be left out.
+    /// Replies of each side to `prompts`, in their order, with at most `max_new` tokens each and without
+    /// end-of-turn tokens; a side is the base (`false`) or the tuned model. Asked for in one call, so
+    /// that what both need is done once. `on_done` is told how many replies of this call are
+    /// finished; when it breaks, the rest may be left out.
     fn answer(
         &mut self,
         prompts: &[Prompt<'_>],
-        tuned: bool,
+        sides: &[bool],
         max_new: usize,
         on_done: &mut dyn FnMut(usize) -> ControlFlow<()>,
-    ) -> Result<Vec<String>>;
+    ) -> Result<Vec<Vec<String>>>;
 
     /// Negative log-likelihood of each text as the assistant's turn after its prompt, without the
     /// end-of-turn token: (nats, tokens). Items of one case follow each other and share a prompt.
@@ -70,16 +71,18 @@ pub fn run(
     let _ = counter.advance(0);
     let mut results = Vec::with_capacity(suites.len());
     for suite in suites {
-        let base = outcomes(suite, answerer, false, &mut counter)?;
-        let tuned = if tuned && !counter.stopped {
-            Some(outcomes(suite, answerer, true, &mut counter)?)
-        } else {
-            None
-        };
+        let sides = if tuned { &[false, true][..] } else { &[false][..] };
+        let replies = replies(suite, answerer, sides, &mut counter)?;
+        let mut outcomes = Vec::with_capacity(sides.len());
+        for (&tuned, replies) in sides.iter().zip(replies) {
+            outcomes.push(self::outcomes(suite, answerer, tuned, replies, &mut counter)?);
+        }
         if counter.stopped {
             return Ok(None);
         }
-        results.push(compare::compare(suite, base, tuned));
+        let mut outcomes = outcomes.into_iter();
+        let base = outcomes.next().unwrap_or_default();
+        results.push(compare::compare(suite, base, outcomes.next()));
     }
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
     Ok(Some(Evaluation {
@@ -157,11 +160,45 @@ impl Counter<'_, '_> {
     }
 }
 
-/// The outcomes of every case in the suite's order; incomplete once the counter is stopped.
+/// What each side says to the cases of a suite that are answered in words, in their order; nothing
+/// once the counter is stopped.
+fn replies(
+    suite: &Suite,
+    answerer: &mut dyn Answerer,
+    sides: &[bool],
+    counter: &mut Counter<'_, '_>,
+) -> Result<Vec<Vec<String>>> {
+    let asked = suite.cases.iter().filter(|case| score::is_answered(&case.expect));
+    let prompts: Vec<Prompt<'_>> = asked.map(prompt).collect();
+    let nothing = || vec![Vec::new(); sides.len()];
+    if prompts.is_empty() || counter.stopped {
+        return Ok(nothing());
+    }
+    let mut seen = 0;
+    let replies = answerer.answer(&prompts, sides, suite.max_new, &mut |finished| {
+        let fresh = finished.saturating_sub(seen);
+        seen += fresh;
+        counter.advance(fresh)
+    })?;
+    if counter.stopped {
+        return Ok(nothing());
+    }
+    check_count(replies.len(), sides.len())?;
+    for replies in &replies {
+        check_count(replies.len(), prompts.len())?;
+    }
+    let all = prompts.len() * sides.len();
+    let _ = counter.advance(all - seen.min(all));
+    Ok(replies)
+}
+
+/// The outcomes of every case in the suite's order; incomplete once the counter is stopped. `replies`
+/// are those to the cases that are answered in words.
 fn outcomes(
     suite: &Suite,
     answerer: &mut dyn Answerer,
     tuned: bool,
+    replies: Vec<String>,
     counter: &mut Counter<'_, '_>,
 ) -> Result<Vec<Outcome>> {
     let mut outcomes: Vec<Option<Outcome>> = vec![None; suite.cases.len()];
@@ -172,24 +209,10 @@ fn outcomes(
     };
     let cases = || suite.cases.iter().enumerate();
 
-    let asked: Vec<(usize, &Case)> =
-        cases().filter(|(_, case)| score::is_answered(&case.expect)).collect();
-    if !asked.is_empty() && !counter.stopped {
-        let prompts: Vec<Prompt<'_>> = asked.iter().map(|(_, case)| prompt(case)).collect();
-        let mut seen = 0;
-        let replies = answerer.answer(&prompts, tuned, suite.max_new, &mut |finished| {
-            let fresh = finished.saturating_sub(seen);
-            seen += fresh;
-            counter.advance(fresh)
-        })?;
-        if !counter.stopped {
-            check_count(replies.len(), prompts.len())?;
-            let _ = counter.advance(prompts.len() - seen.min(prompts.len()));
-        }
-        for ((index, case), reply) in asked.iter().zip(replies) {
-            let answer = score::score(case, reply);
-            place(*index, Outcome { answer, loss: None });
-        }
+    let asked = cases().filter(|(_, case)| score::is_answered(&case.expect));
+    for ((index, case), reply) in asked.zip(replies) {
+        let answer = score::score(case, reply);
+        place(index, Outcome { answer, loss: None });
     }
 
     let choices: Vec<(usize, &Case, &[String], usize)> = cases()
@@ -282,30 +305,34 @@ mod tests {
         fn answer(
             &mut self,
             prompts: &[Prompt<'_>],
-            tuned: bool,
+            sides: &[bool],
             _: usize,
             on_done: &mut dyn FnMut(usize) -> ControlFlow<()>,
-        ) -> Result<Vec<String>> {
-            let mut replies = Vec::new();
-            for prompt in prompts {
-                let case = self.case(prompt);
-                replies.push(match &case.expect {
-                    Expect::Calls(calls) if tuned && !calls.is_empty() => calls
-                        .iter()
-                        .map(|call| format!("<tool_call>\n{}\n</tool_call>", call.to_json()))
-                        .collect::<Vec<_>>()
-                        .join("\n"),
-                    Expect::Short(short) if tuned => match short.number {
-                        Some(number) => number.to_string(),
-                        None => short.accept[0].clone(),
-                    },
-                    _ => "죄송하지만 잘 모르겠습니다.".to_owned(),
-                });
-                if on_done(replies.len()).is_break() {
-                    break;
+        ) -> Result<Vec<Vec<String>>> {
+            let mut done = 0;
+            let mut all = vec![Vec::new(); sides.len()];
+            for (&tuned, replies) in sides.iter().zip(&mut all) {
+                for prompt in prompts {
+                    let case = self.case(prompt);
+                    replies.push(match &case.expect {
+                        Expect::Calls(calls) if tuned && !calls.is_empty() => calls
+                            .iter()
+                            .map(|call| format!("<tool_call>\n{}\n</tool_call>", call.to_json()))
+                            .collect::<Vec<_>>()
+                            .join("\n"),
+                        Expect::Short(short) if tuned => match short.number {
+                            Some(number) => number.to_string(),
+                            None => short.accept[0].clone(),
+                        },
+                        _ => "죄송하지만 잘 모르겠습니다.".to_owned(),
+                    });
+                    done += 1;
+                    if on_done(done).is_break() {
+                        return Ok(all);
+                    }
                 }
             }
-            Ok(replies)
+            Ok(all)
         }
 
         fn continuation_nats(

@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 
 use super::loaded::Loaded;
-use crate::engine::{Adapter, GenerateConfig, Row, generate, row_losses};
+use crate::engine::{Adapter, GenerateConfig, Request, Row, generate_each, row_losses};
 use crate::evaluate::{Answerer, Prompt};
 use crate::failure::Result;
 
@@ -38,10 +38,10 @@ impl Answerer for EngineAnswerer<'_> {
     fn answer(
         &mut self,
         prompts: &[Prompt<'_>],
-        tuned: bool,
+        sides: &[bool],
         max_new: usize,
         on_done: &mut dyn FnMut(usize) -> ControlFlow<()>,
-    ) -> Result<Vec<String>> {
+    ) -> Result<Vec<Vec<String>>> {
         let codec = &self.loaded.codec;
         let config = GenerateConfig {
             max_new,
@@ -55,22 +55,32 @@ impl Answerer for EngineAnswerer<'_> {
             .collect::<Result<Vec<_>>>()?;
         // A prompt that fills the model's context gets no answer, which counts as a wrong one.
         let room = self.loaded.base.config().context_length;
-        // Prompts of like length share a batch well; the answers keep the order of the prompts.
+        // Prompts of like length share a batch well, and so do the sides of one prompt, which take
+        // turns by half batches; the answers keep the order of the prompts.
         let mut order: Vec<usize> = (0..ids.len()).filter(|i| ids[*i].len() < room).collect();
-        let mut done = ids.len() - order.len();
+        let mut done = (ids.len() - order.len()) * sides.len();
         order.sort_by_key(|index| ids[*index].len());
-        let mut texts = vec![String::new(); ids.len()];
-        for group in order.chunks(BATCH) {
-            let batch: Vec<Vec<u32>> = group.iter().map(|index| ids[*index].clone()).collect();
-            let go_on = &mut |_: usize, _: u32| ControlFlow::Continue(());
-            let tokens = generate(&self.loaded.base, self.adapter(tuned), &batch, &config, go_on)?;
-            for (index, tokens) in group.iter().zip(tokens) {
-                texts[*index] = codec.tokenizer().decode(&tokens);
+        let asked: Vec<(usize, usize)> = order
+            .chunks(BATCH / 2)
+            .flat_map(|part| {
+                (0..sides.len()).flat_map(move |side| part.iter().map(move |index| (side, *index)))
+            })
+            .collect();
+        let requests: Vec<Request<'_>> = asked
+            .iter()
+            .map(|(side, index)| Request { prompt: &ids[*index], tuned: sides[*side] })
+            .collect();
+        let mut texts = vec![vec![String::new(); ids.len()]; sides.len()];
+        let base = &self.loaded.base;
+        let tokens = generate_each(base, self.adapter, &requests, &config, &mut |_, id| {
+            if id.is_some() {
+                return ControlFlow::Continue(());
             }
-            done += group.len();
-            if on_done(done).is_break() {
-                break;
-            }
+            done += 1;
+            on_done(done)
+        })?;
+        for ((side, index), tokens) in asked.iter().zip(tokens) {
+            texts[*side][*index] = codec.tokenizer().decode(&tokens);
         }
         Ok(texts)
     }

@@ -3,9 +3,11 @@
 //! [`multiply`] is the one large product of training and of reading prompts: activations in f32
 //! times weights laid out in [`panels`], by the [`tile`] kernel of this machine, in bf16 where
 //! that is faster (AMX, some AVX-512) and in f32 elsewhere. [`multiply`] also has small
-//! products on one thread, as attention needs them; [`vector`] has the passes over slices.
+//! products on one thread, as attention needs them; [`few`] multiplies stored weights with a few tokens,
+//! as decoding does; [`vector`] has the passes over slices.
 
 mod cache;
+pub(in crate::engine) mod few;
 mod kernel;
 pub(in crate::engine) mod multiply;
 pub(in crate::engine) mod panels;

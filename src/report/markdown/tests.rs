@@ -14,28 +14,28 @@ impl Answerer for Pupil {
     fn answer(
         &mut self,
         prompts: &[Prompt<'_>],
-        tuned: bool,
+        sides: &[bool],
         _: usize,
         on_done: &mut dyn FnMut(usize) -> ControlFlow<()>,
-    ) -> Result<Vec<String>> {
-        let replies: Vec<String> = prompts
+    ) -> Result<Vec<Vec<String>>> {
+        let reply = |prompt: &Prompt<'_>, tuned: bool| {
+            let question = prompt.messages.last().unwrap().content.as_str();
+            let city = question.split(' ').next().unwrap();
+            let call = format!(r#"{{"name": "get_weather", "arguments": {{"city": "{city}"}}}}"#);
+            match (prompt.tools.is_empty(), tuned) {
+                (true, false) => "서울입니다.".to_owned(),
+                (true, true) => "네.".to_owned(),
+                (false, false) if question.contains("고마워") => "천만에요.".to_owned(),
+                (false, false) if city < "다" => format!("```json\n{call}\n```"),
+                (false, false) => format!("{city} 날씨는 맑습니다."),
+                (false, true) => format!("<tool_call>\n{call}\n</tool_call>"),
+            }
+        };
+        let replies = sides
             .iter()
-            .map(|prompt| {
-                let question = prompt.messages.last().unwrap().content.as_str();
-                let city = question.split(' ').next().unwrap();
-                let call =
-                    format!(r#"{{"name": "get_weather", "arguments": {{"city": "{city}"}}}}"#);
-                match (prompt.tools.is_empty(), tuned) {
-                    (true, false) => "서울입니다.".to_owned(),
-                    (true, true) => "네.".to_owned(),
-                    (false, false) if question.contains("고마워") => "천만에요.".to_owned(),
-                    (false, false) if city < "다" => format!("```json\n{call}\n```"),
-                    (false, false) => format!("{city} 날씨는 맑습니다."),
-                    (false, true) => format!("<tool_call>\n{call}\n</tool_call>"),
-                }
-            })
+            .map(|tuned| prompts.iter().map(|prompt| reply(prompt, *tuned)).collect())
             .collect();
-        let _ = on_done(replies.len());
+        let _ = on_done(prompts.len() * sides.len());
         Ok(replies)
     }
 
