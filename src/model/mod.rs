@@ -27,4 +27,4 @@ pub use template::{ChatTemplate, ToolFormat};
 pub use tokenizer::Tokenizer;
 
 #[cfg(test)]
-mod toy;
+pub(crate) mod toy;
