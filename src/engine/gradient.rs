@@ -9,6 +9,7 @@ use rayon::prelude::*;
 use super::base::Precision;
 use super::cpu::multiply::{self, Multiplied, Rows};
 use super::cpu::panels::Panels;
+use super::dropout::Masks;
 use super::effective::{self, Place};
 use super::phases::{Phase, Phases, Watch};
 
@@ -36,6 +37,7 @@ pub(super) struct Buffers<E> {
     right: Panels<E>,
     turned: Vec<f32>,
     sums: Vec<f32>,
+    masks: Option<Masks>,
 }
 
 impl GradientBuffers {
@@ -43,6 +45,14 @@ impl GradientBuffers {
         match precision {
             Precision::F32 => Self::Full(Buffers::default()),
             Precision::Bf16 => Self::Half(Buffers::default()),
+        }
+    }
+
+    /// Sets what dropout loses from now on.
+    pub(super) fn set_masks(&mut self, masks: Option<Masks>) {
+        match self {
+            Self::Full(buffers) => buffers.masks = masks,
+            Self::Half(buffers) => buffers.masks = masks,
         }
     }
 
@@ -76,14 +86,25 @@ impl<E: Multiplied> Buffers<E> {
         let Some(first) = parts.first() else { return };
         let (rank, scale) = (adapter.config().rank, adapter.config().scale());
         let (columns, inputs, outputs) = (place.columns(), place.inputs(), place.outputs());
-        // The As of a group lie side by side, so they are one matrix.
-        self.right.fill_depths(tokens, inputs, |k, row| {
-            row.copy_from_slice(&flows.x.0[k * flows.x.1..][..inputs]);
-        });
+        let x = |k: usize| &flows.x.0[k * flows.x.1..][..inputs];
         turn(flows.v, tokens, columns, &mut self.turned);
-        let left = Rows { data: &self.turned, count: columns, columns: tokens, pitch: tokens };
-        let a = &mut grads[first.slot.a..][..columns * inputs];
-        multiply::multiply(left, None, &self.right, (a, inputs), true);
+        if let Some(masks) = self.masks {
+            // Each projection reads an input of its own.
+            for part in &parts {
+                let place = (place.layer, part.slot.target);
+                self.right.fill_depths(tokens, inputs, |k, row| masks.apply(place, k, x(k), row));
+                let data = &self.turned[part.column * tokens..];
+                let left = Rows { data, count: rank, columns: tokens, pitch: tokens };
+                let a = &mut grads[part.slot.a..][..rank * inputs];
+                multiply::multiply(left, None, &self.right, (a, inputs), true);
+            }
+        } else {
+            // The As of a group lie side by side, so they are one matrix.
+            self.right.fill_depths(tokens, inputs, |k, row| row.copy_from_slice(x(k)));
+            let left = Rows { data: &self.turned, count: columns, columns: tokens, pitch: tokens };
+            let a = &mut grads[first.slot.a..][..columns * inputs];
+            multiply::multiply(left, None, &self.right, (a, inputs), true);
+        }
 
         self.right.fill_depths(tokens, outputs, |k, row| {
             row.copy_from_slice(&flows.dy.0[k * flows.dy.1..][..outputs]);

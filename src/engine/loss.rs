@@ -130,15 +130,15 @@ fn backward<E: Multiplied>(panels: &mut Panels<E>, base: &Base, dy: Rows<'_>, ou
     }
 }
 
-/// Bytes that the head takes at most.
-pub(super) fn bytes(config: &DecoderConfig, precision: Precision) -> usize {
+/// Bytes that the head takes at most, for micro-batches of `tokens` tokens.
+pub(super) fn bytes(config: &DecoderConfig, precision: Precision, tokens: usize) -> usize {
     let (rows, width) = if is_computed_twice(config, precision) {
         (TWICE_ROWS, SLICE.min(config.vocab_size))
     } else {
         (chunk(config), config.vocab_size)
     };
-    rows * (width + 4 * config.hidden_size) * 4
-        + SLICE * config.hidden_size.next_multiple_of(32) * 4
+    rows.min(tokens) * (width + 4 * config.hidden_size) * 4
+        + SLICE * config.hidden_size.next_multiple_of(32) * precision.bytes()
 }
 
 /// Whether logits are computed twice, slice by slice, instead of being stored: where products are
