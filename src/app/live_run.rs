@@ -138,6 +138,10 @@ mod tests {
             tokens: 10,
             label_tokens: 5,
             trainable: 1,
+            memory_bytes: 1 << 30,
+            kept_layers: 30,
+            layers: 30,
+            micro_tokens: 640,
         }
     }
 

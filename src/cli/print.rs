@@ -176,11 +176,30 @@ impl JobLines {
 
     fn train(&mut self, event: &TrainEvent) {
         match event {
-            TrainEvent::Planned { steps, first_step, rows, tokens, label_tokens, trainable } => {
+            TrainEvent::Planned {
+                steps,
+                first_step,
+                rows,
+                tokens,
+                label_tokens,
+                trainable,
+                memory_bytes,
+                kept_layers,
+                layers,
+                micro_tokens,
+            } => {
                 self.line(&format!(
                     "train      {rows} rows, {tokens} tokens an epoch ({label_tokens} trained), \
                      {trainable} trainable parameters, steps {} to {steps}",
                     first_step + 1
+                ));
+                let again = match layers - kept_layers {
+                    0 => String::new(),
+                    again => format!(", {again} of {layers} layers computed twice to save memory"),
+                };
+                self.line(&format!(
+                    "train      {} MiB of memory at most, {micro_tokens} tokens at once{again}",
+                    memory_bytes.div_ceil(1 << 20)
                 ));
             }
             TrainEvent::Step {

@@ -9,7 +9,7 @@ use super::{print::Output, print::clock, run_job, say};
 use crate::failure::{Context as _, Failure, Result};
 use crate::job::{JobSpec, Models, mixing};
 use crate::project::{Project, Store};
-use crate::train::{Keep, Recipe, RunOutcome};
+use crate::train::{Keep, Optimizer, Recipe, RunOutcome};
 
 /// Key of the recipe in the store.
 pub const RECIPE_KEY: &str = "recipe";
@@ -48,6 +48,15 @@ pub struct TrainArgs {
     /// Strength of the noise on embeddings (NEFTune); 5 is usual.
     #[arg(long, value_name = "ALPHA")]
     pub neftune_alpha: Option<f32>,
+    /// Share of its input that the adapter loses in training; 0.05 is usual.
+    #[arg(long, value_name = "SHARE")]
+    pub dropout: Option<f32>,
+    /// What turns gradients into steps.
+    #[arg(long, value_enum)]
+    pub optimizer: Option<Optimizer>,
+    /// Highest memory of the program, as 2GiB or 800MiB; the machine's unless told otherwise.
+    #[arg(long, value_name = "SIZE", value_parser = mebibytes)]
+    pub memory: Option<u64>,
     /// Offer other tools, in another order, in each epoch.
     #[arg(long)]
     pub vary_tools: bool,
@@ -55,7 +64,7 @@ pub struct TrainArgs {
     #[arg(long)]
     pub seed: Option<u64>,
     /// Go on with this run from its checkpoint.
-    #[arg(long, value_name = "RUN", conflicts_with_all = ["recipe", "rank", "epochs", "batch_rows", "learning_rate", "keep", "vary_tools", "rank_stabilized", "patience", "neftune_alpha", "seed"])]
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["recipe", "rank", "epochs", "batch_rows", "learning_rate", "keep", "vary_tools", "rank_stabilized", "patience", "neftune_alpha", "dropout", "optimizer", "seed"])]
     pub resume: Option<u32>,
     /// List the project's runs.
     #[arg(long)]
@@ -78,7 +87,8 @@ pub fn run(args: &TrainArgs, folder: &Path, out: &mut Output) -> Result<()> {
                 Failure::user(format!("there is no run {number}"))
                     .hint("`hone train --list` shows the runs")
             })?;
-            (run.model, run.recipe)
+            let memory_mib = args.memory.unwrap_or(run.recipe.memory_mib);
+            (run.model, Recipe { memory_mib, ..run.recipe })
         }
         None => (chosen_model(&store, args.model.clone())?, recipe(args, &store)?),
     };
@@ -118,10 +128,29 @@ fn recipe(args: &TrainArgs, store: &Store) -> Result<Recipe> {
     recipe.rank_stabilized |= args.rank_stabilized;
     recipe.patience = args.patience.unwrap_or(recipe.patience);
     recipe.neftune_alpha = args.neftune_alpha.unwrap_or(recipe.neftune_alpha);
+    recipe.dropout = args.dropout.unwrap_or(recipe.dropout);
+    recipe.optimizer = args.optimizer.unwrap_or(recipe.optimizer);
+    recipe.memory_mib = args.memory.unwrap_or(recipe.memory_mib);
     recipe.vary_tools |= args.vary_tools;
     recipe.seed = args.seed.unwrap_or(recipe.seed);
     recipe.check()?;
     Ok(recipe)
+}
+
+/// MiB of a size that is written with its unit; what is no whole number of them is rounded down.
+fn mebibytes(text: &str) -> Result<u64, Failure> {
+    let wrong = || Failure::user(format!("`{text}` is no size like 2GiB or 800MiB"));
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic() || c == ' ');
+    let number: f64 = digits.parse().map_err(|_| wrong())?;
+    let factor = match text[digits.len()..].trim().to_ascii_lowercase().as_str() {
+        "mib" | "m" => 1.0,
+        "gib" | "g" => 1024.0,
+        "mb" => 1e6 / f64::from(1 << 20),
+        "gb" => 1e9 / f64::from(1 << 20),
+        _ => return Err(wrong()),
+    };
+    let mib = number * factor;
+    if mib >= 1.0 && mib <= f64::from(1 << 30) { Ok(mib as u64) } else { Err(wrong()) }
 }
 
 fn list(store: &Store, json: bool, out: &mut Output) -> Result<()> {
@@ -155,4 +184,19 @@ fn list(store: &Store, json: bool, out: &mut Output) -> Result<()> {
         )?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_read_with_their_unit() {
+        for (text, mib) in [("2GiB", 2048), ("1.5 GiB", 1536), ("800MiB", 800), ("1GB", 953)] {
+            assert_eq!(mebibytes(text), Ok(mib), "{text}");
+        }
+        for bad in ["2", "GiB", "-1GiB", "0MiB", "2TiB", "", "1e30GiB"] {
+            assert!(mebibytes(bad).is_err(), "{bad}");
+        }
+    }
 }

@@ -10,11 +10,13 @@
 //! does not swallow the small update.
 
 use half::bf16;
+use rayon::prelude::*;
 
 use super::base::{Base, Group, Precision};
 use super::cpu::multiply::{self, Multiplied, Rows};
-use super::cpu::panels::Panels;
+use super::cpu::panels::{Element as _, Panels};
 use super::cpu::values::{Values, ValuesMut};
+use super::dropout::Masks;
 use super::lora::{Adapter, Slot};
 use super::phases::{Phase, Phases, Watch};
 
@@ -88,6 +90,12 @@ pub(super) struct Operands<E> {
     right: Panels<E>,
     side: Panels<E>,
     phases: Phases,
+    masks: Option<Masks>,
+    /// Rows that dropout works on, and adapter columns of one projection.
+    masked: Vec<f32>,
+    columns: Vec<f32>,
+    /// An output in f32.
+    wide: Vec<f32>,
 }
 
 impl Weights {
@@ -112,6 +120,14 @@ impl Weights {
             })
             .max();
         most.unwrap_or(0) * base.precision().bytes()
+    }
+
+    /// Sets what dropout loses from now on.
+    pub(super) fn set_masks(&mut self, masks: Option<Masks>) {
+        match self {
+            Self::Full(operands) => operands.masks = masks,
+            Self::Half(operands) => operands.masks = masks,
+        }
     }
 
     /// Takes the times since it was last asked.
@@ -167,6 +183,41 @@ impl Weights {
 
 impl<E: Multiplied> Operands<E> {
     fn project(&mut self, place: Place<'_>, x: Values<'_>, tokens: usize, out: ValuesMut<'_>) {
+        let pitch = place.outputs() + place.columns();
+        let Some(masks) = self.masks.filter(|_| place.columns() > 0) else {
+            return self.product(place, x, tokens, (out, pitch));
+        };
+        self.in_full(tokens * pitch, out, |operands, out| {
+            let plain = Place { adapter: None, ..place };
+            operands.product(plain, x, tokens, ((&mut *out).into(), pitch));
+            let mut watch = Watch::start();
+            operands.add_masked(place, masks, x, tokens, out);
+            operands.phases.lap(&mut watch, Phase::Product);
+        });
+    }
+
+    /// Runs on an output in f32, and rounds what comes of it where the output is in bf16.
+    fn in_full(&mut self, len: usize, out: ValuesMut<'_>, run: impl FnOnce(&mut Self, &mut [f32])) {
+        match out {
+            ValuesMut::Full(out) => run(self, out),
+            ValuesMut::Half(out) => {
+                let mut wide = std::mem::take(&mut self.wide);
+                wide.resize(len, 0.0);
+                run(self, &mut wide);
+                bf16::narrow(&wide, &mut out[..len]);
+                self.wide = wide;
+            }
+        }
+    }
+
+    /// The product with what `place` says is folded in, rows of `out` lying `pitch` apart.
+    fn product(
+        &mut self,
+        place: Place<'_>,
+        x: Values<'_>,
+        tokens: usize,
+        (out, pitch): (ValuesMut<'_>, usize),
+    ) {
         let mut watch = Watch::start();
         let Place { base, adapter, layer, group } = place;
         let matrix = base.matrix(layer, group);
@@ -200,8 +251,49 @@ impl<E: Multiplied> Operands<E> {
         self.phases.lap(&mut watch, Phase::Decode);
         let rows = Rows { data: x, count: tokens, columns: inputs, pitch: inputs };
         let side_panels = (side > 0).then_some(&self.side);
-        multiply::multiply(rows, side_panels, &self.right, (out, outputs + side), false);
+        multiply::multiply(rows, side_panels, &self.right, (out, pitch), false);
         self.phases.lap(&mut watch, Phase::Product);
+    }
+
+    /// With dropout each projection reads an input of its own: `u = (mask x) A^T` and
+    /// `y += s u B^T`, one projection after the other.
+    fn add_masked(
+        &mut self,
+        place: Place<'_>,
+        masks: Masks,
+        x: Values<'_>,
+        tokens: usize,
+        out: &mut [f32],
+    ) {
+        let Some(adapter) = place.adapter else { return };
+        let (rank, scale) = (adapter.config().rank, adapter.config().scale());
+        let (inputs, outputs) = (place.inputs(), place.outputs());
+        let pitch = outputs + place.columns();
+        for part in parts(adapter, place.group) {
+            let (a, b) = adapter.pair(place.layer, part.slot);
+            let at = (place.layer, part.slot.target);
+            self.masked.resize(tokens * inputs, 0.0);
+            masks.apply_rows(at, (x, inputs), inputs, &mut self.masked);
+            self.side.fill_columns(inputs, rank, |i, row| {
+                row.copy_from_slice(&a[i * inputs..][..inputs]);
+            });
+            let data = self.masked[..].into();
+            let rows = Rows { data, count: tokens, columns: inputs, pitch: inputs };
+            let u = &mut out[outputs + part.column..];
+            multiply::multiply(rows, None, &self.side, (u.into(), pitch), false);
+
+            let first = outputs + part.column;
+            take(out, (first, pitch), (tokens, rank), &mut self.columns);
+            self.side.fill_columns(rank, part.slot.outputs, |n, row| {
+                for (value, b) in row.iter_mut().zip(&b[n * rank..]) {
+                    *value = scale * b;
+                }
+            });
+            let data = self.columns[..].into();
+            let rows = Rows { data, count: tokens, columns: rank, pitch: rank };
+            let out = &mut out[part.output..];
+            multiply::multiply(rows, None, &self.side, (out.into(), pitch), true);
+        }
     }
 
     fn project_back(
@@ -210,6 +302,52 @@ impl<E: Multiplied> Operands<E> {
         (dy, pitch): (Values<'_>, usize),
         tokens: usize,
         out: ValuesMut<'_>,
+    ) {
+        let width = place.inputs() + place.columns();
+        let masks = self.masks.filter(|_| place.columns() > 0);
+        let Some(masks) = masks else {
+            return self.product_back(place, (dy, pitch), tokens, (out, width));
+        };
+        self.in_full(tokens * width, out, |operands, out| {
+            let plain = Place { adapter: None, ..place };
+            operands.product_back(plain, (dy, pitch), tokens, ((&mut *out).into(), width));
+            let mut watch = Watch::start();
+            operands.side_back(place, (dy, pitch), tokens, out);
+            operands.add_masked_back(place, masks, tokens, out);
+            operands.phases.lap(&mut watch, Phase::Product);
+        });
+    }
+
+    /// With dropout: `dx += mask (v A)`, one projection after the other.
+    fn add_masked_back(&mut self, place: Place<'_>, masks: Masks, tokens: usize, out: &mut [f32]) {
+        let Some(adapter) = place.adapter else { return };
+        let (rank, inputs) = (adapter.config().rank, place.inputs());
+        let width = inputs + place.columns();
+        for part in parts(adapter, place.group) {
+            let (a, _) = adapter.pair(place.layer, part.slot);
+            let at = (place.layer, part.slot.target);
+            take(out, (inputs + part.column, width), (tokens, rank), &mut self.columns);
+            self.side.fill_depths(rank, inputs, |k, row| {
+                row.copy_from_slice(&a[k * inputs..][..inputs]);
+            });
+            self.masked.resize(tokens * inputs, 0.0);
+            let data = self.columns[..].into();
+            let rows = Rows { data, count: tokens, columns: rank, pitch: rank };
+            let masked = &mut self.masked[..];
+            multiply::multiply(rows, None, &self.side, (masked.into(), inputs), false);
+            out.par_chunks_mut(width)
+                .zip(self.masked.par_chunks_exact(inputs))
+                .enumerate()
+                .for_each(|(token, (out, x))| masks.add(at, token, x, &mut out[..inputs]));
+        }
+    }
+
+    fn product_back(
+        &mut self,
+        place: Place<'_>,
+        (dy, pitch): (Values<'_>, usize),
+        tokens: usize,
+        (out, width): (ValuesMut<'_>, usize),
     ) {
         let mut watch = Watch::start();
         let Place { base, adapter, layer, group } = place;
@@ -229,7 +367,7 @@ impl<E: Multiplied> Operands<E> {
         self.phases.lap(&mut watch, Phase::Decode);
         let rows = Rows { data: dy, count: tokens, columns: outputs, pitch };
         let side_panels = (side > 0).then_some(&self.side);
-        multiply::multiply(rows, side_panels, &self.right, (out, inputs + side), false);
+        multiply::multiply(rows, side_panels, &self.right, (out, width), false);
         self.phases.lap(&mut watch, Phase::Product);
     }
 
@@ -265,4 +403,15 @@ impl<E: Multiplied> Operands<E> {
             }
         });
     }
+}
+
+/// Some columns of rows that lie `pitch` apart, as rows of their own.
+fn take(
+    rows: &[f32],
+    (first, pitch): (usize, usize),
+    (count, columns): (usize, usize),
+    out: &mut Vec<f32>,
+) {
+    out.clear();
+    out.extend(rows.chunks(pitch).take(count).flat_map(|row| &row[first..first + columns]));
 }

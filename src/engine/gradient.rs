@@ -11,6 +11,7 @@ use super::cpu::shared::Shared;
 use super::cpu::strips::{self, Stripped};
 use super::cpu::values::Values;
 use super::cpu::vector;
+use super::dropout::Masks;
 use super::effective::{self, Place};
 use super::phases::{Phase, Phases, Watch};
 
@@ -37,6 +38,9 @@ pub(super) enum GradientBuffers {
 pub(super) struct Buffers<E> {
     /// `v` or `u`, turned.
     left: LeftRows<E>,
+    masks: Option<Masks>,
+    /// What a projection reads with dropout.
+    masked: Vec<f32>,
 }
 
 impl GradientBuffers {
@@ -44,6 +48,14 @@ impl GradientBuffers {
         match precision {
             Precision::F32 => Self::Full(Buffers::default()),
             Precision::Bf16 => Self::Half(Buffers::default()),
+        }
+    }
+
+    /// Sets what dropout loses from now on.
+    pub(super) fn set_masks(&mut self, masks: Option<Masks>) {
+        match self {
+            Self::Full(buffers) => buffers.masks = masks,
+            Self::Half(buffers) => buffers.masks = masks,
         }
     }
 
@@ -80,16 +92,33 @@ impl<E: Stripped> Buffers<E> {
         let (rank, scale) = (adapter.config().rank, adapter.config().scale());
         let (columns, inputs, outputs) = (place.columns(), place.inputs(), place.outputs());
         let grads = Shared::new(grads);
-        // The As of a group lie side by side, so they are one matrix.
-        self.left.set_turned(rows(flows.v, tokens, columns));
-        strips::multiply(&self.left, rows(flows.x, tokens, inputs), |from, width, sums| {
-            for (row, sums) in sums.chunks_exact(strips::PITCH).take(columns).enumerate() {
-                // SAFETY: these columns of A belong to this strip.
-                #[expect(unsafe_code, reason = "strips write to places of their own")]
-                let a = unsafe { grads.part(first.slot.a + row * inputs + from, width) };
-                vector::add_scaled(a, &sums[..width], 1.0);
+        let add_a = |start: usize, count: usize| {
+            move |from: usize, width: usize, sums: &[f32]| {
+                for (row, sums) in sums.chunks_exact(strips::PITCH).take(count).enumerate() {
+                    // SAFETY: these columns of A belong to this strip.
+                    #[expect(unsafe_code, reason = "strips write to places of their own")]
+                    let a = unsafe { grads.part(start + row * inputs + from, width) };
+                    vector::add_scaled(a, &sums[..width], 1.0);
+                }
             }
-        });
+        };
+        if let Some(masks) = self.masks {
+            // Each projection reads an input of its own.
+            for part in &parts {
+                self.masked.resize(tokens * inputs, 0.0);
+                let at = (place.layer, part.slot.target);
+                masks.apply_rows(at, flows.x, inputs, &mut self.masked);
+                let v = (flows.v.0.tail(part.column), flows.v.1);
+                self.left.set_turned(rows(v, tokens, rank));
+                let x = rows((self.masked[..].into(), inputs), tokens, inputs);
+                strips::multiply(&self.left, x, add_a(part.slot.a, rank));
+            }
+        } else {
+            // The As of a group lie side by side, so they are one matrix.
+            self.left.set_turned(rows(flows.v, tokens, columns));
+            let x = rows(flows.x, tokens, inputs);
+            strips::multiply(&self.left, x, add_a(first.slot.a, columns));
+        }
         // `u^T dy` of all projections; only the blocks along the diagonal are gradients.
         self.left.set_turned(rows(flows.u, tokens, columns));
         strips::multiply(&self.left, rows(flows.dy, tokens, outputs), |from, width, sums| {

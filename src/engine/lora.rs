@@ -255,6 +255,21 @@ impl Adapter {
         &mut self.values
     }
 
+    /// Lengths of all matrices in the order in which their values lie.
+    pub(super) fn lengths(&self) -> Vec<usize> {
+        let mut places: Vec<(usize, usize)> = self
+            .slots
+            .iter()
+            .flat_map(|slot| {
+                let rank = self.config.rank;
+                [(slot.a, rank * slot.inputs), (slot.b, rank * slot.outputs)]
+            })
+            .collect();
+        places.sort_unstable();
+        let layer: Vec<usize> = places.into_iter().map(|(_, len)| len).collect();
+        layer.repeat(self.decoder.layers)
+    }
+
     /// Parameters of one layer.
     pub(super) fn layer_len(&self) -> usize {
         self.layer_len

@@ -111,10 +111,10 @@ fn forward<E: Multiplied>(panels: &mut Panels<E>, base: &Base, x: Rows<'_>, out:
     }
 }
 
-/// Bytes that the head takes at most.
-pub(super) fn bytes(config: &DecoderConfig) -> usize {
-    ROWS * (SLICE.min(config.vocab_size) + 4 * config.hidden_size) * 4
-        + SLICE * config.hidden_size.next_multiple_of(32) * 4
+/// Bytes that the head takes at most, for micro-batches of `tokens` tokens.
+pub(super) fn bytes(config: &DecoderConfig, precision: Precision, tokens: usize) -> usize {
+    ROWS.min(tokens) * (SLICE.min(config.vocab_size) + 4 * config.hidden_size) * 4
+        + SLICE * config.hidden_size.next_multiple_of(32) * precision.bytes()
 }
 
 /// Logits `[rows.len(), vocab_size]` after the given rows of `x` `[tokens, hidden]`.

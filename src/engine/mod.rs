@@ -12,7 +12,9 @@ mod block;
 mod cache;
 pub mod cpu;
 mod decode;
+mod dropout;
 mod effective;
+mod eight_bit;
 mod few;
 mod gate;
 mod generate;
@@ -26,6 +28,7 @@ mod norm;
 mod optimizer;
 mod pack;
 mod phases;
+mod plan;
 mod rope;
 mod sample;
 mod score;
@@ -34,13 +37,18 @@ mod table;
 mod trainer;
 
 pub use base::{Base, Precision};
+pub use eight_bit::EightBit;
 pub use generate::{GenerateConfig, Request, generate, generate_each};
 pub use lora::{Adapter, LoraConfig, Target};
 pub use optimizer::{OptimizerConfig, OptimizerState};
 pub use pack::Row;
 pub use phases::Phases;
+pub use plan::{
+    MICRO_TOKENS_MAX, MemoryPlan, MemoryUse, largest_micro_batch, loading_bytes, optimizer_bytes,
+    plan, scoring_bytes, training_bytes,
+};
 pub use score::{RowLoss, row_losses};
-pub use trainer::{StepReport, Trainer, training_bytes};
+pub use trainer::{StepReport, Trainer};
 
 #[cfg(test)]
 mod families;

@@ -46,7 +46,10 @@ pub const THRESHOLDS: [f32; 15] = {
 };
 
 /// The signed 8-bit dynamic map (bitsandbytes `create_dynamic_map(signed=True)`), ascending.
-pub static DYNAMIC_MAP: LazyLock<[f32; 256]> = LazyLock::new(dynamic_map);
+pub static DYNAMIC_MAP: LazyLock<[f32; 256]> = LazyLock::new(|| dynamic_map(true));
+
+/// The unsigned 8-bit dynamic map (`signed=False`), ascending.
+pub static UNSIGNED_MAP: LazyLock<[f32; 256]> = LazyLock::new(|| dynamic_map(false));
 
 /// A quantized tensor of `len` values, flattened.
 #[derive(Debug, Clone, PartialEq)]
@@ -273,26 +276,34 @@ impl Quantized {
     }
 }
 
+/// Bytes that a quantized tensor of `count` values takes.
+pub fn bytes(count: usize) -> usize {
+    let magnitudes = count.div_ceil(BLOCK);
+    count.div_ceil(2) + magnitudes + magnitudes.div_ceil(NESTED_BLOCK) * 4
+}
+
 /// Index of the map entry nearest to `x`; the lower one on an exact midpoint.
-fn nearest_in_map(x: f32) -> u8 {
+pub(super) fn nearest_in_map(x: f32) -> u8 {
     static LIMITS: LazyLock<Vec<f32>> = LazyLock::new(|| {
         DYNAMIC_MAP.windows(2).map(|pair| f32::midpoint(pair[0], pair[1])).collect()
     });
     LIMITS.partition_point(|limit| x > *limit) as u8
 }
 
-/// Builds the map: for exponent i of 7, 2^i means of neighbours among 2^i + 1 even steps from 0.1
-/// to 1, times 10^(i - 6), with both signs; then 0 and 1.
-fn dynamic_map() -> [f32; 256] {
+/// Builds the map: for exponent i of 7, means of neighbours among even steps from 0.1 to 1, times
+/// 10^(i - 6); then 0 and 1. Signed, there are 2^i means with both signs, unsigned twice as many.
+fn dynamic_map(signed: bool) -> [f32; 256] {
     let mut map = Vec::with_capacity(256);
     for exponent in 0..7i32 {
-        let steps = 1usize << exponent;
+        let steps = 1usize << (exponent + i32::from(!signed));
         let limits = even_steps(steps + 1);
         let factor = 10f64.powi(exponent - 6) as f32;
         for pair in limits.windows(2) {
             let mean = factor * f32::midpoint(pair[0], pair[1]);
             map.push(mean);
-            map.push(-mean);
+            if signed {
+                map.push(-mean);
+            }
         }
     }
     map.push(0.0);

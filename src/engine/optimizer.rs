@@ -3,6 +3,8 @@
 use rayon::prelude::*;
 
 use super::cpu::vector::vectorized;
+use super::eight_bit::EightBit;
+use super::lora::Adapter;
 use crate::failure::{Failure, Result};
 
 /// Values that one task takes.
@@ -21,11 +23,20 @@ pub struct OptimizerConfig {
     pub weight_decay: f32,
     /// Gradients are scaled down to this norm when above it; 0 turns clipping off.
     pub clip_norm: f32,
+    /// Moments are kept in 8 bits.
+    pub eight_bit: bool,
 }
 
 impl Default for OptimizerConfig {
     fn default() -> Self {
-        Self { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: 0.0, clip_norm: 1.0 }
+        Self {
+            beta1: 0.9,
+            beta2: 0.999,
+            epsilon: 1e-8,
+            weight_decay: 0.0,
+            clip_norm: 1.0,
+            eight_bit: false,
+        }
     }
 }
 
@@ -34,23 +45,46 @@ impl Default for OptimizerConfig {
 pub struct OptimizerState {
     /// Steps done.
     pub step: u64,
-    /// First moments.
+    /// First moments held in f32.
     pub first: Vec<f32>,
-    /// Second moments.
+    /// Second moments held in f32.
     pub second: Vec<f32>,
+    /// The moments held in 8 bits; none but for the 8-bit optimizer, where `first` and `second`
+    /// are those of the tensors that are too small for it.
+    pub eight_bit: Option<EightBit>,
 }
 
 impl OptimizerState {
-    /// The state before the first step.
+    /// The state before the first step, in f32.
     pub fn new(parameters: usize) -> Self {
-        Self { step: 0, first: vec![0.0; parameters], second: vec![0.0; parameters] }
+        let zeros = vec![0.0; parameters];
+        Self { step: 0, first: zeros.clone(), second: zeros, eight_bit: None }
+    }
+
+    /// The state before the first step for an adapter.
+    pub fn of(adapter: &Adapter, eight_bit: bool) -> Self {
+        if !eight_bit {
+            return Self::new(adapter.parameter_count());
+        }
+        let eight_bit = EightBit::new(adapter.lengths());
+        Self { eight_bit: Some(eight_bit.clone()), ..Self::new(eight_bit.small()) }
     }
 
     /// Fails unless it is of the right length and finite.
-    pub(super) fn check(&self, parameters: usize) -> Result<()> {
-        if self.first.len() != parameters || self.second.len() != parameters {
+    pub(super) fn check(&self, adapter: &Adapter, eight_bit: bool) -> Result<()> {
+        if self.eight_bit.is_some() != eight_bit {
+            return Err(Failure::user("the optimizer state is that of another optimizer"));
+        }
+        let small = match &self.eight_bit {
+            None => adapter.parameter_count(),
+            Some(eight_bit) => {
+                eight_bit.check(&adapter.lengths())?;
+                eight_bit.small()
+            }
+        };
+        if self.first.len() != small || self.second.len() != small {
             return Err(Failure::user(format!(
-                "the optimizer state has {} and {} values, but the adapter has {parameters}",
+                "the optimizer state has {} and {} values, but the adapter has {small}",
                 self.first.len(),
                 self.second.len()
             )));
@@ -78,14 +112,30 @@ impl OptimizerState {
         let root = (1.0 / correction2.sqrt()) as f32;
         let keep = (1.0 - f64::from(learning_rate) * f64::from(config.weight_decay)) as f32;
         let config = *config;
+        let numbers = [factor, size, root, keep];
+        if let Some(eight_bit) = &mut self.eight_bit {
+            let moments = (&mut self.first[..], &mut self.second[..]);
+            eight_bit.update(values, grads, moments, config, numbers);
+            return;
+        }
         values
             .par_chunks_mut(CHUNK)
             .zip(grads.par_chunks(CHUNK))
             .zip(self.first.par_chunks_mut(CHUNK))
             .zip(self.second.par_chunks_mut(CHUNK))
             .for_each(|(((values, grads), first), second)| {
-                apply(values, grads, first, second, config, [factor, size, root, keep]);
+                apply(values, grads, first, second, config, numbers);
             });
+    }
+}
+
+/// Bytes of an adapter's state.
+pub(super) fn bytes(adapter: &Adapter, eight_bit: bool) -> usize {
+    if eight_bit {
+        let state = EightBit::new(adapter.lengths());
+        state.bytes() + state.small() * 8
+    } else {
+        adapter.parameter_count() * 8
     }
 }
 
@@ -107,7 +157,7 @@ pub(super) fn clip_factor(norm: f64, clip_norm: f32) -> f32 {
 vectorized! {
     /// One step over a chunk; `numbers` are gradient factor, step size, 1 / sqrt(correction), and
     /// what weight decay keeps.
-    fn apply(
+    pub(super) fn apply(
         values: &mut [f32],
         grads: &[f32],
         first: &mut [f32],
@@ -140,6 +190,7 @@ mod tests {
             epsilon: 1e-3,
             weight_decay: 0.2,
             clip_norm: 0.0,
+            eight_bit: false,
         };
         let mut values = [0.5f32, -1.0];
         let mut state = OptimizerState::new(2);

@@ -133,6 +133,25 @@ struct Unit {
 /// without labels are left out. With `share`, tokens that rows begin with in common are in a batch
 /// once. The plan depends on the rows and the limit only.
 pub(super) fn pack(rows: &[Row], limit: usize, share: bool) -> Vec<Packed> {
+    batches(rows, limit, share)
+        .into_iter()
+        .map(|(_, units)| {
+            let mut packed = Packed::default();
+            for unit in units {
+                packed.push_rows(rows, &unit.members, unit.shared);
+            }
+            packed
+        })
+        .collect()
+}
+
+/// Tokens of each batch of [`pack`].
+pub(super) fn sizes(rows: &[Row], limit: usize, share: bool) -> impl Iterator<Item = usize> {
+    batches(rows, limit, share).into_iter().map(|(tokens, _)| tokens)
+}
+
+/// The units of each batch, and their tokens.
+fn batches(rows: &[Row], limit: usize, share: bool) -> Vec<(usize, Vec<Unit>)> {
     // Best fit, longest first: few batches, each nearly full.
     let mut units = units(rows, limit, share);
     units.sort_by_key(|unit| std::cmp::Reverse(unit.tokens));
@@ -150,15 +169,6 @@ pub(super) fn pack(rows: &[Row], limit: usize, share: bool) -> Vec<Packed> {
         }
     }
     batches
-        .into_iter()
-        .map(|(_, units)| {
-            let mut packed = Packed::default();
-            for unit in units {
-                packed.push_rows(rows, &unit.members, unit.shared);
-            }
-            packed
-        })
-        .collect()
 }
 
 /// Rows with labels, those that begin alike together.

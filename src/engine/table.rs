@@ -83,6 +83,11 @@ impl Table {
     }
 }
 
+/// Bytes that a table of `count` values takes at most.
+pub(super) fn bytes(count: usize, precision: Precision) -> usize {
+    count * precision.bytes()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

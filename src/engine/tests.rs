@@ -9,9 +9,10 @@ use super::lora::{Adapter, LoraConfig, Target};
 use super::optimizer::{OptimizerConfig, OptimizerState};
 use super::oracle::Oracle;
 use super::pack::Row;
+use super::plan::training_bytes;
 use super::score::row_losses;
 use super::toy;
-use super::trainer::{Trainer, training_bytes};
+use super::trainer::Trainer;
 use crate::model::DecoderConfig;
 
 /// An adapter whose B is not zero.
@@ -239,6 +240,143 @@ fn a_restored_run_goes_on_to_the_same_bits() {
     assert_eq!(second.into_adapter(), whole.into_adapter());
     let failure = trainer(&base, &adapter, 64).restore(OptimizerState::new(3)).unwrap_err();
     assert!(failure.message.contains('3'));
+}
+
+#[test]
+fn with_dropout_gradients_match_central_differences() {
+    let config = toy::qwen2();
+    let base = toy::load(&config, 2);
+    let rows = toy::rows(&config, &[12, 7], 8);
+    for targets in [&Target::ALL[..], &[Target::Key, Target::Up]] {
+        let adapter = adapter(&config, targets);
+        let run = |adapter: &Adapter, share: f32| {
+            let mut trainer = trainer(&base, adapter, 1000).with_dropout(share, 5);
+            let loss = trainer.accumulate(&rows).unwrap().loss;
+            (f64::from(loss), trainer.gradient().to_vec())
+        };
+        let (loss, grads) = run(&adapter, 0.3);
+        assert_ne!(loss, run(&adapter, 0.0).0);
+        let size = grads.iter().fold(0.0f32, |most, x| most.max(x.abs()));
+        for at in (0..adapter.parameter_count()).step_by(97) {
+            let step = 1e-2;
+            let (mut up, mut down) = (adapter.clone(), adapter.clone());
+            up.values_mut()[at] += step;
+            down.values_mut()[at] -= step;
+            let slope = (run(&up, 0.3).0 - run(&down, 0.3).0) / f64::from(2.0 * step);
+            let got = f64::from(grads[at]);
+            assert!((got - slope).abs() < 5e-3 * f64::from(size), "{at}: {got} {slope}");
+        }
+    }
+}
+
+#[test]
+fn dropout_is_the_same_in_layers_computed_again_and_in_a_restored_run() {
+    let config = toy::llama();
+    let base = toy::load(&config, 4);
+    let rows = toy::rows(&config, &[20, 33, 8, 51], 1);
+    let adapter = adapter(&config, &Target::ALL);
+    let start = |adapter: Adapter| {
+        Trainer::new(&base, adapter, OptimizerConfig::default(), 64).with_dropout(0.1, 9)
+    };
+    let mut whole = start(adapter.clone());
+    let mut again = start(adapter.clone()).with_memory(0);
+    let mut first = start(adapter.clone());
+    for step in 0..4 {
+        whole.step(&rows, 1e-3).unwrap();
+        again.step(&rows, 1e-3).unwrap();
+        if step < 2 {
+            first.step(&rows, 1e-3).unwrap();
+        }
+    }
+    assert_eq!(whole.adapter(), again.adapter());
+    let state = first.state();
+    let mut second = start(first.into_adapter());
+    second.restore(state).unwrap();
+    for _ in 0..2 {
+        second.step(&rows, 1e-3).unwrap();
+    }
+    assert_eq!(second.adapter(), whole.adapter());
+}
+
+#[test]
+fn dropout_of_almost_nothing_is_almost_the_folded_product() {
+    for precision in [Precision::F32, Precision::Bf16] {
+        let config = toy::qwen2();
+        let base = toy::load_in(&config, 2, precision);
+        let adapter = adapter(&config, &Target::ALL);
+        let rows = toy::rows(&config, &[40, 17], 8);
+        let run = |share: f32| {
+            let mut trainer = trainer(&base, &adapter, 1000).with_dropout(share, 5);
+            let loss = trainer.accumulate(&rows).unwrap().loss;
+            (loss, trainer.gradient().to_vec())
+        };
+        // Below one draw of 65536 nothing is lost, but the way is that of dropout.
+        let ((folded, want), (apart, got)) = (run(0.0), run(1e-6));
+        let tolerance = if precision == Precision::F32 { 1e-4 } else { 2e-2 };
+        assert!((folded - apart).abs() < tolerance * folded, "{folded} {apart}");
+        assert!(difference(&got, &want) < tolerance, "{}", difference(&got, &want));
+    }
+}
+
+/// An adapter whose larger matrices are held in 8 bits by the optimizer.
+fn wide_adapter(decoder: &DecoderConfig) -> Adapter {
+    let config = LoraConfig {
+        rank: 64,
+        alpha: 64.0,
+        rank_stabilized: false,
+        targets: Target::ALL.to_vec(),
+        seed: 1,
+    };
+    Adapter::new(decoder, &config)
+}
+
+#[test]
+fn in_8_bits_a_toy_problem_is_learned_as_in_f32_and_resumed_to_the_same_bits() {
+    let config = toy::llama();
+    let base = toy::load(&config, 4);
+    let rows = toy::rows(&config, &[12, 9, 14, 10], 2);
+    let settings = |eight_bit: bool| OptimizerConfig { eight_bit, ..OptimizerConfig::default() };
+    let run = |eight_bit: bool, steps: usize| {
+        let mut trainer = Trainer::new(&base, wide_adapter(&config), settings(eight_bit), 256);
+        let losses: Vec<f32> =
+            (0..steps).map(|_| trainer.step(&rows, 2e-3).unwrap().loss).collect();
+        (losses, trainer)
+    };
+    let ((full, _), (eight, whole)) = (run(false, 60), run(true, 60));
+    assert!(full[0] == eight[0] && full[59] < 0.3, "{full:?}");
+    assert!((eight[59] - full[59]).abs() < 0.1, "{} {}", eight[59], full[59]);
+    let state = whole.state();
+    let held = state.eight_bit.as_ref().unwrap();
+    assert!(held.first_codes.len() > 8 * state.first.len(), "most is held in 8 bits");
+
+    let (_, first) = run(true, 30);
+    let state = first.state();
+    let mut second = Trainer::new(&base, first.into_adapter(), settings(true), 256);
+    second.restore(state.clone()).unwrap();
+    for _ in 0..30 {
+        second.step(&rows, 2e-3).unwrap();
+    }
+    assert_eq!(second.state(), whole.state());
+    assert_eq!(second.into_adapter(), whole.into_adapter());
+    let (_, mut other) = run(false, 1);
+    assert!(other.restore(state).unwrap_err().message.contains("another optimizer"));
+}
+
+#[test]
+fn kept_layers_do_not_change_a_step() {
+    let config = toy::qwen2();
+    let base = toy::load(&config, 4);
+    let adapter = adapter(&config, &Target::ALL);
+    let rows = toy::rows(&config, &[30, 12, 41, 8, 20], 6);
+    let run = |layers: usize| {
+        let mut trainer = trainer(&base, &adapter, 64).with_kept_layers(layers);
+        trainer.accumulate(&rows).unwrap();
+        (trainer.gradient().to_vec(), trainer.held().0)
+    };
+    let (all, held) = run(2);
+    let (one, _) = run(1);
+    let (none, least) = run(0);
+    assert!(all == one && all == none && least * 2 == held, "{least} {held}");
 }
 
 #[test]

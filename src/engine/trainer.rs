@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use super::base::{Base, Group, Precision};
 use super::block::{self, Context, Kept, Scratch, fit};
+use super::dropout::Dropout;
 use super::effective::{self, Weights};
 use super::gradient::GradientBuffers;
 use super::lora::Adapter;
@@ -52,8 +53,10 @@ pub struct Trainer<'a> {
     config: OptimizerConfig,
     micro_tokens: usize,
     memory: usize,
+    kept_layers: usize,
     share: bool,
     noise: Noise,
+    dropout: Dropout,
     state: OptimizerState,
     grads: Vec<f32>,
     rotary: Rotaries,
@@ -87,9 +90,11 @@ impl<'a> Trainer<'a> {
             config,
             micro_tokens,
             memory: MEMORY,
+            kept_layers: layers,
             share: true,
             noise: Noise::default(),
-            state: OptimizerState::new(adapter.parameter_count()),
+            dropout: Dropout::default(),
+            state: OptimizerState::of(&adapter, config.eight_bit),
             grads: vec![0.0; adapter.parameter_count()],
             adapter,
             rotary: Rotaries::default(),
@@ -113,6 +118,13 @@ impl<'a> Trainer<'a> {
         self
     }
 
+    /// Sets how many layers keep what their backward pass needs, at most (see [`super::plan()`]).
+    #[must_use]
+    pub fn with_kept_layers(mut self, layers: usize) -> Self {
+        (self.kept_layers, self.memory) = (layers, usize::MAX);
+        self
+    }
+
     /// Sets whether tokens that rows begin with in common are computed once (they are unless told
     /// otherwise). Gradients are the same but for rounding.
     #[must_use]
@@ -127,6 +139,16 @@ impl<'a> Trainer<'a> {
     #[must_use]
     pub fn with_noise(mut self, alpha: f32, seed: u64) -> Self {
         self.noise = Noise { alpha, seed };
+        self
+    }
+
+    /// Loses a share of what the adapter reads (LoRA dropout); 0 loses nothing.
+    ///
+    /// What is lost depends on the seed, the step and the place only, so that resumed runs and layers
+    /// that are computed again lose the same.
+    #[must_use]
+    pub fn with_dropout(mut self, share: f32, seed: u64) -> Self {
+        self.dropout = Dropout { share, seed };
         self
     }
 
@@ -150,7 +172,7 @@ impl<'a> Trainer<'a> {
     /// # Errors
     /// If the state belongs to an adapter of another size, or has values that are not finite.
     pub fn restore(&mut self, state: OptimizerState) -> Result<()> {
-        state.check(self.adapter.parameter_count())?;
+        state.check(&self.adapter, self.config.eight_bit)?;
         self.state = state;
         Ok(())
     }
@@ -236,10 +258,13 @@ impl<'a> Trainer<'a> {
         self.rotary.reach(config, packed.longest());
         // Layers from here on keep what their backward pass needs: it starts with the last.
         let bytes = self.kept_bytes(tokens.max(self.micro_tokens)).max(1);
-        let first_kept = layers - (self.memory / bytes).min(layers);
+        let first_kept = layers - (self.memory / bytes).min(self.kept_layers).min(layers);
         for kept in &mut self.kept[..first_kept] {
             *kept = Kept::default();
         }
+        let masks = self.dropout.masks(self.state.step, first_token);
+        self.weights.set_masks(masks);
+        self.gradients.set_masks(masks);
         let slot = |layer: usize| if layer < first_kept { layers } else { layer };
         let context =
             Context { base: self.base, adapter: Some(&self.adapter), packed, rotary: &self.rotary };
@@ -308,35 +333,24 @@ fn not_finite(what: &str) -> Failure {
     Failure::user(what).hint("Lower the learning rate, or start again from the last checkpoint.")
 }
 
-/// Bytes a training run needs besides the base: adapter, gradients, optimizer, activations of
-/// `micro_tokens` tokens with everything kept, buffers and the head. An estimate from above that
-/// can be shown before a run.
-pub fn training_bytes(base: &Base, adapter: &Adapter, micro_tokens: usize) -> usize {
+/// Bytes of buffers that all layers share, and of the down projection's `u` of each, a token.
+pub(super) fn buffer_bytes(base: &Base, adapter: &Adapter) -> usize {
     let config = base.config();
-    let columns: usize =
-        Group::ALL.iter().map(|group| effective::columns(Some(adapter), *group)).sum();
-    // The second norm after a projection keeps its input beside the layer's own.
-    let inputs = config.hidden_size + block::post_width(base);
-    let kept = Kept::bytes(base, Some(adapter)) + inputs * 4;
-    let precision = base.precision();
-    let buffers = 4 * (6 * config.hidden_size + 6 * config.query_size() + 4 * columns)
-        + (config.ffn_size + columns) * precision.bytes();
+    let columns = |group: Group| effective::columns(Some(adapter), group);
+    let all: usize = Group::ALL.iter().map(|group| columns(*group)).sum();
+    let (hidden, query) = (config.hidden_size, config.query_size());
+    let qkv = query + 2 * config.kv_size();
+    // Norms of heads have rows of their own, and a norm after a projection keeps its input.
+    let turned = if config.architecture.has_head_norms() { qkv } else { 0 };
+    let post = block::post_width(base);
+    // The last layer's output, its gradient, the norm's output and a product's; the gradient of
+    // attention, what it works in, and that of query, key and value.
+    let buffers = 4 * hidden + 4 * query + qkv + 2 * all + turned + post;
     // What is kept rounded is worked on in f32.
     let working = match base.precision() {
         Precision::F32 => 0,
-        Precision::Bf16 => 2 * config.query_size() + 2 * config.kv_size() + columns,
+        Precision::Bf16 => qkv + query + all,
     };
-    // Query and key normalized, value.
-    let turned = if config.architecture.has_head_norms() {
-        config.query_size() + 2 * config.kv_size()
-    } else {
-        0
-    };
-    let working = working + turned + block::post_width(base);
-    let buffers = buffers + working * 4;
-    adapter.parameter_count() * 16
-        + micro_tokens * (kept * config.layers + buffers)
-        + GradientBuffers::bytes(precision, micro_tokens, columns)
-        + Weights::bytes(base, Some(adapter))
-        + loss::bytes(config)
+    (buffers + working + (columns(Group::Down) + post) * config.layers) * 4
+        + (config.ffn_size + columns(Group::Down)) * base.precision().bytes()
 }

@@ -13,6 +13,7 @@ use crate::engine::{
     generate, training_bytes,
 };
 use crate::failure::{Failure, Result};
+use crate::train::memory;
 
 /// Rank of the adapter that is measured; alpha is twice that.
 const RANK: usize = 16;
@@ -71,7 +72,8 @@ pub fn train(
         seed: 1,
     };
     let adapter = Adapter::new(config, &lora);
-    let plan = loaded.base.bytes() + training_bytes(&loaded.base, &adapter, rows * length);
+    let held = memory::resident().unwrap_or_else(|| loaded.base.bytes());
+    let plan = held + training_bytes(&loaded.base, &adapter, rows * length);
     let mut trainer =
         Trainer::new(&loaded.base, adapter, OptimizerConfig::default(), rows * length);
     trainer.step(&batch, 1e-4)?;

@@ -6,6 +6,7 @@ use crate::engine::{Base, Precision};
 use crate::failure::Result;
 use crate::model::{self, Codec};
 use crate::progress::OnProgress;
+use crate::train::memory;
 
 /// A base model ready for use.
 pub struct Loaded {
@@ -31,7 +32,10 @@ impl Models {
         // Two models at once would double the peak.
         *last = None;
         let mut opened = model::open(name)?;
-        let base = Base::load(&opened.config, opened.source.as_mut(), Precision::fastest(), on)?;
+        let precision = Precision::fastest();
+        memory::check_loading(&opened.config, precision)
+            .map_err(|failure| failure.context(name))?;
+        let base = Base::load(&opened.config, opened.source.as_mut(), precision, on)?;
         let Some(base) = base else { return Ok(None) };
         let loaded = Arc::new(Loaded { name: name.to_owned(), base, codec: opened.codec });
         *last = Some(Arc::clone(&loaded));

@@ -50,13 +50,23 @@ pub(super) fn train(
     let train_rows = rows::encode(train.iter(), &loaded.codec, recipe.length_max)?;
     let validation =
         rows::encode(parts(Side::Validation).iter(), &loaded.codec, recipe.length_max)?;
-    for (index, reason) in train_rows.left_out.iter().take(LEFT_OUT_TOLD_MAX) {
-        desk.note(format!("row {} is left out: {reason}", index + 1));
+    for (_, reason) in train_rows.left_out.iter().take(LEFT_OUT_TOLD_MAX) {
+        desk.note(format!("left out: {reason}"));
     }
     if train_rows.left_out.len() > LEFT_OUT_TOLD_MAX {
         desk.note(format!("{} rows are left out in all", train_rows.left_out.len()));
     }
-    let sets = epochs(&train_rows, &train.iter().collect::<Vec<_>>(), &loaded.codec, recipe);
+    train_rows.check_any()?;
+    let examples: Vec<&Example> = train.iter().collect();
+    let context = loaded.base.config().context_length;
+    let beyond = train_rows.rows.iter().filter(|row| row.ids.len() > context).count();
+    if beyond > 0 {
+        desk.note(format!(
+            "{beyond} rows are longer than the {context} tokens this model was made for; a lower \
+             `length_max` leaves them out"
+        ));
+    }
+    let sets = epochs(&train_rows, &examples, &loaded.codec, recipe);
     std::fs::create_dir_all(&folder).because(folder.display())?;
     let events_path = folder.join("events.jsonl");
     let mut events = OpenOptions::new()

@@ -4,19 +4,19 @@
 //! The header is parsed by candle, tensors are read a slice at a time so that the peak is one
 //! tensor in f32. Sizes and counts in the file are not trusted.
 
+mod header;
 mod layout;
 mod metadata;
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
-use std::io::{BufReader, Read, Seek, SeekFrom};
+use std::io::{Read, Seek, SeekFrom};
 use std::ops::Range;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
 use candle_core::Device;
 use candle_core::quantized::ggml_file::qtensor_from_ggml;
-use candle_core::quantized::gguf_file::{Content, Value};
+use candle_core::quantized::gguf_file::Value;
 use candle_core::quantized::{GgmlDType, gguf_file::TensorInfo};
 use rayon::prelude::*;
 
@@ -53,7 +53,7 @@ impl GgufFile {
     fn open_unnamed(path: &Path) -> Result<Self> {
         let file = File::open(path).because("cannot open the file")?;
         let length = file.metadata().because("cannot read the file's size")?.len();
-        let content = read_header(&file)?;
+        let content = header::read(&file, length)?;
         let mut opened = Self {
             path: path.to_owned(),
             config: metadata::config(&content)?,
@@ -137,7 +137,11 @@ impl GgufFile {
                 .hint("Mixtures of experts, vision models and other variants are not supported."));
             }
             let bytes = layout::stored_bytes(info).ok_or_else(|| {
-                Failure::user(format!("tensor \"{stored}\" has an impossible size"))
+                Failure::user(format!(
+                    "tensor \"{stored}\" has an impossible size ({:?})",
+                    info.shape.dims()
+                ))
+                .hint("The file is damaged; get it again.")
             })?;
             let end =
                 self.data_offset.checked_add(info.offset).and_then(|at| at.checked_add(bytes));
@@ -157,7 +161,10 @@ impl GgufFile {
                 return Err(Failure::user(format!(
                     "tensor \"{stored}\" has shape {:?}, expected {expected:?}",
                     info.shape.dims()
-                )));
+                ))
+                .hint(
+                    "The file's metadata and tensors do not belong together; get the model again.",
+                ));
             }
             if !columns.is_multiple_of(info.ggml_dtype.block_size()) {
                 return Err(Failure::user(format!(
@@ -279,21 +286,6 @@ impl TensorSource for GgufFile {
 fn truncated(stored: &str) -> Failure {
     Failure::user(format!("the file ends before tensor \"{stored}\" does"))
         .hint("The download or copy was cut off; get the file again.")
-}
-
-fn read_header(file: &File) -> Result<Content> {
-    let mut reader = BufReader::with_capacity(1 << 16, file);
-    // candle divides by the file's own alignment; a crafted zero would panic.
-    let read = catch_unwind(AssertUnwindSafe(|| Content::read(&mut reader)));
-    match read {
-        Ok(Ok(content)) => Ok(content),
-        Ok(Err(error)) => {
-            let message = error.to_string();
-            let message = message.lines().next().unwrap_or("unreadable header");
-            Err(layout::header_failure(message))
-        }
-        Err(_) => Err(Failure::user("not a usable GGUF file: its header is inconsistent")),
-    }
 }
 
 /// Turns whole stored rows into f32, in parallel.

@@ -28,4 +28,4 @@ pub use template::{ChatTemplate, ToolFormat};
 pub use tokenizer::Tokenizer;
 
 #[cfg(test)]
-mod toy;
+pub(crate) mod toy;

@@ -124,7 +124,9 @@ impl SafetensorsFolder {
 
     fn add_file(&mut self, path: &Path) -> Result<()> {
         const LONGEST_HEADER: u64 = 100_000_000;
-        let mut file = File::open(path).because("cannot open the file")?;
+        let mut file = File::open(path).because("cannot open the file").map_err(|failure| {
+            failure.hint("A weight file is missing or cannot be read; get the model again.")
+        })?;
         let length = file.metadata().because("cannot read the file's size")?.len();
         let mut count = [0; 8];
         file.read_exact(&mut count).map_err(|_| cut_off("header"))?;
@@ -135,13 +137,14 @@ impl SafetensorsFolder {
         let mut header = vec![0; header_length as usize];
         file.read_exact(&mut header).map_err(|_| cut_off("header"))?;
         let entries: serde_json::Map<String, Value> =
-            serde_json::from_slice(&header).because("the header is no JSON")?;
+            serde_json::from_slice(&header).because("the header is no JSON").map_err(damaged)?;
         for (name, value) in entries {
             if name == "__metadata__" {
                 continue;
             }
-            let entry: Entry =
-                serde_json::from_value(value).because(format!("tensor \"{name}\""))?;
+            let entry: Entry = serde_json::from_value(value)
+                .because(format!("tensor \"{name}\""))
+                .map_err(damaged)?;
             if let Some(name) = text_name(&name) {
                 self.add_tensor(&name, &entry, header_length + 8, length)?;
             }
@@ -172,7 +175,8 @@ impl SafetensorsFolder {
                 return Err(Failure::user(format!(
                     "tensor \"{name}\" has shape {:?}, expected {expected:?}",
                     entry.shape
-                )));
+                ))
+                .hint("config.json and the weights belong to different models; get them again."));
             }
         } else if name.starts_with("model.layers.") && !name.ends_with("rotary_emb.inv_freq") {
             return Err(Failure::user(format!(
@@ -190,7 +194,7 @@ impl SafetensorsFolder {
         self.parameters += elements.unwrap_or(0);
         let place = Place { file: self.files.len(), kind, start: base + start };
         if self.tensors.insert(name.to_owned(), place).is_some() {
-            return Err(Failure::user(format!("tensor \"{name}\" is stored twice")));
+            return Err(damaged(Failure::user(format!("tensor \"{name}\" is stored twice"))));
         }
         Ok(())
     }
@@ -285,15 +289,22 @@ pub fn weight_files(folder: &Path) -> Result<Vec<String>> {
             ));
     }
     let text = std::fs::read(&index).because(index.display())?;
-    let parsed: Value = serde_json::from_slice(&text).because(index.display())?;
+    let parsed: Value = serde_json::from_slice(&text).because(index.display()).map_err(damaged)?;
     let map = parsed.get("weight_map").and_then(Value::as_object);
     let names: BTreeSet<&str> =
         map.into_iter().flat_map(|map| map.values()).filter_map(Value::as_str).collect();
     let plain = |name: &&str| !name.contains(['/', '\\']) && name.ends_with(".safetensors");
     if names.is_empty() || !names.iter().all(plain) {
-        return Err(Failure::user(format!("{}: no usable \"weight_map\"", index.display())));
+        return Err(damaged(Failure::user(format!(
+            "{}: no usable \"weight_map\"",
+            index.display()
+        ))));
     }
     Ok(names.into_iter().map(str::to_owned).collect())
+}
+
+fn damaged(failure: Failure) -> Failure {
+    failure.hint("The file is damaged; get the model again.")
 }
 
 fn cut_off(what: &str) -> Failure {
@@ -303,6 +314,8 @@ fn cut_off(what: &str) -> Failure {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
     use crate::model::{hf_config, toy};
 
@@ -387,9 +400,9 @@ mod tests {
         let whole = open(folder.path()).unwrap().read(TensorName::Down(1)).unwrap();
         std::fs::remove_file(folder.path().join("model.safetensors")).unwrap();
         let index = folder.path().join("model.safetensors.index.json");
-        std::fs::write(&index, serde_json::json!({"weight_map": map}).to_string()).unwrap();
+        std::fs::write(&index, json!({"weight_map": map}).to_string()).unwrap();
         assert_eq!(open(folder.path()).unwrap().read(TensorName::Down(1)).unwrap(), whole);
-        let outside = serde_json::json!({"weight_map": {"x": "../b.safetensors"}}).to_string();
+        let outside = json!({"weight_map": {"x": "../b.safetensors"}}).to_string();
         std::fs::write(&index, outside).unwrap();
         assert!(open(folder.path()).is_err());
     }
@@ -415,16 +428,87 @@ mod tests {
         }
     }
 
+    /// What a file of these bytes is refused with.
+    fn refusal(bytes: &[u8]) -> Failure {
+        let folder = tempfile::tempdir().unwrap();
+        toy::hf_folder(folder.path(), "llama");
+        std::fs::write(folder.path().join("model.safetensors"), bytes).unwrap();
+        let failure = open(folder.path()).unwrap_err();
+        assert!(failure.message.contains("model.safetensors"), "{failure}");
+        assert!(!failure.hints.is_empty(), "{failure}");
+        failure
+    }
+
     #[test]
-    fn a_cut_or_damaged_file_is_refused() {
+    fn a_cut_file_names_what_is_cut() {
+        let whole = toy::safetensors(&toy::hf_tensors("llama"));
+        for length in [0, 7, 8, 500] {
+            let failure = refusal(&whole[..length]);
+            assert!(failure.message.contains("ends before its header"), "{length}: {failure}");
+        }
+        let last = toy::hf_tensors("llama").pop().unwrap().0;
+        let failure = refusal(&whole[..whole.len() - 1]);
+        assert!(failure.message.contains(&format!("tensor \"{last}\"")), "{failure}");
+    }
+
+    #[test]
+    fn a_header_that_lies_is_refused_without_taking_its_word() {
+        let whole = toy::safetensors(&toy::hf_tensors("llama"));
+        for length in [u64::MAX, u64::MAX - 7, 1 << 40, whole.len() as u64] {
+            let mut lying = whole.clone();
+            lying[..8].copy_from_slice(&length.to_le_bytes());
+            assert!(refusal(&lying).message.contains("header"), "{length}");
+        }
+        let mut short = whole.clone();
+        short[..8].copy_from_slice(&100_u64.to_le_bytes());
+        assert!(refusal(&short).message.contains("no JSON"));
+        let with = |entry: Value| {
+            let header = json!({"model.norm.weight": entry}).to_string();
+            let mut bytes = (header.len() as u64).to_le_bytes().to_vec();
+            bytes.extend(header.bytes());
+            bytes.extend([0; 256]);
+            refusal(&bytes).message
+        };
+        let entry = |shape: Value, offsets: [u64; 2]| json!({"dtype": "F32", "shape": shape, "data_offsets": offsets});
+        for (entry, expected) in [
+            (entry(json!([32]), [0, 1 << 60]), "ends before"),
+            (entry(json!([32]), [u64::MAX - 127, u64::MAX]), "ends before"),
+            (entry(json!([32]), [128, 0]), "ends before"),
+            (entry(json!([u64::MAX]), [0, 128]), "has shape"),
+            (entry(json!([-32]), [0, 128]), "model.norm.weight"),
+            (entry(json!("x"), [0, 128]), "model.norm.weight"),
+            (json!({"dtype": "I8", "shape": [32], "data_offsets": [0, 32]}), "I8"),
+            (json!(null), "model.norm.weight"),
+        ] {
+            let message = with(entry);
+            assert!(message.contains(expected), "{message}");
+        }
+    }
+
+    #[test]
+    fn a_shard_that_is_missing_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        toy::hf_folder(folder.path(), "llama");
+        std::fs::remove_file(folder.path().join("model.safetensors")).unwrap();
+        let index = folder.path().join("model.safetensors.index.json");
+        let map = json!({"weight_map": {"model.norm.weight": "part-2.safetensors"}});
+        std::fs::write(&index, map.to_string()).unwrap();
+        let failure = open(folder.path()).unwrap_err();
+        assert!(failure.message.contains("part-2.safetensors"), "{failure}");
+        assert!(failure.hints[0].contains("get the model again"), "{failure:?}");
+        for bad in ["", "{", "[]", "{\"weight_map\": {}}", "{\"weight_map\": {\"x\": 1}}"] {
+            std::fs::write(&index, bad).unwrap();
+            let failure = open(folder.path()).unwrap_err();
+            assert!(failure.message.contains("index.json"), "{bad}: {failure}");
+        }
+    }
+
+    #[test]
+    fn no_damaged_header_makes_it_panic() {
         let folder = tempfile::tempdir().unwrap();
         toy::hf_folder(folder.path(), "llama");
         let path = folder.path().join("model.safetensors");
         let whole = std::fs::read(&path).unwrap();
-        for length in [0, 7, 8, 500, whole.len() - 1] {
-            std::fs::write(&path, &whole[..length]).unwrap();
-            assert!(open(folder.path()).is_err(), "{length}");
-        }
         for at in (0..3000).step_by(3) {
             let mut damaged = whole.clone();
             damaged[at] = b'9';

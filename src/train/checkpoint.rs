@@ -11,13 +11,16 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use super::Recipe;
-use crate::engine::{Adapter, OptimizerState, Row, cpu};
+use crate::engine::{Adapter, MICRO_TOKENS_MAX, OptimizerState, Row, cpu, optimizer_bytes};
 use crate::failure::{Context as _, Failure, Result};
 use crate::whole_file::write_whole;
 
 const FILE: &str = "checkpoint.safetensors";
 const HEADER_KEY: &str = "hone";
 const VERSION: u32 = 1;
+/// Names of the optimizer's moments.
+const FIRST: &str = "optimizer.first";
+const SECOND: &str = "optimizer.second";
 
 /// What a checkpoint says about the run it belongs to.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -33,6 +36,9 @@ pub struct CheckpointHeader {
     /// The kernel that the products ran on: another one sums in another order.
     #[serde(default)]
     pub kernel: String,
+    /// Tokens that go through the model at once: another number sums in another order.
+    #[serde(default = "micro_tokens_before")]
+    pub micro_tokens: usize,
     /// Digest of the training rows.
     pub rows: String,
     /// Best validation loss so far.
@@ -57,6 +63,7 @@ impl CheckpointHeader {
             recipe: recipe.clone(),
             model: model.to_owned(),
             kernel: cpu::kernel().name().to_owned(),
+            micro_tokens: MICRO_TOKENS_MAX,
             rows: digest(rows),
             best: None,
             stale: 0,
@@ -72,7 +79,10 @@ impl CheckpointHeader {
             Some("base model")
         } else if self.rows != fresh.rows {
             Some("training rows")
-        } else if self.recipe != fresh.recipe {
+        } else if self.recipe
+            != (Recipe { memory_mib: self.recipe.memory_mib, ..fresh.recipe.clone() })
+        {
+            // How much memory it may take changes nothing but the way.
             Some("recipe")
         } else {
             None
@@ -99,19 +109,27 @@ pub fn write(
     state: &OptimizerState,
 ) -> Result<()> {
     fs::create_dir_all(folder).because(folder.display())?;
-    let mut tensors: Vec<(String, Vec<u8>)> = Vec::new();
+    let mut tensors: Vec<(String, Dtype, Vec<u8>)> = Vec::new();
+    let floats = |name: String, values: &[f32]| (name, Dtype::F32, bytes(values));
     for (layer, target, a, b) in adapter.tensors() {
         for (side, values) in [('A', a), ('B', b)] {
-            tensors.push((super::adapter_file::tensor_name(layer, target, side), bytes(values)));
+            let name = super::adapter_file::tensor_name(layer, target, side);
+            tensors.push(floats(name, values));
         }
     }
-    tensors.push(("optimizer.first".to_owned(), bytes(&state.first)));
-    tensors.push(("optimizer.second".to_owned(), bytes(&state.second)));
+    tensors.push(floats(FIRST.to_owned(), &state.first));
+    tensors.push(floats(SECOND.to_owned(), &state.second));
+    if let Some(eight_bit) = &state.eight_bit {
+        tensors.push(floats(format!("{FIRST}.scales"), &eight_bit.first_scales));
+        tensors.push(floats(format!("{SECOND}.scales"), &eight_bit.second_scales));
+        tensors.push((format!("{FIRST}.codes"), Dtype::U8, eight_bit.first_codes.clone()));
+        tensors.push((format!("{SECOND}.codes"), Dtype::U8, eight_bit.second_codes.clone()));
+    }
     let views = tensors
         .iter()
-        .map(|(name, data)| {
-            TensorView::new(Dtype::F32, vec![data.len() / 4], data)
-                .map(|view| (name.as_str(), view))
+        .map(|(name, kind, data)| {
+            let count = data.len() * 8 / kind.bitsize();
+            TensorView::new(*kind, vec![count], data).map(|view| (name.as_str(), view))
         })
         .collect::<Result<Vec<_>, _>>()
         .because("checkpoint")?;
@@ -120,6 +138,17 @@ pub fn write(
     let metadata = HashMap::from([(HEADER_KEY.to_owned(), header)]);
     let data = serialize(views, Some(metadata)).because("checkpoint")?;
     write_whole(&path(folder), &data)
+}
+
+/// Bytes that [`write()`] and asking the trainer for its state take: a copy of the state, each tensor
+/// as bytes, and the file.
+pub fn bytes_to_write(adapter: &Adapter, eight_bit: bool) -> usize {
+    adapter.parameter_count() * 8 + 3 * optimizer_bytes(adapter, eight_bit)
+}
+
+/// Version 1 had this number before it was written down.
+fn micro_tokens_before() -> usize {
+    MICRO_TOKENS_MAX
 }
 
 /// Reads a checkpoint back into an adapter made for the same model and recipe.
@@ -134,10 +163,16 @@ pub fn read(folder: &Path, adapter: &mut Adapter) -> Result<(CheckpointHeader, O
     })?;
     let header = read_header(&data).map_err(in_file)?;
     let file = SafeTensors::deserialize(&data).because(path.display())?;
-    let floats = |name: &str| -> Result<Vec<f32>> {
+    let stored = |name: &str, kind: Dtype| {
         let view = file.tensor(name).because(path.display())?;
-        Ok(view
-            .data()
+        if view.dtype() != kind {
+            let found = view.dtype();
+            return Err(in_file(Failure::user(format!("{name} is stored as {found:?}"))));
+        }
+        Ok(view.data())
+    };
+    let floats = |name: &str| -> Result<Vec<f32>> {
+        Ok(stored(name, Dtype::F32)?
             .chunks_exact(4)
             .map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]))
             .collect())
@@ -148,11 +183,16 @@ pub fn read(folder: &Path, adapter: &mut Adapter) -> Result<(CheckpointHeader, O
         let b = floats(&super::adapter_file::tensor_name(layer, target, 'B'))?;
         adapter.set(layer, target, &a, &b).map_err(in_file)?;
     }
-    let state = OptimizerState {
-        step: header.optimizer_step,
-        first: floats("optimizer.first")?,
-        second: floats("optimizer.second")?,
-    };
+    let mut state = OptimizerState::of(adapter, header.recipe.optimizer.is_eight_bit());
+    state.step = header.optimizer_step;
+    state.first = floats(FIRST)?;
+    state.second = floats(SECOND)?;
+    if let Some(eight_bit) = &mut state.eight_bit {
+        eight_bit.first_scales = floats(&format!("{FIRST}.scales"))?;
+        eight_bit.second_scales = floats(&format!("{SECOND}.scales"))?;
+        eight_bit.first_codes = stored(&format!("{FIRST}.codes"), Dtype::U8)?.to_vec();
+        eight_bit.second_codes = stored(&format!("{SECOND}.codes"), Dtype::U8)?.to_vec();
+    }
     Ok((header, state))
 }
 

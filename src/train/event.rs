@@ -23,6 +23,18 @@ pub enum TrainEvent {
         label_tokens: u64,
         /// Trainable parameters.
         trainable: u64,
+        /// Highest memory the program is expected to take, in bytes.
+        #[serde(default)]
+        memory_bytes: u64,
+        /// Layers that keep what their backward pass needs; the others compute it again.
+        #[serde(default)]
+        kept_layers: u64,
+        /// Layers of the model.
+        #[serde(default)]
+        layers: u64,
+        /// Tokens that go through the model at once, at most.
+        #[serde(default)]
+        micro_tokens: u64,
     },
     /// One optimizer step is done.
     Step {

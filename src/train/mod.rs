@@ -3,6 +3,7 @@
 pub mod adapter_file;
 pub mod checkpoint;
 pub mod event;
+pub mod memory;
 pub mod recipe;
 pub mod rows;
 pub mod run;
@@ -10,4 +11,4 @@ pub mod schedule;
 pub mod vary;
 
 pub use event::{RunOutcome, RunRecord, TrainEvent};
-pub use recipe::{Keep, Recipe};
+pub use recipe::{Keep, Optimizer, Recipe};

@@ -55,6 +55,14 @@ pub struct Recipe {
     /// NEFTune (Jain et al. 2023, arXiv 2310.05914): uniform noise of up to `alpha / sqrt(tokens * width)` is
     /// added to the embeddings of training rows; 0 turns it off, 5 is usual.
     pub neftune_alpha: f32,
+    /// Share of its input that the adapter loses in training (LoRA dropout); 0 turns it off, 0.05
+    /// is usual. Slower.
+    pub dropout: f32,
+    /// The optimizer.
+    pub optimizer: Optimizer,
+    /// Highest memory of the program while it trains, in MiB; 0 is what the machine has. Less
+    /// memory makes a run slower, not different but for rounding.
+    pub memory_mib: u64,
     /// Which adapter the run leaves for use.
     pub keep: Keep,
     /// Whether rows about tools offer other tools, in another order, in each epoch. For models that
@@ -62,6 +70,26 @@ pub struct Recipe {
     pub vary_tools: bool,
     /// Seed of initialization and order.
     pub seed: u64,
+}
+
+/// What turns gradients into steps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Optimizer {
+    /// AdamW with moments in f32.
+    #[default]
+    #[value(name = "adamw")]
+    AdamW,
+    /// AdamW with moments in 8 bits (Dettmers et al. 2021): a quarter of the optimizer's memory.
+    #[value(name = "adamw8bit")]
+    AdamW8Bit,
+}
+
+impl Optimizer {
+    /// Whether moments are kept in 8 bits.
+    pub fn is_eight_bit(self) -> bool {
+        self == Self::AdamW8Bit
+    }
 }
 
 /// Which adapter a run leaves for use.
@@ -100,6 +128,9 @@ impl Default for Recipe {
             checkpoint_every: 0,
             patience: 0,
             neftune_alpha: 0.0,
+            dropout: 0.0,
+            optimizer: Optimizer::AdamW,
+            memory_mib: 0,
             keep: Keep::Best,
             vary_tools: false,
             seed: 1,
@@ -149,6 +180,12 @@ impl Recipe {
                 self.neftune_alpha.to_string(),
                 "must be between 0 and 100",
             );
+        }
+        if !(0.0..=0.9).contains(&self.dropout) {
+            return wrong("dropout", self.dropout.to_string(), "must be between 0 and 0.9");
+        }
+        if self.memory_mib > 1 << 30 {
+            return wrong("memory_mib", self.memory_mib.to_string(), "must be at most a pebibyte");
         }
         if self.length_max < 16 {
             return wrong("length_max", self.length_max.to_string(), "must be at least 16 tokens");

@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use super::checkpoint::{self, CheckpointHeader};
+use super::memory::{self, RunMemory};
 use super::schedule::Schedule;
-use super::{Keep, Recipe, RunOutcome, TrainEvent, adapter_file};
+use super::{Keep, Recipe, RunOutcome, TrainEvent, adapter_file, rows};
 use crate::engine::{Adapter, Base, OptimizerConfig, Row, Trainer, row_losses};
 use crate::failure::{Failure, Result};
 use crate::progress::Cancel;
@@ -15,8 +16,6 @@ use crate::progress::Cancel;
 pub const BEST_ADAPTER: &str = "adapter";
 /// Folder of the adapter after the last step.
 pub const LAST_ADAPTER: &str = "adapter-last";
-/// Tokens that go through the model at once: bounds the memory for activations.
-pub const MICRO_TOKENS: usize = 2048;
 
 /// Everything a run needs.
 pub struct RunInput<'a> {
@@ -79,15 +78,19 @@ pub fn run(
     } else {
         None
     };
+    let memory = plan(input, &adapter, &mut header, on_event)?;
     let optimizer = OptimizerConfig {
         beta1: recipe.beta1,
         beta2: recipe.beta2,
         epsilon: recipe.epsilon,
         weight_decay: recipe.weight_decay,
         clip_norm: recipe.clip_norm,
+        eight_bit: recipe.optimizer.is_eight_bit(),
     };
-    let mut trainer = Trainer::new(base, adapter, optimizer, MICRO_TOKENS)
-        .with_noise(recipe.neftune_alpha, recipe.seed);
+    let mut trainer = Trainer::new(base, adapter, optimizer, memory.plan.micro_tokens)
+        .with_kept_layers(memory.plan.kept_layers)
+        .with_noise(recipe.neftune_alpha, recipe.seed)
+        .with_dropout(recipe.dropout, recipe.seed);
     if let Some(state) = state {
         trainer.restore(state)?;
     }
@@ -99,6 +102,10 @@ pub fn run(
         label_tokens: train.iter().flat_map(|row| &row.labels).filter(|label| **label).count()
             as u64,
         trainable: trainer.adapter().parameter_count() as u64,
+        memory_bytes: memory.peak as u64,
+        kept_layers: memory.plan.kept_layers as u64,
+        layers: base.config().layers as u64,
+        micro_tokens: memory.plan.tokens as u64,
     });
     for message in recipe.advice(input.general_share) {
         on_event(TrainEvent::Warning { message });
@@ -117,9 +124,7 @@ pub fn run(
             on_event(TrainEvent::Checkpoint { step: header.step });
             return Ok(RunOutcome::Stopped);
         }
-        let set = &input.train[schedule.epoch_of(header.step) as usize % input.train.len()];
-        let rows: Vec<Row> =
-            schedule.batch(header.step).into_iter().map(|index| set[index].clone()).collect();
+        let rows = rows::of_step(input.train, &schedule, header.step);
         let learning_rate = schedule.learning_rate(header.step);
         let step_started = Instant::now();
         let report = trainer.step(&rows, learning_rate)?;
@@ -169,6 +174,34 @@ pub fn run(
         adapter_file::write(&folder.join(BEST_ADAPTER), trainer.adapter(), input.model)?;
     }
     Ok(RunOutcome::Finished)
+}
+
+/// How the run goes through memory. A resumed run keeps to the tokens that went through the model at
+/// once before, where they fit.
+fn plan(
+    input: &RunInput<'_>,
+    adapter: &Adapter,
+    header: &mut CheckpointHeader,
+    on_event: &mut dyn FnMut(TrainEvent),
+) -> Result<RunMemory> {
+    let sets = (input.train, input.validation);
+    let plan = |micro| memory::plan_run(input.base, adapter, input.recipe, sets, micro);
+    let before = input.resume.then_some(header.micro_tokens);
+    let memory = match (plan(before), before) {
+        (Err(_), Some(before)) => {
+            let memory = plan(None)?;
+            let message = format!(
+                "this run took {before} tokens through the model at once and has memory for {} now: \
+                 it ends with almost the same adapter, not with the same bits",
+                memory.plan.micro_tokens
+            );
+            on_event(TrainEvent::Warning { message });
+            memory
+        }
+        (memory, _) => memory?,
+    };
+    header.micro_tokens = memory.plan.micro_tokens;
+    Ok(memory)
 }
 
 fn other_kernel(before: &str, now: &str) -> String {

@@ -174,3 +174,103 @@ fn training_changes_the_answers_and_the_evaluation_reads_the_adapter() {
     assert_ne!(losses["base"], losses["tuned"]);
     assert!(place.path("whole/runs/0001/report.md").is_file());
 }
+
+/// The plan of the run, as it was told.
+fn planned(events: &Path) -> serde_json::Value {
+    let text = fs::read_to_string(events).unwrap();
+    let line = text.lines().find(|line| line.contains("\"event\":\"planned\"")).unwrap();
+    serde_json::from_str(line).unwrap()
+}
+
+#[test]
+fn a_run_says_what_memory_it_takes_and_refuses_what_is_too_little() {
+    let place = Place::new();
+    place.add_toy_model();
+    project(&place, "memory");
+    let train = ["-p", "memory", "train", "--model", "toy", "--recipe", "recipe.toml"];
+    let said = place.refused(&[&train[..], &["--memory", "1MiB"]].concat());
+    assert!(said.contains("needs at least") && said.contains("MiB of memory"), "{said}");
+    assert!(said.contains("the limit of this run is 1 MiB"), "{said}");
+    assert!(said.contains("length_max") && said.contains("--memory"), "{said}");
+    assert!(!place.path("memory/runs/0001/checkpoint.safetensors").exists(), "a step was made");
+    let list = place.ok(&["-p", "memory", "train", "--list", "--json"]);
+    assert!(list.contains("failed") && list.contains("needs at least"), "{list}");
+
+    // What is said to be the least is enough, and the run stays within it but for a few percent.
+    let least = said.split("needs at least ").nth(1).unwrap().split(' ').next().unwrap();
+    let least: u64 = least.parse::<u64>().unwrap() + 2;
+    let output = place.run(&[&train[..], &["--memory", &format!("{least}MiB")]].concat());
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{said}");
+    assert!(said.contains("MiB of memory at most"), "{said}");
+    let plan = planned(&place.path("memory/runs/0002/events.jsonl"));
+    assert!(plan["memory_bytes"].as_u64().unwrap() <= least << 20, "{plan}");
+    assert_eq!(plan["layers"], 2);
+    // A run that goes on may have another limit.
+    place.ok(&["-p", "memory", "train", "--resume", "2", "--memory", "1GiB"]);
+}
+
+#[test]
+fn rows_that_cannot_be_trained_on_are_named_before_the_run() {
+    let place = Place::new();
+    place.add_toy_model();
+    project(&place, "long");
+    fs::write(place.path("recipe.toml"), RECIPE.to_owned() + "length_max = 20\n").unwrap();
+    let said = place.refused(&["-p", "long", "train", "--model", "toy", "--recipe", "recipe.toml"]);
+    assert!(said.contains("all rows are left out"), "{said}");
+    assert!(said.contains("above the limit of 20") && said.contains("length_max"), "{said}");
+    // One row of many that is too long is told, and the others are trained on.
+    fs::write(place.path("recipe.toml"), RECIPE.to_owned() + "length_max = 200\n").unwrap();
+    let long = support::pairs(1).replace("하중은", &"하중과 ".repeat(30));
+    fs::write(place.path("long.jsonl"), long.replace("pair-0", "long-0")).unwrap();
+    place.ok(&["-p", "long", "pairs", "import", "long.jsonl"]);
+    let output = place.run(&["-p", "long", "train", "--model", "toy", "--recipe", "recipe.toml"]);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{said}");
+    assert!(said.contains("left out: row") && said.contains("above the limit of 200"), "{said}");
+    assert!(said.contains("MiB of memory at most"), "{said}");
+}
+
+#[test]
+fn with_8_bits_a_stopped_run_goes_on_to_the_same_bits() {
+    let place = Place::new();
+    place.add_toy_model();
+    let recipe = RECIPE.replace("rank = 4", "rank = 128") + "optimizer = \"adamw8bit\"\n";
+    for name in ["through", "halves"] {
+        project(&place, name);
+    }
+    fs::write(place.path("recipe.toml"), &recipe).unwrap();
+    let run = |name: &str, arguments: &[&str]| {
+        let output = place
+            .hone()
+            .env("HONE_CPU", "portable")
+            .args(["-p", name, "train"])
+            .args(arguments)
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    };
+    run("through", &["--model", "toy", "--recipe", "recipe.toml"]);
+    let mut child = place
+        .hone()
+        .env("HONE_CPU", "portable")
+        .args(["-p", "halves", "train", "--model", "toy", "--recipe", "recipe.toml"])
+        .stderr(Stdio::null())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    let events = place.path("halves/runs/0001/events.jsonl");
+    let started = Instant::now();
+    while steps_told(&events) < 2 {
+        assert!(started.elapsed() < Duration::from_mins(2), "no checkpoint was written");
+        assert!(child.try_wait().unwrap().is_none(), "the run ended before it could be killed");
+        sleep(Duration::from_millis(1));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    run("halves", &["--resume", "1"]);
+    assert!(adapter(&place, "through") == adapter(&place, "halves"), "the adapters differ");
+    let checkpoint = fs::read(place.path("halves/runs/0001/checkpoint.safetensors")).unwrap();
+    let text = String::from_utf8_lossy(&checkpoint[..20_000]).into_owned();
+    assert!(text.contains("optimizer.first.codes"), "the state is not in 8 bits");
+}

@@ -165,6 +165,9 @@ super::texts! {
     CHECKPOINT_EVERY: "저장 간격", "checkpoint every";
     CLIP: "기울기 한도", "clip norm";
     WEIGHT_DECAY: "가중치 감쇠", "weight decay";
+    DROPOUT: "드롭아웃", "dropout";
+    MEMORY: "메모리 MiB", "memory in MiB";
+    MEMORY_ALL: "있는 만큼", "all free";
     HELP_MODEL: "어댑터를 붙일 모델. Enter로 고릅니다.", "The model that the adapter is trained on. Enter chooses.";
     HELP_EPOCHS: "학습 세트를 몇 번 볼지. 2-3회면 대개 넉넉합니다.", "How often the training set is seen. 2-3 is usually enough.";
     HELP_LEARNING_RATE: "한 단계에 얼마나 움직일지. LoRA에는 1e-4에서 2e-4가 무난합니다.", "How far one step moves. 1e-4 to 2e-4 suits LoRA.";
@@ -177,6 +180,8 @@ super::texts! {
     HELP_CHECKPOINT_EVERY: "몇 단계마다 저장할지. 0은 회차마다입니다.", "Steps between checkpoints. 0 is once an epoch.";
     HELP_CLIP: "기울기가 이보다 크면 줄입니다. 0은 끕니다.", "Larger gradients are scaled down to this. 0 turns it off.";
     HELP_WEIGHT_DECAY: "가중치를 조금씩 0으로 당깁니다. LoRA에는 대개 0입니다.", "Pulls weights towards 0. Usually 0 for LoRA.";
+    HELP_DROPOUT: "학습할 때 어댑터가 읽는 값의 몫을 버립니다. 0은 끕니다. 0.05가 흔하고, 느려집니다.", "Share of what the adapter reads that is lost in training. 0 turns it off; 0.05 is usual, and slower.";
+    HELP_MEMORY: "학습이 쓸 메모리의 한도. 적으면 느려질 뿐입니다. 0은 있는 만큼입니다.", "The most memory training may take. Less is only slower. 0 is what the machine has.";
 
     // evaluate
     RUN_AGAINST_BASE: "학습 {0}, 기본 모델과 견줌", "Run {0} against base";

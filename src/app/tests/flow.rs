@@ -89,6 +89,10 @@ fn training_draws_its_curve_and_figures() {
         tokens: 182_000,
         label_tokens: 60_000,
         trainable: 9_000_000,
+        memory_bytes: 1 << 30,
+        kept_layers: 30,
+        layers: 30,
+        micro_tokens: 640,
     };
     harness.send(Message::Job(id, JobEvent::Train(planned)));
     for n in 1..=214 {

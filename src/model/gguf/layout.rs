@@ -101,7 +101,9 @@ pub(super) fn type_name(kind: GgmlDType) -> String {
 }
 
 /// Turns candle's reason for refusing a header into one that says what to do.
-pub(super) fn header_failure(message: &str) -> Failure {
+///
+/// `cut` tells whether the header was read up to a limit instead of the end of the file.
+pub(super) fn header_failure(message: &str, cut: bool) -> Failure {
     if let Some(number) = message.strip_prefix("unknown dtype for tensor ") {
         let known = number.trim().parse().ok().and_then(unsupported_type);
         let name = known.unwrap_or("an unknown type");
@@ -109,13 +111,20 @@ pub(super) fn header_failure(message: &str) -> Failure {
             .hint("Supported types: F32, F16, BF16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q2_K to Q6_K; get the model as Q4_K_M, Q8_0 or F16.");
     }
     if message.contains("magic") {
-        return Failure::user(format!("not a GGUF file of version 1 to 3 ({message})"));
+        return Failure::user(format!("not a GGUF file of version 1 to 3 ({message})"))
+            .hint("A model is a GGUF file, or a folder with config.json and model.safetensors.");
     }
-    if message.contains("failed to fill whole buffer") || message.contains("remaining") {
+    let short = ["failed to fill whole buffer", "remaining", "exceeds max"];
+    if short.iter().any(|part| message.contains(part)) {
+        if cut {
+            return Failure::user(format!("the header says it is longer than any ({message})"))
+                .hint("The file is damaged; get it again.");
+        }
         return Failure::user(format!("the file ends inside its header ({message})"))
             .hint("The download or copy was cut off; get the file again.");
     }
     Failure::user(format!("not a usable GGUF file: {message}"))
+        .hint("The file is damaged, or of a kind this program does not know.")
 }
 
 /// Names of the types of `enum ggml_type` (ggml.h) that candle does not read.

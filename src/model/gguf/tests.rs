@@ -40,6 +40,7 @@ fn a_llama_is_read_with_its_rows_in_original_order() {
 /// with what this reader gives, the plain one must say the same as the other fed with the file.
 #[test]
 fn two_independent_decoders_agree_on_what_was_read() {
+    use candle_core::quantized::gguf_file;
     use candle_core::{DType, Tensor};
     use candle_nn::VarBuilder;
     use candle_transformers::models::{llama, quantized_llama};
@@ -55,7 +56,7 @@ fn two_independent_decoders_agree_on_what_was_read() {
     let ids = Tensor::new(&[[1_u32, 70, 5, 200, 33, 8, 121]], &Device::Cpu).unwrap();
 
     let mut reader = File::open(&path).unwrap();
-    let content = Content::read(&mut reader).unwrap();
+    let content = gguf_file::Content::read(&mut reader).unwrap();
     let mut stored =
         quantized_llama::ModelWeights::from_gguf(content, &mut reader, &Device::Cpu).unwrap();
     let expected: Vec<f32> =
@@ -327,4 +328,64 @@ fn an_alignment_of_zero_and_an_unknown_type_are_refused() {
     let failure = GgufFile::open(&path).unwrap_err();
     assert!(failure.message.contains("MXFP4"), "{failure}");
     assert!(!failure.hints.is_empty());
+}
+
+/// A header whose counts, sizes or offsets are not those of the file is refused before anything of
+/// that size is held.
+#[test]
+fn a_header_that_lies_about_sizes_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("toy.gguf");
+    ToyGguf::new("llama").write(&path);
+    let whole = std::fs::read(&path).unwrap();
+    let refused = |bytes: &[u8]| {
+        std::fs::write(&path, bytes).unwrap();
+        let failure = GgufFile::open(&path).unwrap_err();
+        assert!(failure.message.contains("toy.gguf") && !failure.hints.is_empty(), "{failure:?}");
+        failure.message
+    };
+    let with = |at: usize, value: u64| {
+        let mut lying = whole.clone();
+        lying[at..at + 8].copy_from_slice(&value.to_le_bytes());
+        refused(&lying)
+    };
+    // Magic and version take 8 bytes, then come the counts of tensors and of metadata, and the
+    // length of the first key.
+    for count in [1 << 29, 1 << 40, u64::MAX] {
+        for at in [8, 16, 24] {
+            let message = with(at, count);
+            assert!(message.contains("header"), "{at} {count}: {message}");
+        }
+    }
+    let name = b"blk.0.ffn_up.weight";
+    let at = whole.windows(name.len()).position(|window| window == name).unwrap() + name.len();
+    // Count of dimensions, two dimensions, type, offset.
+    assert!(with(at + 4, 1 << 62).contains("impossible size"));
+    assert!(with(at + 12, 128).contains("shape [128, 32], expected [64, 32]"));
+    for offset in [whole.len() as u64, 1 << 50, u64::MAX] {
+        assert!(with(at + 4 + 16 + 4, offset).contains("tensor \"blk.0.ffn_up.weight\""));
+    }
+}
+
+/// An array of bytes takes 32 times as much in memory as in the file, so a large file could have a
+/// header that no memory holds.
+#[test]
+fn a_header_longer_than_any_is_not_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("toy.gguf");
+    let mut bytes = b"GGUF".to_vec();
+    bytes.extend(3_u32.to_le_bytes());
+    bytes.extend(0_u64.to_le_bytes());
+    bytes.extend(1_u64.to_le_bytes());
+    bytes.extend(1_u64.to_le_bytes());
+    bytes.extend(b"a");
+    // An array (9) of bytes (0).
+    bytes.extend(9_u32.to_le_bytes());
+    bytes.extend(0_u32.to_le_bytes());
+    bytes.extend((900_u64 << 20).to_le_bytes());
+    std::fs::write(&path, &bytes).unwrap();
+    let file = std::fs::OpenOptions::new().write(true).open(&path).unwrap();
+    file.set_len(1 << 30).unwrap();
+    let failure = GgufFile::open(&path).unwrap_err();
+    assert!(failure.message.contains("longer than any"), "{failure}");
 }

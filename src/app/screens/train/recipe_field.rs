@@ -18,11 +18,13 @@ pub(super) enum Item {
     CheckpointEvery,
     Clip,
     WeightDecay,
+    Dropout,
+    Memory,
     Seed,
 }
 
 /// All fields, in the order they are shown.
-pub(super) const ITEMS: [Item; 13] = [
+pub(super) const ITEMS: [Item; 15] = [
     Item::Model,
     Item::Epochs,
     Item::LearningRate,
@@ -35,6 +37,8 @@ pub(super) const ITEMS: [Item; 13] = [
     Item::CheckpointEvery,
     Item::Clip,
     Item::WeightDecay,
+    Item::Dropout,
+    Item::Memory,
     Item::Seed,
 ];
 
@@ -54,6 +58,8 @@ impl Item {
             Self::CheckpointEvery => texts::CHECKPOINT_EVERY,
             Self::Clip => texts::CLIP,
             Self::WeightDecay => texts::WEIGHT_DECAY,
+            Self::Dropout => texts::DROPOUT,
+            Self::Memory => texts::MEMORY,
             Self::Seed => texts::SEED,
         }
     }
@@ -73,6 +79,8 @@ impl Item {
             Self::CheckpointEvery => texts::HELP_CHECKPOINT_EVERY,
             Self::Clip => texts::HELP_CLIP,
             Self::WeightDecay => texts::HELP_WEIGHT_DECAY,
+            Self::Dropout => texts::HELP_DROPOUT,
+            Self::Memory => texts::HELP_MEMORY,
             Self::Seed => texts::HELP_SEED,
         }
     }
@@ -92,6 +100,8 @@ impl Item {
             Self::CheckpointEvery => recipe.checkpoint_every.to_string(),
             Self::Clip => recipe.clip_norm.to_string(),
             Self::WeightDecay => recipe.weight_decay.to_string(),
+            Self::Dropout => format!("{}", (recipe.dropout * 1000.0).round() / 1000.0),
+            Self::Memory => recipe.memory_mib.to_string(),
             Self::Seed => recipe.seed.to_string(),
         }
     }
@@ -112,6 +122,8 @@ impl Item {
             Self::CheckpointEvery => recipe.checkpoint_every = whole(0.0, 1e9) as u64,
             Self::Clip => recipe.clip_norm = number.clamp(0.0, 1000.0) as f32,
             Self::WeightDecay => recipe.weight_decay = number.clamp(0.0, 1.0) as f32,
+            Self::Dropout => recipe.dropout = number.clamp(0.0, 0.9) as f32,
+            Self::Memory => recipe.memory_mib = whole(0.0, 1e9) as u64,
             Self::Seed => recipe.seed = whole(0.0, 9e15) as u64,
         }
     }
@@ -144,6 +156,8 @@ impl Item {
             Self::ValidateEvery | Self::CheckpointEvery => by(10.0),
             Self::Clip => by(0.5),
             Self::WeightDecay => by(0.01),
+            Self::Dropout => by(0.05),
+            Self::Memory => by(256.0),
             Self::Warmup | Self::Seed => by(1.0),
         }
     }

@@ -33,6 +33,7 @@ impl Train {
             .map(|item| {
                 let value = match item {
                     Item::Model => look.model().unwrap_or(look.t(common::NOT_SET)).to_owned(),
+                    Item::Memory if recipe.memory_mib == 0 => look.t(texts::MEMORY_ALL).to_owned(),
                     Item::Warmup => format!("{} %", item.value(recipe)),
                     Item::ValidateEvery | Item::CheckpointEvery if item.value(recipe) == "0" => {
                         look.t(texts::ONCE_AN_EPOCH).to_owned()
