@@ -105,6 +105,6 @@ impl Decoder {
         }
         norm_rows(x, base.final_norm(), normed);
         let logits = fit(logits, count * config.vocab_size);
-        self.few.table(normed, count, base.head(), logits);
+        self.few.head(base, normed, count, logits);
     }
 }

@@ -3,10 +3,13 @@
 //! Weights go from their stored form into registers ([`super::cpu::few`]); widths that those kernels
 //! cannot read, and tables in f32, take plain loops here. Each output is one sum over the inputs in a
 //! fixed order, so a token's result does not depend on how many tokens are beside it.
+//!
+//! Where products are in bf16 and pairs of it are quick, `x` and the codes are rounded to it, as in
+//! products of many tokens.
 
 use rayon::prelude::*;
 
-use super::base::{Base, Group};
+use super::base::{Base, Group, Precision};
 use super::cpu::few::{self, Out, Tail, Tokens};
 use super::cpu::kernel;
 use super::cpu::shared::Shared;
@@ -109,14 +112,22 @@ impl Few {
             sources.push(Source { weights: Stored::Nf4(weights), rows, output, adapter });
             output += rows;
         }
-        products(&mut self.tokens, &sources, (x, count, matrix.inputs()), (out, matrix.outputs()));
+        products(
+            &mut self.tokens,
+            &sources,
+            base.precision(),
+            (x, count, matrix.inputs()),
+            (out, matrix.outputs()),
+        );
     }
 
-    /// `out = x W^T` for `count` rows of `x` and a table of weights.
-    pub(super) fn table(&mut self, x: &[f32], count: usize, weights: &Table, out: &mut [f32]) {
-        let rows = weights.rows();
-        let source = Source { weights: Stored::Table(weights), rows, output: 0, adapter: None };
-        products(&mut self.tokens, &[source], (x, count, x.len() / count), (out, rows));
+    /// The logits of `count` rows of `x`.
+    pub(super) fn head(&mut self, base: &Base, x: &[f32], count: usize, out: &mut [f32]) {
+        let table = base.head();
+        let (rows, width) = (table.rows(), x.len() / count);
+        let source = Source { weights: Stored::Table(table), rows, output: 0, adapter: None };
+        let precision = base.precision();
+        products(&mut self.tokens, &[source], precision, (x, count, width), (out, rows));
     }
 }
 
@@ -137,12 +148,15 @@ fn reduce(x: &[f32], a: &[f32], inputs: usize, out: &mut [f32]) {
 fn products(
     tokens: &mut Tokens,
     sources: &[Source<'_>],
+    precision: Precision,
     (x, count, inputs): (&[f32], usize, usize),
     (out, pitch): (&mut [f32], usize),
 ) {
     assert!(x.len() == count * inputs && out.len() >= count * pitch, "sizes of a product");
     if few::fits(inputs) {
-        tokens.set(x, count, inputs);
+        let is_table = sources.iter().any(|source| matches!(source.weights, Stored::Table(_)));
+        let kind = if is_table { few::Kind::Half } else { few::Kind::Coded };
+        tokens.set(x, (count, inputs), (kernel(), kind), precision == Precision::Bf16);
     }
     let panel = (PANEL_VALUES / inputs).clamp(BLOCK, 1024) & !1;
     let tasks: Vec<(&Source<'_>, usize)> = sources
@@ -289,7 +303,6 @@ fn total<const FUSED: bool>(lanes: [f32; LANES], rest: (&[f32], &[f32])) -> f32 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::base::Precision;
     use crate::engine::effective::{Place, Weights};
     use crate::engine::lora::{LoraConfig, Target};
     use crate::engine::toy;

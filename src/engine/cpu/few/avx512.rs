@@ -15,10 +15,10 @@ use crate::engine::nf4::{BLOCK, CODE};
 
 /// Bytes ahead that codes are fetched: two rows are two streams, which the processor follows less
 /// well than one. Measured on AMD Zen 4.
-const AHEAD: usize = 4096;
+pub(super) const AHEAD: usize = 4096;
 
 /// Both halves of the lanes.
-type Sums = [__m512; 2];
+pub(super) type Sums = [__m512; 2];
 
 pub(super) fn run(weights: Weights<'_>, work: Work<'_>) {
     // SAFETY: the kernel was chosen because the machine has AVX-512 F, BW, DQ and VL, and FMA.
@@ -129,7 +129,7 @@ unsafe fn half_tile<const R: usize, const T: usize>(
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,fma")]
 #[expect(unsafe_code, reason = "unchecked loads")]
-unsafe fn finish<const R: usize, const T: usize>(
+pub(super) unsafe fn finish<const R: usize, const T: usize>(
     mut sums: [[Sums; T]; R],
     work: &Work<'_>,
     row: usize,

@@ -10,6 +10,8 @@
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+#[cfg(target_arch = "x86_64")]
+mod pairs;
 mod plain;
 #[cfg(test)]
 mod tests;
@@ -17,7 +19,7 @@ mod tests;
 use half::bf16;
 
 use super::kernel::Kernel;
-use super::panels::Aligned;
+use super::panels::{Aligned, Element as _};
 use super::shared::Shared;
 use super::vector::vectorized;
 use crate::engine::nf4;
@@ -31,24 +33,50 @@ const TAIL: usize = 16;
 /// Tokens that a kernel takes at once.
 const TOKENS: usize = 4;
 
-/// Tokens as the kernels read them: `[count, width]`, each 32 values in the order of the lanes.
+/// What tokens are multiplied with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::engine) enum Kind {
+    /// NF4 codes.
+    Coded,
+    /// Rows in bf16.
+    Half,
+}
+
+/// Tokens `[count, width]` as a kernel reads them.
 #[derive(Debug, Default)]
 pub(in crate::engine) struct Tokens {
-    data: Aligned<f32>,
+    /// In f32, each 32 values in the order of the lanes.
+    full: Aligned<f32>,
+    /// For kernels of pairs, rounded: in place, or each 64 values with those at even places first, as a
+    /// block of codes has them.
+    halves: Aligned<bf16>,
+    is_half: bool,
     count: usize,
     width: usize,
 }
 
 impl Tokens {
-    /// Takes `count` rows of `width` values that [`fits`].
-    pub(in crate::engine) fn set(&mut self, rows: &[f32], count: usize, width: usize) {
+    /// Takes `count` rows of `width` values that [`fits`], for weights of a kind. With `round` a kernel
+    /// that rounds tokens to bf16 may be used.
+    pub(in crate::engine) fn set(
+        &mut self,
+        rows: &[f32],
+        (count, width): (usize, usize),
+        (kernel, kind): (Kernel, Kind),
+        round: bool,
+    ) {
         assert!(fits(width) && rows.len() == count * width, "sizes of tokens");
         (self.count, self.width) = (count, width);
-        part_pairs(rows, self.data.fit(count * width));
-    }
-
-    fn values(&self) -> &[f32] {
-        self.data.get(self.count * self.width)
+        self.is_half = round && kernel == Kernel::Avx512Bf16;
+        let full = self.full.fit(count * width);
+        match (self.is_half, kind) {
+            (false, _) => part_pairs(rows, full),
+            (true, Kind::Coded) => {
+                part_blocks(rows, full);
+                bf16::narrow(full, self.halves.fit(count * width));
+            }
+            (true, Kind::Half) => bf16::narrow(rows, self.halves.fit(count * width)),
+        }
     }
 }
 
@@ -61,6 +89,20 @@ vectorized! {
             for i in 0..LANES / 2 {
                 to[i] = from[2 * i];
                 to[LANES / 2 + i] = from[2 * i + 1];
+            }
+        }
+    }
+}
+
+vectorized! {
+    /// Even places before odd ones in each 64 values.
+    fn part_blocks(from: &[f32], to: &mut [f32]) {
+        let (from, _) = from.as_chunks::<{ nf4::BLOCK }>();
+        let (to, _) = to.as_chunks_mut::<{ nf4::BLOCK }>();
+        for (from, to) in from.iter().zip(to) {
+            for i in 0..nf4::BLOCK / 2 {
+                to[i] = from[2 * i];
+                to[nf4::BLOCK / 2 + i] = from[2 * i + 1];
             }
         }
     }
@@ -133,8 +175,10 @@ pub(in crate::engine) fn fits(width: usize) -> bool {
 /// What a kernel works on: sizes are checked by [`multiply`].
 #[derive(Debug, Clone, Copy)]
 struct Work<'a> {
-    /// `[count, width]` in lanes' order.
+    /// `[count, width]`, empty where `halves` are not.
     x: &'a [f32],
+    /// `[count, width]` for kernels of pairs.
+    halves: &'a [bf16],
     count: usize,
     width: usize,
     rows: usize,
@@ -175,6 +219,7 @@ pub(in crate::engine) fn multiply(
     out: Out<'_>,
 ) {
     let (count, width) = (tokens.count, tokens.width);
+    assert!(!tokens.is_half || kernel == Kernel::Avx512Bf16, "tokens for this kernel");
     let rows = weights.len() / width;
     assert!(weights.len() == rows * width, "whole rows");
     if let Weights::Coded(codes, magnitudes) = weights {
@@ -185,8 +230,15 @@ pub(in crate::engine) fn multiply(
         Some((b, tail)) => (b, tail.data.get(count * tail.pitch), tail.rank, tail.pitch),
     };
     assert!(b.len() == rows * rank, "rows of the adapter");
-    let work = Work { x: tokens.values(), count, width, rows, b, u, rank, pitch, out };
+    let (x, halves) = if tokens.is_half {
+        (&[][..], tokens.halves.get(count * width))
+    } else {
+        (tokens.full.get(count * width), &[][..])
+    };
+    let work = Work { x, halves, count, width, rows, b, u, rank, pitch, out };
     match kernel {
+        #[cfg(target_arch = "x86_64")]
+        Kernel::Avx512Bf16 if tokens.is_half => pairs::run(weights, work),
         #[cfg(target_arch = "x86_64")]
         Kernel::Amx | Kernel::Avx512Bf16 | Kernel::Avx512 => avx512::run(weights, work),
         #[cfg(target_arch = "x86_64")]
