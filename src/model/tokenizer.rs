@@ -6,6 +6,7 @@ mod stream;
 
 use std::collections::BTreeSet;
 use std::ops::Range;
+use std::panic::catch_unwind;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -54,9 +55,14 @@ impl Tokenizer {
     /// Names the file when it is missing or malformed.
     pub fn from_file(path: &Path) -> Result<Self> {
         let bytes = std::fs::read(path).because(path.display())?;
-        let inner = tokenizers::Tokenizer::from_bytes(bytes)
-            .because(format!("{}: not a usable tokenizer", path.display()))?;
-        Ok(Self::wrap(inner))
+        let what = format!("{}: not a usable tokenizer", path.display());
+        let damaged = |failure: Failure| failure.hint("The file is damaged; get the model again.");
+        // The crate panics where a part of the file is neither of its forms.
+        let read = catch_unwind(|| tokenizers::Tokenizer::from_bytes(bytes).map(Self::wrap));
+        match read {
+            Ok(tokenizer) => tokenizer.because(what).map_err(damaged),
+            Err(_) => Err(damaged(Failure::user(what))),
+        }
     }
 
     /// Builds the tokenizer described in a GGUF file's metadata.

@@ -17,8 +17,9 @@ pub(super) fn python_like() -> Environment<'static> {
     if let Ok(syntax) = syntax {
         environment.set_syntax(syntax);
     }
-    // A template comes with the model and is not trusted to end; real ones take thousands.
-    environment.set_fuel(Some(5_000_000));
+    // A template comes with the model and is not trusted to end; real ones take thousands. Text that
+    // is built counts too, 64 bytes as one: no template holds more than 64 MB.
+    environment.set_fuel(Some(1_000_000));
     environment.set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
     environment.add_filter("tojson", to_json);
     environment.add_function("raise_exception", |message: String| -> Result<Value, Error> {

@@ -106,6 +106,11 @@ fn a_template_that_does_not_end_is_stopped() {
                   {% endfor %}{% endfor %}{% endfor %}";
     let failure = render(source, &[], &[]).unwrap_err();
     assert!(failure.message.contains("fuel"), "{failure}");
+    // Text that doubles is stopped before it fills the memory.
+    let source = "{% set ns = namespace(t='ab') %}{% for i in range(60) %}\
+                  {% set ns.t = ns.t ~ ns.t %}{% endfor %}{{ ns.t|length }}";
+    let failure = render(source, &[], &[]).unwrap_err();
+    assert!(failure.message.contains("fuel"), "{failure}");
 }
 
 #[test]

@@ -77,6 +77,22 @@ fn a_broken_tokenizer_file_is_named() {
     assert!(failure.message.contains("tokenizer.json"), "{failure}");
 }
 
+/// tokenizers 0.23 panics on a decoder that is no JSON (found by fuzzing).
+#[test]
+fn a_damaged_file_is_refused_not_panicked_about() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = toy::tokenizer_file(folder.path());
+    let whole = std::fs::read_to_string(&path).unwrap();
+    let decoder = whole.find("\"decoder\"").unwrap();
+    let at = decoder + whole[decoder..].find("false").unwrap();
+    for damaged in [format!("{}flesa{}", &whole[..at], &whole[at + 5..]), whole[..at].to_owned()] {
+        std::fs::write(&path, damaged).unwrap();
+        let failure = Tokenizer::from_file(&path).unwrap_err();
+        assert!(failure.message.contains("tokenizer.json: not a usable tokenizer"), "{failure}");
+        assert!(!failure.hints.is_empty());
+    }
+}
+
 /// Compares with the ids llama.cpp and transformers give, when the model is installed.
 #[test]
 fn smollm2_gives_the_reference_ids() {
