@@ -20,7 +20,8 @@ const KOREAN_PDF: &[u8] = include_bytes!("../../datasets/sample/ko/building-code
 const KOREAN_PAIRS: &str = include_str!("../../datasets/sample/ko/pairs.jsonl");
 const ENGLISH_PDF: &[u8] = include_bytes!("../../datasets/sample/en/site-manual-en.pdf");
 const ENGLISH_PAIRS: &str = include_str!("../../datasets/sample/en/pairs.jsonl");
-const TOOL_PAIRS: &str = include_str!("../../datasets/sample/tools/train.jsonl");
+const KOREAN_TOOL_PAIRS: &str = include_str!("../../datasets/sample/tools/train-ko.jsonl");
+const ENGLISH_TOOL_PAIRS: &str = include_str!("../../datasets/sample/tools/train-en.jsonl");
 
 /// Steps the demo tells.
 const STEPS: usize = 6;
@@ -146,16 +147,16 @@ impl Demo<'_> {
     /// Stores the shipped pairs that are not there yet, each as one undoable edit; gives how many
     /// of each kind the project then holds.
     fn add_pairs(&self, project: &Project) -> Result<(usize, usize)> {
-        let domain = match self.args.language {
-            Language::Korean => KOREAN_PAIRS,
-            Language::English => ENGLISH_PAIRS,
+        let shipped = match self.args.language {
+            Language::Korean => [KOREAN_PAIRS, KOREAN_TOOL_PAIRS],
+            Language::English => [ENGLISH_PAIRS, ENGLISH_TOOL_PAIRS],
         };
         let store = project.store();
         let passages = store.passages(None)?;
         let known: Vec<Example> =
             store.examples()?.into_iter().map(|stored| stored.example).collect();
         let mut counts = [0, 0];
-        for (kind, text) in [domain, TOOL_PAIRS].into_iter().enumerate() {
+        for (kind, text) in shipped.into_iter().enumerate() {
             let examples = read_shipped(text, self.args.language);
             let examples = if self.args.short { spread(examples, SHORT_PAIRS) } else { examples };
             counts[kind] = examples.len();
@@ -235,13 +236,16 @@ mod tests {
 
     #[test]
     fn the_shipped_pairs_are_read_whole() {
-        for (text, language) in
-            [(KOREAN_PAIRS, Language::Korean), (ENGLISH_PAIRS, Language::English)]
-        {
-            let (_, problems) = jsonl::read(text.as_bytes());
-            assert_eq!(problems.len(), 0);
+        for (text, tools, language) in [
+            (KOREAN_PAIRS, KOREAN_TOOL_PAIRS, Language::Korean),
+            (ENGLISH_PAIRS, ENGLISH_TOOL_PAIRS, Language::English),
+        ] {
+            for shipped in [text, tools] {
+                let (_, problems) = jsonl::read(shipped.as_bytes());
+                assert_eq!(problems.len(), 0);
+            }
             assert!(read_shipped(text, language).len() >= 60);
-            assert!(read_shipped(TOOL_PAIRS, language).len() >= 200);
+            assert!(read_shipped(tools, language).len() >= 200);
         }
     }
 

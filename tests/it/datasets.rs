@@ -75,9 +75,17 @@ fn the_general_pools_hold_hundreds_of_distinct_conversations() {
     }
 }
 
+/// The training rows about tools, of both languages.
+fn tool_rows() -> Vec<Value> {
+    ["en", "ko"]
+        .iter()
+        .flat_map(|language| rows(&format!("datasets/sample/tools/train-{language}.jsonl")))
+        .collect()
+}
+
 #[test]
 fn the_tool_set_is_as_large_and_as_varied_as_promised() {
-    let train = rows("datasets/sample/tools/train.jsonl");
+    let train = tool_rows();
     let test = rows("eval/tools/cases.jsonl");
     let korean = |rows: &[Value], pointer: &str| {
         rows.iter().filter(|row| text(row, pointer) == "ko").count()
@@ -115,7 +123,7 @@ fn the_tool_set_is_as_large_and_as_varied_as_promised() {
 
 #[test]
 fn no_test_request_and_no_test_value_occurs_in_training() {
-    let train = rows("datasets/sample/tools/train.jsonl");
+    let train = tool_rows();
     let test = rows("eval/tools/cases.jsonl");
     let questions: HashSet<&str> = train.iter().map(question).collect();
     let (mut listed, mut values) = (HashSet::new(), Vec::new());
