@@ -39,28 +39,21 @@ fn losses(events: &Path) -> Vec<f64> {
         .collect()
 }
 
-#[test]
-fn a_run_killed_and_resumed_ends_with_the_same_bits_as_one_that_ran_through() {
-    let place = Place::new();
-    place.add_toy_model();
-    project(&place, "through");
-    // Both begin on one kernel, and not on the one that a measurement might choose for the second
-    // start; the resumed run is left to find it in its checkpoint.
-    let run = ["train", "--model", "toy", "--recipe", "recipe.toml"];
-    let kernel = "portable";
-    let through = place.hone().env("HONE_CPU", kernel).args(["-p", "through"]).args(run).output();
-    assert!(through.unwrap().status.success());
+/// The kernel of runs that are compared bit by bit: a measurement might choose another one for the
+/// second start.
+const KERNEL: &str = "portable";
 
-    project(&place, "killed");
+/// Begins a run on the toy model and kills it when it has written two checkpoints.
+fn kill_after_checkpoints(place: &Place, name: &str) {
     let mut child = place
         .hone()
-        .env("HONE_CPU", kernel)
-        .args(["-p", "killed", "train", "--model", "toy", "--recipe", "recipe.toml"])
+        .env("HONE_CPU", KERNEL)
+        .args(["-p", name, "train", "--model", "toy", "--recipe", "recipe.toml"])
         .stderr(Stdio::null())
         .stdout(Stdio::null())
         .spawn()
         .unwrap();
-    let events = place.path("killed/runs/0001/events.jsonl");
+    let events = place.path(name).join("runs/0001/events.jsonl");
     let started = Instant::now();
     while steps_told(&events) < 2 {
         assert!(started.elapsed() < Duration::from_mins(2), "no checkpoint was written");
@@ -69,6 +62,20 @@ fn a_run_killed_and_resumed_ends_with_the_same_bits_as_one_that_ran_through() {
     }
     child.kill().unwrap();
     child.wait().unwrap();
+}
+
+#[test]
+fn a_run_killed_and_resumed_ends_with_the_same_bits_as_one_that_ran_through() {
+    let place = Place::new();
+    place.add_toy_model();
+    project(&place, "through");
+    // The resumed run is left to find its kernel in the checkpoint.
+    let run = ["train", "--model", "toy", "--recipe", "recipe.toml"];
+    let through = place.hone().env("HONE_CPU", KERNEL).args(["-p", "through"]).args(run).output();
+    assert!(through.unwrap().status.success());
+
+    project(&place, "killed");
+    kill_after_checkpoints(&place, "killed");
     let list = place.ok(&["-p", "killed", "train", "--list", "--json"]);
     assert!(list.contains("\"outcome\":null"), "a killed run has no outcome yet: {list}");
 
@@ -243,7 +250,7 @@ fn with_8_bits_a_stopped_run_goes_on_to_the_same_bits() {
     let run = |name: &str, arguments: &[&str]| {
         let output = place
             .hone()
-            .env("HONE_CPU", "portable")
+            .env("HONE_CPU", KERNEL)
             .args(["-p", name, "train"])
             .args(arguments)
             .output()
@@ -251,23 +258,7 @@ fn with_8_bits_a_stopped_run_goes_on_to_the_same_bits() {
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     };
     run("through", &["--model", "toy", "--recipe", "recipe.toml"]);
-    let mut child = place
-        .hone()
-        .env("HONE_CPU", "portable")
-        .args(["-p", "halves", "train", "--model", "toy", "--recipe", "recipe.toml"])
-        .stderr(Stdio::null())
-        .stdout(Stdio::null())
-        .spawn()
-        .unwrap();
-    let events = place.path("halves/runs/0001/events.jsonl");
-    let started = Instant::now();
-    while steps_told(&events) < 2 {
-        assert!(started.elapsed() < Duration::from_mins(2), "no checkpoint was written");
-        assert!(child.try_wait().unwrap().is_none(), "the run ended before it could be killed");
-        sleep(Duration::from_millis(1));
-    }
-    child.kill().unwrap();
-    child.wait().unwrap();
+    kill_after_checkpoints(&place, "halves");
     run("halves", &["--resume", "1"]);
     assert!(adapter(&place, "through") == adapter(&place, "halves"), "the adapters differ");
     let checkpoint = fs::read(place.path("halves/runs/0001/checkpoint.safetensors")).unwrap();
