@@ -3,6 +3,7 @@
 use half::bf16;
 
 use super::base::{Base, Precision};
+use super::cpu::panels::Element;
 use super::cpu::vector::{exp, multiply_add, vectorized};
 
 /// Keys and values of one sequence. Where products are in bf16 they are rounded to it, as attention over
@@ -28,7 +29,7 @@ struct LayerCache<E> {
     values: Vec<E>,
 }
 
-impl<E: Value> LayerCache<E> {
+impl<E: Element> LayerCache<E> {
     fn new(kv_size: usize, capacity: usize) -> Self {
         Self {
             keys: vec![E::default(); capacity * kv_size],
@@ -43,10 +44,9 @@ impl<E: Value> LayerCache<E> {
         for (position, row) in (known..capacity).zip(rows.chunks(pitch)) {
             let places = self.keys[position..].iter_mut().step_by(capacity);
             for (place, key) in places.zip(&row[first..first + kv]) {
-                *place = E::narrow(*key);
+                *place = E::one(*key);
             }
-            self.values
-                .extend(row[first + kv..first + 2 * kv].iter().map(|value| E::narrow(*value)));
+            self.values.extend(row[first + kv..first + 2 * kv].iter().map(|value| E::one(*value)));
         }
         self.values.len() / kv
     }
@@ -119,36 +119,6 @@ impl Cache {
     }
 }
 
-/// A kept number.
-trait Value: Copy + Default {
-    fn narrow(value: f32) -> Self;
-    fn widen(self) -> f32;
-}
-
-impl Value for f32 {
-    fn narrow(value: f32) -> Self {
-        value
-    }
-
-    #[expect(clippy::inline_always, reason = "takes on the caller's target features")]
-    #[inline(always)]
-    fn widen(self) -> f32 {
-        self
-    }
-}
-
-impl Value for bf16 {
-    fn narrow(value: f32) -> Self {
-        Self::from_f32(value)
-    }
-
-    #[expect(clippy::inline_always, reason = "takes on the caller's target features")]
-    #[inline(always)]
-    fn widen(self) -> f32 {
-        f32::from_bits(u32::from(self.to_bits()) << 16)
-    }
-}
-
 vectorized! {
     fn attend_full(
         query: &[f32],
@@ -179,7 +149,7 @@ vectorized! {
 /// `[dim, capacity]`, read from a first position on; values lie a stride apart.
 #[expect(clippy::inline_always, reason = "takes on the caller's target features")]
 #[inline(always)]
-fn attend<const FUSED: bool, E: Value>(
+fn attend<const FUSED: bool, E: Element>(
     query: &[f32],
     (keys, capacity, first): (&[E], usize, usize),
     (values, stride): (&[E], usize),

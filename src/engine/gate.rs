@@ -7,7 +7,7 @@
 use half::bf16;
 use rayon::prelude::*;
 
-use super::cpu::panels::{round, wide};
+use super::cpu::panels::Element;
 use super::cpu::values::{Values, ValuesMut};
 use super::cpu::vector::{exp, vectorized};
 use crate::model::Activation;
@@ -32,11 +32,7 @@ pub(super) fn forward(
             by_rows((rows, pitch), hidden, width, |h, e, g| apply(activation, h, e, g));
         }
         (Values::Half(rows), ValuesMut::Half(hidden)) => {
-            let apply = match activation {
-                Activation::Silu => silu_half,
-                Activation::Gelu => gelu_half,
-            };
-            by_rows((rows, pitch), hidden, width, apply);
+            by_rows((rows, pitch), hidden, width, |h, e, g| apply_half(activation, h, e, g));
         }
         _ => unreachable!("activations of a model are of one kind"),
     }
@@ -67,18 +63,14 @@ pub(super) fn backward(
 ) {
     match (rows, hidden) {
         (ValuesMut::Full(rows), ValuesMut::Full(hidden)) => {
-            let apply = match activation {
-                Activation::Silu => silu_backward,
-                Activation::Gelu => gelu_backward,
-            };
-            by_rows_back((rows, pitch), (hidden, hidden_pitch), width, apply);
+            by_rows_back((rows, pitch), (hidden, hidden_pitch), width, |h, e, g| {
+                apply_backward(activation, h, e, g);
+            });
         }
         (ValuesMut::Half(rows), ValuesMut::Half(hidden)) => {
-            let apply = match activation {
-                Activation::Silu => silu_backward_half,
-                Activation::Gelu => gelu_backward_half,
-            };
-            by_rows_back((rows, pitch), (hidden, hidden_pitch), width, apply);
+            by_rows_back((rows, pitch), (hidden, hidden_pitch), width, |h, e, g| {
+                apply_backward_half(activation, h, e, g);
+            });
         }
         _ => unreachable!("activations of a model are of one kind"),
     }
@@ -99,14 +91,6 @@ fn by_rows_back<T: Send>(
             }
         },
     );
-}
-
-/// `hidden = silu(e) g`, or gelu.
-pub(super) fn apply(activation: Activation, hidden: &mut [f32], e: &[f32], g: &[f32]) {
-    match activation {
-        Activation::Silu => silu(hidden, e, g),
-        Activation::Gelu => gelu(hidden, e, g),
-    }
 }
 
 /// `e sigmoid(t) g`, with `t` and its slope by `e` as the activation has them.
@@ -132,78 +116,67 @@ fn gated_backward<const FUSED: bool, const GELU: bool>(dh: f32, e: f32, g: f32) 
     (active * g, dh * g * sigmoid * (1.0 + e * (1.0 - sigmoid) * slope), dh * active)
 }
 
+/// `hidden = silu(e) g`, or gelu.
+#[expect(clippy::inline_always, reason = "takes on the caller's target features")]
+#[inline(always)]
+fn each<const FUSED: bool, const GELU: bool, E: Element>(hidden: &mut [E], e: &[E], g: &[E]) {
+    for ((hidden, e), g) in hidden.iter_mut().zip(e).zip(g) {
+        *hidden = E::one(gated::<FUSED, GELU>(e.widen(), g.widen()));
+    }
+}
+
+/// `(dh, e, g)` become `(h, de, dg)`.
+#[expect(clippy::inline_always, reason = "takes on the caller's target features")]
+#[inline(always)]
+fn each_back<const FUSED: bool, const GELU: bool, E: Element>(
+    hidden: &mut [E],
+    e: &mut [E],
+    g: &mut [E],
+) {
+    for ((hidden, e), g) in hidden.iter_mut().zip(e).zip(g) {
+        let (h, de, dg) = gated_backward::<FUSED, GELU>(hidden.widen(), e.widen(), g.widen());
+        (*hidden, *e, *g) = (E::one(h), E::one(de), E::one(dg));
+    }
+}
+
 vectorized! {
-    /// `hidden = silu(e) g`.
-    fn silu(hidden: &mut [f32], e: &[f32], g: &[f32]) {
-        for ((hidden, e), g) in hidden.iter_mut().zip(e).zip(g) {
-            *hidden = gated::<FUSED, false>(*e, *g);
+    /// `hidden = silu(e) g`, or gelu.
+    pub(super) fn apply(activation: Activation, hidden: &mut [f32], e: &[f32], g: &[f32]) {
+        match activation {
+            Activation::Silu => each::<FUSED, false, f32>(hidden, e, g),
+            Activation::Gelu => each::<FUSED, true, f32>(hidden, e, g),
         }
     }
 }
 
 vectorized! {
-    /// `hidden = silu(e) g`.
-    fn silu_half(hidden: &mut [bf16], e: &[bf16], g: &[bf16]) {
-        for ((hidden, e), g) in hidden.iter_mut().zip(e).zip(g) {
-            *hidden = round(gated::<FUSED, false>(wide(*e), wide(*g)));
+    fn apply_half(activation: Activation, hidden: &mut [bf16], e: &[bf16], g: &[bf16]) {
+        match activation {
+            Activation::Silu => each::<FUSED, false, bf16>(hidden, e, g),
+            Activation::Gelu => each::<FUSED, true, bf16>(hidden, e, g),
         }
     }
 }
 
 vectorized! {
-    /// `(dh, e, g)` become `(h, de, dg)`.
-    fn silu_backward(hidden: &mut [f32], e: &mut [f32], g: &mut [f32]) {
-        for ((hidden, e), g) in hidden.iter_mut().zip(e).zip(g) {
-            (*hidden, *e, *g) = gated_backward::<FUSED, false>(*hidden, *e, *g);
+    fn apply_backward(activation: Activation, hidden: &mut [f32], e: &mut [f32], g: &mut [f32]) {
+        match activation {
+            Activation::Silu => each_back::<FUSED, false, f32>(hidden, e, g),
+            Activation::Gelu => each_back::<FUSED, true, f32>(hidden, e, g),
         }
     }
 }
 
 vectorized! {
-    /// `(dh, e, g)` become `(h, de, dg)`.
-    fn silu_backward_half(hidden: &mut [bf16], e: &mut [bf16], g: &mut [bf16]) {
-        for ((hidden, e), g) in hidden.iter_mut().zip(e).zip(g) {
-            let (h, de, dg) =
-                gated_backward::<FUSED, false>(wide(*hidden), wide(*e), wide(*g));
-            (*hidden, *e, *g) = (round(h), round(de), round(dg));
-        }
-    }
-}
-
-vectorized! {
-    /// `hidden = gelu(e) g`.
-    fn gelu(hidden: &mut [f32], e: &[f32], g: &[f32]) {
-        for ((hidden, e), g) in hidden.iter_mut().zip(e).zip(g) {
-            *hidden = gated::<FUSED, true>(*e, *g);
-        }
-    }
-}
-
-vectorized! {
-    /// `hidden = gelu(e) g`.
-    fn gelu_half(hidden: &mut [bf16], e: &[bf16], g: &[bf16]) {
-        for ((hidden, e), g) in hidden.iter_mut().zip(e).zip(g) {
-            *hidden = round(gated::<FUSED, true>(wide(*e), wide(*g)));
-        }
-    }
-}
-
-vectorized! {
-    /// `(dh, e, g)` become `(h, de, dg)`.
-    fn gelu_backward(hidden: &mut [f32], e: &mut [f32], g: &mut [f32]) {
-        for ((hidden, e), g) in hidden.iter_mut().zip(e).zip(g) {
-            (*hidden, *e, *g) = gated_backward::<FUSED, true>(*hidden, *e, *g);
-        }
-    }
-}
-
-vectorized! {
-    /// `(dh, e, g)` become `(h, de, dg)`.
-    fn gelu_backward_half(hidden: &mut [bf16], e: &mut [bf16], g: &mut [bf16]) {
-        for ((hidden, e), g) in hidden.iter_mut().zip(e).zip(g) {
-            let (h, de, dg) =
-                gated_backward::<FUSED, true>(wide(*hidden), wide(*e), wide(*g));
-            (*hidden, *e, *g) = (round(h), round(de), round(dg));
+    fn apply_backward_half(
+        activation: Activation,
+        hidden: &mut [bf16],
+        e: &mut [bf16],
+        g: &mut [bf16],
+    ) {
+        match activation {
+            Activation::Silu => each_back::<FUSED, false, bf16>(hidden, e, g),
+            Activation::Gelu => each_back::<FUSED, true, bf16>(hidden, e, g),
         }
     }
 }

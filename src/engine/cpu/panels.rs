@@ -53,6 +53,9 @@ pub(in crate::engine) trait Element:
     /// Rounds one value to nearest.
     fn one(value: f32) -> Self;
 
+    /// The same value in f32.
+    fn widen(self) -> f32;
+
     /// Takes values as they are, or rounds them.
     fn take(from: Values<'_>, to: &mut [Self]);
 
@@ -79,8 +82,16 @@ impl Element for f32 {
         to.copy_from_slice(from);
     }
 
+    #[expect(clippy::inline_always, reason = "takes on the caller's target features")]
+    #[inline(always)]
     fn one(value: f32) -> Self {
         value
+    }
+
+    #[expect(clippy::inline_always, reason = "takes on the caller's target features")]
+    #[inline(always)]
+    fn widen(self) -> f32 {
+        self
     }
 
     fn take(from: Values<'_>, to: &mut [Self]) {
@@ -139,8 +150,16 @@ impl Element for bf16 {
         narrow(from, to);
     }
 
+    #[expect(clippy::inline_always, reason = "takes on the caller's target features")]
+    #[inline(always)]
     fn one(value: f32) -> Self {
         round(value)
+    }
+
+    #[expect(clippy::inline_always, reason = "takes on the caller's target features")]
+    #[inline(always)]
+    fn widen(self) -> f32 {
+        f32::from_bits(u32::from(self.to_bits()) << 16)
     }
 
     fn take(from: Values<'_>, to: &mut [Self]) {
@@ -237,7 +256,7 @@ vectorized! {
     /// The same values in f32.
     pub(in crate::engine) fn widen(from: &[bf16], to: &mut [f32]) {
         for (from, to) in from.iter().zip(to) {
-            *to = wide(*from);
+            *to = from.widen();
         }
     }
 }
@@ -249,12 +268,6 @@ vectorized! {
 pub(in crate::engine) fn round(value: f32) -> bf16 {
     let bits = value.to_bits();
     bf16::from_bits((bits.wrapping_add(0x7fff + ((bits >> 16) & 1)) >> 16) as u16)
-}
-
-#[expect(clippy::inline_always, reason = "takes on the caller's target features")]
-#[inline(always)]
-pub(in crate::engine) fn wide(value: bf16) -> f32 {
-    f32::from_bits(u32::from(value.to_bits()) << 16)
 }
 
 /// 64 bytes, so that panels and packed rows start at cache lines.

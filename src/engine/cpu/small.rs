@@ -80,22 +80,17 @@ impl<E: Element> LeftRows<E> {
                 return;
             }
             match from.data {
-                Values::Full(values) => {
-                    for (to, value) in
-                        to.iter_mut().zip(values[column..].iter().step_by(from.pitch))
-                    {
-                        *to = E::one(*value);
-                    }
-                }
-                Values::Half(values) => {
-                    for (to, value) in
-                        to.iter_mut().zip(values[column..].iter().step_by(from.pitch))
-                    {
-                        *to = E::one(value.to_f32());
-                    }
-                }
+                Values::Full(values) => column_of(&values[column..], from.pitch, to),
+                Values::Half(values) => column_of(&values[column..], from.pitch, to),
             }
         });
+    }
+}
+
+/// Every `pitch`th value, rounded.
+fn column_of<S: Element, E: Element>(values: &[S], pitch: usize, to: &mut [E]) {
+    for (to, value) in to.iter_mut().zip(values.iter().step_by(pitch)) {
+        *to = E::one(value.widen());
     }
 }
 

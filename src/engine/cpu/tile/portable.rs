@@ -6,29 +6,12 @@ use crate::engine::cpu::panels::{Element, WIDTH};
 /// Rows of a tile.
 pub(super) const ROWS: usize = 4;
 
-/// Widening to f32.
-pub(super) trait Widen: Element {
-    fn widen(self) -> f32;
-}
-
-impl Widen for f32 {
-    fn widen(self) -> f32 {
-        self
-    }
-}
-
-impl Widen for half::bf16 {
-    fn widen(self) -> f32 {
-        f32::from_bits(u32::from(self.to_bits()) << 16)
-    }
-}
-
 /// See [`super::Tile::run`].
 ///
 /// # Safety
 /// As there.
 #[expect(unsafe_code, reason = "raw operands")]
-pub(super) unsafe fn run<E: Widen>(work: Work<E>) {
+pub(super) unsafe fn run<E: Element>(work: Work<E>) {
     for r in 0..work.rows {
         let mut sums = [0.0f32; WIDTH];
         for k in 0..work.depth / E::GROUP {
