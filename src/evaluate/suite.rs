@@ -13,7 +13,7 @@ use unicode_normalization::UnicodeNormalization as _;
 use super::case::{Case, Expect, ExpectedArgument, ExpectedCall};
 use super::result::{SuiteKind, Title};
 use crate::failure::{Context as _, Failure, Result};
-use crate::pair::example::{Example, Language, Role};
+use crate::pair::example::{Example, Language, Message, Role};
 
 /// Version of the suite files this program reads.
 pub const SUITE_VERSION: u32 = 1;
@@ -146,12 +146,14 @@ pub fn shipped() -> Vec<Suite> {
 }
 
 /// A suite of questions from pairs kept for testing: the prompt is every turn up to the last
-/// assistant turn, and that turn is the expected answer. Pairs whose last assistant turn makes
-/// calls are left out (see [`calls_suite`]).
+/// assistant turn, and that turn is the expected answer. Pairs that show when to call and when not
+/// are left out (see [`calls_suite`]).
 pub fn domain_suite(examples: &[Example]) -> Suite {
-    let cases = cases_of(examples, |_, content| {
-        let content = content.trim();
-        (!content.is_empty()).then(|| Expect::Reference(content.nfc().collect()))
+    let cases = cases_of(examples, |example, answer| {
+        let content = answer.content.trim();
+        let shows_calling = shows_calling(example, answer);
+        let expected = || Expect::Reference(content.nfc().collect());
+        (!content.is_empty() && !shows_calling).then(expected)
     });
     Suite {
         name: "domain".to_owned(),
@@ -165,9 +167,11 @@ pub fn domain_suite(examples: &[Example]) -> Suite {
 }
 
 /// A suite of tool calls from pairs kept for testing: those whose last assistant turn makes calls,
-/// with exactly its values accepted.
+/// with exactly its values accepted, and those that are offered tools and need none.
 pub fn calls_suite(examples: &[Example]) -> Suite {
-    let cases = cases_of(examples, |calls, _| (!calls.is_empty()).then(|| Expect::Calls(calls)));
+    let cases = cases_of(examples, |example, answer| {
+        shows_calling(example, answer).then(|| Expect::Calls(expected_calls(answer)))
+    });
     Suite {
         name: "project-tools".to_owned(),
         title: Title { ko: "내 도구 호출".to_owned(), en: "Your own tool calls".to_owned() },
@@ -238,10 +242,30 @@ fn check_kind(kind: SuiteKind, expect: &Expect) -> Result<(), String> {
     }
 }
 
-/// Makes cases of examples; `expect` sees the calls and the text of the last assistant turn.
+/// Tells whether the answer calls tools, or is offered some and does without. An answer that tells what
+/// a tool gave back is one about its content.
+fn shows_calling(example: &Example, answer: &Message) -> bool {
+    let told = example.messages.iter().any(|message| message.role == Role::Tool);
+    !answer.tool_calls.is_empty() || !example.tools.is_empty() && !told
+}
+
+fn expected_calls(answer: &Message) -> Vec<ExpectedCall> {
+    let calls = answer.tool_calls.iter().map(|call| ExpectedCall {
+        name: call.function.name.clone(),
+        arguments: (call.function.arguments.iter())
+            .map(|(name, value)| ExpectedArgument {
+                name: name.clone(),
+                accepted: vec![value.clone()],
+            })
+            .collect(),
+    });
+    calls.collect()
+}
+
+/// Makes cases of examples; `expect` sees each and its last assistant turn.
 fn cases_of(
     examples: &[Example],
-    expect: impl Fn(Vec<ExpectedCall>, &str) -> Option<Expect>,
+    expect: impl Fn(&Example, &Message) -> Option<Expect>,
 ) -> Vec<Case> {
     let mut ids = HashSet::new();
     let mut cases = Vec::new();
@@ -254,18 +278,7 @@ fn cases_of(
         let Some(answer) = from.first().filter(|_| !before.is_empty()) else {
             continue;
         };
-        let calls = answer.tool_calls.iter().map(|call| ExpectedCall {
-            name: call.function.name.clone(),
-            arguments: (call.function.arguments.iter())
-                .map(|(name, value)| ExpectedArgument {
-                    name: name.clone(),
-                    accepted: vec![value.clone()],
-                })
-                .collect(),
-        });
-        let plain = answer.tool_calls.is_empty();
-        let content = if plain { answer.content.as_str() } else { "" };
-        let Some(expect) = expect(calls.collect(), content) else {
+        let Some(expect) = expect(example, answer) else {
             continue;
         };
         let number = format!("pair-{}", index + 1);
@@ -310,7 +323,7 @@ fn project_suite(cases: Vec<Case>) -> Suite {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pair::example::{Message, Meta, ToolCall};
+    use crate::pair::example::{Meta, ToolCall};
 
     #[test]
     fn shipped_suites_load_without_problems_and_with_unique_ids() {
@@ -398,15 +411,24 @@ mod tests {
             ],
             ..Example::default()
         };
+        let no_need = Example {
+            messages: vec![
+                Message::text(Role::User, "고마워"),
+                Message::text(Role::Assistant, "천만에요."),
+            ],
+            tools: vec![serde_json::from_str(r#"{"function": {"name": "get_weather"}}"#).unwrap()],
+            ..Example::default()
+        };
         let empty = Example::default();
-        let examples = [plain, call, empty];
+        let examples = [plain, call, no_need, empty];
         let domain = domain_suite(&examples);
         assert_eq!(domain.cases.len(), 1);
         assert_eq!(domain.cases[0].expected(), "6.0 kN/m²입니다.");
         assert_eq!(domain.cases[0].messages.len(), 1);
         assert_eq!(domain.subsets, ["ko"]);
         let calls = calls_suite(&examples);
-        assert_eq!(calls.cases.len(), 1);
+        assert_eq!(calls.cases.len(), 2);
+        assert_eq!(calls.cases[1].expect, Expect::Calls(Vec::new()));
         assert_eq!(
             calls.cases[0].expected(),
             r#"{"name":"get_weather","arguments":{"city":"서울"}}"#

@@ -5,12 +5,12 @@ use std::io::Write as _;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::{Desk, JobEvent, JobOutcome, mixing, stopped};
-use crate::engine::{GenerateConfig, Row, cpu, generate};
+use crate::engine::{GenerateConfig, cpu, generate};
 use crate::failure::{Context as _, Result};
 use crate::mix::Side;
 use crate::model::Codec;
 use crate::pair::{Example, Role};
-use crate::train::rows::Rows;
+use crate::train::rows::{Epoch, Rows};
 use crate::train::run::{RunInput, run};
 use crate::train::{Recipe, RunOutcome, RunRecord, TrainEvent, checkpoint, rows, vary};
 
@@ -147,9 +147,9 @@ pub(super) fn train(
 }
 
 /// The rows of each epoch: all the same, or with the offered tools drawn anew.
-fn epochs(rows: &Rows, examples: &[&Example], codec: &Codec, recipe: &Recipe) -> Vec<Vec<Row>> {
+fn epochs(rows: &Rows, examples: &[&Example], codec: &Codec, recipe: &Recipe) -> Vec<Epoch> {
     if !recipe.vary_tools {
-        return vec![rows.rows.clone()];
+        return vec![Epoch::shuffled(rows.rows.clone())];
     }
     let left_out: Vec<usize> = rows.left_out.iter().map(|(index, _)| *index).collect();
     let kept: Vec<&Example> = examples
@@ -158,10 +158,9 @@ fn epochs(rows: &Rows, examples: &[&Example], codec: &Codec, recipe: &Recipe) ->
         .filter(|(index, _)| !left_out.contains(index))
         .map(|(_, example)| *example)
         .collect();
+    let sizes = (recipe.length_max, recipe.batch_rows.max(1));
     let count = recipe.epochs.ceil() as u64;
-    (0..count)
-        .map(|epoch| vary::epoch(rows, &kept, codec, recipe.length_max, (recipe.seed, epoch)))
-        .collect()
+    (0..count).map(|epoch| vary::epoch(rows, &kept, codec, sizes, (recipe.seed, epoch))).collect()
 }
 
 fn note_in_record(record: &mut RunRecord, event: &TrainEvent) {

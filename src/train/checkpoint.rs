@@ -11,7 +11,8 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use super::Recipe;
-use crate::engine::{Adapter, MICRO_TOKENS_MAX, OptimizerState, Row, cpu, optimizer_bytes};
+use super::rows::Epoch;
+use crate::engine::{Adapter, MICRO_TOKENS_MAX, OptimizerState, cpu, optimizer_bytes};
 use crate::failure::{Context as _, Failure, Result};
 use crate::whole_file::write_whole;
 
@@ -56,7 +57,7 @@ pub struct CheckpointHeader {
 
 impl CheckpointHeader {
     /// The header of a run at its first step.
-    pub fn new(recipe: &Recipe, model: &str, rows: &[Vec<Row>]) -> Self {
+    pub fn new(recipe: &Recipe, model: &str, rows: &[Epoch]) -> Self {
         Self {
             version: VERSION,
             step: 0,
@@ -221,9 +222,9 @@ fn bytes(values: &[f32]) -> Vec<u8> {
     values.iter().flat_map(|value| value.to_le_bytes()).collect()
 }
 
-fn digest(rows: &[Vec<Row>]) -> String {
+fn digest(epochs: &[Epoch]) -> String {
     let mut hash = Sha256::new();
-    for row in rows.iter().flatten() {
+    for row in epochs.iter().flat_map(|epoch| &epoch.rows) {
         hash.update((row.ids.len() as u64).to_le_bytes());
         for (id, label) in row.ids.iter().zip(&row.labels) {
             hash.update(id.to_le_bytes());

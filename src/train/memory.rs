@@ -3,8 +3,9 @@
 use std::fs;
 use std::path::Path;
 
+use super::Recipe;
+use super::rows::{self, Epoch};
 use super::schedule::Schedule;
-use super::{Recipe, rows};
 use crate::engine::{
     Adapter, Base, MemoryPlan, MemoryUse, Precision, Row, largest_micro_batch, loading_bytes, plan,
     scoring_bytes,
@@ -35,10 +36,10 @@ pub fn plan_run(
     base: &Base,
     adapter: &Adapter,
     recipe: &Recipe,
-    (train, validation): (&[Vec<Row>], &[Row]),
+    (train, validation): (&[Epoch], &[Row]),
     micro_tokens: Option<usize>,
 ) -> Result<RunMemory> {
-    let schedule = Schedule::new(recipe, train.first().map_or(0, Vec::len));
+    let schedule = Schedule::new(recipe, train.first().map_or(0, |epoch| epoch.rows.len()));
     let mut largest = |micro: usize| {
         let steps = 0..schedule.steps();
         let tokens =

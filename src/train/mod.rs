@@ -1,6 +1,7 @@
 //! Recipe, rows, run, checkpoints, resume, and adapters in PEFT's file format.
 
 pub mod adapter_file;
+mod arrange;
 pub mod checkpoint;
 pub mod event;
 pub mod memory;

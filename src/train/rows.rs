@@ -34,10 +34,34 @@ impl Rows {
     }
 }
 
+/// What one pass over the training rows takes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Epoch {
+    /// The rows.
+    pub rows: Vec<Row>,
+    /// Whether steps take the rows as they stand; shuffled by the schedule otherwise.
+    ordered: bool,
+}
+
+impl Epoch {
+    /// Rows that the schedule shuffles.
+    pub fn shuffled(rows: Vec<Row>) -> Self {
+        Self { rows, ordered: false }
+    }
+
+    /// Rows that steps take as they stand.
+    pub fn in_order(rows: Vec<Row>) -> Self {
+        Self { rows, ordered: true }
+    }
+}
+
 /// The rows that an optimizer step takes.
-pub(super) fn of_step(train: &[Vec<Row>], schedule: &Schedule, step: u64) -> Vec<Row> {
-    let set = &train[schedule.epoch_of(step) as usize % train.len()];
-    schedule.batch(step).into_iter().map(|index| set[index].clone()).collect()
+pub(super) fn of_step(train: &[Epoch], schedule: &Schedule, step: u64) -> Vec<Row> {
+    let epoch = &train[schedule.epoch_of(step) as usize % train.len()];
+    if epoch.ordered {
+        return epoch.rows[schedule.places(step)].to_vec();
+    }
+    schedule.batch(step).into_iter().map(|index| epoch.rows[index].clone()).collect()
 }
 
 /// Encodes `examples` by the model's own chat template, labels on assistant turns only. Rows longer

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use super::checkpoint::{self, CheckpointHeader};
 use super::memory::{self, RunMemory};
+use super::rows::Epoch;
 use super::schedule::Schedule;
 use super::{Keep, Recipe, RunOutcome, TrainEvent, adapter_file, rows};
 use crate::engine::{Adapter, Base, OptimizerConfig, Row, Trainer, row_losses};
@@ -25,9 +26,8 @@ pub struct RunInput<'a> {
     pub model: &'a str,
     /// Settings.
     pub recipe: &'a Recipe,
-    /// Rows to train on, one set for each epoch; later epochs begin again with the first set. All
-    /// sets are of one length.
-    pub train: &'a [Vec<Row>],
+    /// Rows to train on; later epochs begin again with the first one. All are of one length.
+    pub train: &'a [Epoch],
     /// Rows to validate on; may be empty.
     pub validation: &'a [Row],
     /// Share of general conversation in the training tokens, where it is known; for advice only.
@@ -55,8 +55,8 @@ pub fn run(
 ) -> Result<RunOutcome> {
     let RunInput { base, recipe, folder, .. } = *input;
     recipe.check()?;
-    let train = input.train.first().map_or(&[][..], Vec::as_slice);
-    if input.train.iter().any(|rows| rows.len() != train.len()) {
+    let train = input.train.first().map_or(&[][..], |epoch| &epoch.rows);
+    if input.train.iter().any(|epoch| epoch.rows.len() != train.len()) {
         return Err(Failure::defect("the epochs' rows are not of one length"));
     }
     if train.is_empty() {

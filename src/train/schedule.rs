@@ -1,5 +1,7 @@
 //! How many steps a run has, which rows each step takes, and its learning rate.
 
+use std::ops::Range;
+
 use rand::SeedableRng as _;
 use rand::seq::SliceRandom as _;
 use rand_chacha::ChaCha8Rng;
@@ -69,16 +71,20 @@ impl Schedule {
         self.learning_rate * (floor + (1.0 - floor) * cosine) as f32
     }
 
+    /// Places of the rows, in the order of the epoch, of the step that follows `done` finished ones.
+    pub fn places(&self, done: u64) -> Range<usize> {
+        let position = (done % self.steps_per_epoch().max(1)) as usize;
+        let start = position * self.batch_rows;
+        start.min(self.rows)..(start + self.batch_rows).min(self.rows)
+    }
+
     /// Indices of the rows of the step that follows `done` finished ones.
     pub fn batch(&self, done: u64) -> Vec<usize> {
-        let per_epoch = self.steps_per_epoch().max(1);
-        let (epoch, position) = (self.epoch_of(done), (done % per_epoch) as usize);
         let mut order: Vec<usize> = (0..self.rows).collect();
         let mut random = ChaCha8Rng::seed_from_u64(self.seed);
-        random.set_stream(epoch);
+        random.set_stream(self.epoch_of(done));
         order.shuffle(&mut random);
-        let start = position * self.batch_rows;
-        order[start.min(self.rows)..(start + self.batch_rows).min(self.rows)].to_vec()
+        order[self.places(done)].to_vec()
     }
 }
 
