@@ -7,7 +7,7 @@ use rayon::prelude::*;
 use super::cpu::vector;
 use super::lora::Target;
 use super::nf4::{self, Quantized};
-use super::table::Table;
+use super::table::{self, Table};
 use crate::failure::{Failure, Result};
 use crate::model::{DecoderConfig, TensorName, TensorSource};
 use crate::progress::{OnProgress, Progress};
@@ -156,7 +156,8 @@ impl Matrix {
 }
 
 impl Base {
-    /// Reads and quantizes a model, one tensor at a time: the peak above the result is one tensor.
+    /// Reads and quantizes a model, one matrix at a time: the peak above the result is one matrix, of
+    /// embeddings and the head a part.
     ///
     /// Progress has the stage "load" and counts bytes of f32 values. `None` when it asked to stop.
     ///
@@ -259,12 +260,42 @@ struct Reader<'a, 'b> {
 
 impl Reader<'_, '_> {
     fn read(&mut self, name: TensorName, len: usize) -> Result<Vec<f32>> {
+        self.go_on()?;
+        let values = self.source.read(name)?;
+        self.check(name, &values, len)?;
+        Ok(values)
+    }
+
+    /// Reads a table part by part: in f32 and whole, it could be larger than the rest of the model.
+    fn table(
+        &mut self,
+        name: TensorName,
+        (rows, width): (usize, usize),
+        precision: Precision,
+    ) -> Result<Table> {
+        let mut table = Table::begin(rows, width);
+        let step = (table::PART / width).max(1);
+        for first in (0..rows).step_by(step) {
+            self.go_on()?;
+            let part = first..(first + step).min(rows);
+            let len = part.len() * width;
+            let values = self.source.read_rows(name, width, part)?;
+            self.check(name, &values, len)?;
+            table.push(&values, precision);
+        }
+        Ok(table)
+    }
+
+    fn go_on(&mut self) -> Result<()> {
         let progress = Progress::new("load", self.done, Some(self.total), "bytes");
         if (self.on)(progress) == ControlFlow::Break(()) {
             self.stopped = true;
             return Err(Failure::user("loading was stopped"));
         }
-        let values = self.source.read(name)?;
+        Ok(())
+    }
+
+    fn check(&mut self, name: TensorName, values: &[f32], len: usize) -> Result<()> {
         if values.len() != len {
             return Err(Failure::user(format!(
                 "{name} has {} values, but the model's sizes ask for {len}",
@@ -277,7 +308,7 @@ impl Reader<'_, '_> {
                 .hint("The file is damaged; download it again."));
         }
         self.done += len as u64 * 4;
-        Ok(values)
+        Ok(())
     }
 }
 
@@ -287,8 +318,8 @@ fn read_model(
     precision: Precision,
 ) -> Result<Base> {
     let hidden = config.hidden_size;
-    let embedding = reader.read(TensorName::Embedding, config.vocab_size * hidden)?;
-    let embedding = Table::new(embedding, hidden, precision);
+    let size = (config.vocab_size, hidden);
+    let embedding = reader.table(TensorName::Embedding, size, precision)?;
     let mut layers = Vec::with_capacity(config.layers);
     for layer in 0..config.layers {
         let attention_norm = reader.read(TensorName::AttentionNorm(layer), hidden)?;
@@ -335,8 +366,7 @@ fn read_model(
     let head = if config.tied_head {
         None
     } else {
-        let head = reader.read(TensorName::Head, config.vocab_size * hidden)?;
-        Some(Table::new(head, hidden, precision))
+        Some(reader.table(TensorName::Head, size, precision)?)
     };
     // The last word on progress: all is read. A stop asked for here comes too late to matter.
     let _ = (reader.on)(Progress::new("load", reader.done, Some(reader.total), "bytes"));

@@ -148,17 +148,18 @@ pub fn scoring_bytes(base: &Base, adapter: &Adapter, tokens: usize) -> usize {
         + loss::bytes(config, base.precision(), tokens)
 }
 
-/// Bytes that loading a model takes at most: the weights as they are held, and the largest tensor
-/// as it is read.
+/// Bytes that loading a model takes at most: the weights as they are held, and the largest matrix as it
+/// is read.
 pub fn loading_bytes(config: &DecoderConfig, precision: Precision) -> usize {
     let mut held = 0;
     let mut largest = 0;
     for name in TensorName::all(config) {
         let (rows, columns) = name.shape(config);
         let count = rows * columns;
-        largest = largest.max(count);
+        let table = matches!(name, TensorName::Embedding | TensorName::Head);
+        largest = largest.max(if table { count.min(table::PART.max(columns)) } else { count });
         held += match name {
-            TensorName::Embedding | TensorName::Head => table::bytes(count, precision),
+            _ if table => table::bytes(count, precision),
             _ if columns == 1 => count * 4,
             _ => nf4::bytes(count),
         };

@@ -21,19 +21,40 @@ enum Values {
 }
 
 impl Table {
-    pub(super) fn new(values: Vec<f32>, width: usize, precision: Precision) -> Self {
+    /// Puts a table together from its values in order, as parts come.
+    pub(super) fn begin(rows: usize, width: usize) -> Self {
+        Self { width, values: Values::Half(Vec::with_capacity(rows * width)) }
+    }
+
+    /// Adds whole rows. With [`Precision::F32`] the table is in bf16 as long as that loses nothing.
+    pub(super) fn push(&mut self, values: &[f32], precision: Precision) {
         let lossless = || values.par_iter().all(|x| x.to_bits().trailing_zeros() >= 16);
-        let values = if precision == Precision::Bf16 || lossless() {
-            let mut narrow = vec![bf16::ZERO; values.len()];
-            narrow
-                .par_chunks_mut(1 << 16)
-                .zip(values.par_chunks(1 << 16))
-                .for_each(|(to, from)| bf16::narrow(from, to));
-            Values::Half(narrow)
-        } else {
-            Values::Full(values)
-        };
-        Self { width, values }
+        if let Values::Half(held) = &mut self.values
+            && precision == Precision::F32
+            && !lossless()
+        {
+            let mut all = Vec::with_capacity(held.capacity());
+            all.extend(held.iter().map(|value| value.to_f32()));
+            self.values = Values::Full(all);
+        }
+        match &mut self.values {
+            Values::Full(held) => held.extend_from_slice(values),
+            Values::Half(held) => {
+                let start = held.len();
+                held.resize(start + values.len(), bf16::ZERO);
+                held[start..]
+                    .par_chunks_mut(1 << 16)
+                    .zip(values.par_chunks(1 << 16))
+                    .for_each(|(to, from)| bf16::narrow(from, to));
+            }
+        }
+    }
+
+    #[cfg(test)]
+    fn new(values: &[f32], width: usize, precision: Precision) -> Self {
+        let mut table = Self::begin(values.len() / width, width);
+        table.push(values, precision);
+        table
     }
 
     /// Number of rows.
@@ -83,6 +104,9 @@ impl Table {
     }
 }
 
+/// Values of a part, when a table is read from a file.
+pub(super) const PART: usize = 1 << 22;
+
 /// Bytes that a table of `count` values takes at most.
 pub(super) fn bytes(count: usize, precision: Precision) -> usize {
     count * precision.bytes()
@@ -95,19 +119,30 @@ mod tests {
     #[test]
     fn bf16_is_taken_where_it_loses_nothing_or_is_asked_for() {
         let exact = vec![1.0, -0.5, 3.0, 0.007_812_5];
-        let table = Table::new(exact.clone(), 2, Precision::F32);
+        let table = Table::new(&exact, 2, Precision::F32);
         assert_eq!((table.bytes(), table.rows()), (8, 2));
         let mut read = vec![0.0; 4];
         table.read(0, &mut read);
         assert_eq!(read, exact);
         let fine = vec![0.1, 0.2, 0.3, 0.4];
-        let table = Table::new(fine.clone(), 2, Precision::F32);
+        let table = Table::new(&fine, 2, Precision::F32);
         assert_eq!(table.bytes(), 16);
         table.read(0, &mut read);
         assert_eq!(read, fine);
-        let table = Table::new(fine, 2, Precision::Bf16);
+        let table = Table::new(&fine, 2, Precision::Bf16);
         let mut one = [0.0];
         table.part(1, 1, &mut one);
         assert_eq!((table.bytes(), one[0]), (8, bf16::from_f32(0.4).to_f32()));
+    }
+
+    #[test]
+    fn a_part_that_bf16_cannot_hold_takes_what_came_before_along() {
+        let mut table = Table::begin(2, 2);
+        table.push(&[1.0, -0.5], Precision::F32);
+        assert!(table.halves(0, 1).is_some());
+        table.push(&[0.1, 2.0], Precision::F32);
+        let mut read = [0.0; 4];
+        table.read(0, &mut read);
+        assert_eq!((read, table.bytes()), ([1.0, -0.5, 0.1, 2.0], 16));
     }
 }
