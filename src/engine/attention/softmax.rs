@@ -21,6 +21,9 @@ pub(super) struct Sight {
     pub(super) window: usize,
 }
 
+/// The lanes of a key that all queries of a block see, as most keys are.
+const ALL: (i32, i32) = (0, BLOCK as i32);
+
 impl Sight {
     /// The first query that sees a key, and the one after the last.
     #[expect(clippy::inline_always, reason = "takes on the caller's target features")]
@@ -72,6 +75,12 @@ vectorized! {
         let (rows, _) = scores.as_chunks::<BLOCK>();
         for (i, row) in rows[..sight.rows].iter().enumerate() {
             let (first, end) = sight.lanes(i);
+            if (first, end) == ALL {
+                for lane in 0..BLOCK {
+                    most[lane] = if row[lane] > most[lane] { row[lane] } else { most[lane] };
+                }
+                continue;
+            }
             for lane in 0..BLOCK {
                 let sees = lane as i32 >= first && (lane as i32) < end;
                 most[lane] = if sees && row[lane] > most[lane] { row[lane] } else { most[lane] };
@@ -89,6 +98,12 @@ fn chances<const FUSED: bool>(
     shift: &Lanes,
 ) -> Lanes {
     let mut chances = [0.0; BLOCK];
+    if (first, end) == ALL {
+        for lane in 0..BLOCK {
+            chances[lane] = exp::<FUSED>(multiply_add::<FUSED>(row[lane], scale, -shift[lane]));
+        }
+        return chances;
+    }
     for lane in 0..BLOCK {
         let chance = exp::<FUSED>(multiply_add::<FUSED>(row[lane], scale, -shift[lane]));
         // Chosen, not multiplied: what is not seen may be infinite.
