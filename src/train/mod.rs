@@ -12,4 +12,4 @@ pub mod schedule;
 pub mod vary;
 
 pub use event::{RunOutcome, RunRecord, TrainEvent};
-pub use recipe::{Keep, Optimizer, Recipe};
+pub use recipe::{Keep, Optimizer, RANK_MAX, Recipe};

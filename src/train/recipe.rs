@@ -4,6 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::failure::{Failure, Result};
 
+/// Ranks above this are refused.
+pub const RANK_MAX: usize = 256;
 /// Ranks above this are advised against.
 pub const RANK_ADVISED_MAX: usize = 16;
 /// Epochs above this are advised against.
@@ -145,8 +147,12 @@ impl Recipe {
             Err(Failure::user(format!("recipe: {key} = {value}: {rule}"))
                 .hint("change it on the Train screen, or pass another value on the command line"))
         };
-        if !(1..=256).contains(&self.rank) {
-            return wrong("rank", self.rank.to_string(), "must be between 1 and 256");
+        if !(1..=RANK_MAX).contains(&self.rank) {
+            return wrong(
+                "rank",
+                self.rank.to_string(),
+                &format!("must be between 1 and {RANK_MAX}"),
+            );
         }
         if !self.alpha.is_finite() || self.alpha <= 0.0 {
             return wrong("alpha", self.alpha.to_string(), "must be above 0");

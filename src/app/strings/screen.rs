@@ -166,6 +166,17 @@ super::texts! {
     CLIP: "기울기 한도", "clip norm";
     WEIGHT_DECAY: "가중치 감쇠", "weight decay";
     DROPOUT: "드롭아웃", "dropout";
+    NEFTUNE: "NEFTune 알파", "NEFTune alpha";
+    VARY_TOOLS: "도구 목록", "tools offered";
+    VARY_TOOLS_NO: "그대로", "as written";
+    VARY_TOOLS_YES: "바꿔 가며", "varied";
+    KEEP: "남길 어댑터", "adapter to keep";
+    KEEP_BEST: "검증 최저", "best loss";
+    KEEP_LAST: "마지막", "last";
+    PATIENCE: "참는 검증", "patience";
+    OPTIMIZER: "옵티마이저", "optimizer";
+    ADAMW: "AdamW", "AdamW";
+    ADAMW_8_BIT: "AdamW 8비트", "AdamW 8-bit";
     MEMORY: "메모리 MiB", "memory in MiB";
     MEMORY_ALL: "있는 만큼", "all free";
     HELP_MODEL: "어댑터를 붙일 모델. Enter로 고릅니다.", "The model that the adapter is trained on. Enter chooses.";
@@ -181,6 +192,11 @@ super::texts! {
     HELP_CLIP: "기울기가 이보다 크면 줄입니다. 0은 끕니다.", "Larger gradients are scaled down to this. 0 turns it off.";
     HELP_WEIGHT_DECAY: "가중치를 조금씩 0으로 당깁니다. LoRA에는 대개 0입니다.", "Pulls weights towards 0. Usually 0 for LoRA.";
     HELP_DROPOUT: "학습할 때 어댑터가 읽는 값의 몫을 버립니다. 0은 끕니다. 0.05가 흔하고, 느려집니다.", "Share of what the adapter reads that is lost in training. 0 turns it off; 0.05 is usual, and slower.";
+    HELP_NEFTUNE: "학습할 때 임베딩에 섞는 잡음. 0은 끕니다. 5가 흔합니다.", "Noise on the embeddings in training. 0 turns it off; 5 is usual.";
+    HELP_VARY_TOOLS: "회차마다 도구를 달리 보여 목록을 읽는 법을 배웁니다. 쓸 도구가 늘 같으면 그대로 두세요.", "Offers other tools in each epoch, so that the model learns to read the offer. Leave it where the tools are always the same.";
+    HELP_KEEP: "쓸 어댑터: 검증 손실이 가장 낮은 것, 또는 마지막 것. 형식을 배우는 데는 마지막이 나을 수 있습니다.", "The adapter to use: the one with the lowest validation loss, or the last. For formats the last can be better.";
+    HELP_PATIENCE: "검증 손실이 이만큼 연달아 낮아지지 않으면 일찍 마칩니다. 0은 끕니다.", "Ends early after this many validations without a lower loss. 0 turns it off.";
+    HELP_OPTIMIZER: "8비트는 옵티마이저의 메모리를 4분의 1로 줄입니다.", "8-bit takes a quarter of the optimizer's memory.";
     HELP_MEMORY: "학습이 쓸 메모리의 한도. 적으면 느려질 뿐입니다. 0은 있는 만큼입니다.", "The most memory training may take. Less is only slower. 0 is what the machine has.";
 
     // evaluate

@@ -198,6 +198,12 @@ fn recipe_fields_are_stepped_typed_and_kept() {
     assert_eq!(harness.world.kept.len(), 1, "only what changed is kept");
     harness.keys("m<down><ret>");
     assert_eq!(harness.world.kept["model"], "\"smollm2-135m\"");
+    // One of two is chosen by opening it.
+    harness.keys(&"<down>".repeat(13)).keys("<ret>");
+    assert!(harness.world.kept["recipe"].contains("\"vary_tools\":true"));
+    harness.keys("<down>+");
+    assert!(harness.world.kept["recipe"].contains("\"keep\":\"last\""));
+    assert!(harness.screen(120, 40).contains("바꿔 가며"));
 }
 
 #[test]

@@ -148,6 +148,9 @@ impl ScreenState for Train {
             }
             Command::ListOpen if on_fields => match self.item() {
                 Item::Model => choose_model(look, reply),
+                item if item.choice(&look.settings.recipe).is_some() => {
+                    self.set(item.stepped(&look.settings.recipe, true), look, reply);
+                }
                 item => self.form.begin(&item.value(&look.settings.recipe)),
             },
             Command::ListOpen if self.focus == RUNS => {

@@ -1,7 +1,7 @@
 //! The fields of the recipe: names, values as typed, steps and ranges.
 
 use crate::app::strings::{Text, screen as texts};
-use crate::train::Recipe;
+use crate::train::{Keep, Optimizer, RANK_MAX, Recipe};
 
 /// A field of the recipe, or the base model above it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,12 +19,17 @@ pub(super) enum Item {
     Clip,
     WeightDecay,
     Dropout,
+    Neftune,
+    VaryTools,
+    Keep,
+    Patience,
+    Optimizer,
     Memory,
     Seed,
 }
 
 /// All fields, in the order they are shown.
-pub(super) const ITEMS: [Item; 15] = [
+pub(super) const ITEMS: [Item; 20] = [
     Item::Model,
     Item::Epochs,
     Item::LearningRate,
@@ -38,6 +43,11 @@ pub(super) const ITEMS: [Item; 15] = [
     Item::Clip,
     Item::WeightDecay,
     Item::Dropout,
+    Item::Neftune,
+    Item::VaryTools,
+    Item::Keep,
+    Item::Patience,
+    Item::Optimizer,
     Item::Memory,
     Item::Seed,
 ];
@@ -59,6 +69,11 @@ impl Item {
             Self::Clip => texts::CLIP,
             Self::WeightDecay => texts::WEIGHT_DECAY,
             Self::Dropout => texts::DROPOUT,
+            Self::Neftune => texts::NEFTUNE,
+            Self::VaryTools => texts::VARY_TOOLS,
+            Self::Keep => texts::KEEP,
+            Self::Patience => texts::PATIENCE,
+            Self::Optimizer => texts::OPTIMIZER,
             Self::Memory => texts::MEMORY,
             Self::Seed => texts::SEED,
         }
@@ -80,12 +95,31 @@ impl Item {
             Self::Clip => texts::HELP_CLIP,
             Self::WeightDecay => texts::HELP_WEIGHT_DECAY,
             Self::Dropout => texts::HELP_DROPOUT,
+            Self::Neftune => texts::HELP_NEFTUNE,
+            Self::VaryTools => texts::HELP_VARY_TOOLS,
+            Self::Keep => texts::HELP_KEEP,
+            Self::Patience => texts::HELP_PATIENCE,
+            Self::Optimizer => texts::HELP_OPTIMIZER,
             Self::Memory => texts::HELP_MEMORY,
             Self::Seed => texts::HELP_SEED,
         }
     }
 
-    /// The value as it is typed.
+    /// What one of two can be chosen, and which one is: its names, the one that is second or not.
+    pub(super) fn choice(self, recipe: &Recipe) -> Option<([Text; 2], bool)> {
+        match self {
+            Self::VaryTools => {
+                Some(([texts::VARY_TOOLS_NO, texts::VARY_TOOLS_YES], recipe.vary_tools))
+            }
+            Self::Keep => Some(([texts::KEEP_BEST, texts::KEEP_LAST], recipe.keep == Keep::Last)),
+            Self::Optimizer => {
+                Some(([texts::ADAMW, texts::ADAMW_8_BIT], recipe.optimizer == Optimizer::AdamW8Bit))
+            }
+            _ => None,
+        }
+    }
+
+    /// The value as it is typed; of two, 0 or 1.
     pub(super) fn value(self, recipe: &Recipe) -> String {
         match self {
             Self::Model => String::new(),
@@ -101,6 +135,12 @@ impl Item {
             Self::Clip => recipe.clip_norm.to_string(),
             Self::WeightDecay => recipe.weight_decay.to_string(),
             Self::Dropout => format!("{}", (recipe.dropout * 1000.0).round() / 1000.0),
+            Self::Neftune => recipe.neftune_alpha.to_string(),
+            Self::Patience => recipe.patience.to_string(),
+            Self::VaryTools | Self::Keep | Self::Optimizer => {
+                let second = self.choice(recipe).is_some_and(|(_, second)| second);
+                u8::from(second).to_string()
+            }
             Self::Memory => recipe.memory_mib.to_string(),
             Self::Seed => recipe.seed.to_string(),
         }
@@ -113,7 +153,7 @@ impl Item {
             Self::Model => {}
             Self::Epochs => recipe.epochs = number.clamp(0.1, 100.0),
             Self::LearningRate => recipe.learning_rate = number.clamp(1e-7, 0.1) as f32,
-            Self::Rank => recipe.rank = whole(1.0, 512.0) as usize,
+            Self::Rank => recipe.rank = whole(1.0, RANK_MAX as f64) as usize,
             Self::Alpha => recipe.alpha = number.clamp(0.1, 4096.0) as f32,
             Self::BatchRows => recipe.batch_rows = whole(1.0, 1024.0) as usize,
             Self::LengthMax => recipe.length_max = whole(16.0, 131_072.0) as usize,
@@ -123,6 +163,14 @@ impl Item {
             Self::Clip => recipe.clip_norm = number.clamp(0.0, 1000.0) as f32,
             Self::WeightDecay => recipe.weight_decay = number.clamp(0.0, 1.0) as f32,
             Self::Dropout => recipe.dropout = number.clamp(0.0, 0.9) as f32,
+            Self::Neftune => recipe.neftune_alpha = number.clamp(0.0, 100.0) as f32,
+            Self::Patience => recipe.patience = whole(0.0, 1e6) as u32,
+            Self::VaryTools => recipe.vary_tools = number > 0.5,
+            Self::Keep => recipe.keep = if number > 0.5 { Keep::Last } else { Keep::Best },
+            Self::Optimizer => {
+                let eight_bit = number > 0.5;
+                recipe.optimizer = if eight_bit { Optimizer::AdamW8Bit } else { Optimizer::AdamW };
+            }
             Self::Memory => recipe.memory_mib = whole(0.0, 1e9) as u64,
             Self::Seed => recipe.seed = whole(0.0, 9e15) as u64,
         }
@@ -158,7 +206,8 @@ impl Item {
             Self::WeightDecay => by(0.01),
             Self::Dropout => by(0.05),
             Self::Memory => by(256.0),
-            Self::Warmup | Self::Seed => by(1.0),
+            Self::VaryTools | Self::Keep | Self::Optimizer => 1.0 - now,
+            Self::Warmup | Self::Seed | Self::Neftune | Self::Patience => by(1.0),
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use ratatui::Frame;
+use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
 use super::recipe_field::{ITEMS, Item};
@@ -23,6 +24,15 @@ use crate::train::{RunOutcome, RunRecord};
 /// Fewest rows that a curve can be read on.
 const CHART_ROWS_MIN: u16 = 6;
 
+/// Rows of the list of fields: all, or fewer where what a field does would have no room below.
+fn list_rows(height: u16) -> u16 {
+    /// Rows that say what a field does, with the empty one above.
+    const HELP: u16 = 5;
+    let all = ITEMS.len() as u16;
+    let beside_help = if height >= 2 * HELP + 4 { height - HELP } else { height };
+    all.min(beside_help)
+}
+
 impl Train {
     pub(super) fn draw_fields(&self, frame: &mut Frame, column: Column, look: &Look) {
         let title = look.t(texts::RECIPE);
@@ -38,13 +48,17 @@ impl Train {
                     Item::ValidateEvery | Item::CheckpointEvery if item.value(recipe) == "0" => {
                         look.t(texts::ONCE_AN_EPOCH).to_owned()
                     }
-                    _ => item.value(recipe),
+                    _ => match item.choice(recipe) {
+                        Some((names, second)) => look.t(names[usize::from(second)]).to_owned(),
+                        None => item.value(recipe),
+                    },
                 };
                 Field { label: look.t(item.label()), value, note: String::new() }
             })
             .collect();
-        fields::draw(frame, inner, &rows, &self.form, (FIELDS, self.focus == FIELDS), look);
-        explain(frame, inner, ITEMS.len(), look.t(self.item().help()));
+        let list = Rect { height: list_rows(inner.height), ..inner };
+        fields::draw(frame, list, &rows, &self.form, (FIELDS, self.focus == FIELDS), look);
+        explain(frame, inner, usize::from(list.height), look.t(self.item().help()));
     }
 
     pub(super) fn draw_runs(&self, frame: &mut Frame, column: Column, look: &Look) {
