@@ -1,10 +1,17 @@
 //! `hone bench`: measure the engine on this machine.
 
+use std::fs::File;
+use std::io::BufReader;
+use std::path::PathBuf;
+
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::{print, print::Output, say};
 use crate::failure::{Context as _, Failure, Result};
-use crate::job::{Models, bench};
+use crate::job::Models;
+use crate::job::bench::{self, TrainWork};
+use crate::job::loaded::Loaded;
+use crate::pair::{Example, jsonl};
 
 /// What to measure.
 #[derive(Debug, Subcommand)]
@@ -31,6 +38,15 @@ pub struct TrainArgs {
     /// Rows and tokens a row, as 4x256.
     #[arg(long, default_value = "4x256", value_name = "ROWSxTOKENS", value_parser = shape)]
     shape: (usize, usize),
+    /// Train on conversations of this JSONL file instead of random rows.
+    #[arg(long, value_name = "FILE", conflicts_with = "shape")]
+    rows: Option<PathBuf>,
+    /// With --rows: rows of a step.
+    #[arg(long, default_value_t = 8, requires = "rows", value_name = "ROWS")]
+    batch_rows: usize,
+    /// With --rows: compute what rows begin with in common for each row anew.
+    #[arg(long, requires = "rows")]
+    no_sharing: bool,
     /// Measured steps, after one that warms up.
     #[arg(long, default_value_t = 5)]
     steps: usize,
@@ -77,7 +93,8 @@ pub fn run(command: &BenchCommand, out: &mut Output) -> Result<()> {
             let Some(loaded) = models.get(&args.model, &mut print::progress())? else {
                 return Ok(());
             };
-            let figures = bench::train(&loaded, args.shape, args.steps)?;
+            let work = work(args, &loaded)?;
+            let figures = bench::train(&loaded, &work, args.steps)?;
             if args.json {
                 return say(out, serde_json::to_string(&figures).because("figures")?);
             }
@@ -132,6 +149,21 @@ pub fn run(command: &BenchCommand, out: &mut Output) -> Result<()> {
     }
 }
 
+/// What a measurement of training is to train on.
+fn work(args: &TrainArgs, loaded: &Loaded) -> Result<TrainWork> {
+    let Some(path) = &args.rows else { return TrainWork::random(loaded, args.shape) };
+    let file = File::open(path).because(path.display())?;
+    let (examples, problems) = jsonl::read(BufReader::new(file));
+    if let Some(problem) = problems.first() {
+        let (count, line) = (problems.len(), problem.line);
+        return Err(Failure::user(format!("line {line}: {} ({count} bad lines)", problem.reason))
+            .context(path.display()));
+    }
+    let examples: Vec<Example> = examples.into_iter().map(|(_, example)| example).collect();
+    TrainWork::conversations(loaded, &examples, args.batch_rows, !args.no_sharing)
+        .map_err(|failure| failure.context(path.display()))
+}
+
 fn shape(text: &str) -> Result<(usize, usize), Failure> {
     let wrong = || Failure::user(format!("`{text}` is not of the form 4x256"));
     let (rows, tokens) = text.split_once('x').ok_or_else(wrong)?;
@@ -143,6 +175,21 @@ fn shape(text: &str) -> Result<(usize, usize), Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn rows_and_a_shape_are_not_both_given() {
+        use clap::Parser as _;
+        #[derive(clap::Parser)]
+        struct Whole {
+            #[command(flatten)]
+            args: TrainArgs,
+        }
+        let parse = |line: &str| Whole::try_parse_from(line.split_whitespace());
+        let args = parse("x --model m --rows a.jsonl --no-sharing").unwrap().args;
+        assert_eq!((args.batch_rows, args.no_sharing), (8, true));
+        assert!(parse("x --model m --rows a.jsonl --shape 1x8").is_err());
+        assert!(parse("x --model m --no-sharing").is_err());
+    }
 
     #[test]
     fn shapes_are_read() {

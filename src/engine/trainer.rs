@@ -26,7 +26,9 @@ pub struct StepReport {
     pub loss: f32,
     /// Label tokens.
     pub label_tokens: usize,
-    /// All tokens of the rows.
+    /// The rows.
+    pub rows: usize,
+    /// All their tokens.
     pub tokens: usize,
     /// Tokens that went through the model: those that predict a label or come before one, and
     /// shared beginnings once.
@@ -226,6 +228,7 @@ impl<'a> Trainer<'a> {
             loss: (nats / label_tokens as f64) as f32,
             label_tokens,
             computed_tokens,
+            rows: rows.len(),
             tokens: rows.iter().map(|row| row.ids.len()).sum(),
             gradient_norm: norm as f32,
         })

@@ -9,11 +9,12 @@ use serde_json::{Map, Value, json};
 
 use super::loaded::Loaded;
 use crate::engine::{
-    Adapter, GenerateConfig, LoraConfig, OptimizerConfig, Phases, Row, Target, Trainer, cpu,
-    generate, training_bytes,
+    Adapter, GenerateConfig, LoraConfig, MICRO_TOKENS_MAX, OptimizerConfig, Phases, Row,
+    StepReport, Target, Trainer, cpu, generate, training_bytes,
 };
 use crate::failure::{Failure, Result};
-use crate::train::memory;
+use crate::pair::Example;
+use crate::train::{memory, rows};
 
 /// Rank of the adapter that is measured; alpha is twice that.
 const RANK: usize = 16;
@@ -23,7 +24,7 @@ const RANK: usize = 16;
 pub struct TrainFigures {
     /// Base model.
     pub model: String,
-    /// Rows and tokens a row.
+    /// Rows and tokens a row, or what the rows are.
     pub shape: String,
     /// Where it ran.
     pub device: &'static str,
@@ -45,25 +46,73 @@ pub struct TrainFigures {
     pub phases_ms: Map<String, Value>,
 }
 
-/// Trains on random rows, every token labelled, rank 16 on all projections: one step that warms up,
-/// then `steps` measured ones.
-pub fn train(
-    loaded: &Loaded,
-    (rows, length): (usize, usize),
-    steps: usize,
-) -> Result<TrainFigures> {
-    if rows == 0 || length == 0 || steps == 0 {
-        return Err(Failure::user("rows, tokens and steps must be above 0"));
+/// What is trained on.
+#[derive(Debug, Clone)]
+pub struct TrainWork {
+    /// What it is called in the figures.
+    shape: String,
+    /// Rows of each step; after the last, the first comes again.
+    steps: Vec<Vec<Row>>,
+    /// Tokens that go through the model at once, at most.
+    micro_tokens: usize,
+    /// Whether what rows begin with in common is computed once.
+    sharing: bool,
+}
+
+impl TrainWork {
+    /// Rows of random tokens, every one labelled.
+    ///
+    /// # Errors
+    /// If there is nothing to do.
+    pub fn random(loaded: &Loaded, (rows, length): (usize, usize)) -> Result<Self> {
+        if rows == 0 || length == 0 {
+            return Err(Failure::user("rows and tokens must be above 0"));
+        }
+        let vocabulary = loaded.base.config().vocab_size as u32;
+        let mut random = ChaCha8Rng::seed_from_u64(1);
+        let row = |_| Row {
+            // One more than is read: the last token is only predicted.
+            ids: (0..=length).map(|_| random.random_range(0..vocabulary)).collect(),
+            labels: vec![true; length + 1],
+        };
+        let batch = (0..rows).map(row).collect();
+        let shape = format!("{rows}x{length}");
+        Ok(Self { shape, steps: vec![batch], micro_tokens: rows * length, sharing: true })
+    }
+
+    /// Conversations as they stand, `batch_rows` a step.
+    ///
+    /// # Errors
+    /// If none of them can be trained on.
+    pub fn conversations(
+        loaded: &Loaded,
+        examples: &[Example],
+        batch_rows: usize,
+        sharing: bool,
+    ) -> Result<Self> {
+        let context = loaded.base.config().context_length;
+        let rows = rows::encode(examples.iter(), &loaded.codec, context)?;
+        rows.check_any()?;
+        if rows.rows.is_empty() || batch_rows == 0 {
+            return Err(Failure::user("there are no rows to train on"));
+        }
+        let steps: Vec<Vec<Row>> = rows.rows.chunks(batch_rows).map(<[Row]>::to_vec).collect();
+        let shape = format!("{} rows, {batch_rows} a step", rows.rows.len());
+        let tokens = |rows: &Vec<Row>| rows.iter().map(|row| row.ids.len()).sum();
+        let largest: usize = steps.iter().map(tokens).max().unwrap_or_default();
+        Ok(Self { shape, steps, micro_tokens: largest.min(MICRO_TOKENS_MAX), sharing })
+    }
+}
+
+/// Trains with rank 16 on all projections: one step that warms up, then `steps` measured ones.
+///
+/// # Errors
+/// If there is nothing to do, or a step fails.
+pub fn train(loaded: &Loaded, work: &TrainWork, steps: usize) -> Result<TrainFigures> {
+    if steps == 0 {
+        return Err(Failure::user("steps must be above 0"));
     }
     let config = loaded.base.config();
-    let mut random = ChaCha8Rng::seed_from_u64(1);
-    let batch: Vec<Row> = (0..rows)
-        .map(|_| Row {
-            // One more than is read: the last token is only predicted.
-            ids: (0..=length).map(|_| random.random_range(0..config.vocab_size as u32)).collect(),
-            labels: vec![true; length + 1],
-        })
-        .collect();
     let lora = LoraConfig {
         rank: RANK,
         alpha: 2.0 * RANK as f32,
@@ -73,15 +122,23 @@ pub fn train(
     };
     let adapter = Adapter::new(config, &lora);
     let held = memory::resident().unwrap_or_else(|| loaded.base.bytes());
-    let plan = held + training_bytes(&loaded.base, &adapter, rows * length);
+    let plan = held + training_bytes(&loaded.base, &adapter, work.micro_tokens);
     let mut trainer =
-        Trainer::new(&loaded.base, adapter, OptimizerConfig::default(), rows * length);
-    trainer.step(&batch, 1e-4)?;
-    let (mut step_ms, mut phases, mut loss) = (Vec::new(), Phases::default(), 0.0);
-    for _ in 0..steps {
+        Trainer::new(&loaded.base, adapter, OptimizerConfig::default(), work.micro_tokens)
+            .with_sharing(work.sharing);
+    let mut batches = work.steps.iter().cycle();
+    let mut step = || {
         let started = Instant::now();
-        let report = trainer.step(&batch, 1e-4)?;
-        step_ms.push(started.elapsed().as_secs_f64() * 1e3);
+        let report = trainer.step(batches.next().map_or(&[][..], Vec::as_slice), 1e-4)?;
+        Ok::<_, Failure>((report, started.elapsed().as_secs_f64()))
+    };
+    step()?;
+    let (mut step_ms, mut rates) = (Vec::new(), Vec::new());
+    let (mut phases, mut loss) = (Phases::default(), 0.0);
+    for _ in 0..steps {
+        let (report, seconds) = step()?;
+        step_ms.push(seconds * 1e3);
+        rates.push(tokens_read(&report) / seconds);
         phases.add(&report.phases);
         loss = report.loss;
     }
@@ -91,17 +148,22 @@ pub fn train(
         .collect();
     Ok(TrainFigures {
         model: loaded.name.clone(),
-        shape: format!("{rows}x{length}"),
+        shape: work.shape.clone(),
         device: "cpu",
         kernel: cpu::kernel().name(),
         threads: rayon::current_num_threads(),
-        tokens_per_second: (rows * length) as f64 * 1e3 / median(&step_ms),
+        tokens_per_second: median(&rates),
         step_ms,
         loss,
         peak_rss_mib: peak_rss_mib(),
         plan_mib: plan as f64 / f64::from(1 << 20),
         phases_ms,
     })
+}
+
+/// Tokens that rows hold, but for the last of each, which is only predicted.
+fn tokens_read(report: &StepReport) -> f64 {
+    (report.tokens - report.rows) as f64
 }
 
 /// What was measured of generation.
