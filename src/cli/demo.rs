@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use clap::Args;
 
+use super::train::RECIPE_KEY;
 use super::{print, print::Output, print::clock, say};
 use crate::failure::{Context as _, Result};
 use crate::job::{self, CaseFilter, JobSpec, Models, mixing};
@@ -84,6 +85,8 @@ pub fn run(args: &DemoArgs, out: &mut Output) -> Result<()> {
 
     demo.begin(out, "train", "QLoRA on this machine's processor")?;
     let recipe = demo.recipe();
+    // The interface goes on with it.
+    project.store().set_setting(RECIPE_KEY, &recipe)?;
     let run = project.store().next_run()?;
     let spec = JobSpec::Train { model: args.model.clone(), recipe, resume: None };
     demo.job(&spec, out)?;
@@ -180,7 +183,7 @@ impl Demo<'_> {
 
     fn recipe(&self) -> Recipe {
         // Chosen on the demo project's own held-out tool calls, not on the shipped suites.
-        let epochs = if self.args.short { 1.0 } else { 3.0 };
+        let epochs = if self.args.short { 1.0 } else { 2.5 };
         let recipe = Recipe { batch_rows: 4, learning_rate: 1.5e-3, ..Recipe::default() };
         Recipe { epochs, keep: Keep::Last, vary_tools: true, ..recipe }
     }
