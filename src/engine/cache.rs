@@ -4,7 +4,12 @@ use half::bf16;
 
 use super::base::{Base, Precision};
 use super::cpu::panels::Element;
-use super::cpu::vector::{exp, multiply_add, vectorized};
+use super::cpu::vector::{exp, largest, multiply_add, sum, vectorized};
+
+/// Bytes that keys and values of a sequence with room for `tokens` tokens take.
+pub fn cache_bytes(base: &Base, tokens: usize) -> usize {
+    2 * base.config().layers * base.config().kv_size() * tokens * base.precision().bytes()
+}
 
 /// Keys and values of one sequence. Where products are in bf16 they are rounded to it, as attention over
 /// a prompt rounds them.
@@ -167,16 +172,11 @@ fn attend<const FUSED: bool, E: Element>(
             *score = multiply_add::<FUSED>(query[1], b.widen(), *score);
         }
     }
-    let mut most = f32::NEG_INFINITY;
+    let most = scale * largest(scores);
     for score in &mut *scores {
-        *score *= scale;
-        most = if *score > most { *score } else { most };
+        *score = exp::<FUSED>(multiply_add::<FUSED>(*score, scale, -most));
     }
-    let mut sum = 0.0;
-    for score in &mut *scores {
-        *score = exp::<FUSED>(*score - most);
-        sum += *score;
-    }
+    let sum = sum(scores);
     out.fill(0.0);
     let width = out.len();
     let mut rest = values;

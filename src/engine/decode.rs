@@ -6,6 +6,7 @@ use super::base::{Base, Group};
 use super::block::fit;
 use super::cache::Cache;
 use super::cpu::vector;
+use super::effective::{Place, Weights};
 use super::few::{Adapted, Few};
 use super::gate;
 use super::heads::HeadNorms;
@@ -15,7 +16,7 @@ use super::rope::Rotaries;
 /// Buffers of decoding.
 #[derive(Debug, Default)]
 pub(super) struct Decoder {
-    few: Few,
+    products: Products,
     rotary: Rotaries,
     x: Vec<f32>,
     normed: Vec<f32>,
@@ -23,6 +24,37 @@ pub(super) struct Decoder {
     turned: Vec<f32>,
     mixed: Vec<f32>,
     hidden: Vec<f32>,
+}
+
+/// Sequences from which on weights are better decoded once for all than in the registers of each few.
+const MANY: usize = 24;
+
+/// Products with weights as they are stored, or decoded first.
+#[derive(Debug, Default)]
+struct Products {
+    few: Few,
+    many: Option<Weights>,
+}
+
+impl Products {
+    /// `out = x (W + s B A)^T` for `count` rows of `x`, with the adapter for those it is on for.
+    fn group(
+        &mut self,
+        base: &Base,
+        adapter: Option<Adapted<'_>>,
+        (layer, group): (usize, Group),
+        x: &[f32],
+        count: usize,
+        out: &mut [f32],
+    ) {
+        if count < MANY {
+            return self.few.group(base, adapter, (layer, group), x, count, out);
+        }
+        let adapted = adapter.filter(|adapted| adapted.on.contains(&true));
+        let place = Place { base, adapter: adapted.map(|adapted| adapted.adapter), layer, group };
+        let many = self.many.get_or_insert_with(|| Weights::new(base.precision()));
+        many.project_some(place, x, adapted.map(|adapted| adapted.on), out);
+    }
 }
 
 impl Decoder {
@@ -44,6 +76,7 @@ impl Decoder {
         let positions: Vec<usize> = caches.iter().map(|cache| cache.length()).collect();
         let reach = positions.iter().max().map_or(0, |position| position + 1);
         self.rotary.reach(config, reach);
+        let products = &mut self.products;
         let x = fit(&mut self.x, count * hidden);
         let normed = fit(&mut self.normed, count * hidden);
         let mixed = fit(&mut self.mixed, count * query);
@@ -57,8 +90,7 @@ impl Decoder {
             let parameters = base.layer(layer);
             norm_rows(x, &parameters.attention_norm, normed);
             let qkv = fit(&mut self.wide, count * (query + 2 * kv));
-            let few = &mut self.few;
-            few.group(base, adapter, (layer, Group::Attention), normed, count, qkv);
+            products.group(base, adapter, (layer, Group::Attention), normed, count, qkv);
             let rotary = self.rotary.layer(config, layer);
             let norms = parameters.head_norms.as_ref().map(|norms| HeadNorms::new(config, norms));
             let rows = qkv.chunks_exact_mut(query + 2 * kv);
@@ -84,20 +116,20 @@ impl Decoder {
                 shared[row].attend(base, (layer, head), asked, scores, out);
             });
             let out = fit(&mut self.wide, count * hidden);
-            few.group(base, adapter, (layer, Group::Output), mixed, count, out);
+            products.group(base, adapter, (layer, Group::Output), mixed, count, out);
             if let Some([norm, _]) = &parameters.post_norms {
                 norm::in_place((&mut *out, hidden), norm, config.norm_eps);
             }
             vector::add_scaled(x, out, 1.0);
             norm_rows(x, &parameters.ffn_norm, normed);
             let both = fit(&mut self.wide, count * 2 * ffn);
-            few.group(base, adapter, (layer, Group::Ffn), normed, count, both);
+            products.group(base, adapter, (layer, Group::Ffn), normed, count, both);
             for (inner, both) in inner.chunks_exact_mut(ffn).zip(both.chunks_exact(2 * ffn)) {
                 let (e, g) = both.split_at(ffn);
                 gate::apply(config.architecture.activation(), inner, e, g);
             }
             let out = fit(&mut self.wide, count * hidden);
-            few.group(base, adapter, (layer, Group::Down), inner, count, out);
+            products.group(base, adapter, (layer, Group::Down), inner, count, out);
             if let Some([_, norm]) = &parameters.post_norms {
                 norm::in_place((&mut *out, hidden), norm, config.norm_eps);
             }
@@ -105,6 +137,6 @@ impl Decoder {
         }
         norm_rows(x, base.final_norm(), normed);
         let logits = fit(logits, count * config.vocab_size);
-        self.few.head(base, normed, count, logits);
+        products.few.head(base, normed, count, logits);
     }
 }

@@ -152,6 +152,20 @@ impl Weights {
         }
     }
 
+    /// `y` for the rows `x`, with the adapter for those it is on for, into rows of `n` values.
+    pub(super) fn project_some(
+        &mut self,
+        place: Place<'_>,
+        x: &[f32],
+        on: Option<&[bool]>,
+        out: &mut [f32],
+    ) {
+        match self {
+            Self::Full(operands) => operands.project_some(place, x, on, out),
+            Self::Half(operands) => operands.project_some(place, x, on, out),
+        }
+    }
+
     /// `[dx | v]` for rows of `dy` that lie `pitch` apart, into rows of `k + c` values.
     pub(super) fn project_back(
         &mut self,
@@ -252,6 +266,45 @@ impl<E: Multiplied> Operands<E> {
         let rows = Rows { data: x, count: tokens, columns: inputs, pitch: inputs };
         let side_panels = (side > 0).then_some(&self.side);
         multiply::multiply(rows, side_panels, &self.right, (out, pitch), false);
+        self.phases.lap(&mut watch, Phase::Product);
+    }
+
+    /// `u = x A^T` for all rows, nothing for those the adapter is not on for, then `y += s u B^T`.
+    fn project_some(&mut self, place: Place<'_>, x: &[f32], on: Option<&[bool]>, out: &mut [f32]) {
+        let (inputs, outputs, side) = (place.inputs(), place.outputs(), place.columns());
+        let tokens = x.len() / inputs;
+        let plain = Place { adapter: None, ..place };
+        self.product(plain, x.into(), tokens, ((&mut *out).into(), outputs));
+        let Some((adapter, on)) = place.adapter.zip(on).filter(|_| side > 0) else { return };
+        let mut watch = Watch::start();
+        let (rank, scale) = (adapter.config().rank, adapter.config().scale());
+        let parts = parts(adapter, place.group);
+        // The As of a group lie side by side.
+        let start = place.layer * adapter.layer_len() + parts[0].slot.a;
+        let a = &adapter.values()[start..][..side * inputs];
+        self.side.fill_columns(inputs, side, |i, row| {
+            row.copy_from_slice(&a[i * inputs..][..inputs]);
+        });
+        self.columns.resize(tokens * side, 0.0);
+        let rows = Rows { data: x.into(), count: tokens, columns: inputs, pitch: inputs };
+        multiply::multiply(rows, None, &self.side, ((&mut self.columns[..]).into(), side), false);
+        for (u, on) in self.columns.chunks_exact_mut(side).zip(on) {
+            if !on {
+                u.fill(0.0);
+            }
+        }
+        for part in parts {
+            let (_, b) = adapter.pair(place.layer, part.slot);
+            self.side.fill_columns(rank, part.slot.outputs, |n, row| {
+                for (value, b) in row.iter_mut().zip(&b[n * rank..]) {
+                    *value = scale * b;
+                }
+            });
+            let data = self.columns[part.column..].into();
+            let rows = Rows { data, count: tokens, columns: rank, pitch: side };
+            let out = &mut out[part.output..];
+            multiply::multiply(rows, None, &self.side, (out.into(), outputs), true);
+        }
         self.phases.lap(&mut watch, Phase::Product);
     }
 

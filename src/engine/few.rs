@@ -369,6 +369,18 @@ mod tests {
                         let want = if some[token] { &got } else { &base_only };
                         assert_eq!(*mixed, want[token * outputs..][..outputs]);
                     }
+                    // Many at once: the same but for rounding, whoever it is on for.
+                    for on in [&on, &some, &vec![false; count]] {
+                        let adapted = adapter.map(|_| &on[..]);
+                        weights.project_some(place, &x, adapted, &mut mixed);
+                        for (token, mixed) in mixed.chunks(outputs).enumerate() {
+                            let want = if on[token] { &got } else { &base_only };
+                            let want = &want[token * outputs..][..outputs];
+                            for (mixed, want) in mixed.iter().zip(want) {
+                                assert!((mixed - want).abs() < 1e-4, "{mixed} {want}");
+                            }
+                        }
+                    }
                 }
             }
         }

@@ -37,6 +37,7 @@ mod table;
 mod trainer;
 
 pub use base::{Base, Precision};
+pub use cache::cache_bytes;
 pub use eight_bit::EightBit;
 pub use generate::{GenerateConfig, Request, generate, generate_each};
 pub use lora::{Adapter, LoraConfig, Target};

@@ -3,12 +3,16 @@
 use std::ops::ControlFlow;
 
 use super::loaded::Loaded;
-use crate::engine::{Adapter, GenerateConfig, Request, Row, generate_each, row_losses};
+use crate::engine::{
+    Adapter, GenerateConfig, Request, Row, cache_bytes, generate_each, row_losses,
+};
 use crate::evaluate::{Answerer, Prompt};
 use crate::failure::Result;
 
-/// Sequences decoded together.
-const BATCH: usize = 16;
+/// Sequences decoded together, at most: weights are read and decoded once for all of them.
+const BATCH_MAX: usize = 48;
+/// Bytes that their keys and values may take.
+const CACHE_BYTES: usize = 512 << 20;
 
 /// The engine as an evaluation sees it.
 pub(super) struct EngineAnswerer<'a> {
@@ -43,12 +47,6 @@ impl Answerer for EngineAnswerer<'_> {
         on_done: &mut dyn FnMut(usize) -> ControlFlow<()>,
     ) -> Result<Vec<Vec<String>>> {
         let codec = &self.loaded.codec;
-        let config = GenerateConfig {
-            max_new,
-            stop: codec.stop_ids(),
-            batch: BATCH,
-            ..GenerateConfig::default()
-        };
         let ids = prompts
             .iter()
             .map(|prompt| codec.encode_prompt(prompt.messages, prompt.tools))
@@ -60,8 +58,12 @@ impl Answerer for EngineAnswerer<'_> {
         let mut order: Vec<usize> = (0..ids.len()).filter(|i| ids[*i].len() < room).collect();
         let mut done = (ids.len() - order.len()) * sides.len();
         order.sort_by_key(|index| ids[*index].len());
+        let longest = order.last().map_or(0, |index| ids[*index].len()) + max_new;
+        let batch = (CACHE_BYTES / cache_bytes(&self.loaded.base, longest)).clamp(2, BATCH_MAX);
+        let config =
+            GenerateConfig { max_new, stop: codec.stop_ids(), batch, ..GenerateConfig::default() };
         let asked: Vec<(usize, usize)> = order
-            .chunks(BATCH / 2)
+            .chunks(batch / 2)
             .flat_map(|part| {
                 (0..sides.len()).flat_map(move |side| part.iter().map(move |index| (side, *index)))
             })

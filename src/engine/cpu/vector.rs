@@ -189,6 +189,23 @@ vectorized! {
 }
 
 vectorized! {
+    /// Sum of all values, lane by lane.
+    pub(in crate::engine) fn sum(x: &[f32]) -> f32 {
+        let mut lanes = [0.0; LANES];
+        let (chunks, rest) = x.as_chunks::<LANES>();
+        for chunk in chunks {
+            for i in 0..LANES {
+                lanes[i] += chunk[i];
+            }
+        }
+        for (i, value) in rest.iter().enumerate() {
+            lanes[i] += value;
+        }
+        total(lanes)
+    }
+}
+
+vectorized! {
     /// Sum of `exp(x[i] - shift)`.
     pub(in crate::engine) fn exp_sum(x: &[f32], shift: f32) -> f32 {
         let mut lanes = [0.0; LANES];
