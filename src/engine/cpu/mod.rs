@@ -7,6 +7,7 @@
 //! as decoding does; [`vector`] has the passes over slices.
 
 mod cache;
+mod element;
 pub(in crate::engine) mod few;
 mod kernel;
 pub(in crate::engine) mod multiply;

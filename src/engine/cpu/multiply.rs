@@ -16,7 +16,7 @@ pub(in crate::engine) use super::panels::Rows;
 use super::panels::{Panels, Scratch, WIDTH, round};
 pub(in crate::engine) use super::small::{LeftRows, small, small_add};
 pub(in crate::engine) use super::tile::Multiplied;
-use super::tile::{Tile, Work};
+use super::tile::{STEP, Tile, Work};
 use super::values::ValuesMut;
 use super::vector::vectorized;
 
@@ -233,7 +233,8 @@ impl<E: Multiplied> Job<'_, E> {
         });
     }
 
-    /// Rounds depths `depths` of some rows into `packed`, rows `pitch` apart, zeros beyond them.
+    /// Rounds depths `depths` of some rows into `packed`, `pitch` values a row with zeros beyond them:
+    /// row by row, or in blocks of as many rows as the kernel takes.
     fn pack(
         &self,
         rows: std::ops::Range<usize>,
@@ -241,16 +242,24 @@ impl<E: Multiplied> Job<'_, E> {
         pitch: usize,
         packed: &mut [E],
     ) {
-        let count = rows.len();
-        for (row, packed) in rows.zip(packed.chunks_exact_mut(pitch)) {
-            let from = self.left.row(row).part(depths.clone());
-            let (to, rest) = packed.split_at_mut(from.len());
-            E::take(from, to);
-            rest.fill(E::default());
+        if !self.tile.blocked {
+            for (row, packed) in rows.zip(packed.chunks_exact_mut(pitch)) {
+                let from = self.left.row(row).part(depths.clone());
+                let (to, rest) = packed.split_at_mut(from.len());
+                E::take(from, to);
+                rest.fill(E::default());
+            }
+            return;
         }
-        if self.tile.whole {
-            let padded = count.next_multiple_of(self.tile.rows);
-            packed[count * pitch..padded * pitch].fill(E::default());
+        let padded = rows.len().next_multiple_of(self.tile.rows);
+        for (index, block) in packed[..padded * pitch].chunks_exact_mut(STEP * pitch).enumerate() {
+            debug_assert_eq!(self.tile.rows, STEP, "blocks are square");
+            for r in 0..STEP {
+                let row = rows.start + index * STEP + r;
+                let inside = if row < rows.end { depths.clone() } else { 0..0 };
+                let from = self.left.row(row.min(rows.end - 1)).part(inside);
+                E::take_apart(from, block, r * STEP);
+            }
         }
     }
 
@@ -267,10 +276,18 @@ impl<E: Multiplied> Job<'_, E> {
         if depths.start >= depths.end {
             return;
         }
-        let rows = packed.chunks_exact_mut(chunk.len()).zip(side.chunks_exact(side_pitch));
-        for (packed, side) in rows.take(count) {
+        let pitch = chunk.len();
+        for (row, side) in side.chunks_exact(side_pitch).take(count).enumerate() {
             let from = &side[depths.start - first..depths.end - first];
-            E::narrow(from, &mut packed[depths.start - chunk.start..][..from.len()]);
+            let at = depths.start - chunk.start;
+            if !self.tile.blocked {
+                E::narrow(from, &mut packed[row * pitch + at..][..from.len()]);
+                continue;
+            }
+            let block = &mut packed[row / STEP * STEP * pitch..];
+            for (k, value) in (at..).zip(from) {
+                block[(k / STEP * STEP + row % STEP) * STEP + k % STEP] = E::one(*value);
+            }
         }
     }
 
@@ -288,9 +305,12 @@ impl<E: Multiplied> Job<'_, E> {
         let mut buffer = Buffer([0.0; 32 * WIDTH]);
         for first in (0..count).step_by(self.tile.rows) {
             let rows = self.tile.rows.min(count - first);
+            let (a_row, a_step) =
+                if self.tile.blocked { (STEP, STEP * self.tile.rows) } else { (a_pitch, STEP) };
             let mut work = Work {
                 a: packed[first * a_pitch..].as_ptr(),
-                a_pitch,
+                a_pitch: a_row,
+                a_step,
                 rows,
                 b: b.as_ptr(),
                 depth: depths.len(),
@@ -305,7 +325,7 @@ impl<E: Multiplied> Job<'_, E> {
             unsafe {
                 let place = out.at(first * c_pitch + column);
                 if let Out::Full(c) = place {
-                    if width == WIDTH && (rows == self.tile.rows || !self.tile.whole) {
+                    if width == WIDTH && (rows == self.tile.rows || !self.tile.blocked) {
                         work.c = c;
                         (self.tile.run)(work);
                         continue;
@@ -495,6 +515,10 @@ mod tests {
     #[test]
     #[ignore = "a measurement, not a check"]
     fn measure_products() {
+        if kernel().is_half() { measure::<bf16>(bf16::ONE) } else { measure::<f32>(1.0) }
+    }
+
+    fn measure<E: Multiplied>(one: E) {
         use std::time::Instant;
         let best = |run: &mut dyn FnMut()| {
             run();
@@ -505,10 +529,10 @@ mod tests {
             };
             (0..7).map(|_| once(run)).fold(f64::INFINITY, f64::min)
         };
-        let tile = bf16::tile(kernel());
+        let tile = E::tile(kernel());
         for (depth, blocks) in [(256, 1), (640, 1), (640, 8), (1568, 4)] {
-            let a = vec![bf16::ONE; blocks * tile.rows * depth];
-            let b = vec![bf16::ONE; WIDTH * depth];
+            let a = vec![one; blocks * tile.rows * depth];
+            let b = vec![one; WIDTH * depth];
             let mut c = vec![0.0f32; blocks * tile.rows * WIDTH];
             let seconds = best(&mut || {
                 (tile.begin)();
@@ -516,7 +540,8 @@ mod tests {
                     let first = i % blocks * tile.rows;
                     let work = Work {
                         a: a[first * depth..].as_ptr(),
-                        a_pitch: depth,
+                        a_pitch: if tile.blocked { STEP } else { depth },
+                        a_step: if tile.blocked { STEP * tile.rows } else { STEP },
                         rows: tile.rows,
                         b: b.as_ptr(),
                         depth,
@@ -541,7 +566,7 @@ mod tests {
                 [(1024, 576, 960), (1024, 576, 3072), (1024, 3072, 576), (1024, 1536, 576)]
             {
                 let left = vec![0.5f32; rows * depth];
-                let mut panels = Panels::<bf16>::default();
+                let mut panels = Panels::<E>::default();
                 let mut out = vec![0.0f32; rows * columns];
                 let row = |out: &mut [f32]| out.fill(0.5);
                 let by_depth = best(&mut || {
@@ -557,8 +582,8 @@ mod tests {
                         multiply(from, None, &panels, ((&mut out[..]).into(), columns), false);
                     });
                 });
-                let mut narrow = vec![bf16::ONE; left.len()];
-                let narrowed = best(&mut || bf16::narrow(&left, &mut narrow));
+                let mut narrow = vec![one; left.len()];
+                let narrowed = best(&mut || E::narrow(&left, &mut narrow));
                 println!(
                     "{threads} threads, {rows}x{columns}x{depth}: {:.0} GFLOP/s ({:.2} ms); filled by depth \
                      {:.2} ms, by column {:.2} ms; narrowed on one {:.2} ms",

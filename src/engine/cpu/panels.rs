@@ -6,13 +6,11 @@
 
 use std::cell::RefCell;
 
-use half::bf16;
 use rayon::prelude::*;
 
+pub(in crate::engine) use super::element::{Element, round, widen, words};
 use super::shared::Shared;
-use super::turn;
 use super::values::Values;
-use super::vector::vectorized;
 
 /// Columns of a panel.
 pub(in crate::engine) const WIDTH: usize = 32;
@@ -34,240 +32,6 @@ impl<'a> Rows<'a> {
         let first = index * self.pitch;
         self.data.part(first..first + self.columns)
     }
-}
-
-/// A number that products are computed in.
-pub(in crate::engine) trait Element:
-    Copy + Default + Send + Sync + PartialEq + std::fmt::Debug + 'static
-{
-    /// Neighbours along the depth that lie side by side in a panel.
-    const GROUP: usize;
-    /// Depths are padded to a multiple of it.
-    const STEP: usize;
-    /// Depths multiplied before sums are stored and loaded again.
-    const CHUNK: usize;
-
-    /// Rounds to nearest.
-    fn narrow(from: &[f32], to: &mut [Self]);
-
-    /// Rounds one value to nearest.
-    fn one(value: f32) -> Self;
-
-    /// The same value in f32.
-    fn widen(self) -> f32;
-
-    /// Takes values as they are, or rounds them.
-    fn take(from: Values<'_>, to: &mut [Self]);
-
-    /// Rounds a group of depths (`b` is the second of a pair) and lays their columns side by side.
-    fn lay(a: &[f32], b: &[f32], to: &mut [Self]);
-
-    /// [`Self::lay`] for rows of many panels, whose places lie `stride` values apart.
-    fn lay_rows(a: Values<'_>, b: Values<'_>, to: &mut [Self], stride: usize);
-
-    /// Lays [`WIDTH`] rows of `pitch` values out as a panel.
-    fn turn(rows: &[Self], pitch: usize, panel: &mut [Self]);
-
-    /// The first `depth` depths of a panel as [`WIDTH`] rows of `pitch` values.
-    fn turn_back(panel: &[Self], depth: usize, rows: &mut [Self], pitch: usize);
-}
-
-impl Element for f32 {
-    const GROUP: usize = 1;
-    const STEP: usize = 1;
-    /// A panel of so many depths stays in the first-level cache beside the rows.
-    const CHUNK: usize = 320;
-
-    fn narrow(from: &[f32], to: &mut [Self]) {
-        to.copy_from_slice(from);
-    }
-
-    #[expect(clippy::inline_always, reason = "takes on the caller's target features")]
-    #[inline(always)]
-    fn one(value: f32) -> Self {
-        value
-    }
-
-    #[expect(clippy::inline_always, reason = "takes on the caller's target features")]
-    #[inline(always)]
-    fn widen(self) -> f32 {
-        self
-    }
-
-    fn take(from: Values<'_>, to: &mut [Self]) {
-        match from {
-            Values::Full(from) => to.copy_from_slice(from),
-            Values::Half(from) => widen(from, to),
-        }
-    }
-
-    fn lay(a: &[f32], _: &[f32], to: &mut [Self]) {
-        to.copy_from_slice(a);
-    }
-
-    fn lay_rows(a: Values<'_>, _: Values<'_>, to: &mut [Self], stride: usize) {
-        for (panel, to) in to.chunks_mut(stride).enumerate() {
-            let columns = panel * WIDTH..((panel + 1) * WIDTH).min(a.len());
-            if columns.is_empty() {
-                break;
-            }
-            Self::take(a.part(columns.clone()), &mut to[..columns.len()]);
-        }
-    }
-
-    #[expect(unsafe_code, reason = "numbers moved as words")]
-    fn turn(rows: &[Self], pitch: usize, panel: &mut [Self]) {
-        // SAFETY: f32 and u32 have one size and alignment, and every bit pattern is both.
-        let (rows, panel) = unsafe {
-            (
-                std::slice::from_raw_parts(rows.as_ptr().cast::<u32>(), rows.len()),
-                std::slice::from_raw_parts_mut(panel.as_mut_ptr().cast::<u32>(), panel.len()),
-            )
-        };
-        turn::words(rows, pitch, panel);
-    }
-
-    #[expect(unsafe_code, reason = "numbers moved as words")]
-    fn turn_back(panel: &[Self], depth: usize, rows: &mut [Self], pitch: usize) {
-        // SAFETY: as in `turn`.
-        let (panel, rows) = unsafe {
-            (
-                std::slice::from_raw_parts(panel.as_ptr().cast::<u32>(), panel.len()),
-                std::slice::from_raw_parts_mut(rows.as_mut_ptr().cast::<u32>(), rows.len()),
-            )
-        };
-        turn::back(panel, depth, rows, pitch);
-    }
-}
-
-impl Element for bf16 {
-    const GROUP: usize = 2;
-    const STEP: usize = 32;
-    /// Tiles load and store sums slowly, so as few chunks as the second-level cache allows.
-    const CHUNK: usize = 1792;
-
-    fn narrow(from: &[f32], to: &mut [Self]) {
-        narrow(from, to);
-    }
-
-    #[expect(clippy::inline_always, reason = "takes on the caller's target features")]
-    #[inline(always)]
-    fn one(value: f32) -> Self {
-        round(value)
-    }
-
-    #[expect(clippy::inline_always, reason = "takes on the caller's target features")]
-    #[inline(always)]
-    fn widen(self) -> f32 {
-        f32::from_bits(u32::from(self.to_bits()) << 16)
-    }
-
-    fn take(from: Values<'_>, to: &mut [Self]) {
-        match from {
-            Values::Full(from) => narrow(from, to),
-            Values::Half(from) => to.copy_from_slice(from),
-        }
-    }
-
-    fn lay(a: &[f32], b: &[f32], to: &mut [Self]) {
-        lay_pairs(a, b, words(to));
-    }
-
-    fn lay_rows(a: Values<'_>, b: Values<'_>, to: &mut [Self], stride: usize) {
-        let (to, stride) = (words(to), stride / 2);
-        match (a, b) {
-            (Values::Full(a), Values::Full(b)) => lay_full_rows(a, b, to, stride),
-            (Values::Half(a), Values::Half(b)) => lay_half_rows(a, b, to, stride),
-            _ => unreachable!("rows of one operand are of one kind"),
-        }
-    }
-
-    #[expect(unsafe_code, reason = "pairs read as words")]
-    fn turn(rows: &[Self], pitch: usize, panel: &mut [Self]) {
-        // SAFETY: a pair has the size of a word, and every bit pattern is one; the parts before and
-        // after aligned words are checked to be empty.
-        let (before, rows, after) = unsafe { rows.align_to::<u32>() };
-        assert!(before.is_empty() && after.is_empty(), "rows begin at whole words");
-        turn::words(rows, pitch / 2, words(panel));
-    }
-
-    #[expect(unsafe_code, reason = "pairs read as words")]
-    fn turn_back(panel: &[Self], depth: usize, rows: &mut [Self], pitch: usize) {
-        // SAFETY: as in `turn`.
-        let (before, panel, after) = unsafe { panel.align_to::<u32>() };
-        assert!(before.is_empty() && after.is_empty(), "panels hold whole words");
-        turn::back(panel, depth / 2, words(rows), pitch / 2);
-    }
-}
-
-/// Pairs as words.
-#[expect(unsafe_code, reason = "pairs written as words")]
-pub(in crate::engine) fn words(pairs: &mut [bf16]) -> &mut [u32] {
-    // SAFETY: as in `turn`.
-    let (before, words, after) = unsafe { pairs.align_to_mut::<u32>() };
-    assert!(before.is_empty() && after.is_empty(), "panels hold whole words");
-    words
-}
-
-vectorized! {
-    /// The low half of each word is `a`, the high half `b`, rounded to nearest, ties to even.
-    fn lay_pairs(a: &[f32], b: &[f32], to: &mut [u32]) {
-        for ((a, b), to) in a.iter().zip(b).zip(to) {
-            let (a, b) = (a.to_bits(), b.to_bits());
-            let a = a.wrapping_add(0x7fff + ((a >> 16) & 1)) >> 16;
-            let b = b.wrapping_add(0x7fff + ((b >> 16) & 1)) & 0xffff_0000;
-            *to = a | b;
-        }
-    }
-}
-
-vectorized! {
-    /// Pairs of two rows into panels whose words lie `stride` apart.
-    fn lay_full_rows(a: &[f32], b: &[f32], to: &mut [u32], stride: usize) {
-        for ((a, b), to) in a.chunks(WIDTH).zip(b.chunks(WIDTH)).zip(to.chunks_mut(stride)) {
-            for ((a, b), to) in a.iter().zip(b).zip(to) {
-                *to = u32::from(round(*a).to_bits()) | u32::from(round(*b).to_bits()) << 16;
-            }
-        }
-    }
-}
-
-vectorized! {
-    /// As above, of rows that are rounded already.
-    fn lay_half_rows(a: &[bf16], b: &[bf16], to: &mut [u32], stride: usize) {
-        for ((a, b), to) in a.chunks(WIDTH).zip(b.chunks(WIDTH)).zip(to.chunks_mut(stride)) {
-            for ((a, b), to) in a.iter().zip(b).zip(to) {
-                *to = u32::from(a.to_bits()) | u32::from(b.to_bits()) << 16;
-            }
-        }
-    }
-}
-
-vectorized! {
-    /// Rounds to nearest, ties to even.
-    fn narrow(from: &[f32], to: &mut [bf16]) {
-        for (from, to) in from.iter().zip(to) {
-            *to = round(*from);
-        }
-    }
-}
-
-vectorized! {
-    /// The same values in f32.
-    pub(in crate::engine) fn widen(from: &[bf16], to: &mut [f32]) {
-        for (from, to) in from.iter().zip(to) {
-            *to = from.widen();
-        }
-    }
-}
-
-/// To nearest, ties to even; a NaN that would round to infinity is not met here, as products of finite
-/// values are checked before they are used.
-#[expect(clippy::inline_always, reason = "takes on the caller's target features")]
-#[inline(always)]
-pub(in crate::engine) fn round(value: f32) -> bf16 {
-    let bits = value.to_bits();
-    bf16::from_bits((bits.wrapping_add(0x7fff + ((bits >> 16) & 1)) >> 16) as u16)
 }
 
 /// 64 bytes, so that panels and packed rows start at cache lines.
@@ -528,6 +292,8 @@ fn with_scratch(run: impl FnOnce(&mut Scratch)) {
 
 #[cfg(test)]
 mod tests {
+    use half::bf16;
+
     use super::*;
 
     fn check<E: Element>() {
@@ -574,24 +340,5 @@ mod tests {
     fn both_ways_of_filling_agree_with_the_definition() {
         check::<f32>();
         check::<bf16>();
-    }
-
-    #[test]
-    fn narrowing_rounds_as_the_half_crate_does() {
-        let mut bits = 0x0080_0001u32;
-        let mut values = Vec::new();
-        while bits < 0x7f80_0000 {
-            values.extend([f32::from_bits(bits), -f32::from_bits(bits)]);
-            bits += 0x0003_1337;
-        }
-        values.extend([0.0, -0.0, f32::INFINITY, f32::NEG_INFINITY, 1.5]);
-        let mut narrowed = vec![bf16::ZERO; values.len()];
-        bf16::narrow(&values, &mut narrowed);
-        for (value, narrowed) in values.iter().zip(&narrowed) {
-            assert_eq!(narrowed.to_bits(), bf16::from_f32(*value).to_bits(), "{value:e}");
-        }
-        let mut nan = [bf16::ZERO];
-        bf16::narrow(&[f32::NAN], &mut nan);
-        assert!(nan[0].is_nan());
     }
 }

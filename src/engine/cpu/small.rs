@@ -4,7 +4,7 @@ use rayon::prelude::*;
 
 use super::kernel::kernel;
 use super::panels::{Aligned, Element, Panels, Rows, WIDTH};
-use super::tile::{Multiplied, Work};
+use super::tile::{Multiplied, STEP, Work};
 use super::values::Values;
 
 /// Rows are padded to a multiple of it, for kernels that read whole tiles.
@@ -137,6 +137,7 @@ fn run<E: Multiplied>(
             let work = Work {
                 a: data[first * pitch..].as_ptr(),
                 a_pitch: pitch,
+                a_step: STEP,
                 rows: tile.rows.min(rows - first),
                 b: b.as_ptr(),
                 depth,

@@ -11,7 +11,7 @@ use std::sync::OnceLock;
 
 use half::bf16 as Half;
 
-use super::Work;
+use super::{STEP, Work};
 
 /// Rows of a tile.
 pub(super) const ROWS: usize = 32;
@@ -107,6 +107,54 @@ pub(super) fn end() {
     }
 }
 
+/// Asks for eight lines that are so many bytes on.
+macro_rules! ahead {
+    ($register:ident $bytes:literal) => {
+        concat!(
+            "prefetcht0 [{",
+            stringify!($register),
+            "} + ",
+            $bytes,
+            "]\n",
+            "prefetcht0 [{",
+            stringify!($register),
+            "} + ",
+            $bytes,
+            " + 64]\n",
+            "prefetcht0 [{",
+            stringify!($register),
+            "} + ",
+            $bytes,
+            " + 128]\n",
+            "prefetcht0 [{",
+            stringify!($register),
+            "} + ",
+            $bytes,
+            " + 192]\n",
+            "prefetcht0 [{",
+            stringify!($register),
+            "} + ",
+            $bytes,
+            " + 256]\n",
+            "prefetcht0 [{",
+            stringify!($register),
+            "} + ",
+            $bytes,
+            " + 320]\n",
+            "prefetcht0 [{",
+            stringify!($register),
+            "} + ",
+            $bytes,
+            " + 384]\n",
+            "prefetcht0 [{",
+            stringify!($register),
+            "} + ",
+            $bytes,
+            " + 448]",
+        )
+    };
+}
+
 /// See [`super::Tile::run`]. Sums are in tiles 0 to 3, the left operand in 4 and 5, the panel in
 /// 6 and 7.
 ///
@@ -138,28 +186,38 @@ pub(super) unsafe fn bf16(work: Work<Half>) {
                 options(nostack)
             );
         }
-        let steps = work.depth / 32;
+        let steps = work.depth / STEP;
         if steps > 0 {
-            // A step takes 32 depths: 64 bytes of each row of `a`, 16 groups of 128 bytes of the panel.
+            // A step takes 32 depths: of `a` 64 bytes of each row, of the panel 16 groups of 128 bytes. What
+            // the step after the next reads is asked for early, line by line between the products: the
+            // second-level cache is too far away to wait for, most of all where two threads share a core.
             asm!(
                 "2:",
                 "tileloadd tmm6, [{b} + {b_row}]",
                 "tileloadd tmm4, [{a0} + {a_row}]",
+                ahead!(a0 4096),
+                ahead!(b 4096),
                 "tdpbf16ps tmm0, tmm4, tmm6",
                 "tileloadd tmm7, [{b} + {b_row} + 64]",
+                ahead!(a0 4608),
+                ahead!(b 4608),
                 "tdpbf16ps tmm1, tmm4, tmm7",
                 "tileloadd tmm5, [{a1} + {a_row}]",
-                "prefetcht1 [{b} + 16384]",
+                ahead!(a0 5120),
+                ahead!(b 5120),
                 "tdpbf16ps tmm2, tmm5, tmm6",
+                ahead!(a0 5632),
+                ahead!(b 5632),
                 "tdpbf16ps tmm3, tmm5, tmm7",
-                "add {a0}, 64",
-                "add {a1}, 64",
+                "add {a0}, {a_step}",
+                "add {a1}, {a_step}",
                 "add {b}, 2048",
                 "dec {steps}",
                 "jnz 2b",
                 a0 = inout(reg) work.a => _,
                 a1 = inout(reg) work.a.add(16 * work.a_pitch) => _,
                 a_row = in(reg) a_bytes,
+                a_step = in(reg) work.a_step * 2,
                 b = inout(reg) work.b => _,
                 b_row = in(reg) 128usize,
                 steps = inout(reg) steps => _,

@@ -16,12 +16,18 @@ use half::bf16;
 use super::kernel::Kernel;
 use super::panels::{Element, WIDTH};
 
+/// Depths of a row that lie side by side where rows come in blocks.
+pub(super) const STEP: usize = 32;
+
 /// What a kernel works on.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Work<E> {
     /// Rows of the left operand, `a_pitch` values apart; depth padded as in the panel.
     pub(super) a: *const E,
     pub(super) a_pitch: usize,
+    /// Values from [`STEP`] depths of a row to the next, `STEP` where rows are whole; only for
+    /// kernels whose rows come [in blocks](Tile::blocked).
+    pub(super) a_step: usize,
     /// Rows to compute.
     pub(super) rows: usize,
     /// A panel, from the first depth on.
@@ -40,11 +46,12 @@ pub(super) struct Work<E> {
 pub(super) struct Tile<E> {
     /// Rows it takes at most.
     pub(super) rows: usize,
-    /// Whether it always reads and writes all of them.
-    pub(super) whole: bool,
+    /// Whether it always reads and writes all of them, and reads large left operands best as blocks of
+    /// all its rows by [`STEP`] depths, one after the other.
+    pub(super) blocked: bool,
     /// Does the work.
     ///
-    /// Safety: the machine runs the kernel; `a` has `rows` rows (all of `Tile::rows` when `whole`), `b`
+    /// Safety: the machine runs the kernel; `a` has `rows` rows (all of `Tile::rows` when `blocked`), `b`
     /// a panel of that depth, `c` that many rows of `WIDTH` values nobody else uses.
     pub(super) run: unsafe fn(Work<E>),
     /// Readies the thread for `run`.
@@ -56,7 +63,7 @@ pub(super) struct Tile<E> {
 impl<E> Tile<E> {
     /// Rows that are read and written are a multiple of it.
     pub(super) fn step(&self) -> usize {
-        if self.whole { self.rows } else { 1 }
+        if self.blocked { self.rows } else { 1 }
     }
 }
 
@@ -72,7 +79,7 @@ fn nothing() {}
 impl Multiplied for f32 {
     #[expect(private_interfaces, reason = "kernels are chosen inside this folder only")]
     fn tile(kernel: Kernel) -> Tile<Self> {
-        let plain = |rows, run| Tile { rows, whole: false, run, begin: nothing, end: nothing };
+        let plain = |rows, run| Tile { rows, blocked: false, run, begin: nothing, end: nothing };
         match kernel {
             #[cfg(target_arch = "x86_64")]
             Kernel::Amx | Kernel::Avx512Bf16 | Kernel::Avx512 => plain(avx512::ROWS, avx512::f32),
@@ -86,12 +93,12 @@ impl Multiplied for f32 {
 impl Multiplied for bf16 {
     #[expect(private_interfaces, reason = "kernels are chosen inside this folder only")]
     fn tile(kernel: Kernel) -> Tile<Self> {
-        let plain = |rows, run| Tile { rows, whole: false, run, begin: nothing, end: nothing };
+        let plain = |rows, run| Tile { rows, blocked: false, run, begin: nothing, end: nothing };
         match kernel {
             #[cfg(target_arch = "x86_64")]
             Kernel::Amx => Tile {
                 rows: amx::ROWS,
-                whole: true,
+                blocked: true,
                 run: amx::bf16,
                 begin: amx::begin,
                 end: amx::end,
@@ -115,6 +122,7 @@ pub(super) fn probe<E: Multiplied>(kernel: Kernel) {
         let work = Work {
             a: a.as_ptr(),
             a_pitch: DEPTH,
+            a_step: STEP,
             rows: tile.rows,
             b: b.as_ptr(),
             depth: DEPTH,
@@ -144,7 +152,7 @@ mod tests {
             let tile = E::tile(kernel);
             for depth in [E::STEP, 3 * E::STEP, 10 * E::STEP] {
                 for rows in 1..=tile.rows {
-                    if tile.whole && rows < tile.rows {
+                    if tile.blocked && rows < tile.rows {
                         continue;
                     }
                     for add in [false, true] {
@@ -161,6 +169,7 @@ mod tests {
                         let work = Work {
                             a: a.as_ptr(),
                             a_pitch: pitch,
+                            a_step: STEP,
                             rows,
                             b: b.as_ptr(),
                             depth,
@@ -201,6 +210,58 @@ mod tests {
             }
         }
         assert!(seen > 0);
+    }
+
+    #[test]
+    fn rows_in_blocks_give_what_whole_rows_give() {
+        let mut ran = false;
+        for kernel in Kernel::ALL.into_iter().filter(|kernel| kernel.is_supported()) {
+            let tile = bf16::tile(kernel);
+            if !tile.blocked {
+                continue;
+            }
+            ran = true;
+            let depth = 5 * STEP;
+            let value = |i: usize| bf16::from_f32(((i * 37 % 101) as f32 - 50.0) * 0.021);
+            let whole: Vec<bf16> = (0..tile.rows * depth).map(value).collect();
+            let mut blocks = Vec::new();
+            for step in 0..depth / STEP {
+                for row in whole.chunks_exact(depth) {
+                    blocks.extend_from_slice(&row[step * STEP..][..STEP]);
+                }
+            }
+            let panel: Vec<bf16> = (3..3 + WIDTH * depth).map(value).collect();
+            let run = |a: &[bf16], a_pitch: usize, a_step: usize| {
+                let mut c = vec![0.0f32; tile.rows * WIDTH];
+                let work = Work {
+                    a: a.as_ptr(),
+                    a_pitch,
+                    a_step,
+                    rows: tile.rows,
+                    b: panel.as_ptr(),
+                    depth,
+                    c: c.as_mut_ptr(),
+                    c_pitch: WIDTH,
+                    add: false,
+                };
+                (tile.begin)();
+                // SAFETY: sizes as above, and the kernel is supported.
+                #[expect(unsafe_code, reason = "call of a kernel")]
+                unsafe {
+                    (tile.run)(work);
+                }
+                (tile.end)();
+                c
+            };
+            assert_eq!(
+                run(&whole, depth, STEP),
+                run(&blocks, STEP, tile.rows * STEP),
+                "{kernel:?}"
+            );
+        }
+        if !ran {
+            eprintln!("skipped: no kernel of this machine takes blocks");
+        }
     }
 
     #[test]
