@@ -6,7 +6,7 @@ use rayon::prelude::*;
 
 use super::cpu::vector;
 use super::lora::Target;
-use super::nf4::{self, Quantized};
+use super::nf4::{self, Decoded, Quantized};
 use super::table::{self, Table};
 use crate::failure::{Failure, Result};
 use crate::model::{DecoderConfig, TensorName, TensorSource};
@@ -115,17 +115,17 @@ impl Matrix {
     }
 
     /// Decodes one row.
-    pub(super) fn row(&self, row: usize, out: &mut [f32]) {
+    pub(super) fn row<E: Decoded>(&self, row: usize, out: &mut [E]) {
         self.part(row, 0, out);
     }
 
     /// Decodes the values of a row from column `first` on.
-    pub(super) fn part(&self, row: usize, first: usize, out: &mut [f32]) {
+    pub(super) fn part<E: Decoded>(&self, row: usize, first: usize, out: &mut [E]) {
         let mut row = row;
         for part in &self.parts {
             let rows = part.len / self.inputs;
             if row < rows {
-                part.dequantize(row * self.inputs + first, out);
+                nf4::decode(part, row * self.inputs + first, out);
                 return;
             }
             row -= rows;

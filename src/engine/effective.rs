@@ -18,6 +18,7 @@ use super::cpu::panels::{Element as _, Panels};
 use super::cpu::values::{Values, ValuesMut};
 use super::dropout::Masks;
 use super::lora::{Adapter, Slot};
+use super::nf4::Decoded;
 use super::phases::{Phase, Phases, Watch};
 
 /// An adapted projection within its group.
@@ -195,7 +196,7 @@ impl Weights {
     }
 }
 
-impl<E: Multiplied> Operands<E> {
+impl<E: Multiplied + Decoded> Operands<E> {
     fn project(&mut self, place: Place<'_>, x: Values<'_>, tokens: usize, out: ValuesMut<'_>) {
         let pitch = place.outputs() + place.columns();
         let Some(masks) = self.masks.filter(|_| place.columns() > 0) else {
@@ -240,7 +241,7 @@ impl<E: Multiplied> Operands<E> {
         self.right.fill_columns(inputs + side, outputs, |n, row| {
             let (weights, update) = row.split_at_mut(inputs);
             matrix.row(n, weights);
-            update.fill(0.0);
+            update.fill(E::default());
             let Some(adapter) = adapter else { return };
             let (rank, scale) = (adapter.config().rank, adapter.config().scale());
             let part = parts
@@ -250,7 +251,7 @@ impl<E: Multiplied> Operands<E> {
                 let (_, b) = adapter.pair(layer, part.slot);
                 let b = &b[(n - part.output) * rank..][..rank];
                 for (value, b) in update[part.column..].iter_mut().zip(b) {
-                    *value = scale * b;
+                    *value = E::one(scale * b);
                 }
             }
         });
@@ -259,7 +260,7 @@ impl<E: Multiplied> Operands<E> {
             let start = layer * adapter.layer_len() + first.slot.a;
             let a = &adapter.values()[start..][..side * inputs];
             self.side.fill_columns(inputs, side, |i, row| {
-                row.copy_from_slice(&a[i * inputs..][..inputs]);
+                E::narrow(&a[i * inputs..][..inputs], row);
             });
         }
         self.phases.lap(&mut watch, Phase::Decode);
@@ -283,7 +284,7 @@ impl<E: Multiplied> Operands<E> {
         let start = place.layer * adapter.layer_len() + parts[0].slot.a;
         let a = &adapter.values()[start..][..side * inputs];
         self.side.fill_columns(inputs, side, |i, row| {
-            row.copy_from_slice(&a[i * inputs..][..inputs]);
+            E::narrow(&a[i * inputs..][..inputs], row);
         });
         self.columns.resize(tokens * side, 0.0);
         let rows = Rows { data: x.into(), count: tokens, columns: inputs, pitch: inputs };
@@ -297,7 +298,7 @@ impl<E: Multiplied> Operands<E> {
             let (_, b) = adapter.pair(place.layer, part.slot);
             self.side.fill_columns(rank, part.slot.outputs, |n, row| {
                 for (value, b) in row.iter_mut().zip(&b[n * rank..]) {
-                    *value = scale * b;
+                    *value = E::one(scale * b);
                 }
             });
             let data = self.columns[part.column..].into();
@@ -328,7 +329,7 @@ impl<E: Multiplied> Operands<E> {
             self.masked.resize(tokens * inputs, 0.0);
             masks.apply_rows(at, (x, inputs), inputs, &mut self.masked);
             self.side.fill_columns(inputs, rank, |i, row| {
-                row.copy_from_slice(&a[i * inputs..][..inputs]);
+                E::narrow(&a[i * inputs..][..inputs], row);
             });
             let data = self.masked[..].into();
             let rows = Rows { data, count: tokens, columns: inputs, pitch: inputs };
@@ -339,7 +340,7 @@ impl<E: Multiplied> Operands<E> {
             take(out, (first, pitch), (tokens, rank), &mut self.columns);
             self.side.fill_columns(rank, part.slot.outputs, |n, row| {
                 for (value, b) in row.iter_mut().zip(&b[n * rank..]) {
-                    *value = scale * b;
+                    *value = E::one(scale * b);
                 }
             });
             let data = self.columns[..].into();
@@ -381,7 +382,7 @@ impl<E: Multiplied> Operands<E> {
             let at = (place.layer, part.slot.target);
             take(out, (inputs + part.column, width), (tokens, rank), &mut self.columns);
             self.side.fill_depths(rank, inputs, |k, row| {
-                row.copy_from_slice(&a[k * inputs..][..inputs]);
+                E::narrow(&a[k * inputs..][..inputs], row);
             });
             self.masked.resize(tokens * inputs, 0.0);
             let data = self.columns[..].into();
@@ -414,7 +415,8 @@ impl<E: Multiplied> Operands<E> {
             if k < outputs {
                 matrix.row(k, row);
             } else if let Some((adapter, first)) = adapter.zip(first) {
-                row.copy_from_slice(&adapter.values()[first + (k - outputs) * inputs..][..inputs]);
+                let a = &adapter.values()[first + (k - outputs) * inputs..][..inputs];
+                E::narrow(a, row);
             }
         });
         self.phases.lap(&mut watch, Phase::Decode);
@@ -444,7 +446,7 @@ impl<E: Multiplied> Operands<E> {
         let (rank, scale) = (adapter.config().rank, adapter.config().scale());
         let parts = parts(adapter, place.group);
         self.side.fill_depths(place.outputs(), place.columns(), |n, out| {
-            out.fill(0.0);
+            out.fill(E::default());
             let part = parts
                 .iter()
                 .find(|part| (part.output..part.output + part.slot.outputs).contains(&n));
@@ -452,7 +454,7 @@ impl<E: Multiplied> Operands<E> {
             let (_, b) = adapter.pair(place.layer, part.slot);
             let b = &b[(n - part.output) * rank..][..rank];
             for (out, b) in out[part.column..].iter_mut().zip(b) {
-                *out = scale * b;
+                *out = E::one(scale * b);
             }
         });
     }

@@ -5,8 +5,12 @@
 //! ("double quantization"): less their mean, in blocks of 256, to an 8-bit dynamic map. In all
 //! 4 + 8/64 + 32/(64 * 256) = 4.127 bits a weight.
 
+mod decode;
+
 use rayon::prelude::*;
 use std::sync::LazyLock;
+
+pub(super) use decode::{Decoded, values as decode};
 
 /// Values that share one magnitude.
 pub const BLOCK: usize = 64;
@@ -136,138 +140,7 @@ impl Quantized {
     /// # Panics
     /// If `start + out.len()` is beyond the tensor.
     pub fn dequantize(&self, start: usize, out: &mut [f32]) {
-        assert!(start + out.len() <= self.len, "beyond the quantized tensor");
-        // Values before the first whole block, whole blocks, values after them.
-        let before = (start.next_multiple_of(BLOCK) - start).min(out.len());
-        let (head, rest) = out.split_at_mut(before);
-        self.decode_values(start, head);
-        let (blocks, tail) = rest.as_chunks_mut::<BLOCK>();
-        let first = (start + before) / BLOCK;
-        self.decode_blocks(first, blocks);
-        self.decode_values((first + blocks.len()) * BLOCK, tail);
-    }
-
-    /// Decodes values one by one.
-    fn decode_values(&self, start: usize, out: &mut [f32]) {
-        for (at, value) in (start..).zip(out) {
-            let byte = self.codes[at / 2];
-            let index = if at.is_multiple_of(2) { byte >> 4 } else { byte & 15 };
-            *value = CODE[usize::from(index)] * self.magnitude(at / BLOCK);
-        }
-    }
-
-    /// Decodes whole blocks: one table a block, with the same product, rounded once, for each of
-    /// the 16 codes.
-    fn decode_blocks(&self, first: usize, out: &mut [[f32; BLOCK]]) {
-        #[cfg(target_arch = "x86_64")]
-        match super::cpu::vector::level() {
-            super::cpu::vector::Level::Wide => {
-                // SAFETY: `level` saw AVX-512 F, BW and VL.
-                #[expect(unsafe_code, reason = "call of a target-feature function")]
-                return unsafe { self.decode_blocks_wide(first, out) };
-            }
-            super::cpu::vector::Level::Middle => {
-                // SAFETY: `level` saw AVX2.
-                #[expect(unsafe_code, reason = "call of a target-feature function")]
-                return unsafe { self.decode_blocks_middle(first, out) };
-            }
-            super::cpu::vector::Level::Baseline => {}
-        }
-        self.decode_blocks_plain(first, out);
-    }
-
-    fn decode_blocks_plain(&self, first: usize, out: &mut [[f32; BLOCK]]) {
-        for (block, out) in (first..).zip(out) {
-            let (codes, table) = self.block(block);
-            for (pair, byte) in out.chunks_exact_mut(2).zip(codes) {
-                pair[0] = table[usize::from(byte >> 4)];
-                pair[1] = table[usize::from(byte & 15)];
-            }
-        }
-    }
-
-    /// [`Self::decode_blocks`] with the table in one register.
-    #[cfg(target_arch = "x86_64")]
-    #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
-    #[expect(unsafe_code, reason = "vector loads and stores")]
-    fn decode_blocks_wide(&self, first: usize, out: &mut [[f32; BLOCK]]) {
-        use std::arch::x86_64::{
-            _mm_and_si128, _mm_loadu_si128, _mm_set1_epi8, _mm_srli_epi16, _mm_unpackhi_epi8,
-            _mm_unpacklo_epi8, _mm512_cvtepu8_epi32, _mm512_loadu_ps, _mm512_permutexvar_ps,
-            _mm512_storeu_ps,
-        };
-        let low_bits = _mm_set1_epi8(15);
-        for (block, out) in (first..).zip(out) {
-            let (codes, table) = self.block(block);
-            // SAFETY: `table` has 16 values.
-            let table = unsafe { _mm512_loadu_ps(table.as_ptr()) };
-            for half in 0..2 {
-                // SAFETY: 16 bytes at 0 and at 16 of 32.
-                let bytes = unsafe { _mm_loadu_si128(codes.as_ptr().add(half * 16).cast()) };
-                let high = _mm_and_si128(_mm_srli_epi16::<4>(bytes), low_bits);
-                let low = _mm_and_si128(bytes, low_bits);
-                let quarters = [_mm_unpacklo_epi8(high, low), _mm_unpackhi_epi8(high, low)];
-                for (quarter, indices) in quarters.into_iter().enumerate() {
-                    let values = _mm512_permutexvar_ps(_mm512_cvtepu8_epi32(indices), table);
-                    // SAFETY: 16 values at 0, 16, 32 and 48 of 64.
-                    unsafe {
-                        _mm512_storeu_ps(out.as_mut_ptr().add(half * 32 + quarter * 16), values);
-                    }
-                }
-            }
-        }
-    }
-
-    /// [`Self::decode_blocks`] with the table in two registers.
-    #[cfg(target_arch = "x86_64")]
-    #[target_feature(enable = "avx2")]
-    #[expect(unsafe_code, reason = "vector loads and stores")]
-    fn decode_blocks_middle(&self, first: usize, out: &mut [[f32; BLOCK]]) {
-        use std::arch::x86_64::{
-            _mm_and_si128, _mm_loadu_si128, _mm_set1_epi8, _mm_srli_epi16, _mm_srli_si128,
-            _mm_unpackhi_epi8, _mm_unpacklo_epi8, _mm256_blendv_ps, _mm256_castsi256_ps,
-            _mm256_cvtepu8_epi32, _mm256_loadu_ps, _mm256_permutevar8x32_ps, _mm256_slli_epi32,
-            _mm256_storeu_ps,
-        };
-        let low_bits = _mm_set1_epi8(15);
-        for (block, out) in (first..).zip(out) {
-            let (codes, table) = self.block(block);
-            // SAFETY: 8 values at 0 and at 8 of 16.
-            let (lower, upper) = unsafe {
-                let table = table.as_ptr();
-                (_mm256_loadu_ps(table), _mm256_loadu_ps(table.add(8)))
-            };
-            for half in 0..2 {
-                // SAFETY: 16 bytes at 0 and at 16 of 32.
-                let bytes = unsafe { _mm_loadu_si128(codes.as_ptr().add(half * 16).cast()) };
-                let high = _mm_and_si128(_mm_srli_epi16::<4>(bytes), low_bits);
-                let low = _mm_and_si128(bytes, low_bits);
-                let (front, back) = (_mm_unpacklo_epi8(high, low), _mm_unpackhi_epi8(high, low));
-                let eighths = [front, _mm_srli_si128::<8>(front), back, _mm_srli_si128::<8>(back)];
-                for (eighth, indices) in eighths.into_iter().enumerate() {
-                    let indices = _mm256_cvtepu8_epi32(indices);
-                    // Bit 3 of the index, as the sign, chooses the half of the table.
-                    let values = _mm256_blendv_ps(
-                        _mm256_permutevar8x32_ps(lower, indices),
-                        _mm256_permutevar8x32_ps(upper, indices),
-                        _mm256_castsi256_ps(_mm256_slli_epi32::<28>(indices)),
-                    );
-                    // SAFETY: 8 values at multiples of 8 below 64.
-                    unsafe {
-                        _mm256_storeu_ps(out.as_mut_ptr().add(half * 32 + eighth * 8), values);
-                    }
-                }
-            }
-        }
-    }
-
-    /// The bytes of a whole block and its 16 values.
-    #[expect(clippy::inline_always, reason = "takes on the caller's target features")]
-    #[inline(always)]
-    fn block(&self, block: usize) -> (&[u8; BLOCK / 2], [f32; 16]) {
-        let magnitude = self.magnitude(block);
-        let codes = &self.codes.as_chunks::<{ BLOCK / 2 }>().0[block];
-        (codes, CODE.map(|code| code * magnitude))
+        decode::values(self, start, out);
     }
 
     /// Bytes held.

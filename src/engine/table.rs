@@ -4,7 +4,8 @@ use half::bf16;
 use rayon::prelude::*;
 
 use super::base::Precision;
-use super::cpu::panels::Element as _;
+use super::cpu::panels::Element;
+use super::cpu::values;
 
 /// A matrix `[rows, width]`, in bf16 where the source had no more, or where products are in bf16
 /// anyway; in f32 otherwise.
@@ -66,18 +67,17 @@ impl Table {
         len / self.width
     }
 
-    /// Values from column `first` of a row on.
-    pub(super) fn part(&self, row: usize, first: usize, out: &mut [f32]) {
+    /// Values from column `first` of a row on, rounded where `E` is narrower than they are held.
+    pub(super) fn part<E: Element>(&self, row: usize, first: usize, out: &mut [E]) {
         let at = row * self.width + first;
-        match &self.values {
-            Values::Full(values) => out.copy_from_slice(&values[at..][..out.len()]),
-            Values::Half(values) => {
-                let values = &values[at..at + out.len()];
-                for (out, value) in out.iter_mut().zip(values) {
-                    *out = f32::from_bits(u32::from(value.to_bits()) << 16);
-                }
-            }
-        }
+        let range = at..at + out.len();
+        E::take(
+            match &self.values {
+                Values::Full(values) => values::Values::Full(&values[range]),
+                Values::Half(values) => values::Values::Half(&values[range]),
+            },
+            out,
+        );
     }
 
     /// `count` whole rows from `first` on, where they are held in bf16.

@@ -11,6 +11,8 @@
 
 mod backward;
 mod forward;
+#[cfg(test)]
+mod measure;
 mod operands;
 mod softmax;
 

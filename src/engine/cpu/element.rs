@@ -35,8 +35,8 @@ pub(in crate::engine) trait Element:
     /// `at` on; the row's other depths are set to zero.
     fn take_apart(from: Values<'_>, block: &mut [Self], at: usize);
 
-    /// Rounds a group of depths (`b` is the second of a pair) and lays their columns side by side.
-    fn lay(a: &[f32], b: &[f32], to: &mut [Self]);
+    /// Lays the [`WIDTH`] columns of a group of depths (`b` is the second of a pair) side by side.
+    fn lay(a: &[Self], b: &[Self], to: &mut [Self]);
 
     /// [`Self::lay`] for rows of many panels, whose places lie `stride` values apart.
     fn lay_rows(a: Values<'_>, b: Values<'_>, to: &mut [Self], stride: usize);
@@ -88,7 +88,7 @@ impl Element for f32 {
         }
     }
 
-    fn lay(a: &[f32], _: &[f32], to: &mut [Self]) {
+    fn lay(a: &[Self], _: &[Self], to: &mut [Self]) {
         to.copy_from_slice(a);
     }
 
@@ -163,7 +163,7 @@ impl Element for bf16 {
         }
     }
 
-    fn lay(a: &[f32], b: &[f32], to: &mut [Self]) {
+    fn lay(a: &[Self], b: &[Self], to: &mut [Self]) {
         lay_pairs(a, b, words(to));
     }
 
@@ -204,13 +204,10 @@ pub(in crate::engine) fn words(pairs: &mut [bf16]) -> &mut [u32] {
 }
 
 vectorized! {
-    /// The low half of each word is `a`, the high half `b`, rounded to nearest, ties to even.
-    fn lay_pairs(a: &[f32], b: &[f32], to: &mut [u32]) {
+    /// The low half of each word is `a`, the high half `b`.
+    fn lay_pairs(a: &[bf16], b: &[bf16], to: &mut [u32]) {
         for ((a, b), to) in a.iter().zip(b).zip(to) {
-            let (a, b) = (a.to_bits(), b.to_bits());
-            let a = a.wrapping_add(0x7fff + ((a >> 16) & 1)) >> 16;
-            let b = b.wrapping_add(0x7fff + ((b >> 16) & 1)) & 0xffff_0000;
-            *to = a | b;
+            *to = u32::from(a.to_bits()) | u32::from(b.to_bits()) << 16;
         }
     }
 }

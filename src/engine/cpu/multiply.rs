@@ -383,11 +383,11 @@ mod tests {
             let right: Vec<f32> = (9..9 + total * columns).map(wave).collect();
             let mut side_panels = Panels::<E>::default();
             side_panels.fill_depths(depth, side_columns, |k, out| {
-                out.copy_from_slice(&side[k * side_columns..][..side_columns]);
+                E::narrow(&side[k * side_columns..][..side_columns], out);
             });
             let mut panels = Panels::<E>::default();
             panels.fill_depths(total, columns, |k, out| {
-                out.copy_from_slice(&right[k * columns..][..columns]);
+                E::narrow(&right[k * columns..][..columns], out);
             });
             let mut out = vec![7.0f32; rows * out_pitch];
             multiply_with(
@@ -442,10 +442,14 @@ mod tests {
         bf16::narrow(&left, &mut half);
         let (mut side, mut panels) = (Panels::<bf16>::default(), Panels::<bf16>::default());
         side.fill_depths(depth, side_columns, |k, out| {
-            out.iter_mut().enumerate().for_each(|(n, out)| *out = wave(k * side_columns + n));
+            out.iter_mut()
+                .enumerate()
+                .for_each(|(n, out)| *out = bf16::one(wave(k * side_columns + n)));
         });
         panels.fill_depths(total, columns, |k, out| {
-            out.iter_mut().enumerate().for_each(|(n, out)| *out = wave(9 + k * columns + n));
+            out.iter_mut()
+                .enumerate()
+                .for_each(|(n, out)| *out = bf16::one(wave(9 + k * columns + n)));
         });
         for kernel in Kernel::ALL.into_iter().filter(|kernel| kernel.is_supported()) {
             let run = |data: Values<'_>, out: ValuesMut<'_>| {
@@ -495,7 +499,7 @@ mod tests {
         let left: Vec<f32> = (0..rows * depth).map(wave).collect();
         let mut panels = Panels::<bf16>::default();
         panels.fill_columns(depth, columns, |n, out| {
-            (0..depth).for_each(|k| out[k] = wave(n * depth + k));
+            (0..depth).for_each(|k| out[k] = bf16::one(wave(n * depth + k)));
         });
         let run = |threads: usize| {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
@@ -568,7 +572,7 @@ mod tests {
                 let left = vec![0.5f32; rows * depth];
                 let mut panels = Panels::<E>::default();
                 let mut out = vec![0.0f32; rows * columns];
-                let row = |out: &mut [f32]| out.fill(0.5);
+                let row = |out: &mut [E]| out.fill(one);
                 let by_depth = best(&mut || {
                     pool.install(|| panels.fill_depths(depth, columns, |_, o| row(o)));
                 });

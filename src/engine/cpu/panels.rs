@@ -147,26 +147,25 @@ impl<E: Element> Panels<E> {
     }
 
     /// Fills from a matrix whose rows are the columns of this operand: `row(n, out)` writes row
-    /// `n`, `depth` values.
+    /// `n`, `depth` values, rounded.
     pub(in crate::engine) fn fill_columns(
         &mut self,
         depth: usize,
         columns: usize,
-        row: impl Fn(usize, &mut [f32]) + Sync,
+        row: impl Fn(usize, &mut [E]) + Sync,
     ) {
         let pitch = depth.next_multiple_of(E::STEP);
         let data = self.resize(depth, columns);
         data.par_chunks_exact_mut((pitch * WIDTH).max(1)).enumerate().for_each(|(index, panel)| {
             with_scratch(|scratch| {
-                let (rows, wide) = scratch.views::<E>(WIDTH * pitch, depth);
-                for (n, narrow) in (index * WIDTH..).zip(rows.chunks_exact_mut(pitch)) {
-                    let (narrow, rest) = narrow.split_at_mut(depth);
+                let (rows, _) = scratch.views::<E>(WIDTH * pitch, 0);
+                for (n, to) in (index * WIDTH..).zip(rows.chunks_exact_mut(pitch)) {
+                    let (inside, rest) = to.split_at_mut(depth);
                     rest.fill(E::default());
                     if n < columns {
-                        row(n, wide);
-                        E::narrow(wide, narrow);
+                        row(n, inside);
                     } else {
-                        narrow.fill(E::default());
+                        inside.fill(E::default());
                     }
                 }
                 E::turn(rows, pitch, panel);
@@ -175,37 +174,37 @@ impl<E: Element> Panels<E> {
     }
 
     /// Fills from a matrix whose rows are the depths of this operand: `row(k, out)` writes row `k`,
-    /// `columns` values.
+    /// `columns` values, rounded.
     pub(in crate::engine) fn fill_depths(
         &mut self,
         depth: usize,
         columns: usize,
-        row: impl Fn(usize, &mut [f32]) + Sync,
+        row: impl Fn(usize, &mut [E]) + Sync,
     ) {
         let padded = depth.next_multiple_of(E::STEP);
         let data = Shared::new(self.resize(depth, columns));
         (0..padded.div_ceil(DEPTHS)).into_par_iter().for_each(|task| {
             with_scratch(|scratch| {
                 let width = columns.next_multiple_of(WIDTH);
-                let (_, wide) = scratch.views::<E>(0, 2 * width);
-                let (a, b) = wide.split_at_mut(width);
+                let (rows, _) = scratch.views::<E>(2 * width, 0);
+                let (a, b) = rows.split_at_mut(width);
                 for k in (task * DEPTHS..padded.min((task + 1) * DEPTHS)).step_by(E::GROUP) {
-                    for (i, wide) in [&mut *a, &mut *b].into_iter().take(E::GROUP).enumerate() {
-                        let (inside, rest) = wide.split_at_mut(columns);
-                        rest.fill(0.0);
+                    for (i, to) in [&mut *a, &mut *b].into_iter().take(E::GROUP).enumerate() {
+                        let (inside, rest) = to.split_at_mut(columns);
+                        rest.fill(E::default());
                         if k + i < depth {
                             row(k + i, inside);
                         } else {
-                            inside.fill(0.0);
+                            inside.fill(E::default());
                         }
                     }
-                    lay_depths(a, b, k, padded, |at, len| {
+                    for (panel, first) in (0..width).step_by(WIDTH).enumerate() {
                         // SAFETY: depths from k on belong to this task, in every panel.
                         #[expect(unsafe_code, reason = "tasks write to places of their own")]
-                        unsafe {
-                            data.part(at, len)
-                        }
-                    });
+                        let to =
+                            unsafe { data.part((panel * padded + k) * WIDTH, E::GROUP * WIDTH) };
+                        E::lay(&a[first..][..WIDTH], &b[first..][..WIDTH], to);
+                    }
                 }
             });
         });
@@ -269,19 +268,6 @@ impl<E: Element> Panels<E> {
     }
 }
 
-/// Lays a group of depths, from `k` on, into all panels; `place(at, len)` gives a part of them.
-fn lay_depths<'a, E: Element>(
-    a: &[f32],
-    b: &[f32],
-    k: usize,
-    padded: usize,
-    place: impl Fn(usize, usize) -> &'a mut [E],
-) {
-    for (panel, (a, b)) in a.chunks_exact(WIDTH).zip(b.chunks_exact(WIDTH)).enumerate() {
-        E::lay(a, b, place((panel * padded + k) * WIDTH, E::GROUP * WIDTH));
-    }
-}
-
 /// Lends this thread's buffer for laying out.
 fn with_scratch(run: impl FnOnce(&mut Scratch)) {
     thread_local! {
@@ -301,12 +287,12 @@ mod tests {
         let value = |k: usize, n: usize| ((k * 131 + n * 17) % 251) as f32;
         let mut by_column = Panels::<E>::default();
         by_column.fill_columns(depth, columns, |n, out| {
-            (0..depth).for_each(|k| out[k] = value(k, n));
+            (0..depth).for_each(|k| out[k] = E::one(value(k, n)));
         });
         let mut by_depth = Panels::<E>::default();
         by_depth.fill_depths(depth, columns, |k, out| {
             for (n, out) in out.iter_mut().enumerate() {
-                *out = value(k, n);
+                *out = E::one(value(k, n));
             }
         });
         let deep: Vec<f32> =

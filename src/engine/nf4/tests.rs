@@ -1,4 +1,5 @@
 use super::*;
+use half::bf16;
 use rand::Rng;
 use rand::SeedableRng;
 use sha2::{Digest, Sha256};
@@ -130,25 +131,10 @@ fn every_range_decodes_to_the_same_bits_as_the_definition() {
             let mut out = vec![0.0; end.saturating_sub(start)];
             quantized.dequantize(start, &mut out);
             assert_eq!(out, want[start..start + out.len()]);
+            let mut rounded = vec![bf16::ZERO; out.len()];
+            decode(&quantized, start, &mut rounded);
+            let half: Vec<bf16> = out.iter().map(|value| bf16::from_f32(*value)).collect();
+            assert_eq!(rounded, half, "as decoded and rounded afterwards");
         }
     }
-}
-
-#[cfg(target_arch = "x86_64")]
-#[test]
-#[expect(unsafe_code, reason = "calls of target-feature functions")]
-fn all_instruction_sets_decode_alike() {
-    let quantized = quantize(&normal(64 * 300));
-    let mut want = vec![[0.0; BLOCK]; 290];
-    quantized.decode_blocks_plain(7, &mut want);
-    let mut out = want.clone();
-    if is_x86_feature_detected!("avx2") {
-        out.fill([0.0; BLOCK]);
-        // SAFETY: just detected.
-        unsafe { quantized.decode_blocks_middle(7, &mut out) };
-        assert_eq!(out, want);
-    }
-    out.fill([0.0; BLOCK]);
-    quantized.decode_blocks(7, &mut out);
-    assert_eq!(out, want);
 }

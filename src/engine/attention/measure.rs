@@ -1,0 +1,94 @@
+//! Prints how long the parts of attention take: `cargo test --release --lib measure_attention --
+//! --ignored --nocapture`.
+
+use std::time::Instant;
+
+use half::bf16;
+
+use super::operands::{Buffered, Buffers, part};
+use super::softmax::Sight;
+use super::{BLOCK, softmax};
+use crate::engine::base::Precision;
+use crate::engine::cpu::multiply;
+use crate::engine::cpu::panels::Rows;
+
+/// Keys of one head, all of them seen, and values a head.
+const KEYS: usize = 1024;
+const DIM: usize = 64;
+
+fn best(run: &mut dyn FnMut()) -> f64 {
+    let once = |run: &mut dyn FnMut()| {
+        let started = Instant::now();
+        run();
+        started.elapsed().as_secs_f64()
+    };
+    (0..31).map(|_| once(run)).fold(f64::INFINITY, f64::min)
+}
+
+fn measure<E: Buffered>() {
+    let wave = |i: usize| ((i * 7919 % 1009) as f32 - 504.0) * 0.001_3;
+    let rows: Vec<f32> = (0..KEYS * DIM).map(wave).collect();
+    let all = Rows { data: rows[..].into(), count: KEYS, columns: DIM, pitch: DIM };
+    let sight = Sight { rows: KEYS, own: KEYS - BLOCK, window: usize::MAX };
+    let block = KEYS - BLOCK..KEYS;
+    let scale = 0.125;
+    let show = |what: &str, products: usize, seconds: f64| {
+        let flops = (2 * products * KEYS * DIM * BLOCK) as f64;
+        println!("{what}: {:.1} us, {:.0} GFLOP/s", seconds * 1e6, flops / seconds / 1e9);
+    };
+    E::with_buffers(|buffers: &mut Buffers<E>| {
+        let part = || part((&rows, DIM), &block, (0, DIM));
+        show("keys as rows", 0, best(&mut || buffers.keys.set_rows(all)));
+        let turned = &mut buffers.turned;
+        show("keys turned", 0, best(&mut || turned.set_columns(all, &mut buffers.deep)));
+        buffers.values.set_rows(all);
+        show("queries as columns", 0, best(&mut || buffers.queries.set_columns(part(), BLOCK)));
+        show("queries as depths", 0, best(&mut || buffers.queries_deep.set_depths(part())));
+        buffers.douts.set_columns(part(), BLOCK);
+        buffers.douts_deep.set_depths(part());
+        let padded = buffers.keys.padded_rows();
+        let (mut scores, mut dchances) = (vec![0.0; padded * BLOCK], vec![0.0; padded * BLOCK]);
+        let mut sums = vec![0.0; padded * DIM];
+        let mut result = vec![0.0; DIM * BLOCK];
+        let Buffers { keys, values, turned, queries, douts, deep, .. } = buffers;
+        let product = &mut || multiply::small(keys, KEYS, queries, &mut scores, BLOCK);
+        show("scores", 1, best(product));
+        multiply::small(values, KEYS, douts, &mut dchances, BLOCK);
+        let most = softmax::most(&scores, sight, scale);
+        show(
+            "largest",
+            0,
+            best(&mut || {
+                std::hint::black_box(softmax::most(&scores, sight, scale));
+            }),
+        );
+        let mut lanes = [0.0; BLOCK];
+        let pass = &mut || {
+            lanes = [0.0; BLOCK];
+            E::forward(&scores, sight, scale, &most, &mut lanes, deep.space(KEYS, BLOCK));
+        };
+        show("softmax", 0, best(pass));
+        let product = &mut || multiply::small(turned, DIM, deep, &mut result, BLOCK);
+        show("mixed values", 1, best(product));
+        let (chances, dscores) = (&mut buffers.chances, &mut buffers.dscores);
+        let pass = &mut || {
+            let rows = (chances.space(KEYS, BLOCK), dscores.space(KEYS, BLOCK));
+            let (sums, deep) = ((&most, &lanes), deep.space(KEYS, BLOCK));
+            E::backward((&scores, &dchances), sight, scale, sums, rows, deep);
+        };
+        show("softmax backward", 0, best(pass));
+        let product = &mut || {
+            multiply::small_add(chances, KEYS, &buffers.douts_deep, &mut sums, DIM);
+        };
+        show("gradient of keys or values", 1, best(product));
+    });
+}
+
+#[test]
+#[ignore = "a measurement, not a check"]
+fn measure_attention() {
+    match Precision::fastest() {
+        Precision::Bf16 => measure::<bf16>(),
+        Precision::F32 => measure::<f32>(),
+    }
+}
