@@ -11,10 +11,14 @@ use super::operands::{
 use super::softmax::Sight;
 use super::{BLOCK, Heads, Kept, Projected, parts};
 use crate::engine::cpu::multiply;
+use crate::engine::cpu::panels::WIDTH;
 use crate::engine::cpu::shared::Shared;
 use crate::engine::cpu::vector;
 use crate::engine::pack::Group;
 use crate::engine::rope::Rotary;
+
+/// Keys whose scores are worked on at a time.
+const KEYS: usize = 2 * WIDTH;
 
 /// Gradients by query head, `[heads, 3, tokens, dim]` for dq, dk and dv, into `scratch`.
 pub(super) fn run<E: Buffered>(
@@ -80,7 +84,7 @@ fn attend<E: Buffered>(
     let padded = buffers.keys.padded_rows();
     let wide = whole_panels(dim);
     for buffer in [&mut buffers.scores, &mut buffers.dchances] {
-        grow(buffer, padded * BLOCK);
+        grow(buffer, KEYS * BLOCK);
     }
     for buffer in [&mut buffers.dkeys, &mut buffers.dvalues] {
         grow(buffer, padded * wide);
@@ -97,22 +101,33 @@ fn attend<E: Buffered>(
         buffers.queries_deep.set_depths(query);
         buffers.douts.set_columns(grad, BLOCK);
         buffers.douts_deep.set_depths(grad);
-        multiply::small(&buffers.keys, seen, &buffers.queries, &mut buffers.scores, BLOCK);
-        multiply::small(&buffers.values, seen, &buffers.douts, &mut buffers.dchances, BLOCK);
         let (mut log_sums, mut through) = ([0.0; BLOCK], [0.0; BLOCK]);
         log_sums[..block.len()].copy_from_slice(&kept.log_sums[head * tokens..][block.clone()]);
         for (through, token) in through.iter_mut().zip(block.clone()) {
             let mixed = &kept.out[(token * heads.query + head) * dim..][..dim];
             *through = vector::dot(&dout.0[token * dout.1 + head * dim..][..dim], mixed);
         }
-        E::backward(
-            (&buffers.scores, &buffers.dchances),
-            sight,
-            scale,
-            (&log_sums, &through),
-            (buffers.chances.space(seen, BLOCK), buffers.dscores.space(seen, BLOCK)),
-            buffers.deep.space(seen, BLOCK),
-        );
+        let chances = buffers.chances.space(seen, BLOCK);
+        let dscores = buffers.dscores.space(seen, BLOCK);
+        let (deep, stride) = buffers.deep.space(seen, BLOCK);
+        let (scores, dchances) = (&mut buffers.scores[..], &mut buffers.dchances[..]);
+        // Some keys at a time: their scores never leave the first-level cache.
+        for first in (0..seen).step_by(KEYS) {
+            let keys = first..(first + KEYS).min(seen);
+            multiply::small_rows(&buffers.keys, keys.clone(), &buffers.queries, scores, BLOCK);
+            multiply::small_rows(&buffers.values, keys, &buffers.douts, dchances, BLOCK);
+            // Rows of operands up to whole tiles are filled, with zeros.
+            let keys = first..(first + KEYS).min(seen.next_multiple_of(WIDTH));
+            E::backward(
+                keys,
+                (scores, dchances),
+                sight,
+                scale,
+                (&log_sums, &through),
+                (chances, dscores),
+                (deep, stride),
+            );
+        }
         // Depths of the next products are the block's queries.
         let (chances, dscores) = (&buffers.chances, &buffers.dscores);
         multiply::small_add(chances, seen, &buffers.douts_deep, &mut buffers.dvalues, wide);

@@ -74,7 +74,7 @@ fn measure<E: Buffered>() {
         let pass = &mut || {
             let rows = (chances.space(KEYS, BLOCK), dscores.space(KEYS, BLOCK));
             let (sums, deep) = ((&most, &lanes), deep.space(KEYS, BLOCK));
-            E::backward((&scores, &dchances), sight, scale, sums, rows, deep);
+            E::backward(0..KEYS, (&scores, &dchances), sight, scale, sums, rows, deep);
         };
         show("softmax backward", 0, best(pass));
         let product = &mut || {

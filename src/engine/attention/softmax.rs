@@ -1,6 +1,8 @@
 //! The softmax of a block's scores `[keys, BLOCK]`, forward and backward, laid out as the next
 //! products read it, in one pass.
 
+use std::ops::Range;
+
 use half::bf16;
 
 use super::BLOCK;
@@ -53,7 +55,10 @@ pub(super) trait Softened: Sized {
 
     /// Probabilities `p = exp(scale score - log_sum)` and gradients of the scores,
     /// `p (dp - through) scale`, as rows of a left operand; the gradients also as depths of a right one.
+    /// For `keys`, from an even one on, whose scores and gradients of probabilities come first in
+    /// `scores`.
     fn backward(
+        keys: Range<usize>,
         scores: (&[f32], &[f32]),
         sight: Sight,
         scale: f32,
@@ -192,6 +197,7 @@ vectorized! {
 
 vectorized! {
     fn backward_full(
+        keys: Range<usize>,
         scores: (&[f32], &[f32]),
         sight: Sight,
         scale: f32,
@@ -206,9 +212,9 @@ vectorized! {
         let (chance_rows, _) = chance_rows.as_chunks_mut::<BLOCK>();
         let (gradient_rows, _) = gradient_rows.as_chunks_mut::<BLOCK>();
         let (low, high) = deep.split_at_mut(stride);
-        for i in 0..chance_rows.len() {
-            chance_rows[i] = chances::<FUSED>(&rows[i], sight.lanes(i), scale, log_sums);
-            gradient_rows[i] = gradients(&chance_rows[i], &drows[i], through, scale);
+        for (i, (row, drow)) in keys.zip(rows.iter().zip(drows)) {
+            chance_rows[i] = chances::<FUSED>(row, sight.lanes(i), scale, log_sums);
+            gradient_rows[i] = gradients(&chance_rows[i], drow, through, scale);
             if i < sight.rows {
                 low[i * WIDTH..][..WIDTH].copy_from_slice(&gradient_rows[i][..WIDTH]);
                 high[i * WIDTH..][..WIDTH].copy_from_slice(&gradient_rows[i][WIDTH..]);
@@ -219,6 +225,7 @@ vectorized! {
 
 vectorized! {
     fn backward_half(
+        keys: Range<usize>,
         scores: (&[f32], &[f32]),
         sight: Sight,
         scale: f32,
@@ -233,14 +240,15 @@ vectorized! {
         let (chance_rows, _) = chance_rows.as_chunks_mut::<BLOCK>();
         let (gradient_rows, _) = gradient_rows.as_chunks_mut::<BLOCK>();
         let (low, high) = deep.split_at_mut(stride);
-        for line in 0..stride / WIDTH {
-            let (i, j) = (2 * line, 2 * line + 1);
-            let p = chances::<FUSED>(&rows[i], sight.lanes(i), scale, log_sums);
-            let q = chances::<FUSED>(&rows[j], sight.lanes(j), scale, log_sums);
+        let both = rows.chunks_exact(2).zip(drows.chunks_exact(2));
+        for (i, (rows, drows)) in keys.step_by(2).zip(both) {
+            let (j, line) = (i + 1, i / 2);
+            let p = chances::<FUSED>(&rows[0], sight.lanes(i), scale, log_sums);
+            let q = chances::<FUSED>(&rows[1], sight.lanes(j), scale, log_sums);
             rounded(&p, &mut chance_rows[i]);
             rounded(&q, &mut chance_rows[j]);
-            let p = gradients(&p, &drows[i], through, scale);
-            let q = gradients(&q, &drows[j], through, scale);
+            let p = gradients(&p, &drows[0], through, scale);
+            let q = gradients(&q, &drows[1], through, scale);
             rounded(&p, &mut gradient_rows[i]);
             rounded(&q, &mut gradient_rows[j]);
             pairs(&p, &q, line, low, high);
@@ -261,6 +269,7 @@ impl Softened for f32 {
     }
 
     fn backward(
+        keys: Range<usize>,
         scores: (&[f32], &[f32]),
         sight: Sight,
         scale: f32,
@@ -268,7 +277,7 @@ impl Softened for f32 {
         rows: (&mut [Self], &mut [Self]),
         deep: (&mut [Self], usize),
     ) {
-        backward_full(scores, sight, scale, sums, rows, deep);
+        backward_full(keys, scores, sight, scale, sums, rows, deep);
     }
 }
 
@@ -285,6 +294,7 @@ impl Softened for bf16 {
     }
 
     fn backward(
+        keys: Range<usize>,
         scores: (&[f32], &[f32]),
         sight: Sight,
         scale: f32,
@@ -292,6 +302,6 @@ impl Softened for bf16 {
         rows: (&mut [Self], &mut [Self]),
         (deep, stride): (&mut [Self], usize),
     ) {
-        backward_half(scores, sight, scale, sums, rows, (words(deep), stride / 2));
+        backward_half(keys, scores, sight, scale, sums, rows, (words(deep), stride / 2));
     }
 }

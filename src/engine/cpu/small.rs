@@ -1,5 +1,7 @@
 //! Small products on one thread, as attention has them, from rows that were rounded before.
 
+use std::ops::Range;
+
 use rayon::prelude::*;
 
 use super::kernel::kernel;
@@ -104,6 +106,17 @@ pub(in crate::engine) fn small<E: Multiplied>(
     out: &mut [f32],
     pitch: usize,
 ) {
+    run(left, 0..rows, right, (out, pitch), false);
+}
+
+/// [`small`] for some rows, from a multiple of 32 on; the first of them is the first of `out`.
+pub(in crate::engine) fn small_rows<E: Multiplied>(
+    left: &LeftRows<E>,
+    rows: Range<usize>,
+    right: &Panels<E>,
+    out: &mut [f32],
+    pitch: usize,
+) {
     run(left, rows, right, (out, pitch), false);
 }
 
@@ -115,30 +128,31 @@ pub(in crate::engine) fn small_add<E: Multiplied>(
     out: &mut [f32],
     pitch: usize,
 ) {
-    run(left, rows, right, (out, pitch), true);
+    run(left, 0..rows, right, (out, pitch), true);
 }
 
 fn run<E: Multiplied>(
     left: &LeftRows<E>,
-    rows: usize,
+    rows: Range<usize>,
     right: &Panels<E>,
     (out, c_pitch): (&mut [f32], usize),
     add: bool,
 ) {
     let (tile, depth, pitch) = (E::tile(kernel()), right.padded_depth(), left.pitch());
-    assert!(rows <= left.rows && depth <= pitch, "left operand");
+    assert!(rows.end <= left.rows && depth <= pitch, "left operand");
+    assert!(rows.start.is_multiple_of(ROWS), "whole tiles");
     assert!(right.count() * WIDTH <= c_pitch, "columns of the output");
-    assert!(rows.next_multiple_of(tile.step()) * c_pitch <= out.len(), "rows of the output");
+    assert!(rows.len().next_multiple_of(tile.step()) * c_pitch <= out.len(), "rows of the output");
     let data = left.data.get(left.padded_rows() * pitch);
     (tile.begin)();
     for panel in 0..right.count() {
         let b = right.panel(panel);
-        for first in (0..rows).step_by(tile.rows) {
+        for first in (0..rows.len()).step_by(tile.rows) {
             let work = Work {
-                a: data[first * pitch..].as_ptr(),
+                a: data[(rows.start + first) * pitch..].as_ptr(),
                 a_pitch: pitch,
                 a_step: STEP,
-                rows: tile.rows.min(rows - first),
+                rows: tile.rows.min(rows.len() - first),
                 b: b.as_ptr(),
                 depth,
                 c: out[first * c_pitch + panel * WIDTH..].as_mut_ptr(),
