@@ -233,7 +233,8 @@ mod tests {
         out.fill([0.0; BLOCK]);
         f32::blocks(&quantized, 7, &mut out);
         assert_eq!(out, want);
-        let (mut half, mut want) = ([[bf16::ONE; BLOCK]; 290], [[bf16::ZERO; BLOCK]; 290]);
+        let mut half = vec![[bf16::ONE; BLOCK]; 290];
+        let mut want = vec![[bf16::ZERO; BLOCK]; 290];
         plain(&quantized, 7, &mut want);
         bf16::blocks(&quantized, 7, &mut half);
         assert_eq!(half, want);

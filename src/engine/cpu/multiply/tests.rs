@@ -1,0 +1,240 @@
+use crate::engine::cpu::values::Values;
+use half::bf16;
+
+use super::*;
+
+fn wave(i: usize) -> f32 {
+    ((i * 7919 % 1009) as f32 - 504.0) * 0.001_3
+}
+
+fn rounded<E: Multiplied>(values: &[f32], widen: &impl Fn(E) -> f64) -> Vec<f64> {
+    let mut narrow = vec![E::default(); values.len()];
+    E::narrow(values, &mut narrow);
+    narrow.into_iter().map(widen).collect()
+}
+
+fn check<E: Multiplied>(kernel: Kernel, widen: &impl Fn(E) -> f64, tolerance: f64) {
+    // Sizes around those of tiles, chunks and panels; the last has a side that straddles chunks.
+    for (rows, depth, columns, side_columns) in
+        [(1, 5, 7, 0), (37, 70, 101, 3), (130, 64, 32, 48), (45, 1780, 70, 40)]
+    {
+        let (pitch, out_pitch) = (depth + 3, columns + side_columns + 2);
+        let left: Vec<f32> = (0..rows * pitch).map(wave).collect();
+        let side: Vec<f32> = (5..5 + depth * side_columns).map(wave).collect();
+        let total = depth + side_columns;
+        let right: Vec<f32> = (9..9 + total * columns).map(wave).collect();
+        let mut side_panels = Panels::<E>::default();
+        side_panels.fill_depths(depth, side_columns, |k, out| {
+            E::narrow(&side[k * side_columns..][..side_columns], out);
+        });
+        let mut panels = Panels::<E>::default();
+        panels.fill_depths(total, columns, |k, out| {
+            E::narrow(&right[k * columns..][..columns], out);
+        });
+        let mut out = vec![7.0f32; rows * out_pitch];
+        multiply_with(
+            kernel,
+            Rows { data: left[..].into(), count: rows, columns: depth, pitch },
+            (side_columns > 0).then_some(&side_panels),
+            &panels,
+            ((&mut out[..]).into(), out_pitch),
+            false,
+        );
+        let (left, side) = (rounded(&left, widen), rounded(&side, widen));
+        let right = rounded(&right, widen);
+        for i in 0..rows {
+            let row = &left[i * pitch..][..depth];
+            let dot = |values: &[f64], columns: usize, n: usize| -> f64 {
+                row.iter().enumerate().map(|(k, x)| x * values[k * columns + n]).sum()
+            };
+            let got = &out[i * out_pitch..][..out_pitch];
+            let u = &got[columns..columns + side_columns];
+            for (n, u) in u.iter().enumerate() {
+                let want = dot(&side, side_columns, n);
+                assert!((f64::from(*u) - want).abs() < 2e-4, "{kernel:?} u {u} {want}");
+            }
+            let u = rounded(u, widen);
+            for n in 0..columns {
+                let beside = u.iter().enumerate();
+                let beside: f64 = beside.map(|(j, u)| u * right[(depth + j) * columns + n]).sum();
+                let want = dot(&right, columns, n) + beside;
+                let got = f64::from(got[n]);
+                assert!((got - want).abs() < tolerance, "{kernel:?} {i},{n}: {got} {want}");
+            }
+            assert_eq!(got[columns + side_columns..], [7.0; 2], "columns outside stay");
+        }
+    }
+}
+
+#[test]
+fn products_match_f64_on_every_kernel_of_this_machine() {
+    for kernel in Kernel::ALL.into_iter().filter(|kernel| kernel.is_supported()) {
+        check::<f32>(kernel, &|x| f64::from(x), 5e-4);
+        check::<bf16>(kernel, &|x| f64::from(x), 5e-4);
+    }
+}
+
+#[test]
+fn rounded_operands_and_outputs_are_the_others_rounded() {
+    let (rows, depth, columns, side_columns) = (45, 1780, 70, 40);
+    let (pitch, total) = (columns + side_columns, depth + side_columns);
+    let left: Vec<f32> = (0..rows * depth).map(wave).collect();
+    let mut half = vec![bf16::ZERO; left.len()];
+    bf16::narrow(&left, &mut half);
+    let (mut side, mut panels) = (Panels::<bf16>::default(), Panels::<bf16>::default());
+    side.fill_depths(depth, side_columns, |k, out| {
+        out.iter_mut()
+            .enumerate()
+            .for_each(|(n, out)| *out = bf16::one(wave(k * side_columns + n)));
+    });
+    panels.fill_depths(total, columns, |k, out| {
+        out.iter_mut().enumerate().for_each(|(n, out)| *out = bf16::one(wave(9 + k * columns + n)));
+    });
+    for kernel in Kernel::ALL.into_iter().filter(|kernel| kernel.is_supported()) {
+        let run = |data: Values<'_>, out: ValuesMut<'_>| {
+            let from = Rows { data, count: rows, columns: depth, pitch: depth };
+            multiply_with(kernel, from, Some(&side), &panels, (out, pitch), false);
+        };
+        let (mut want, mut same) = (vec![0.0f32; rows * pitch], vec![0.0f32; rows * pitch]);
+        run(left[..].into(), (&mut want[..]).into());
+        run(Values::Half(&half), (&mut same[..]).into());
+        assert_eq!(want, same, "{kernel:?}");
+        let mut rounded = vec![bf16::ZERO; rows * pitch];
+        run(Values::Half(&half), ValuesMut::Half(&mut rounded));
+        for (got, want) in rounded.iter().zip(&want) {
+            let got = got.to_f32();
+            assert!((got - want).abs() <= want.abs() / 200.0 + 2e-3, "{kernel:?} {got} {want}");
+        }
+    }
+}
+
+#[test]
+fn products_in_f32_match_the_gemm_crate() {
+    use crate::engine::cpu::product::{self, Threads, View, ViewMut};
+    let (rows, depth, columns) = (61, 200, 90);
+    let left: Vec<f32> = (0..rows * depth).map(wave).collect();
+    let right: Vec<f32> = (3..3 + depth * columns).map(wave).collect();
+    let mut panels = Panels::<f32>::default();
+    panels.set_depths(Rows { data: right[..].into(), count: depth, columns, pitch: columns });
+    let (mut ours, mut theirs) = (vec![0.0f32; rows * columns], vec![0.0f32; rows * columns]);
+    let from = Rows { data: left[..].into(), count: rows, columns: depth, pitch: depth };
+    multiply(from, None, &panels, ((&mut ours[..]).into(), columns), false);
+    product::multiply(
+        ViewMut::new(&mut theirs, rows, columns, columns),
+        false,
+        View::new(&left, rows, depth, depth),
+        View::new(&right, depth, columns, columns),
+        1.0,
+        Threads::One,
+    );
+    for (ours, theirs) in ours.iter().zip(&theirs) {
+        assert!((ours - theirs).abs() < 1e-4, "{ours} {theirs}");
+    }
+}
+
+#[test]
+fn a_result_does_not_depend_on_the_number_of_threads() {
+    let (rows, depth, columns) = (300, 96, 400);
+    let left: Vec<f32> = (0..rows * depth).map(wave).collect();
+    let mut panels = Panels::<bf16>::default();
+    panels.fill_columns(depth, columns, |n, out| {
+        (0..depth).for_each(|k| out[k] = bf16::one(wave(n * depth + k)));
+    });
+    let run = |threads: usize| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        let mut out = vec![0.0f32; rows * columns];
+        let left = Rows { data: left[..].into(), count: rows, columns: depth, pitch: depth };
+        pool.install(|| {
+            multiply(left, None, &panels, ((&mut out[..]).into(), columns), false);
+        });
+        out
+    };
+    let one = run(1);
+    assert!(one == run(3) && one == run(7));
+}
+
+/// Prints how fast the parts of a product are: `cargo test --release --lib measure_ -- --ignored
+/// --nocapture`.
+#[test]
+#[ignore = "a measurement, not a check"]
+fn measure_products() {
+    if kernel().is_half() { measure::<bf16>(bf16::ONE) } else { measure::<f32>(1.0) }
+}
+
+fn measure<E: Multiplied>(one: E) {
+    use std::time::Instant;
+    let best = |run: &mut dyn FnMut()| {
+        run();
+        let once = |run: &mut dyn FnMut()| {
+            let started = Instant::now();
+            run();
+            started.elapsed().as_secs_f64()
+        };
+        (0..7).map(|_| once(run)).fold(f64::INFINITY, f64::min)
+    };
+    let tile = E::tile(kernel());
+    for (depth, blocks) in [(256, 1), (640, 1), (640, 8), (1568, 4)] {
+        let a = vec![one; blocks * tile.rows * depth];
+        let b = vec![one; WIDTH * depth];
+        let mut c = vec![0.0f32; blocks * tile.rows * WIDTH];
+        let seconds = best(&mut || {
+            (tile.begin)();
+            for i in 0..1000 {
+                let first = i % blocks * tile.rows;
+                let work = Work {
+                    a: a[first * depth..].as_ptr(),
+                    a_pitch: if tile.blocked { STEP } else { depth },
+                    a_step: if tile.blocked { STEP * tile.rows } else { STEP },
+                    rows: tile.rows,
+                    b: b.as_ptr(),
+                    depth,
+                    c: c[first * WIDTH..].as_mut_ptr(),
+                    c_pitch: WIDTH,
+                    add: false,
+                };
+                // SAFETY: the buffers have the sizes that `work` tells.
+                #[expect(unsafe_code, reason = "call of a kernel")]
+                unsafe {
+                    (tile.run)(work);
+                }
+            }
+            (tile.end)();
+        });
+        let work = 2e3 * (tile.rows * WIDTH * depth) as f64;
+        println!("tile, depth {depth}, {blocks} blocks: {:.0} GFLOP/s", work / seconds / 1e9);
+    }
+    for threads in [1, 2] {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        for (rows, depth, columns) in
+            [(1024, 576, 960), (1024, 576, 3072), (1024, 3072, 576), (1024, 1536, 576)]
+        {
+            let left = vec![0.5f32; rows * depth];
+            let mut panels = Panels::<E>::default();
+            let mut out = vec![0.0f32; rows * columns];
+            let row = |out: &mut [E]| out.fill(one);
+            let by_depth = best(&mut || {
+                pool.install(|| panels.fill_depths(depth, columns, |_, o| row(o)));
+            });
+            let by_column = best(&mut || {
+                pool.install(|| panels.fill_columns(depth, columns, |_, o| row(o)));
+            });
+            let from = Rows { data: left[..].into(), count: rows, columns: depth, pitch: depth };
+            let seconds = best(&mut || {
+                pool.install(|| {
+                    multiply(from, None, &panels, ((&mut out[..]).into(), columns), false);
+                });
+            });
+            let mut narrow = vec![one; left.len()];
+            let narrowed = best(&mut || E::narrow(&left, &mut narrow));
+            println!(
+                "{threads} threads, {rows}x{columns}x{depth}: {:.0} GFLOP/s ({:.2} ms); filled by depth \
+                 {:.2} ms, by column {:.2} ms; narrowed on one {:.2} ms",
+                2e-9 * (rows * depth * columns) as f64 / seconds,
+                seconds * 1e3,
+                by_depth * 1e3,
+                by_column * 1e3,
+                narrowed * 1e3
+            );
+        }
+    }
+}
