@@ -114,8 +114,8 @@ fn attend<E: Buffered>(
         // Some keys at a time: their scores never leave the first-level cache.
         for first in (0..seen).step_by(KEYS) {
             let keys = first..(first + KEYS).min(seen);
-            multiply::small_rows(&buffers.keys, keys.clone(), &buffers.queries, scores, BLOCK);
-            multiply::small_rows(&buffers.values, keys, &buffers.douts, dchances, BLOCK);
+            multiply::small(&buffers.keys, keys.clone(), &buffers.queries, scores, BLOCK);
+            multiply::small(&buffers.values, keys, &buffers.douts, dchances, BLOCK);
             // Rows of operands up to whole tiles are filled, with zeros.
             let keys = first..(first + KEYS).min(seen.next_multiple_of(WIDTH));
             E::backward(
@@ -130,10 +130,10 @@ fn attend<E: Buffered>(
         }
         // Depths of the next products are the block's queries.
         let (chances, dscores) = (&buffers.chances, &buffers.dscores);
-        multiply::small_add(chances, seen, &buffers.douts_deep, &mut buffers.dvalues, wide);
-        multiply::small_add(dscores, seen, &buffers.queries_deep, &mut buffers.dkeys, wide);
+        multiply::small_add(chances, 0..seen, &buffers.douts_deep, &mut buffers.dvalues, wide);
+        multiply::small_add(dscores, 0..seen, &buffers.queries_deep, &mut buffers.dkeys, wide);
         let turned = &buffers.turned;
-        multiply::small(turned, turned.rows(), &buffers.deep, &mut buffers.result, BLOCK);
+        multiply::small(turned, 0..turned.rows(), &buffers.deep, &mut buffers.result, BLOCK);
         lay_by_query(&buffers.result[..turned.padded_rows() * BLOCK], dim, &mut buffers.laid);
         for (lane, token) in block.enumerate() {
             let grad = &mut dq[(token - origin) * dim..][..dim];

@@ -66,10 +66,10 @@ fn attend<'a, E: Buffered>(
         let own_row = before.len() + block.start - own.start;
         let sight = Sight { rows: seen, own: own_row, window: heads.window };
         queries.set_columns(part((rows, pitch), &block, (head * dim, dim)), BLOCK);
-        multiply::small(keys, seen, queries, scores, BLOCK);
+        multiply::small(keys, 0..seen, queries, scores, BLOCK);
         let (most, mut sums) = (softmax::most(scores, sight, scale), [0.0; BLOCK]);
         E::forward(scores, sight, scale, &most, &mut sums, deep.space(seen, BLOCK));
-        multiply::small(turned, turned.rows(), deep, result, BLOCK);
+        multiply::small(turned, 0..turned.rows(), deep, result, BLOCK);
         lay_by_query(&result[..turned.padded_rows() * BLOCK], dim, laid);
         for (lane, query) in block.enumerate() {
             let inverse = 1.0 / sums[lane];

@@ -51,9 +51,9 @@ fn measure<E: Buffered>() {
         let mut sums = vec![0.0; padded * DIM];
         let mut result = vec![0.0; DIM * BLOCK];
         let Buffers { keys, values, turned, queries, douts, deep, .. } = buffers;
-        let product = &mut || multiply::small(keys, KEYS, queries, &mut scores, BLOCK);
+        let product = &mut || multiply::small(keys, 0..KEYS, queries, &mut scores, BLOCK);
         show("scores", 1, best(product));
-        multiply::small(values, KEYS, douts, &mut dchances, BLOCK);
+        multiply::small(values, 0..KEYS, douts, &mut dchances, BLOCK);
         let most = softmax::most(&scores, sight, scale);
         show(
             "largest",
@@ -68,7 +68,7 @@ fn measure<E: Buffered>() {
             E::forward(&scores, sight, scale, &most, &mut lanes, deep.space(KEYS, BLOCK));
         };
         show("softmax", 0, best(pass));
-        let product = &mut || multiply::small(turned, DIM, deep, &mut result, BLOCK);
+        let product = &mut || multiply::small(turned, 0..DIM, deep, &mut result, BLOCK);
         show("mixed values", 1, best(product));
         let (chances, dscores) = (&mut buffers.chances, &mut buffers.dscores);
         let pass = &mut || {
@@ -78,7 +78,7 @@ fn measure<E: Buffered>() {
         };
         show("softmax backward", 0, best(pass));
         let product = &mut || {
-            multiply::small_add(chances, KEYS, &buffers.douts_deep, &mut sums, DIM);
+            multiply::small_add(chances, 0..KEYS, &buffers.douts_deep, &mut sums, DIM);
         };
         show("gradient of keys or values", 1, best(product));
     });

@@ -14,7 +14,7 @@ use super::kernel::{Kernel, kernel};
 use super::panels::Element as _;
 pub(in crate::engine) use super::panels::Rows;
 use super::panels::{Panels, Scratch, WIDTH, round};
-pub(in crate::engine) use super::small::{LeftRows, small, small_add, small_rows};
+pub(in crate::engine) use super::small::{LeftRows, small, small_add};
 pub(in crate::engine) use super::tile::Multiplied;
 use super::tile::{STEP, Tile, Work};
 use super::values::ValuesMut;

@@ -96,21 +96,10 @@ fn column_of<S: Element, E: Element>(values: &[S], pitch: usize, to: &mut [E]) {
     }
 }
 
-/// `out = left right` for the first `rows` rows; writes whole tiles and whole panels, so `out` has
-/// room for rows up to a multiple of 32, `pitch` apart, and `pitch` for whole panels. Depths of
-/// `left` beyond those of `right` are left out.
+/// `out = left right` for some rows, from a multiple of 32 on, the first of which is the first of `out`;
+/// writes whole tiles and whole panels, so `out` has room for rows up to a multiple of 32, `pitch` apart,
+/// and `pitch` for whole panels. Depths of `left` beyond those of `right` are left out.
 pub(in crate::engine) fn small<E: Multiplied>(
-    left: &LeftRows<E>,
-    rows: usize,
-    right: &Panels<E>,
-    out: &mut [f32],
-    pitch: usize,
-) {
-    run(left, 0..rows, right, (out, pitch), false);
-}
-
-/// [`small`] for some rows, from a multiple of 32 on; the first of them is the first of `out`.
-pub(in crate::engine) fn small_rows<E: Multiplied>(
     left: &LeftRows<E>,
     rows: Range<usize>,
     right: &Panels<E>,
@@ -123,12 +112,12 @@ pub(in crate::engine) fn small_rows<E: Multiplied>(
 /// [`small`], added to what is there.
 pub(in crate::engine) fn small_add<E: Multiplied>(
     left: &LeftRows<E>,
-    rows: usize,
+    rows: Range<usize>,
     right: &Panels<E>,
     out: &mut [f32],
     pitch: usize,
 ) {
-    run(left, 0..rows, right, (out, pitch), true);
+    run(left, rows, right, (out, pitch), true);
 }
 
 fn run<E: Multiplied>(
@@ -189,9 +178,9 @@ mod tests {
         by_columns.set_columns(columns_of, &mut panels);
         panels.set_depths(Rows { data: b[..].into(), count: depth, columns, pitch: columns });
         let mut out = vec![1.0; 64 * 64];
-        small(&by_rows, rows, &panels, &mut out, 64);
+        small(&by_rows, 0..rows, &panels, &mut out, 64);
         let mut again = vec![0.0; 64 * 64];
-        small_add(&by_columns, rows, &panels, &mut again, 64);
+        small_add(&by_columns, 0..rows, &panels, &mut again, 64);
         for i in 0..rows {
             for n in 0..columns {
                 let want: f32 = (0..depth).map(|k| a[i * depth + k] * b[k * columns + n]).sum();

@@ -61,7 +61,7 @@ pub(in crate::engine) fn multiply<E: Stripped>(
             if sums.len() < len {
                 sums.resize(len, 0.0);
             }
-            small(left, left.rows(), panels, sums, COLUMNS);
+            small(left, 0..left.rows(), panels, sums, COLUMNS);
             put(first, columns, sums);
         });
     });
