@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use serde_json::Value;
 
 use crate::job::{JobId, JobSpec};
+use crate::pair::catalog::{Catalog, Query};
 use crate::pair::{Edit, Example};
-use crate::project::DocumentId;
+use crate::project::{DocumentId, ExampleId};
 
 /// Something to do outside the application's state.
 #[expect(clippy::large_enum_variant, reason = "effects are moved once and never kept")]
@@ -18,6 +19,10 @@ pub enum Effect {
     Cancel(JobId),
     /// Apply an edit as one undoable unit.
     Apply(Edit),
+    /// Read examples whole.
+    ReadExamples(Vec<ExampleId>),
+    /// List the rows of the catalog that fit a query; the answer carries the number.
+    List(u64, Catalog, Query),
     /// Undo the last edit.
     Undo,
     /// Redo the last undone edit.
@@ -34,6 +39,8 @@ pub enum Effect {
     Copy(String),
     /// Read the project again.
     Reload,
+    /// Read the project again, of the examples only those after this key.
+    Refresh(i64),
     /// List the models on this machine.
     ListModels,
     /// List a folder.

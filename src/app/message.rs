@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use ratatui::crossterm::event::{KeyEvent, MouseEvent};
 
-use super::snapshot::{InstalledModel, Snapshot};
+use super::snapshot::{Changes, InstalledModel, Snapshot};
 use crate::failure::Failure;
 use crate::job::{JobEvent, JobId};
-use crate::project::{ExampleId, StoredExample};
+use crate::pair::catalog::{Catalog, Listing};
+use crate::project::StoredExample;
 use crate::train::TrainEvent;
 
 /// Something that happened.
@@ -26,12 +27,20 @@ pub enum Message {
     Tick(Duration),
     /// The project was read.
     Loaded(Box<Snapshot>),
-    /// An edit was applied: the examples it touched, none where one was removed.
-    Changed(Vec<(ExampleId, Option<StoredExample>)>),
-    /// An undo was done; the summary of what was taken back, none when there was nothing.
-    Undone(Option<String>),
-    /// A redo was done; the summary of what was done again, none when there was nothing.
-    Redone(Option<String>),
+    /// The project was read again; these examples are new.
+    Refreshed(Box<Snapshot>, Vec<StoredExample>),
+    /// The examples were read, while the rest of the project was in use already.
+    CatalogRead(Catalog),
+    /// Examples that were asked for.
+    ExamplesRead(Vec<StoredExample>),
+    /// The rows that fit the query of this number.
+    Listed(u64, Listing),
+    /// An edit was applied.
+    Changed(Changes),
+    /// An undo was done: summary and changes of what was taken back, none when there was nothing.
+    Undone(Option<(String, Changes)>),
+    /// A redo was done: summary and changes of what was done again, none when there was nothing.
+    Redone(Option<(String, Changes)>),
     /// A job told something.
     Job(JobId, JobEvent),
     /// The models on this machine were listed.

@@ -30,6 +30,7 @@ mod look;
 pub mod message;
 mod overlays;
 mod pair_text;
+mod reading;
 mod reply;
 mod screens;
 pub mod snapshot;
@@ -60,6 +61,7 @@ use snapshot::{Data, Settings};
 use symbols::SymbolSet;
 
 use crate::pair::Language;
+use crate::project::{ExampleId, StoredExample};
 
 /// Smallest terminal that is drawn on, columns and rows.
 pub const SIZE_MIN: (u16, u16) = (60, 16);
@@ -123,8 +125,8 @@ pub struct App {
     overlays: Vec<Overlay>,
     jobs: Activities,
     notice: Option<Notice>,
-    /// Set by an undo or redo until the project is read again: then what changed is shown.
-    shows_change: bool,
+    /// Edits made while the examples are being read.
+    changed_meanwhile: Vec<Vec<(ExampleId, Option<StoredExample>)>>,
     now: Duration,
     /// Set once the user wants to leave and a job must stop first.
     quitting: bool,
@@ -145,7 +147,7 @@ impl App {
             overlays: Vec::new(),
             jobs: Activities::default(),
             notice: None,
-            shows_change: false,
+            changed_meanwhile: Vec::new(),
             now: Duration::ZERO,
             quitting: false,
             loaded: false,

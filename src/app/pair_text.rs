@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::strings::{Text, screen as texts};
 use crate::pair::{Example, Language, Message, Meta, Role, ToolCall};
@@ -11,23 +11,6 @@ use crate::text::nfc;
 
 /// Stands between question and answer in the outside editor.
 const DIVIDER: &str = "---";
-
-/// The answer as text: what is said, or one JSON object a line for each call.
-pub fn answer(example: &Example) -> String {
-    let Some(turn) = last_assistant(example).and_then(|at| example.messages.get(at)) else {
-        return String::new();
-    };
-    if turn.tool_calls.is_empty() {
-        return turn.content.clone();
-    }
-    let calls = turn.tool_calls.iter().map(|call| {
-        let mut object = Map::new();
-        object.insert("name".to_owned(), Value::from(call.function.name.clone()));
-        object.insert("arguments".to_owned(), Value::Object(call.function.arguments.clone()));
-        Value::Object(object).to_string()
-    });
-    calls.collect::<Vec<_>>().join("\n")
-}
 
 /// The example with another question and answer. An answer made of calls must stay so.
 ///
@@ -135,6 +118,8 @@ fn calls(text: &str, before: &[ToolCall]) -> Result<Vec<ToolCall>, Text> {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::Map;
+
     use super::*;
 
     fn plain(question: &str, answer: &str) -> Example {
@@ -145,7 +130,7 @@ mod tests {
     fn texts_go_in_and_out() {
         let example = plain("창고의 활하중은?", " 25 % 이상이다. ");
         assert_eq!(example.question(), "창고의 활하중은?");
-        assert_eq!(answer(&example), "25 % 이상이다.");
+        assert_eq!(example.answer_text(), "25 % 이상이다.");
         assert_eq!(with_texts(&example, " ", "x"), Err(texts::EMPTY_QUESTION));
         assert_eq!(with_texts(&example, "x", "\n"), Err(texts::EMPTY_ANSWER));
     }
@@ -156,7 +141,7 @@ mod tests {
         let arguments = Map::from_iter([("city".to_owned(), Value::from("서울"))]);
         example.messages[1] =
             Message::calls(vec![ToolCall::new("call_7", "get_weather", arguments)]);
-        let text = answer(&example);
+        let text = example.answer_text();
         assert_eq!(text, r#"{"name":"get_weather","arguments":{"city":"서울"}}"#);
         let changed = with_texts(&example, "부산 날씨", &text.replace("서울", "부산")).unwrap();
         assert_eq!(changed.messages[1].tool_calls[0].id, "call_7");

@@ -8,6 +8,7 @@ use super::symbols::SymbolSet;
 use crate::document::PageFlag;
 use crate::evaluate::Evaluation;
 use crate::mix::MixReport;
+use crate::pair::catalog::{Catalog, Digest, Place};
 use crate::pair::{Language, ReviewState};
 use crate::project::{
     DocumentId, DocumentRecord, ExampleId, MixSettings, PassageId, PassageRecord, StoredExample,
@@ -30,8 +31,10 @@ pub struct Snapshot {
     pub flagged_pages: Vec<FlaggedPage>,
     /// Passages of all documents, in document order.
     pub passages: Vec<PassageRecord>,
-    /// Examples, oldest first.
-    pub examples: Vec<StoredExample>,
+    /// All examples as lists need them, or the first ones while the others are being read.
+    pub catalog: Catalog,
+    /// Number of examples.
+    pub example_count: usize,
     /// Runs, oldest first.
     pub runs: Vec<RunRecord>,
     /// Evaluations, oldest first.
@@ -104,14 +107,42 @@ impl Default for Settings {
     }
 }
 
+/// Changes that the store has made.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Changes {
+    /// The examples touched as they are now, none where one was removed.
+    Rows(Vec<(ExampleId, Option<StoredExample>)>),
+    /// More than is worth telling one by one; the project is read again.
+    Many,
+}
+
+/// What the last change touched.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub enum Touched {
+    /// Anything.
+    #[default]
+    All,
+    /// Rows of the catalog; where others have not moved.
+    Rows(Vec<Place>),
+}
+
+/// Examples that are kept whole at a time.
+const WHOLE_MAX: usize = 64;
+
 /// The snapshot with what is looked up often.
 #[derive(Debug, Default)]
 pub struct Data {
     /// The project as read.
     pub snapshot: Snapshot,
+    /// All examples, as lists need them.
+    pub catalog: Catalog,
+    /// What changed last.
+    pub touched: Touched,
+    /// Examples near the one that is looked at, whole.
+    whole: HashMap<ExampleId, StoredExample>,
     passages: HashMap<PassageId, usize>,
-    examples: HashMap<ExampleId, usize>,
-    by_passage: HashMap<PassageId, Vec<usize>>,
+    /// Examples about each passage, by state.
+    about: HashMap<i64, [u32; 3]>,
     /// Figures of the whole, for the top line and the home screen.
     pub summary: Summary,
 }
@@ -136,6 +167,14 @@ pub struct Summary {
 }
 
 impl Summary {
+    fn count_mut(&mut self, state: ReviewState) -> &mut usize {
+        match state {
+            ReviewState::Draft => &mut self.drafts,
+            ReviewState::Accepted => &mut self.accepted,
+            ReviewState::Rejected => &mut self.rejected,
+        }
+    }
+
     /// Share of pages with text that some pair is about, in percent.
     pub fn coverage_percent(&self) -> Option<usize> {
         (self.pages_covered * 100).checked_div(self.pages_with_text)
@@ -143,38 +182,68 @@ impl Summary {
 }
 
 impl Data {
-    /// Takes over a snapshot.
-    pub fn new(snapshot: Snapshot) -> Self {
-        let mut data = Self { snapshot, ..Self::default() };
+    /// Takes over a snapshot. Where only its first examples were read, more from `before` stay.
+    pub fn new(mut snapshot: Snapshot, before: Self) -> Self {
+        let mut catalog = std::mem::take(&mut snapshot.catalog);
+        if catalog.len() < snapshot.example_count && catalog.len() < before.catalog.len() {
+            catalog = before.catalog;
+        }
+        let mut data = Self { snapshot, catalog, ..Self::default() };
         data.passages = (data.snapshot.passages.iter().enumerate())
             .map(|(index, passage)| (passage.id, index))
             .collect();
-        data.index_examples();
+        data.count_all();
         data
+    }
+
+    /// Takes over the examples once they have been read.
+    pub fn set_catalog(&mut self, catalog: Catalog) {
+        self.catalog = catalog;
+        self.touched = Touched::All;
+        self.whole.clear();
+        self.count_all();
+    }
+
+    /// Whether some examples are still being read.
+    pub fn is_partial(&self) -> bool {
+        self.catalog.len() < self.snapshot.example_count
     }
 
     /// Puts in examples that an edit touched; none removes the example.
     pub fn change(&mut self, changed: Vec<(ExampleId, Option<StoredExample>)>) {
-        let mut removed = HashSet::new();
+        let mut places = Vec::new();
+        let mut moved = false;
         for (id, example) in changed {
-            match (example, self.examples.get(&id)) {
-                (Some(example), Some(&index)) => self.snapshot.examples[index] = example,
-                (Some(example), None) => self.snapshot.examples.push(example),
-                (None, _) => {
-                    removed.insert(id);
+            let before = self.catalog.find(id.0);
+            self.count(id, false);
+            match example {
+                Some(stored) => {
+                    let passage = stored.passage.map(|passage| passage.0);
+                    let digest = Digest::new(id.0, passage, stored.state, &stored.example);
+                    moved |= self.catalog.put(&digest);
+                    if self.whole.contains_key(&id) {
+                        self.whole.insert(id, stored);
+                    }
+                }
+                None => {
+                    self.catalog.remove(id.0);
+                    self.whole.remove(&id);
                 }
             }
+            self.count(id, true);
+            places.extend(self.catalog.find(id.0).or(before));
         }
-        if !removed.is_empty() {
-            self.snapshot.examples.retain(|example| !removed.contains(&example.id));
-        }
-        self.index_examples();
+        self.snapshot.example_count = self.catalog.len();
+        self.touched = if moved { Touched::All } else { Touched::Rows(places) };
+        self.summary.pages_covered = self.covered_pages().len();
     }
 
-    /// The examples that are other than they were in `before`, in their order.
-    pub fn changed_since(&self, before: &Self) -> Vec<ExampleId> {
-        let other = |stored: &&StoredExample| before.example(stored.id) != Some(stored);
-        self.snapshot.examples.iter().filter(other).map(|stored| stored.id).collect()
+    /// Keeps examples that were read whole.
+    pub fn keep_whole(&mut self, examples: Vec<StoredExample>) {
+        if self.whole.len() + examples.len() > WHOLE_MAX {
+            self.whole.clear();
+        }
+        self.whole.extend(examples.into_iter().map(|stored| (stored.id, stored)));
     }
 
     /// A passage by key.
@@ -187,15 +256,19 @@ impl Data {
         self.passages.get(&id).copied()
     }
 
-    /// An example by key.
+    /// A whole example by key, if it has been read; those near the one looked at have.
     pub fn example(&self, id: ExampleId) -> Option<&StoredExample> {
-        self.examples.get(&id).and_then(|&index| self.snapshot.examples.get(index))
+        self.whole.get(&id)
     }
 
-    /// Examples about a passage.
-    pub fn examples_of(&self, passage: PassageId) -> impl Iterator<Item = &StoredExample> {
-        let indices = self.by_passage.get(&passage).map_or(&[][..], Vec::as_slice);
-        indices.iter().filter_map(|&index| self.snapshot.examples.get(index))
+    /// Number of examples about a passage in any state.
+    pub fn pairs_about(&self, passage: PassageId) -> usize {
+        self.about.get(&passage.0).map_or(0, |counts| counts.iter().sum::<u32>() as usize)
+    }
+
+    /// Number of examples about a passage in a state.
+    pub fn pairs_in_state(&self, passage: PassageId, state: ReviewState) -> usize {
+        self.about.get(&passage.0).map_or(0, |counts| counts[state as usize] as usize)
     }
 
     /// A document by key.
@@ -205,39 +278,45 @@ impl Data {
 
     /// Pages that an example not rejected is about.
     pub fn covered_pages(&self) -> HashSet<(DocumentId, u32)> {
-        let rejected = ReviewState::Rejected;
-        (self.snapshot.examples.iter().filter(|example| example.state != rejected))
-            .filter_map(|example| self.passage(example.passage?))
+        let covers = |counts: &[u32; 3]| {
+            counts[ReviewState::Draft as usize] + counts[ReviewState::Accepted as usize] > 0
+        };
+        (self.about.iter().filter(|(_, counts)| covers(counts)))
+            .filter_map(|(&passage, _)| self.passage(PassageId(passage)))
             .map(|passage| (passage.document, passage.passage.page))
             .collect()
     }
 
-    fn index_examples(&mut self) {
-        self.examples.clear();
-        self.by_passage.clear();
-        for (index, example) in self.snapshot.examples.iter().enumerate() {
-            self.examples.insert(example.id, index);
-            if let Some(passage) = example.passage {
-                self.by_passage.entry(passage).or_default().push(index);
-            }
+    /// Counts one example in or out.
+    fn count(&mut self, id: ExampleId, add: bool) {
+        let Some(entry) = self.catalog.get(id.0) else { return };
+        let (passage, state) = (entry.passage(), entry.state());
+        let in_all = self.summary.count_mut(state);
+        *in_all = if add { *in_all + 1 } else { in_all.saturating_sub(1) };
+        if let Some(passage) = passage {
+            let count = &mut self.about.entry(passage).or_default()[state as usize];
+            *count = if add { *count + 1 } else { count.saturating_sub(1) };
         }
-        self.summary = self.summarize();
     }
 
-    fn summarize(&self) -> Summary {
-        let count =
-            |state| self.snapshot.examples.iter().filter(|example| example.state == state).count();
+    fn count_all(&mut self) {
         let with_text: HashSet<_> = (self.snapshot.passages.iter())
             .map(|passage| (passage.document, passage.passage.page))
             .collect();
-        Summary {
+        let mut summary = Summary {
             pages: self.snapshot.documents.iter().map(|document| document.pages).sum(),
             needs_ocr: self.snapshot.documents.iter().map(|document| document.needs_ocr).sum(),
-            accepted: count(ReviewState::Accepted),
-            drafts: count(ReviewState::Draft),
-            rejected: count(ReviewState::Rejected),
             pages_with_text: with_text.len(),
-            pages_covered: self.covered_pages().len(),
+            ..Summary::default()
+        };
+        self.about.clear();
+        for (_, entry) in self.catalog.iter() {
+            *summary.count_mut(entry.state()) += 1;
+            if let Some(passage) = entry.passage() {
+                self.about.entry(passage).or_default()[entry.state() as usize] += 1;
+            }
         }
+        self.summary = summary;
+        self.summary.pages_covered = self.covered_pages().len();
     }
 }

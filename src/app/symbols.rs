@@ -39,6 +39,8 @@ impl SymbolSet {
 /// One mark each; all are one cell wide unless said otherwise.
 #[derive(Debug)]
 pub struct Symbols {
+    /// Marked, to act on several at once.
+    pub marked: &'static str,
     /// Right, done, accepted.
     pub yes: &'static str,
     /// Wrong, refused.
@@ -97,6 +99,7 @@ impl Symbols {
 }
 
 const UNICODE: Symbols = Symbols {
+    marked: "•",
     yes: "✓",
     no: "✗",
     open: "?",
@@ -122,6 +125,7 @@ const UNICODE: Symbols = Symbols {
 };
 
 const ASCII: Symbols = Symbols {
+    marked: "*",
     yes: "+",
     no: "x",
     open: "?",

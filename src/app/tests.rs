@@ -1,6 +1,6 @@
 //! The interface, driven by keys and read as text.
 
-use super::testing::{Harness, sample};
+use super::testing::{Harness, Project, sample};
 use super::*;
 use crate::pair::Language::{English, Korean};
 

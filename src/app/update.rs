@@ -11,7 +11,7 @@ use super::overlays::{
     Asking, Choosing, CommandList, Confirm, Outcome, Overlay, Prompt, Question, Reading,
 };
 use super::reply::{Notice, Place, Reply};
-use super::snapshot::{Data, Settings};
+use super::snapshot::Settings;
 use super::strings::{self, Text, common};
 use super::widgets::Rich;
 use super::{App, Effect, Message, SCREENS, Screen, theme};
@@ -24,6 +24,12 @@ const WHEEL_ROWS: usize = 2;
 impl App {
     /// Takes in what happened and answers what to do.
     pub fn update(&mut self, message: Message) -> Vec<Effect> {
+        let mut effects = self.take_in(message);
+        effects.extend(self.wanted());
+        effects
+    }
+
+    fn take_in(&mut self, message: Message) -> Vec<Effect> {
         match message {
             Message::Key(key) => self.key(key),
             Message::Paste(text) => self.paste(&text),
@@ -33,37 +39,25 @@ impl App {
                 Vec::new()
             }
             Message::Tick(now) => self.tick(now),
-            Message::Loaded(snapshot) => {
-                self.settings = snapshot.settings.clone();
-                if !self.loaded {
-                    self.screens.curate.take_unsent(&snapshot.unsent);
-                }
-                let models = std::mem::take(&mut self.data.snapshot.models);
-                let before = std::mem::replace(&mut self.data, Data::new(*snapshot));
-                if self.data.snapshot.models.is_empty() {
-                    self.data.snapshot.models = models;
-                }
-                self.loaded = true;
-                let effects = self.data_changed();
-                if std::mem::take(&mut self.shows_change) {
-                    let touched = self.data.changed_since(&before);
-                    self.screens.curate.touched(&touched, &look!(self));
-                }
-                effects
+            Message::Loaded(snapshot) => self.take_snapshot(*snapshot),
+            Message::Refreshed(snapshot, added) => {
+                self.take_snapshot(*snapshot);
+                self.added(added)
             }
-            Message::Changed(examples) => {
-                let is_new = |id: &crate::project::ExampleId| self.data.example(*id).is_none();
-                let new: Vec<_> = (examples.iter())
-                    .filter(|(id, example)| example.is_some() && is_new(id))
-                    .map(|(id, _)| *id)
-                    .collect();
-                self.data.change(examples);
-                let effects = self.data_changed();
-                self.screens.curate.inserted(&new, &look!(self));
-                effects
+            Message::CatalogRead(catalog) => self.catalog_read(catalog),
+            Message::ExamplesRead(examples) => {
+                self.data.keep_whole(examples);
+                let mut reply = Reply::default();
+                self.screens.curate.examples_read(&look!(self), &mut reply);
+                self.carry_out(reply)
             }
-            Message::Undone(summary) => self.told(summary, common::UNDONE, common::NOTHING_TO_UNDO),
-            Message::Redone(summary) => self.told(summary, common::REDONE, common::NOTHING_TO_REDO),
+            Message::Listed(number, listing) => {
+                self.screens.curate.listed(number, listing, &look!(self));
+                Vec::new()
+            }
+            Message::Changed(changes) => self.changed(changes, false),
+            Message::Undone(done) => self.told(done, common::UNDONE, common::NOTHING_TO_UNDO),
+            Message::Redone(done) => self.told(done, common::REDONE, common::NOTHING_TO_REDO),
             Message::Job(id, event) => self.job(id, event),
             Message::ModelsListed(models) => {
                 self.data.snapshot.models = models;
@@ -311,32 +305,15 @@ impl App {
         self.carry_out(reply)
     }
 
-    fn data_changed(&mut self) -> Vec<Effect> {
-        let look = look!(self);
-        for screen in SCREENS {
-            self.screens.get_mut(screen).data_changed(&look);
-        }
-        Vec::new()
-    }
-
-    fn told(&mut self, summary: Option<String>, done: Text, nothing: Text) -> Vec<Effect> {
-        let language = self.language();
-        let Some(summary) = summary else {
-            self.notice = Some(Notice::info(nothing.of(language)));
-            return Vec::new();
-        };
-        self.notice = Some(Notice::info(done.fill(language, &[&summary])));
-        self.shows_change = true;
-        vec![Effect::Reload]
-    }
-
     fn job(&mut self, id: JobId, event: JobEvent) -> Vec<Effect> {
         if !self.jobs.hear(id, event.clone(), self.now) {
             return Vec::new();
         }
         let mut effects = Vec::new();
         match event {
-            JobEvent::DataChanged => effects.push(Effect::Reload),
+            JobEvent::DataChanged => {
+                effects.push(Effect::Refresh(self.data.catalog.last_key()));
+            }
             JobEvent::ChatText { tuned, text } => self.screens.try_.hear(id, tuned, &text),
             JobEvent::Ended(outcome) => {
                 self.screens.try_.ended(id);
@@ -444,6 +421,9 @@ impl App {
             Outcome::Confirmed(Question::RemoveDocument(id)) => {
                 reply.effect(Effect::RemoveDocument(id));
             }
+            Outcome::Entered(Asking::Tags { .. }, text) => {
+                self.screens.curate.set_tags(&text, &look!(self), &mut reply);
+            }
             Outcome::Entered(asking, text) => entered(asking, text, &mut reply),
             Outcome::Chosen(Choosing::Model, name) => {
                 let settings = Settings { model: Some(name), ..self.settings.clone() };
@@ -469,7 +449,7 @@ impl App {
         self.carry_out(reply)
     }
 
-    fn carry_out(&mut self, reply: Reply) -> Vec<Effect> {
+    pub(super) fn carry_out(&mut self, reply: Reply) -> Vec<Effect> {
         let mut effects = reply.effects;
         if let Some(notice) = reply.notice {
             self.notice = Some(notice);
@@ -546,6 +526,8 @@ fn entered(asking: Asking, text: String, reply: &mut Reply) {
         }
         Asking::Import => reply.start = Some(JobSpec::ImportPairs { path }),
         Asking::Export => reply.start = Some(JobSpec::ExportPairs { path }),
+        // Answered where the screen is at hand.
+        Asking::Tags { .. } => {}
         Asking::Model => reply.start = Some(JobSpec::PullModel { name: text }),
     }
 }

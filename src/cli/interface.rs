@@ -8,14 +8,17 @@ use serde_json::Value;
 
 use crate::app::Snapshot;
 use crate::app::message::RenderedPart;
-use crate::app::snapshot::{FlaggedPage, InstalledModel, Settings, UNSENT_KEYS};
-use crate::failure::{Context as _, Result};
+use crate::app::snapshot::{Changes, FlaggedPage, InstalledModel, Settings, UNSENT_KEYS};
+use crate::failure::{Context as _, Failure, Result};
 use crate::job::{self, Models, mixing};
 use crate::model::{self, Codec, Places};
+use crate::pair::catalog::Catalog;
 use crate::pair::{Edit, Example};
-use crate::project::{DocumentId, ExampleId, Project, Store, StoredExample, run_folder};
+use crate::project::{
+    DocumentId, ExampleId, KeyRange, Project, Store, StoredExample, run_folder,
+};
 use crate::train::TrainEvent;
-use crate::tui::{self, Backend};
+use crate::tui::{self, Backend, CatalogReader};
 
 /// Opens the interface on the project at `folder` until the user leaves it.
 ///
@@ -51,7 +54,42 @@ struct ProjectBackend {
     codec: Option<(String, Codec)>,
 }
 
+/// Examples read before the first screen; more are read beside it.
+const AT_ONCE_MAX: usize = 4_096;
+/// New examples that are worth waiting for.
+const ADDED_MAX: usize = 10_000;
+/// Changed examples that are told one by one.
+const CHANGES_MAX: usize = 20_000;
+
+/// Reads all examples, a part of them on each core, each over a connection of its own.
+fn read_catalog(folder: &Path) -> Result<Catalog> {
+    let threads = std::thread::available_parallelism().map_or(1, |threads| threads.get().min(4));
+    let ranges = Project::reopen(folder)?.key_ranges(threads)?;
+    let parts: Vec<Result<Catalog>> = std::thread::scope(|scope| {
+        let reads: Vec<_> = (ranges.into_iter())
+            .map(|range| scope.spawn(move || Project::reopen(folder)?.catalog(range, usize::MAX)))
+            .collect();
+        let joined = reads.into_iter().map(std::thread::ScopedJoinHandle::join);
+        joined.map(|part| part.unwrap_or_else(|_| Err(Failure::defect("reading failed")))).collect()
+    });
+    let mut whole = Catalog::default();
+    for part in parts {
+        whole.append(part?);
+    }
+    Ok(whole)
+}
+
 impl ProjectBackend {
+    /// What became of examples.
+    fn changes(&self, touched: &[ExampleId]) -> Result<Changes> {
+        if touched.len() > CHANGES_MAX {
+            return Ok(Changes::Many);
+        }
+        let store = self.store();
+        let rows = touched.iter().map(|&id| Ok((id, store.example(id)?)));
+        Ok(Changes::Rows(rows.collect::<Result<_>>()?))
+    }
+
     fn store(&self) -> &Store {
         self.project.store()
     }
@@ -87,17 +125,9 @@ impl Backend for ProjectBackend {
     fn load(&mut self) -> Result<Snapshot> {
         let store = self.store();
         let documents = store.documents()?;
-        let mut flagged_pages = Vec::new();
-        for document in &documents {
-            for page in store.pages(document.id)?.into_iter().filter(|page| !page.flags.is_empty())
-            {
-                flagged_pages.push(FlaggedPage {
-                    document: document.id,
-                    number: page.number,
-                    flags: page.flags,
-                });
-            }
-        }
+        let flagged = store.flagged_pages()?.into_iter();
+        let flagged_pages =
+            flagged.map(|(document, number, flags)| FlaggedPage { document, number, flags });
         let mut unsent = Vec::new();
         for key in UNSENT_KEYS {
             if let Some(text) = store.unsent(key)? {
@@ -107,9 +137,10 @@ impl Backend for ProjectBackend {
         Ok(Snapshot {
             project: self.project.name().to_owned(),
             documents,
-            flagged_pages,
+            flagged_pages: flagged_pages.collect(),
             passages: store.passages(None)?,
-            examples: store.examples()?,
+            catalog: store.catalog(KeyRange::after(0), AT_ONCE_MAX)?,
+            example_count: store.example_count()?,
             runs: store.runs()?,
             evaluations: store.evaluations()?,
             settings: self.settings()?,
@@ -131,18 +162,34 @@ impl Backend for ProjectBackend {
             .collect())
     }
 
-    fn apply(&mut self, edit: Edit) -> Result<Vec<(ExampleId, Option<StoredExample>)>> {
+    fn added(&mut self, after: i64) -> Result<Option<Vec<StoredExample>>> {
+        self.store().examples_after(after, ADDED_MAX)
+    }
+
+    fn catalog_reader(&mut self) -> CatalogReader {
+        let folder = self.project.folder().to_owned();
+        Box::new(move || read_catalog(&folder))
+    }
+
+    fn examples(&mut self, ids: &[ExampleId]) -> Result<Vec<StoredExample>> {
         let store = self.store();
-        let ids = store.apply(edit)?;
-        ids.into_iter().map(|id| Ok((id, store.example(id)?))).collect()
+        let read = ids.iter().map(|&id| store.example(id));
+        Ok(read.collect::<Result<Vec<_>>>()?.into_iter().flatten().collect())
     }
 
-    fn undo(&mut self) -> Result<Option<String>> {
-        self.store().undo()
+    fn apply(&mut self, edit: Edit) -> Result<Changes> {
+        let touched = self.store().apply(edit)?;
+        self.changes(&touched)
     }
 
-    fn redo(&mut self) -> Result<Option<String>> {
-        self.store().redo()
+    fn undo(&mut self) -> Result<Option<(String, Changes)>> {
+        let undone = self.store().undo()?;
+        undone.map(|done| Ok((done.summary, self.changes(&done.touched)?))).transpose()
+    }
+
+    fn redo(&mut self) -> Result<Option<(String, Changes)>> {
+        let redone = self.store().redo()?;
+        redone.map(|done| Ok((done.summary, self.changes(&done.touched)?))).transpose()
     }
 
     fn remove_document(&mut self, id: DocumentId) -> Result<()> {

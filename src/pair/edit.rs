@@ -33,6 +33,20 @@ pub enum Change {
         /// What it becomes.
         example: Example,
     },
+    /// Sets the labels.
+    SetTags {
+        /// Its key.
+        key: i64,
+        /// What they become.
+        tags: Vec<String>,
+    },
+    /// Sets the score.
+    SetScore {
+        /// Its key.
+        key: i64,
+        /// What it becomes, 1 to 5; none takes it away.
+        score: Option<u8>,
+    },
     /// Sets the review state.
     SetState {
         /// Its key.
@@ -52,9 +66,11 @@ impl Change {
     pub fn key(&self) -> Option<i64> {
         match self {
             Self::Insert { key, .. } => *key,
-            Self::Delete { key } | Self::Replace { key, .. } | Self::SetState { key, .. } => {
-                Some(*key)
-            }
+            Self::Delete { key }
+            | Self::Replace { key, .. }
+            | Self::SetTags { key, .. }
+            | Self::SetScore { key, .. }
+            | Self::SetState { key, .. } => Some(*key),
         }
     }
 
@@ -73,6 +89,12 @@ impl Change {
             }),
             Self::Replace { key, .. } => {
                 before.map(|row| Self::Replace { key: *key, example: row.example.clone() })
+            }
+            Self::SetTags { key, .. } => {
+                before.map(|row| Self::SetTags { key: *key, tags: row.example.meta.tags.clone() })
+            }
+            Self::SetScore { key, .. } => {
+                before.map(|row| Self::SetScore { key: *key, score: row.example.meta.score })
             }
             Self::SetState { key, .. } => {
                 before.map(|row| Self::SetState { key: *key, state: row.state })
@@ -132,6 +154,14 @@ mod tests {
             Change::Insert { passage, state, example, .. } => Some(Row { passage, state, example }),
             Change::Delete { .. } => None,
             Change::Replace { example, .. } => row.map(|row| Row { example, ..row }),
+            Change::SetTags { tags, .. } => row.map(|mut row| {
+                row.example.meta.tags = tags;
+                row
+            }),
+            Change::SetScore { score, .. } => row.map(|mut row| {
+                row.example.meta.score = score;
+                row
+            }),
             Change::SetState { state, .. } => row.map(|row| Row { state, ..row }),
         }
     }
@@ -154,6 +184,8 @@ mod tests {
             ),
             (Some(row.clone()), Change::Delete { key: 7 }),
             (Some(row.clone()), Change::Replace { key: 7, example: example("최소 피복 두께는?") }),
+            (Some(row.clone()), Change::SetTags { key: 7, tags: vec!["하중".to_owned()] }),
+            (Some(row.clone()), Change::SetScore { key: 7, score: Some(4) }),
             (Some(row), Change::SetState { key: 7, state: ReviewState::Rejected }),
         ];
         for (before, change) in cases {

@@ -33,6 +33,23 @@ impl Example {
         self.last_text(Role::Assistant)
     }
 
+    /// The answer as text: what is said, or one JSON object a line for each call.
+    pub fn answer_text(&self) -> String {
+        let turn = self.messages.iter().rfind(|message| message.role == Role::Assistant);
+        let Some(turn) = turn else { return String::new() };
+        if turn.tool_calls.is_empty() {
+            return turn.content.clone();
+        }
+        let calls = turn.tool_calls.iter().map(|call| {
+            let mut object = Map::new();
+            object.insert("name".to_owned(), Value::from(call.function.name.clone()));
+            let arguments = call.function.arguments.clone();
+            object.insert("arguments".to_owned(), Value::Object(arguments));
+            Value::Object(object).to_string()
+        });
+        calls.collect::<Vec<_>>().join("\n")
+    }
+
     /// All calls the assistant makes, oldest first.
     pub fn calls(&self) -> impl Iterator<Item = &ToolCall> {
         self.messages.iter().flat_map(|message| &message.tool_calls)
@@ -259,6 +276,10 @@ pub struct Meta {
     /// Review state; absent means the importer decides.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state: Option<ReviewState>,
+    /// How good a person found it, 1 (poor) to 5. Other people's figures that are no such score
+    /// are left out.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "score")]
+    pub score: Option<u8>,
     /// Free labels.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tags: Vec<String>,
@@ -272,4 +293,9 @@ impl Meta {
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
+}
+
+fn score<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<u8>, D::Error> {
+    let score = Value::deserialize(from)?.as_f64().map(f64::round);
+    Ok(score.filter(|score| (1.0..=5.0).contains(score)).map(|score| score as u8))
 }

@@ -2,14 +2,17 @@
 //!
 //! Knows no files: readers and writers are handed in.
 
+pub mod catalog;
 pub mod check;
 pub mod duplicates;
 pub mod edit;
 pub mod example;
 pub mod jsonl;
+mod kind;
 pub mod normalize;
 pub mod openai;
 mod repair;
+pub mod reshape;
 
 pub use check::check;
 pub use edit::{Change, Edit};
@@ -18,6 +21,7 @@ pub use example::{
     ToolCall,
 };
 pub use jsonl::Problem;
+pub use kind::Kind;
 
 #[cfg(test)]
 mod tests;

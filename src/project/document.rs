@@ -91,6 +91,13 @@ impl Store {
         pages(self.connection(), id.0).at(self.path())
     }
 
+    /// Document, number and flags of every page that has flags.
+    pub fn flagged_pages(&self) -> Result<Vec<(DocumentId, u32, Vec<PageFlag>)>> {
+        let sql = "SELECT document, number, flags FROM pages WHERE flags <> '[]'
+             ORDER BY document, number";
+        self.all(sql, [], |row| Ok((DocumentId(row.get(0)?), row.get(1)?, json(row, 2)?)))
+    }
+
     /// Passages of one document, or of all, in document order.
     pub fn passages(&self, id: Option<DocumentId>) -> Result<Vec<PassageRecord>> {
         let sql = format!(

@@ -8,7 +8,16 @@ use super::store::{json, now, state_name, stored_example, to_json};
 use super::{ExampleId, Store};
 use crate::failure::{Failure, Result};
 use crate::pair::edit::{Change, Edit, Row};
-use crate::pair::normalize;
+use crate::pair::{Example, normalize};
+
+/// What was taken back or made again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Undone {
+    /// Summary of the edit.
+    pub summary: String,
+    /// The examples it touched, a change each.
+    pub touched: Vec<ExampleId>,
+}
 
 impl Store {
     /// Makes an edit, whole or not at all, and returns the examples touched, a change each.
@@ -44,19 +53,19 @@ impl Store {
         })
     }
 
-    /// Takes the last edit back and returns its summary; none when nothing is left to undo.
-    pub fn undo(&self) -> Result<Option<String>> {
+    /// Takes the last edit back; none when nothing is left to undo.
+    pub fn undo(&self) -> Result<Option<Undone>> {
         self.walk("backward", |done| (done, done - 1))
     }
 
-    /// Makes the edit that was undone last again and returns its summary; none when there is none.
-    pub fn redo(&self) -> Result<Option<String>> {
+    /// Makes the edit that was undone last again; none when there is none.
+    pub fn redo(&self) -> Result<Option<Undone>> {
         self.walk("forward", |done| (done + 1, done + 1))
     }
 
     /// Makes the changes in `column` of the edit that `step` chooses, given the number of edits
     /// done; its second answer is their number afterwards.
-    fn walk(&self, column: &str, step: impl Fn(i64) -> (i64, i64)) -> Result<Option<String>> {
+    fn walk(&self, column: &str, step: impl Fn(i64) -> (i64, i64)) -> Result<Option<Undone>> {
         self.write(|transaction| {
             let (position, done_then) = step(done(transaction).at(self.path())?);
             let sql = format!("SELECT summary, {column} FROM edits WHERE position = ?1");
@@ -69,9 +78,9 @@ impl Store {
             let Some((summary, changes)) = edit else {
                 return Ok(None);
             };
-            self.make(transaction, changes)?;
+            let touched = self.make(transaction, changes)?.touched;
             set_done(transaction, done_then).at(self.path())?;
-            Ok(Some(summary))
+            Ok(Some(Undone { summary, touched }))
         })
     }
 
@@ -92,7 +101,7 @@ impl Store {
                 ));
             }
             prepare(transaction, &mut locator, &mut change).at(self.path())?;
-            let key = execute(self, transaction, &change)?;
+            let key = execute(self, transaction, &change, before.as_ref())?;
             if let Change::Insert { key: chosen, .. } = &mut change {
                 *chosen = Some(key);
             }
@@ -132,18 +141,35 @@ fn prepare(
             }
         }
         Change::Replace { example, .. } => normalize::normalize(example),
-        Change::Delete { .. } | Change::SetState { .. } => {}
+        Change::SetTags { tags, .. } => {
+            for tag in tags {
+                *tag = crate::text::nfc(tag).into_owned();
+            }
+        }
+        Change::Delete { .. } | Change::SetScore { .. } | Change::SetState { .. } => {}
     }
     Ok(())
 }
 
 /// Makes one change and returns the key of the example touched.
-fn execute(store: &Store, transaction: &Transaction<'_>, change: &Change) -> Result<i64> {
+fn execute(
+    store: &Store,
+    transaction: &Transaction<'_>,
+    change: &Change,
+    before: Option<&Row>,
+) -> Result<i64> {
     let run = |sql: &str, parameters: &[&dyn rusqlite::ToSql]| {
         transaction
             .prepare_cached(sql)
             .and_then(|mut statement| statement.execute(parameters))
             .at(store.path())
+    };
+    let rewrite = |key: i64, edit: &dyn Fn(&mut Example)| {
+        let row = before.ok_or_else(|| Failure::defect(format!("no example {key}")))?;
+        let mut example = row.example.clone();
+        edit(&mut example);
+        run("UPDATE examples SET body = ?2 WHERE id = ?1", params![key, to_json(&example)?])?;
+        Ok(key)
     };
     match change {
         Change::Insert { key, passage, state, example } => {
@@ -160,6 +186,12 @@ fn execute(store: &Store, transaction: &Transaction<'_>, change: &Change) -> Res
         Change::Replace { key, example } => {
             run("UPDATE examples SET body = ?2 WHERE id = ?1", params![key, to_json(example)?])?;
             Ok(*key)
+        }
+        Change::SetTags { key, tags } => {
+            rewrite(*key, &|example| example.meta.tags.clone_from(tags))
+        }
+        Change::SetScore { key, score } => {
+            rewrite(*key, &|example| example.meta.score = *score)
         }
         Change::SetState { key, state } => {
             run("UPDATE examples SET state = ?2 WHERE id = ?1", params![key, state_name(*state)])?;

@@ -5,6 +5,7 @@
 
 mod attach;
 mod backup;
+mod catalog;
 mod document;
 pub mod exchange;
 mod failures;
@@ -17,7 +18,9 @@ mod schema;
 mod settings;
 mod store;
 
+pub use catalog::KeyRange;
 pub use folder::{Project, run_folder};
+pub use history::Undone;
 pub use record::{
     DocumentId, DocumentRecord, ExampleId, MixSettings, PassageId, PassageRecord, StoredExample,
 };

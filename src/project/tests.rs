@@ -127,11 +127,11 @@ fn edits_are_undone_and_redone_in_order() {
     }
     for _ in 0..2 {
         for (summary, state) in summaries.iter().zip(&states).rev() {
-            assert_eq!(store.undo().unwrap().as_ref(), Some(summary));
+            assert_eq!(store.undo().unwrap().as_ref().map(|done| &done.summary), Some(summary));
             assert_eq!(&store.examples().unwrap(), state);
         }
         for (summary, state) in summaries.iter().zip(&states[1..]) {
-            assert_eq!(store.redo().unwrap().as_ref(), Some(summary));
+            assert_eq!(store.redo().unwrap().as_ref().map(|done| &done.summary), Some(summary));
             assert_eq!(&store.examples().unwrap(), state);
         }
         assert_eq!(store.redo().unwrap(), None);
@@ -148,7 +148,7 @@ fn undo_survives_a_restart_and_a_new_edit_drops_what_was_undone() {
     drop(project);
     let project = Project::open(folder.path()).unwrap();
     let store = project.store();
-    assert_eq!(store.undo().unwrap().as_deref(), Some("added 1"));
+    assert_eq!(store.undo().unwrap().map(|done| done.summary).as_deref(), Some("added 1"));
     let fresh = insert(store, &[pair("넷", "답")]);
     assert_eq!(store.redo().unwrap(), None);
     let questions: Vec<String> =
@@ -178,7 +178,7 @@ fn an_edit_that_cannot_be_made_changes_nothing() {
     assert!(failure.message.contains("no example 77"), "{failure}");
     assert_eq!(store.examples().unwrap().len(), 1);
     assert_eq!(store.apply(Edit::new("nothing", vec![])).unwrap(), []);
-    assert_eq!(store.undo().unwrap().as_deref(), Some("added 1"));
+    assert_eq!(store.undo().unwrap().map(|done| done.summary).as_deref(), Some("added 1"));
 }
 
 #[test]
@@ -375,7 +375,7 @@ fn import_attaches_keeps_states_and_undoes_as_one() {
 
     let out = folder.path().join("out.jsonl");
     assert_eq!(exchange::export(store, &out, None, Form::Canonical).unwrap(), 3);
-    assert_eq!(store.undo().unwrap().as_deref(), Some("imported 3 pairs from rows.jsonl"));
+    assert_eq!(store.undo().unwrap().map(|done| done.summary).as_deref(), Some("imported 3 pairs from rows.jsonl"));
     assert!(store.examples().unwrap().is_empty());
     exchange::import(store, &out, false).unwrap();
     let again: Vec<_> =

@@ -50,6 +50,13 @@ pub fn initial(character: char) -> Option<char> {
     }
 }
 
+/// The first and last syllable that begin with a consonant standing alone (`ㄴ`: `나` to `닣`).
+pub fn syllables_of(consonant: char) -> Option<(char, char)> {
+    let initial = INITIAL.iter().position(|&known| known == consonant)? as u32;
+    let first = SYLLABLE_FIRST + initial * MEDIALS * FINALS;
+    Some((char::from_u32(first)?, char::from_u32(first + MEDIALS * FINALS - 1)?))
+}
+
 /// Tells whether `needle` occurs in `text`, ignoring case. A consonant of `needle` standing alone
 /// (`ㄴㅈ`) matches any syllable that begins with it (`내진`). An empty needle matches.
 pub fn contains(text: &str, needle: &str) -> bool {
@@ -125,6 +132,13 @@ mod tests {
         for letter in 'a'..='z' {
             assert!(typed.contains(letter), "{letter}");
         }
+    }
+
+    #[test]
+    fn consonants_name_their_syllables() {
+        assert_eq!(syllables_of('ㄴ'), Some(('나', '닣')));
+        assert_eq!(syllables_of('ㅎ'), Some(('하', '힣')));
+        assert_eq!((syllables_of('ㅏ'), syllables_of('나')), (None, None));
     }
 
     #[test]

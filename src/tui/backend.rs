@@ -4,29 +4,44 @@ use serde_json::Value;
 
 use crate::app::Snapshot;
 use crate::app::message::RenderedPart;
-use crate::app::snapshot::InstalledModel;
+use crate::app::snapshot::{Changes, InstalledModel};
 use crate::failure::Result;
+use crate::pair::catalog::Catalog;
 use crate::pair::{Edit, Example};
 use crate::project::{DocumentId, ExampleId, StoredExample};
 use crate::train::TrainEvent;
 
+/// Reads all examples of a project; takes as long as it takes.
+pub type CatalogReader = Box<dyn FnOnce() -> Result<Catalog> + Send>;
+
 /// Reads and writes a project. Called on the interface's thread: every call must be short.
 pub trait Backend {
-    /// Reads the project whole. `models` may be left empty; they are asked for separately.
+    /// Reads the project. `models` may be left empty; they are asked for separately. `catalog` is left
+    /// out where reading it takes long; then [`Backend::catalog_reader`] reads it.
     fn load(&mut self) -> Result<Snapshot>;
 
     /// Lists the models on this machine.
     fn models(&mut self) -> Result<Vec<InstalledModel>>;
 
-    /// Applies an edit as one undoable unit and returns the examples it touched as they are now,
-    /// none for one that is gone.
-    fn apply(&mut self, edit: Edit) -> Result<Vec<(ExampleId, Option<StoredExample>)>>;
+    /// Reads the examples after a key. None where there are too many to wait for.
+    fn added(&mut self, after: i64) -> Result<Option<Vec<StoredExample>>>;
 
-    /// Undoes the last edit and returns its summary; none when there is nothing to undo.
-    fn undo(&mut self) -> Result<Option<String>>;
+    /// Makes what reads all examples on a thread of its own.
+    fn catalog_reader(&mut self) -> CatalogReader;
 
-    /// Redoes the last undone edit and returns its summary; none when there is nothing to redo.
-    fn redo(&mut self) -> Result<Option<String>>;
+    /// Reads examples whole; those that are gone are left out.
+    fn examples(&mut self, ids: &[ExampleId]) -> Result<Vec<StoredExample>>;
+
+    /// Applies an edit as one undoable unit.
+    fn apply(&mut self, edit: Edit) -> Result<Changes>;
+
+    /// Undoes the last edit and returns its summary and what changed; none when there is nothing to
+    /// undo.
+    fn undo(&mut self) -> Result<Option<(String, Changes)>>;
+
+    /// Redoes the last undone edit and returns its summary and what changed; none when there is
+    /// nothing to redo.
+    fn redo(&mut self) -> Result<Option<(String, Changes)>>;
 
     /// Removes a document with its pages and passages.
     fn remove_document(&mut self, id: DocumentId) -> Result<()>;

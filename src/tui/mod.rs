@@ -8,6 +8,7 @@ mod editor;
 mod event_loop;
 mod folder;
 mod input;
+mod lister;
 pub mod runtime;
 mod terminal;
 
@@ -15,7 +16,7 @@ use std::io::{IsTerminal as _, stdin, stdout};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-pub use backend::Backend;
+pub use backend::{Backend, CatalogReader};
 
 use crate::app::symbols::SymbolSet;
 use crate::app::{self, App, strings};

@@ -9,9 +9,10 @@ use std::thread;
 use crossbeam_channel::Sender;
 
 use super::folder::{list, real_path};
+use super::lister::Lister;
 use super::{Backend, Runner};
-use crate::app::{App, Effect, Message};
-use crate::failure::Result;
+use crate::app::{App, Effect, Message, Snapshot};
+use crate::failure::{Context as _, Result};
 use crate::job::{JobEvent, JobId, JobOutcome, JobSpec};
 use crate::progress::Cancel;
 
@@ -41,12 +42,13 @@ pub struct Runtime {
     backend: Box<dyn Backend>,
     runner: Runner,
     cancels: HashMap<JobId, Cancel>,
+    lister: Lister,
 }
 
 impl Runtime {
     /// Starts with no jobs.
     pub fn new(folder: PathBuf, backend: Box<dyn Backend>, runner: Runner) -> Self {
-        Self { folder, backend, runner, cancels: HashMap::new() }
+        Self { folder, backend, runner, cancels: HashMap::new(), lister: Lister::default() }
     }
 
     /// Carries out effects and whatever follows from them, until nothing is left to do. What needs
@@ -64,7 +66,10 @@ impl Runtime {
         let mut queue = VecDeque::from(effects);
         while let Some(effect) = queue.pop_front() {
             // Reading the project again once is enough, last.
-            if effect == Effect::Reload && queue.contains(&Effect::Reload) {
+            let reads = |effect: &Effect| matches!(effect, Effect::Reload | Effect::Refresh(_));
+            if effect == Effect::Reload && queue.contains(&Effect::Reload)
+                || matches!(effect, Effect::Refresh(_)) && queue.iter().any(reads)
+            {
                 continue;
             }
             let told = match self.perform(effect, sender) {
@@ -94,11 +99,16 @@ impl Runtime {
                 None
             }
             Effect::Apply(edit) => Some(Message::Changed(self.backend.apply(edit)?)),
+            Effect::ReadExamples(ids) => Some(Message::ExamplesRead(self.backend.examples(&ids)?)),
+            Effect::List(number, catalog, query) => {
+                self.lister.ask(number, catalog, query, sender);
+                None
+            }
             Effect::Undo => Some(Message::Undone(self.backend.undo()?)),
             Effect::Redo => Some(Message::Redone(self.backend.redo()?)),
             Effect::RemoveDocument(id) => {
                 self.backend.remove_document(id)?;
-                Some(Message::Loaded(Box::new(self.backend.load()?)))
+                Some(Message::Loaded(self.load(sender)?))
             }
             Effect::SaveSetting(key, value) => {
                 self.backend.set_setting(&key, &value)?;
@@ -108,7 +118,8 @@ impl Runtime {
                 self.backend.save_unsent(key, &text)?;
                 None
             }
-            Effect::Reload => Some(Message::Loaded(Box::new(self.backend.load()?))),
+            Effect::Reload => Some(Message::Loaded(self.load(sender)?)),
+            Effect::Refresh(after) => Some(self.refresh(after, sender)?),
             Effect::ListModels => Some(Message::ModelsListed(self.backend.models()?)),
             Effect::ListFolder(folder) => {
                 let entries = list(&folder);
@@ -125,6 +136,34 @@ impl Runtime {
             Effect::Quit => return Ok(Performed::Terminal(TerminalWork::Quit)),
         };
         Ok(Performed::Told(message))
+    }
+
+    /// Reads the project. Many examples are read on a thread of their own and told later.
+    fn load(&mut self, sender: &Sender<Message>) -> Result<Box<Snapshot>> {
+        let snapshot = self.backend.load()?;
+        if snapshot.catalog.len() < snapshot.example_count {
+            let (read, sender) = (self.backend.catalog_reader(), sender.clone());
+            let work = move || {
+                let message = match read() {
+                    Ok(catalog) => Message::CatalogRead(catalog),
+                    Err(failure) => Message::Failed(failure),
+                };
+                // Nobody listens after the interface has left.
+                let _ = sender.send(message);
+            };
+            thread::Builder::new()
+                .name("catalog".to_owned())
+                .spawn(work)
+                .because("failed to start a thread")?;
+        }
+        Ok(Box::new(snapshot))
+    }
+
+    fn refresh(&mut self, after: i64, sender: &Sender<Message>) -> Result<Message> {
+        let Some(added) = self.backend.added(after)? else {
+            return Ok(Message::Loaded(self.load(sender)?));
+        };
+        Ok(Message::Refreshed(Box::new(self.backend.load()?), added))
     }
 
     /// Runs a job on a thread of its own. Its outcome is told whatever happens, a panic included.

@@ -32,13 +32,18 @@ pub enum Asking {
     Export,
     /// Name of a model to fetch.
     Model,
+    /// Tags of a pair, or of several.
+    Tags {
+        /// Of several: what is typed is added.
+        many: bool,
+    },
 }
 
 impl Asking {
     fn is_path(&self) -> bool {
         match self {
             Self::Document | Self::EncryptedDocument | Self::Import | Self::Export => true,
-            Self::Password(_) | Self::Model => false,
+            Self::Password(_) | Self::Model | Self::Tags { .. } => false,
         }
     }
 
@@ -48,7 +53,7 @@ impl Asking {
             Self::Document => &["pdf", "txt", "md", "markdown", "html", "htm", "docx", "hwpx"],
             Self::EncryptedDocument => &["pdf"],
             Self::Import | Self::Export => &["jsonl", "json"],
-            Self::Password(_) | Self::Model => &[],
+            Self::Password(_) | Self::Model | Self::Tags { .. } => &[],
         }
     }
 }
@@ -136,7 +141,8 @@ impl Prompt {
             }
         }
         let text = self.input.text().trim();
-        if text.is_empty() || (self.asking.is_path() && text.ends_with('/')) {
+        let may_be_empty = matches!(self.asking, Asking::Tags { .. });
+        if (text.is_empty() && !may_be_empty) || (self.asking.is_path() && text.ends_with('/')) {
             return Outcome::Stay;
         }
         Outcome::Entered(self.asking.clone(), text.to_owned())
@@ -226,6 +232,8 @@ impl Prompt {
             Asking::Import => look.t(common::PROMPT_IMPORT).to_owned(),
             Asking::Export => look.t(common::PROMPT_EXPORT).to_owned(),
             Asking::Model => look.t(common::PROMPT_MODEL).to_owned(),
+            Asking::Tags { many: false } => look.t(common::PROMPT_TAGS).to_owned(),
+            Asking::Tags { many: true } => look.t(common::PROMPT_TAGS_MANY).to_owned(),
         };
         let height = if self.asking.is_path() { 14 } else { 5 };
         let inner = open(frame, centred(area, 76, height), &title, look);

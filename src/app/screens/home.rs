@@ -112,7 +112,7 @@ impl ScreenState for Home {
 fn next(look: &Look) -> (String, Screen) {
     let (snapshot, summary) = (&look.data.snapshot, &look.data.summary);
     let say = |text| look.t(text).to_owned();
-    if snapshot.documents.is_empty() && snapshot.examples.is_empty() {
+    if snapshot.documents.is_empty() && snapshot.example_count == 0 {
         return (say(texts::NEXT_ADD), Screen::Sources);
     }
     if summary.drafts > 0 {
@@ -160,7 +160,7 @@ fn stages(look: &Look) -> Vec<Stage> {
             good: Some(ocr == 0),
         }
     };
-    let curate = if snapshot.examples.is_empty() {
+    let curate = if snapshot.example_count == 0 {
         none(Screen::Curate, texts::HOME_NO_PAIRS)
     } else {
         let counts = [n(summary.accepted), n(summary.drafts), n(summary.rejected)];

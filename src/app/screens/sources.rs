@@ -85,7 +85,7 @@ impl Sources {
 
     fn draft_uncovered(&self, look: &Look, reply: &mut Reply) {
         let records = self.shown.iter().filter_map(|&index| look.data.snapshot.passages.get(index));
-        let free = records.filter(|record| look.data.examples_of(record.id).next().is_none());
+        let free = records.filter(|record| look.data.pairs_about(record.id) == 0);
         let passages: Vec<_> = free.map(|record| record.id).collect();
         if passages.is_empty() {
             reply.tell(look.t(texts::ALL_COVERED));
@@ -153,7 +153,7 @@ impl Sources {
                 return Line::default();
             };
             let passage = &record.passage;
-            let pairs = match look.data.examples_of(record.id).count() {
+            let pairs = match look.data.pairs_about(record.id) {
                 0 => look.symbols.dot.to_owned(),
                 pairs => pairs.to_string(),
             };
@@ -193,7 +193,7 @@ impl Sources {
             let words = format!("{} {}", look.symbols.warn, look.t(flag_name(*flag)));
             text.hang(2).push(&words, theme::WARN).line();
         }
-        let pairs = look.data.examples_of(record.id).count();
+        let pairs = look.data.pairs_about(record.id);
         text.push(&look.fill(texts::PAIRS_HERE, &[&pairs]), theme::DIM);
         let lines = text.lines(usize::from(inner.width.saturating_sub(1)));
         self.scroll.draw(frame, inner, &lines, look);
@@ -262,7 +262,7 @@ impl ScreenState for Sources {
                 self.passage(look).is_none().then_some(texts::NO_PASSAGE_SELECTED)
             }
             Command::SourcesExport => {
-                look.data.snapshot.examples.is_empty().then_some(texts::NO_PAIRS)
+                (look.data.snapshot.example_count == 0).then_some(texts::NO_PAIRS)
             }
             Command::ListOpen | Command::FocusNext => {
                 look.data.snapshot.documents.is_empty().then_some(texts::NO_DOCUMENTS)

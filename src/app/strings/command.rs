@@ -124,6 +124,56 @@ pub fn describe(command: Command) -> (Text, Text) {
             "문답을 지웁니다 (되돌릴 수 있음)",
             "Deletes the pair (can be undone)",
         ),
+        C::CurateMark => (
+            "표시",
+            "mark",
+            "문답을 표시합니다 · 명령은 표시한 문답 모두에 듣습니다",
+            "Marks the pair; commands work on all that are marked",
+        ),
+        C::CurateMarkTo => (
+            "여기까지 표시",
+            "mark to here",
+            "마지막으로 표시한 문답에서 여기까지 모두 표시합니다",
+            "Marks everything from the last mark to here",
+        ),
+        C::CurateMarkAll => (
+            "모두 표시",
+            "mark all",
+            "목록의 문답을 모두 표시하거나 표시를 모두 지웁니다",
+            "Marks everything listed, or removes all marks",
+        ),
+        C::CurateTags => (
+            "꼬리표",
+            "tags",
+            "문답의 꼬리표를 적습니다 · 여럿이면 더하거나 뺍니다",
+            "Writes the tags of the pair; of several, adds or removes them",
+        ),
+        C::CurateScoreUp => {
+            ("점수 +", "score up", "점수를 하나 올립니다 (1-5)", "Raises the score by one (1 to 5)")
+        }
+        C::CurateScoreDown => {
+            ("점수 -", "score down", "점수를 하나 내립니다", "Lowers the score by one")
+        }
+        C::CurateScore1 => ("점수 1", "score 1", "점수 1을 매깁니다 (나쁨)", "Scores 1 (poor)"),
+        C::CurateScore2 => ("점수 2", "score 2", "점수 2를 매깁니다", "Scores 2"),
+        C::CurateScore3 => ("점수 3", "score 3", "점수 3을 매깁니다", "Scores 3"),
+        C::CurateScore4 => ("점수 4", "score 4", "점수 4를 매깁니다", "Scores 4"),
+        C::CurateScore5 => ("점수 5", "score 5", "점수 5를 매깁니다 (좋음)", "Scores 5 (good)"),
+        C::CurateScoreNone => {
+            ("점수 없음", "no score", "점수를 지웁니다", "Takes the score away")
+        }
+        C::CurateSplit => (
+            "나누기",
+            "split",
+            "여러 차례의 대화를 질문마다 문답 하나로 나눕니다",
+            "Splits a conversation into one pair for each question",
+        ),
+        C::CurateMerge => (
+            "합치기",
+            "merge",
+            "표시한 문답, 또는 이것과 다음 것을 한 대화로 합칩니다",
+            "Merges the marked pairs, or this one and the next, into one conversation",
+        ),
         C::CurateDuplicate => {
             ("복제", "duplicate", "문답을 초안으로 복제합니다", "Copies the pair as a new draft")
         }

@@ -34,6 +34,8 @@ super::texts! {
     PROMPT_PASSWORD: "{0}의 암호", "Password of {0}";
     PROMPT_IMPORT: "가져올 JSONL 파일", "JSONL file to import";
     PROMPT_EXPORT: "내보낼 JSONL 파일", "JSONL file to export to";
+    PROMPT_TAGS: "꼬리표 (쉼표로 나눔)", "tags, commas between them";
+    PROMPT_TAGS_MANY: "더할 꼬리표 (쉼표로 나눔, -꼬리표는 뺌)", "tags to add, commas between them; -tag takes one away";
     PROMPT_MODEL: "받을 모델의 이름 (짧은 이름 또는 OWNER/NAME)", "Model to fetch (short name or OWNER/NAME)";
     PROMPT_PATH_KEYS: "Tab 이어 쓰기 · ↑↓ 고르기 · Enter 확인 · Esc 닫기", "Tab completes · ↑↓ choose · Enter accepts · Esc closes";
     PROMPT_KEYS: "Enter 확인 · Esc 닫기", "Enter accepts · Esc closes";

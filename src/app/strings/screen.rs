@@ -89,6 +89,17 @@ super::texts! {
     DONE_EDITED: "문답 {0}개를 고쳤습니다", "edited {0} pair{0s}";
     DONE_WRITTEN: "문답 {0}개를 썼습니다", "wrote {0} pair{0s}";
     DONE_DELETED: "문답 {0}개를 지웠습니다", "deleted {0} pair{0s}";
+    DONE_SCORED: "문답 {0}개의 점수를 매겼습니다", "scored {0} pair{0s}";
+    DONE_TAGGED: "문답 {0}개의 꼬리표를 바꿨습니다", "tagged {0} pair{0s}";
+    DONE_SPLIT: "대화를 문답 {0}개로 나눴습니다", "split into {0} pairs";
+    DONE_MERGED: "문답 {0}개를 한 대화로 합쳤습니다", "merged {0} pairs into one conversation";
+    SPLIT_ONE_TURN: "질문이 하나뿐입니다 · e로 열고 나눌 곳에서 Ctrl-K", "there is one question only · open it with e and press Ctrl-K where to split";
+    MERGE_NEEDS_TWO: "합치려면 문답이 둘 이상이어야 합니다 · m으로 표시", "merging needs two pairs · mark them with m";
+    MERGE_TOO_MANY: "한 번에 {0}개까지입니다", "{0} pairs at a time at most";
+    MARKED: "문답 {0}개를 표시했습니다", "marked {0} pair{0s}";
+    MARKED_SHORT: "표시 {0}", "{0} marked";
+    UNMARKED: "표시를 모두 지웠습니다", "all marks removed";
+    QUERY_FAULT: "알 수 없는 조건: {0}", "not understood: {0}";
     DONE_DUPLICATED: "문답 {0}개를 복제했습니다", "duplicated {0} pair{0s}";
 
     // mix

@@ -3,6 +3,7 @@
 mod sample;
 
 use std::collections::BTreeMap;
+use std::ops::{Deref, DerefMut};
 use std::time::Duration;
 
 use ratatui::Terminal;
@@ -11,17 +12,55 @@ use ratatui::buffer::Buffer;
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use ratatui::layout::Position;
 
+use super::snapshot::Changes;
 use super::{App, Effect, Message, Options, Snapshot};
+use crate::pair::catalog::{Catalog, Digest, Listing};
 use crate::pair::{Change, Edit, Language};
 use crate::project::{ExampleId, PassageId, StoredExample};
 use crate::text::width;
 pub(crate) use sample::sample;
 
+/// A project with its examples.
+#[derive(Default, Clone)]
+pub(crate) struct Project {
+    /// Everything else.
+    pub rest: Snapshot,
+    /// Examples, oldest first.
+    pub examples: Vec<StoredExample>,
+}
+
+impl Deref for Project {
+    type Target = Snapshot;
+
+    fn deref(&self) -> &Snapshot {
+        &self.rest
+    }
+}
+
+impl DerefMut for Project {
+    fn deref_mut(&mut self) -> &mut Snapshot {
+        &mut self.rest
+    }
+}
+
+impl Project {
+    /// The project as the application reads it.
+    pub fn read(&self) -> Box<Snapshot> {
+        let mut catalog = Catalog::default();
+        for stored in &self.examples {
+            let passage = stored.passage.map(|passage| passage.0);
+            catalog.put(&Digest::new(stored.id.0, passage, stored.state, &stored.example));
+        }
+        let example_count = catalog.len();
+        Box::new(Snapshot { catalog, example_count, ..self.rest.clone() })
+    }
+}
+
 /// Examples that can be edited, undone and redone.
 #[derive(Default, Clone)]
 pub(crate) struct World {
     /// The project.
-    pub snapshot: Snapshot,
+    pub snapshot: Project,
     past: Vec<(String, Vec<StoredExample>)>,
     future: Vec<(String, Vec<StoredExample>)>,
     /// Settings as they were kept.
@@ -29,11 +68,17 @@ pub(crate) struct World {
 }
 
 impl World {
-    /// Applies an edit and returns the examples it touched.
-    pub fn apply(&mut self, edit: &Edit) -> Vec<(ExampleId, Option<StoredExample>)> {
+    /// Examples by key.
+    pub fn examples(&self, ids: &[ExampleId]) -> Vec<StoredExample> {
+        let stored = self.snapshot.examples.iter();
+        stored.filter(|stored| ids.contains(&stored.id)).cloned().collect()
+    }
+
+    /// Applies an edit.
+    pub fn apply(&mut self, edit: &Edit) -> Changes {
         self.past.push((edit.summary.clone(), self.snapshot.examples.clone()));
         self.future.clear();
-        edit.changes.iter().map(|change| self.change(change)).collect()
+        Changes::Rows(edit.changes.iter().map(|change| self.change(change)).collect())
     }
 
     fn change(&mut self, change: &Change) -> (ExampleId, Option<StoredExample>) {
@@ -54,6 +99,16 @@ impl World {
                 stored.example = example.clone();
                 stored.id
             }
+            Change::SetTags { key, tags } => {
+                let stored = examples.iter_mut().find(|stored| stored.id.0 == *key).unwrap();
+                stored.example.meta.tags.clone_from(tags);
+                stored.id
+            }
+            Change::SetScore { key, score } => {
+                let stored = examples.iter_mut().find(|stored| stored.id.0 == *key).unwrap();
+                stored.example.meta.score = *score;
+                stored.id
+            }
             Change::SetState { key, state } => {
                 let stored = examples.iter_mut().find(|stored| stored.id.0 == *key).unwrap();
                 stored.state = *state;
@@ -64,19 +119,33 @@ impl World {
     }
 
     /// Undoes the last edit.
-    pub fn undo(&mut self) -> Option<String> {
+    pub fn undo(&mut self) -> Option<(String, Changes)> {
         let (summary, before) = self.past.pop()?;
         let now = std::mem::replace(&mut self.snapshot.examples, before);
+        let changes = self.since(&now);
         self.future.push((summary.clone(), now));
-        Some(summary)
+        Some((summary, changes))
     }
 
     /// Redoes the last undone edit.
-    pub fn redo(&mut self) -> Option<String> {
+    pub fn redo(&mut self) -> Option<(String, Changes)> {
         let (summary, after) = self.future.pop()?;
         let now = std::mem::replace(&mut self.snapshot.examples, after);
+        let changes = self.since(&now);
         self.past.push((summary.clone(), now));
-        Some(summary)
+        Some((summary, changes))
+    }
+
+    /// What differs from how it was `before`.
+    fn since(&self, before: &[StoredExample]) -> Changes {
+        let now = &self.snapshot.examples;
+        let mut rows: Vec<_> = (now.iter().filter(|stored| !before.contains(stored)))
+            .map(|stored| (stored.id, Some(stored.clone())))
+            .collect();
+        let gone = |stored: &&StoredExample| now.iter().all(|other| other.id != stored.id);
+        rows.extend(before.iter().filter(gone).map(|stored| (stored.id, None)));
+        rows.sort_by_key(|(id, _)| *id);
+        Changes::Rows(rows)
     }
 }
 
@@ -90,11 +159,11 @@ pub(crate) struct Harness {
 
 impl Harness {
     /// Starts with a project loaded.
-    pub fn new(snapshot: Snapshot, language: Language) -> Self {
+    pub fn new(snapshot: Project, language: Language) -> Self {
         let options = Options { language, symbols: None, folder: "/project".into() };
         let world = World { snapshot, ..World::default() };
         let mut harness = Self { app: App::new(options), world, effects: Vec::new() };
-        harness.send(Message::Loaded(Box::new(harness.world.snapshot.clone())));
+        harness.send(Message::Loaded(harness.world.snapshot.read()));
         harness
     }
 
@@ -103,12 +172,23 @@ impl Harness {
         let mut queue = self.app.update(message);
         while !queue.is_empty() {
             let effect = queue.remove(0);
-            self.effects.push(effect.clone());
+            // Reading what is shown is nobody's request.
+            if !matches!(effect, Effect::ReadExamples(_) | Effect::List(..)) {
+                self.effects.push(effect.clone());
+            }
             let answer = match effect {
                 Effect::Apply(edit) => Some(Message::Changed(self.world.apply(&edit))),
                 Effect::Undo => Some(Message::Undone(self.world.undo())),
                 Effect::Redo => Some(Message::Redone(self.world.redo())),
-                Effect::Reload => Some(Message::Loaded(Box::new(self.world.snapshot.clone()))),
+                Effect::Reload | Effect::Refresh(_) => {
+                    Some(Message::Loaded(self.world.snapshot.read()))
+                }
+                Effect::ReadExamples(ids) => {
+                    Some(Message::ExamplesRead(self.world.examples(&ids)))
+                }
+                Effect::List(number, catalog, query) => {
+                    Some(Message::Listed(number, Listing::of(&catalog, &query)))
+                }
                 Effect::SaveUnsent(key, text) => {
                     self.world.snapshot.unsent = vec![(key.to_owned(), text)];
                     None
@@ -218,6 +298,10 @@ fn named_key(name: &str) -> KeyEvent {
             if let Some(letter) = name.strip_prefix("c-") {
                 let letter = KeyCode::Char(letter.chars().next().unwrap());
                 return KeyEvent::new(letter, KeyModifiers::CONTROL);
+            }
+            if let Some(letter) = name.strip_prefix("a-") {
+                let letter = KeyCode::Char(letter.chars().next().unwrap());
+                return KeyEvent::new(letter, KeyModifiers::ALT);
             }
             KeyCode::F(name.strip_prefix('f').and_then(|n| n.parse().ok()).unwrap())
         }

@@ -3,6 +3,7 @@
 use Form as F;
 use Metric as M;
 
+use super::Project;
 use crate::app::Snapshot;
 use crate::app::snapshot::{FlaggedPage, InstalledModel};
 use crate::document::{PageFlag, Passage};
@@ -35,7 +36,7 @@ fn example(question: &str, answer: &str, page: u32, quote: Option<&str>) -> Exam
 }
 
 /// A project at every stage: documents, pairs, a mix, runs, an evaluation.
-pub(crate) fn sample() -> Snapshot {
+pub(crate) fn sample() -> Project {
     let passage = |id: i64, document: i64, page: u32, context: &[&str], text: &str| PassageRecord {
         id: PassageId(id),
         document: DocumentId(document),
@@ -144,7 +145,7 @@ pub(crate) fn sample() -> Snapshot {
             needs_ocr,
             added: 1_795_442_700,
         };
-    Snapshot {
+    let rest = Snapshot {
         project: "내진설계-0306".to_owned(),
         documents: vec![
             document(1, "건축구조기준.pdf", 212, 3, 1),
@@ -156,7 +157,6 @@ pub(crate) fn sample() -> Snapshot {
             flags: vec![PageFlag::NeedsOcr],
         }],
         passages,
-        examples,
         runs: vec![run(1, Some(RunOutcome::Stopped), 120), run(2, Some(RunOutcome::Finished), 360)],
         evaluations: vec![evaluation()],
         models: vec![
@@ -165,7 +165,8 @@ pub(crate) fn sample() -> Snapshot {
         ],
         mix: Some(mix()),
         ..Snapshot::default()
-    }
+    };
+    Project { rest, examples }
 }
 
 fn run(number: u32, outcome: Option<RunOutcome>, step: u64) -> RunRecord {

@@ -261,8 +261,100 @@ fn delete_duplicate_and_draft() {
 
 #[test]
 fn commands_without_a_pair_say_why() {
-    let mut harness = Harness::new(Snapshot::default(), English);
+    let mut harness = Harness::new(Project::default(), English);
     harness.keys("2a");
     assert!(harness.effects.is_empty());
     assert!(harness.screen(80, 24).contains("not available now: no pair is selected"));
+}
+
+fn example(harness: &Harness, id: i64) -> crate::pair::Example {
+    let stored = harness.world.snapshot.examples.iter();
+    stored.clone().find(|stored| stored.id == ExampleId(id)).unwrap().example.clone()
+}
+
+#[test]
+fn marked_pairs_are_judged_tagged_and_scored_together() {
+    let mut harness = on_curate(English);
+    harness.keys("m<down>m");
+    assert!(harness.screen(120, 40).contains("2 marked"));
+    harness.keys("a");
+    assert_eq!(harness.edits().last().unwrap().changes.len(), 1, "the third is accepted already");
+    assert_eq!(states(&harness)[0], ReviewState::Accepted);
+    harness.keys("<home>mmt검토, -하중<ret>");
+    assert_eq!(example(&harness, 1).meta.tags, ["검토"]);
+    assert_eq!(example(&harness, 2).meta.tags, ["검토"]);
+    assert_eq!(example(&harness, 3).meta.tags, ["하중"]);
+    harness.keys("+++");
+    assert_eq!(example(&harness, 1).meta.score, Some(3));
+    harness.keys("<a-5>");
+    assert_eq!(example(&harness, 2).meta.score, Some(5));
+    harness.keys("<a-0>");
+    assert_eq!(example(&harness, 2).meta.score, None);
+    harness.keys("uuuuuu");
+    assert_eq!(example(&harness, 2).meta.tags, ["하중"], "all of it is undone");
+    // Escape takes the marks away before it touches filters.
+    harness.keys("<esc>");
+    assert!(!harness.screen(120, 40).contains("marked"));
+}
+
+#[test]
+fn all_that_is_listed_can_be_marked_and_a_stretch_of_it() {
+    let mut harness = on_curate(Korean);
+    harness.keys("MR");
+    harness.keys("<esc><home>m<end>V");
+    assert!(harness.screen(120, 40).contains("표시 5"));
+    harness.keys("r");
+    assert!(states(&harness).iter().all(|state| *state == ReviewState::Rejected));
+    harness.keys("md");
+    assert_eq!(harness.world.snapshot.examples.len(), 4);
+    harness.keys("u");
+    assert_eq!(harness.world.snapshot.examples.len(), 5);
+}
+
+#[test]
+fn tags_of_one_pair_are_replaced() {
+    let mut harness = on_curate(Korean);
+    harness.keys("t, 내진<ret>");
+    assert_eq!(example(&harness, 1).meta.tags, ["하중", "내진"]);
+    harness.keys("t<c-u><ret>");
+    assert!(example(&harness, 1).meta.tags.is_empty());
+}
+
+#[test]
+fn pairs_become_a_conversation_and_pairs_again() {
+    let mut harness = on_curate(English);
+    harness.keys("J");
+    assert_eq!(harness.world.snapshot.examples.len(), 4);
+    let merged = example(&harness, 1);
+    assert_eq!(merged.messages.len(), 4);
+    assert!(harness.screen(120, 40).contains("merged 2 pairs into one conversation · u undo"));
+    harness.keys("<home>s");
+    assert_eq!(harness.world.snapshot.examples.len(), 5);
+    assert_eq!(example(&harness, 1).messages.len(), 2);
+    harness.keys("uu");
+    assert_eq!(harness.world.snapshot.examples.len(), 5);
+    harness.keys("<home>s");
+    assert!(harness.screen(120, 40).contains("one question only"));
+    harness.keys("<home>mmD");
+    assert_eq!(harness.world.snapshot.examples.len(), 7);
+}
+
+#[test]
+fn the_search_line_takes_fields_expressions_and_orders() {
+    let mut harness = on_curate(English);
+    for (query, shown) in [
+        ("state:draft", 3),
+        ("/\\d kN/", 2),
+        ("tag:하중 page:23", 2),
+        ("ㅊㄱ", 1),
+        ("-state:draft kind:single", 2),
+    ] {
+        harness.keys(&format!("/<c-u>{query}<ret>"));
+        let text = harness.screen(120, 40);
+        assert!(text.contains(&format!("Pair 1 of {shown}")), "{query}: {text}");
+    }
+    harness.keys("/<c-u>sort:-len<ret>");
+    assert!(harness.screen(120, 40).contains("Pair 1 of 5"));
+    harness.keys("/<c-u>/(/<ret>");
+    assert!(harness.screen(120, 40).contains("not understood: /(/"));
 }

@@ -32,7 +32,7 @@ fn step(step: u64, loss: f32) -> JobEvent {
 
 #[test]
 fn a_document_is_added_by_path() {
-    let mut harness = Harness::new(Snapshot::default(), Korean);
+    let mut harness = Harness::new(Project::default(), Korean);
     harness.keys("1a");
     assert!(harness.effects.contains(&Effect::ListFolder(PathBuf::from("."))));
     let entries = vec![FolderEntry { name: "기준.pdf".to_owned(), is_folder: false }];
@@ -147,7 +147,7 @@ fn a_run_that_is_being_trained_is_not_called_cut_off() {
     let mut record = snapshot.runs[1].clone();
     (record.number, record.outcome) = (3, None);
     snapshot.runs.push(record);
-    harness.send(Message::Loaded(Box::new(snapshot.clone())));
+    harness.send(Message::Loaded(snapshot.read()));
     harness.send(Message::Job(id, step(2, 1.5)));
     let text = harness.screen(120, 40);
     assert!(text.contains("▶ qwen2.5-1.5b") && !text.contains("cut off"), "{text}");
@@ -160,7 +160,7 @@ fn a_run_that_is_being_trained_is_not_called_cut_off() {
     // Once the job has failed to say how it ended, the run is what it is.
     let failed = JobOutcome::Failed { message: "no space".to_owned(), hints: Vec::new() };
     harness.send(Message::Job(id, JobEvent::Ended(failed)));
-    harness.send(Message::Loaded(Box::new(snapshot)));
+    harness.send(Message::Loaded(snapshot.read()));
     assert!(harness.screen(80, 24).contains("Next: go on with run 3"));
     harness.keys("4");
     assert!(harness.screen(120, 40).contains("cut off"));

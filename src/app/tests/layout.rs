@@ -37,7 +37,7 @@ fn every_screen_at_every_breakpoint_in_both_languages() {
 fn an_empty_project_says_what_to_press_on_every_screen() {
     let mut out = String::new();
     for language in [Korean, English] {
-        let mut harness = Harness::new(Snapshot::default(), language);
+        let mut harness = Harness::new(Project::default(), language);
         for index in 0..SCREENS.len() {
             harness.keys(&index.to_string());
             out.push_str(&harness.screen(80, 24));
@@ -109,8 +109,8 @@ fn ten_thousand_pairs_build_only_the_rows_that_show() {
     let mut snapshot = sample();
     let first = snapshot.examples[0].clone();
     snapshot.examples = (1..=10_000)
-        .map(|id| crate::project::StoredExample {
-            id: crate::project::ExampleId(id),
+        .map(|id| StoredExample {
+            id: ExampleId(id),
             ..first.clone()
         })
         .collect();
@@ -135,7 +135,7 @@ proptest! {
         korean in any::<bool>(),
         empty in any::<bool>(),
     ) {
-        let snapshot = if empty { Snapshot::default() } else { sample() };
+        let snapshot = if empty { Project::default() } else { sample() };
         let mut harness = Harness::new(snapshot, if korean { Korean } else { English });
         harness.keys(&format!("{screen}{keys}"));
         harness.screen(columns, rows);

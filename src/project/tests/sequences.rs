@@ -14,6 +14,7 @@ enum Step {
     Delete(u8),
     Replace(u8, u8),
     SetState(u8, ReviewState),
+    Label(u8, u8),
     Undo,
     Redo,
 }
@@ -27,6 +28,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => any::<u8>().prop_map(Step::Delete),
         1 => (any::<u8>(), any::<u8>()).prop_map(|(row, text)| Step::Replace(row, text)),
         2 => (any::<u8>(), state).prop_map(|(row, state)| Step::SetState(row, state)),
+        2 => (any::<u8>(), 0..=5_u8).prop_map(|(row, label)| Step::Label(row, label)),
         3 => Just(Step::Undo),
         2 => Just(Step::Redo),
     ]
@@ -70,6 +72,17 @@ proptest! {
                     .map(|key| Change::Replace { key, example: example(text) })
                     .into_iter()
                     .collect(),
+                Step::Label(row, label) => pick(row)
+                    .map(|key| {
+                        let tags = vec![format!("태그 {label}")];
+                        [
+                            Change::SetTags { key, tags },
+                            Change::SetScore { key, score: (label > 0).then_some(label) },
+                        ]
+                    })
+                    .into_iter()
+                    .flatten()
+                    .collect(),
                 Step::SetState(row, state) => {
                     pick(row).map(|key| Change::SetState { key, state }).into_iter().collect()
                 }
@@ -86,6 +99,12 @@ proptest! {
                         }
                         Change::Replace { key, example } => {
                             then.get_mut(&key).unwrap().1 = example;
+                        }
+                        Change::SetTags { key, tags } => {
+                            then.get_mut(&key).unwrap().1.meta.tags = tags;
+                        }
+                        Change::SetScore { key, score } => {
+                            then.get_mut(&key).unwrap().1.meta.score = score;
                         }
                         Change::SetState { key, state } => then.get_mut(&key).unwrap().0 = state,
                     }

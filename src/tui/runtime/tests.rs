@@ -4,35 +4,50 @@ use serde_json::Value;
 use super::*;
 use crate::app::Snapshot;
 use crate::app::message::RenderedPart;
-use crate::app::snapshot::InstalledModel;
+use crate::app::snapshot::{Changes, InstalledModel};
 use crate::app::testing::{World, sample};
 use crate::failure::Failure;
 use crate::pair::{Change, Edit, Example, ReviewState};
 use crate::progress::Progress;
 use crate::project::{DocumentId, ExampleId, StoredExample};
 use crate::train::TrainEvent;
+use crate::tui::CatalogReader;
 
 /// A project in memory.
 struct MemoryBackend(World);
 
 impl Backend for MemoryBackend {
     fn load(&mut self) -> Result<Snapshot> {
-        Ok(self.0.snapshot.clone())
+        Ok(*self.0.snapshot.read())
+    }
+
+    fn added(&mut self, after: i64) -> Result<Option<Vec<StoredExample>>> {
+        let examples = self.0.snapshot.examples.iter().filter(|stored| stored.id.0 > after);
+        Ok(Some(examples.cloned().collect()))
+    }
+
+    fn catalog_reader(&mut self) -> CatalogReader {
+        let catalog = self.0.snapshot.read().catalog;
+        Box::new(move || Ok(catalog))
+    }
+
+    fn examples(&mut self, ids: &[ExampleId]) -> Result<Vec<StoredExample>> {
+        Ok(self.0.examples(ids))
     }
 
     fn models(&mut self) -> Result<Vec<InstalledModel>> {
         Ok(self.0.snapshot.models.clone())
     }
 
-    fn apply(&mut self, edit: Edit) -> Result<Vec<(ExampleId, Option<StoredExample>)>> {
+    fn apply(&mut self, edit: Edit) -> Result<Changes> {
         Ok(self.0.apply(&edit))
     }
 
-    fn undo(&mut self) -> Result<Option<String>> {
+    fn undo(&mut self) -> Result<Option<(String, Changes)>> {
         Ok(self.0.undo())
     }
 
-    fn redo(&mut self) -> Result<Option<String>> {
+    fn redo(&mut self) -> Result<Option<(String, Changes)>> {
         Ok(self.0.redo())
     }
 
@@ -77,14 +92,14 @@ fn edits_are_applied_and_what_they_touched_is_told() {
     let (mut runtime, sender, _receiver) = runtime(idle());
     let changes = vec![Change::SetState { key: 1, state: ReviewState::Accepted }];
     let edit = Edit { summary: "accepted 1".to_owned(), changes };
-    let Performed::Told(Some(Message::Changed(examples))) =
+    let Performed::Told(Some(Message::Changed(Changes::Rows(examples)))) =
         runtime.perform(Effect::Apply(edit), &sender)
     else {
         panic!("an edit is told")
     };
     assert_eq!(examples[0].1.as_ref().map(|stored| stored.state), Some(ReviewState::Accepted));
     let undone = runtime.perform(Effect::Undo, &sender);
-    assert!(matches!(undone, Performed::Told(Some(Message::Undone(Some(s)))) if s == "accepted 1"));
+    assert!(matches!(undone, Performed::Told(Some(Message::Undone(Some((s, _))))) if s == "accepted 1"));
     let removed = runtime.perform(Effect::RemoveDocument(DocumentId(1)), &sender);
     let Performed::Told(Some(Message::Loaded(snapshot))) = removed else { panic!("read again") };
     assert_eq!(snapshot.documents.len(), 1);

@@ -101,7 +101,7 @@ impl Curate {
         let Some(stored) = self.current(look) else {
             return;
         };
-        let saved = [stored.example.question().to_owned(), pair_text::answer(&stored.example)];
+        let saved = [stored.example.question().to_owned(), stored.example.answer_text()];
         self.begin(Some(stored.id), stored.passage, saved);
     }
 

@@ -16,6 +16,7 @@ use crate::app::widgets::columns::{
 use crate::app::widgets::{Column, Rich};
 use crate::app::{pair_text, theme};
 use crate::pair::ReviewState;
+use crate::pair::catalog::Entry;
 use crate::project::StoredExample;
 use crate::text::{fit, truncate, width};
 
@@ -25,7 +26,7 @@ const QUESTION_ROWS_MAX: u16 = 6;
 
 impl Curate {
     pub(super) fn draw(&self, frame: &mut Frame, area: Rect, look: &Look) {
-        let nothing = look.data.snapshot.examples.is_empty() && self.editing.is_none();
+        let nothing = look.data.snapshot.example_count == 0 && self.editing.is_none();
         if nothing && look.data.snapshot.passages.is_empty() {
             empty(frame, area, texts::CURATE_NOTHING, &[Command::GoSources], look);
             return;
@@ -59,7 +60,13 @@ impl Curate {
         if let Some(record) = self.only.and_then(|passage| look.data.passage(passage)) {
             title = format!("{title}, {}", look.fill(texts::PAGE, &[&record.passage.page]));
         }
-        let total = crate::app::format::count(self.shown.len() as u64);
+        let mut total = crate::app::format::count(self.shown() as u64);
+        if !self.marked.is_empty() {
+            let marked = look.fill(texts::MARKED_SHORT, &[&self.marked.len()]);
+            total = format!("{marked} {} {total}", look.symbols.dot);
+        } else if self.asked.waiting || look.data.is_partial() {
+            total = format!("{} {total}", look.symbols.ellipsis);
+        }
         let inner = draw_column(frame, column, self.focus, &title, &total, look);
         let rows = if self.searching || !self.search.text().is_empty() {
             let (line, rows) = split_top(inner, 1);
@@ -71,8 +78,18 @@ impl Curate {
         } else {
             inner
         };
-        if self.shown.is_empty() {
-            let hint = if look.data.snapshot.examples.is_empty() {
+        let rows = match self.query.faults.first() {
+            Some(fault) => {
+                let (line, rows) = split_top(rows, 1);
+                let words = look.fill(texts::QUERY_FAULT, &[fault]);
+                let words = truncate(&words, usize::from(line.width), look.symbols.ellipsis);
+                frame.render_widget(Span::styled(words.into_owned(), theme::WARN), line);
+                rows
+            }
+            None => rows,
+        };
+        if self.shown() == 0 {
+            let hint = if look.data.snapshot.example_count == 0 {
                 (texts::NO_PAIRS, vec![Command::CurateDraft, Command::CurateNew])
             } else {
                 (texts::NOTHING_LISTED, vec![Command::CurateFilter, Command::Back])
@@ -81,8 +98,11 @@ impl Curate {
             return;
         }
         let focused = self.focus == LIST && self.alone.is_none();
-        self.list.draw(frame, rows, self.shown.len(), (LIST, focused), look, |row, room| {
-            self.listed(look, row).map_or_else(Line::default, |stored| list_row(stored, room, look))
+        self.list.draw(frame, rows, self.shown(), (LIST, focused), look, |row, room| {
+            let marked = |entry: Entry| self.marked.contains(&entry.key());
+            self.row(look, row).map_or_else(Line::default, |entry| {
+                list_row(entry, marked(entry), room, look)
+            })
         });
     }
 
@@ -119,7 +139,7 @@ impl Curate {
             }
             text.append(&body);
             marks.push(quote_mark(quote, range.is_some(), look));
-            let pairs = look.data.examples_of(record.id).count();
+            let pairs = look.data.pairs_about(record.id);
             marks.push(Span::styled(look.fill(texts::PAIRS_HERE, &[&pairs]), theme::DIM));
         } else if quote.is_empty() {
             let words = if stored.is_some() { texts::NO_PASSAGE } else { texts::NO_PAIR_SELECTED };
@@ -162,7 +182,7 @@ impl Curate {
             }
             return;
         };
-        let (row, of) = (self.list.selected + 1, self.shown.len());
+        let (row, of) = (self.list.selected + 1, self.shown());
         let title = look.fill(texts::PAIR_OF, &[&row, &of]);
         let mut note = look.t(state_name(stored.state)).to_owned();
         if let Some(author) = &stored.example.meta.author {
@@ -185,7 +205,7 @@ impl Curate {
         };
         part(&mut text, "Q", example.question(), theme::BOLD);
         text.line();
-        part(&mut text, "A", &pair_text::answer(example), theme::PLAIN);
+        part(&mut text, "A", &example.answer_text(), theme::PLAIN);
         text.line();
         let earlier = example.messages.len().saturating_sub(2);
         if earlier > 0 {
@@ -201,18 +221,19 @@ impl Curate {
             let words = format!("{} {}", look.t(texts::TAGS), example.meta.tags.join(", "));
             text.hang(2).push(&words, theme::DIM).line();
         }
-        if self.problems.is_empty() {
+        let problems = self.problems(look);
+        if problems.is_empty() {
             text.push(&format!("{} {}", look.t(texts::CHECKS), look.symbols.yes), theme::DIM);
         }
         let quote = example.meta.quote.as_deref().unwrap_or_default();
         if let Some(record) = stored.passage.and_then(|passage| look.data.passage(passage)) {
             let found = pair_text::quote_range(&record.passage.text, quote).is_some();
             let mark = quote_mark(quote, found, look);
-            let gap = if self.problems.is_empty() && !quote.is_empty() { "   " } else { "" };
+            let gap = if problems.is_empty() && !quote.is_empty() { "   " } else { "" };
             text.push(gap, theme::PLAIN).push(&mark.content, mark.style);
         }
         text.line();
-        for problem in &self.problems {
+        for problem in &problems {
             text.hang(2).push(&format!("{} {problem}", look.symbols.warn), theme::WARN).line();
         }
         if self.has_unsent(look) {
@@ -262,16 +283,28 @@ fn draw_marks(frame: &mut Frame, foot: Rect, marks: Vec<Span>) {
     frame.render_widget(Line::from(spans), Rect { y: foot.bottom() - 1, height: 1, ..foot });
 }
 
-fn list_row<'a>(stored: &'a StoredExample, room: usize, look: &Look) -> Line<'a> {
-    let (mark, style) = match stored.state {
+fn list_row<'a>(entry: Entry<'a>, marked: bool, room: usize, look: &Look) -> Line<'a> {
+    let (mark, style) = match entry.state() {
         ReviewState::Draft => (look.symbols.open, theme::WARN),
         ReviewState::Accepted => (look.symbols.yes, theme::BETTER),
         ReviewState::Rejected => (look.symbols.no, theme::DIM),
     };
-    let question = stored.example.question().lines().next().unwrap_or_default();
-    let question = truncate(question, room.saturating_sub(2), look.symbols.ellipsis);
-    let text = if stored.state == ReviewState::Rejected { theme::DIM } else { theme::PLAIN };
-    Line::from(vec![Span::styled(format!("{mark} "), style), Span::styled(question, text)])
+    let question = entry.question().lines().next().unwrap_or_default();
+    let score = entry.score().map_or_else(String::new, |score| format!(" {score}"));
+    let room = room.saturating_sub(2 + score.len() + usize::from(marked) * 2);
+    let question = truncate(question, room, look.symbols.ellipsis);
+    let text = if entry.state() == ReviewState::Rejected { theme::DIM } else { theme::PLAIN };
+    let mut line = vec![Span::styled(format!("{mark} "), style)];
+    if marked {
+        line.push(Span::styled(format!("{} ", look.symbols.marked), theme::ACCENT));
+    }
+    if score.is_empty() {
+        line.push(Span::styled(question, text));
+    } else {
+        line.push(Span::styled(fit(&question, room, ""), text));
+        line.push(Span::styled(score, theme::DIM));
+    }
+    Line::from(line)
 }
 
 fn quote_mark(quote: &str, found: bool, look: &Look) -> Span<'static> {
