@@ -119,6 +119,9 @@ commands! {
     CurateScoreDown "curate.score_down" CURATE, [Key::Char('-')], Undoable, hide;
     CurateSplit "curate.split" CURATE, [Key::Char('s')], Undoable, bar;
     CurateMerge "curate.merge" CURATE, [Key::Char('J')], Undoable, bar;
+    CurateCoverage "curate.coverage" CURATE, [Key::Char('c')], Safe, bar;
+    CurateSaved "curate.saved_filters" CURATE, [Key::Char('F')], Safe, hide;
+    CurateOrder "curate.order" CURATE, [Key::Char('S')], Safe, hide;
     CurateMarkAll "curate.mark_all" CURATE, [Key::Char('M')], Safe, hide;
     CurateMarkTo "curate.mark_to" CURATE, [Key::Char('V')], Safe, hide;
     CurateScore1 "curate.score_1" CURATE, [Key::Alt('1')], Undoable, hide;
@@ -192,8 +195,12 @@ commands! {
     Quit "app.quit" EVERYWHERE, [Key::Char('q'), Key::Ctrl('c'), Key::Ctrl('q')], Safe, bar;
 
     FieldSave "field.save" FIELD, [Key::Ctrl('s'), Key::F(8)], Safe, bar;
-    FieldNext "field.next" FIELD, [Key::TAB, Key::BACK_TAB], Safe, bar;
+    FieldNext "field.next" FIELD, [Key::TAB], Safe, bar;
+    FieldPrevious "field.previous" FIELD, [Key::BACK_TAB], Safe, hide;
     FieldDiff "field.diff" FIELD, [Key::Ctrl('d')], Safe, bar;
+    FieldAddTurn "field.add_turn" FIELD, [Key::Ctrl('n')], Safe, bar;
+    FieldSystem "field.system" FIELD, [Key::Ctrl('o')], Safe, hide;
+    FieldSplit "field.split" FIELD, [Key::Ctrl('k')], Undoable, bar;
     FieldEditor "field.editor" FIELD, [Key::Ctrl('e'), Key::F(4)], Safe, bar;
     FieldLeave "field.leave" FIELD, [Key::ESCAPE], Safe, bar;
     FieldPassageDown "field.passage_down" FIELD, [Key::PAGE_DOWN], Safe, bar;

@@ -90,6 +90,17 @@ pub struct Settings {
     pub recipe: Recipe,
     /// Mix settings.
     pub mix: MixSettings,
+    /// Search lines kept under names.
+    pub filters: Vec<SavedFilter>,
+}
+
+/// A search line kept under a name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SavedFilter {
+    /// Its name.
+    pub name: String,
+    /// What is typed in the search line; see [`crate::pair::catalog::Query`].
+    pub query: String,
 }
 
 impl Default for Settings {
@@ -103,6 +114,7 @@ impl Default for Settings {
             draft_count: 3,
             recipe: Recipe::default(),
             mix: MixSettings::default(),
+            filters: Vec::new(),
         }
     }
 }
@@ -216,19 +228,16 @@ impl Data {
         for (id, example) in changed {
             let before = self.catalog.find(id.0);
             self.count(id, false);
-            match example {
-                Some(stored) => {
-                    let passage = stored.passage.map(|passage| passage.0);
-                    let digest = Digest::new(id.0, passage, stored.state, &stored.example);
-                    moved |= self.catalog.put(&digest);
-                    if self.whole.contains_key(&id) {
-                        self.whole.insert(id, stored);
-                    }
+            if let Some(stored) = example {
+                let passage = stored.passage.map(|passage| passage.0);
+                let digest = Digest::new(id.0, passage, stored.state, &stored.example);
+                moved |= self.catalog.put(&digest);
+                if self.whole.contains_key(&id) {
+                    self.whole.insert(id, stored);
                 }
-                None => {
-                    self.catalog.remove(id.0);
-                    self.whole.remove(&id);
-                }
+            } else {
+                self.catalog.remove(id.0);
+                self.whole.remove(&id);
             }
             self.count(id, true);
             places.extend(self.catalog.find(id.0).or(before));

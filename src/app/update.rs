@@ -11,6 +11,7 @@ use super::overlays::{
     Asking, Choosing, CommandList, Confirm, Outcome, Overlay, Prompt, Question, Reading,
 };
 use super::reply::{Notice, Place, Reply};
+use super::screens::curate::Curate;
 use super::snapshot::Settings;
 use super::strings::{self, Text, common};
 use super::widgets::Rich;
@@ -118,16 +119,16 @@ impl App {
     fn unavailable_in_field(&self, command: Command) -> Option<Text> {
         match command {
             Command::FieldNext
+            | Command::FieldPrevious
+            | Command::FieldAddTurn
+            | Command::FieldSystem
+            | Command::FieldSplit
             | Command::FieldDiff
             | Command::FieldEditor
             | Command::FieldPassageDown
             | Command::FieldPassageUp => {
                 let of_pair = self.screen == Screen::Curate && self.screens.curate.is_writing();
                 (!of_pair).then_some(common::NOT_HERE)
-            }
-            Command::FieldSave => {
-                let searching = self.screen == Screen::Curate && !self.screens.curate.is_writing();
-                searching.then_some(common::NOT_HERE)
             }
             _ => None,
         }
@@ -410,7 +411,9 @@ impl App {
             Outcome::Run(_)
             | Outcome::Confirmed(_)
             | Outcome::Entered(..)
-            | Outcome::Chosen(..) => {
+            | Outcome::Chosen(..)
+            | Outcome::DropFilter(_)
+            | Outcome::Passage(_) => {
                 self.overlays.pop();
             }
         }
@@ -424,6 +427,9 @@ impl App {
             Outcome::Entered(Asking::Tags { .. }, text) => {
                 self.screens.curate.set_tags(&text, &look!(self), &mut reply);
             }
+            Outcome::Entered(Asking::FilterName, text) => {
+                self.screens.curate.keep_filter(&text, &look!(self), &mut reply);
+            }
             Outcome::Entered(asking, text) => entered(asking, text, &mut reply),
             Outcome::Chosen(Choosing::Model, name) => {
                 let settings = Settings { model: Some(name), ..self.settings.clone() };
@@ -432,6 +438,16 @@ impl App {
             Outcome::Chosen(Choosing::Run, number) => {
                 self.screens.try_.choose_run(number.parse().ok());
             }
+            Outcome::Chosen(Choosing::Filter, name) => {
+                self.screens.curate.take_filter(&name, &look!(self));
+            }
+            Outcome::DropFilter(name) => {
+                Curate::drop_filter(&name, &look!(self), &mut reply);
+            }
+            Outcome::Chosen(Choosing::Order, order) => {
+                self.screens.curate.take_order(&order, &look!(self));
+            }
+            Outcome::Passage(passage) => reply.go = Some(Place::Passage(passage)),
             Outcome::Stay | Outcome::Do(_) | Outcome::Close => {}
         }
         self.carry_out(reply)
@@ -527,7 +543,7 @@ fn entered(asking: Asking, text: String, reply: &mut Reply) {
         Asking::Import => reply.start = Some(JobSpec::ImportPairs { path }),
         Asking::Export => reply.start = Some(JobSpec::ExportPairs { path }),
         // Answered where the screen is at hand.
-        Asking::Tags { .. } => {}
+        Asking::Tags { .. } | Asking::FilterName => {}
         Asking::Model => reply.start = Some(JobSpec::PullModel { name: text }),
     }
 }

@@ -14,9 +14,7 @@ use crate::job::{self, Models, mixing};
 use crate::model::{self, Codec, Places};
 use crate::pair::catalog::Catalog;
 use crate::pair::{Edit, Example};
-use crate::project::{
-    DocumentId, ExampleId, KeyRange, Project, Store, StoredExample, run_folder,
-};
+use crate::project::{DocumentId, ExampleId, KeyRange, Project, Store, StoredExample, run_folder};
 use crate::train::TrainEvent;
 use crate::tui::{self, Backend, CatalogReader};
 
@@ -106,6 +104,7 @@ impl ProjectBackend {
             draft_count: store.setting("draft_count")?.unwrap_or(defaults.draft_count),
             recipe: store.setting(super::train::RECIPE_KEY)?.unwrap_or(defaults.recipe),
             mix: store.setting(mixing::SETTINGS_KEY)?.unwrap_or(defaults.mix),
+            filters: store.setting("filters")?.unwrap_or(defaults.filters),
         })
     }
 

@@ -141,12 +141,14 @@ pub fn run(args: &PairsArgs, folder: &Path, out: &mut dyn Write) -> Result<()> {
         PairsCommand::Reject(chosen) => judge(folder, chosen, ReviewState::Rejected, out),
         PairsCommand::Undo => {
             let done = Project::open(folder)?.store().undo()?;
-            let text = done.map_or("nothing to undo".to_owned(), |done| format!("undid: {}", done.summary));
+            let text = done
+                .map_or("nothing to undo".to_owned(), |done| format!("undid: {}", done.summary));
             writeln!(out, "{text}").because("output")
         }
         PairsCommand::Redo => {
             let done = Project::open(folder)?.store().redo()?;
-            let text = done.map_or("nothing to redo".to_owned(), |done| format!("redid: {}", done.summary));
+            let text = done
+                .map_or("nothing to redo".to_owned(), |done| format!("redid: {}", done.summary));
             writeln!(out, "{text}").because("output")
         }
     }

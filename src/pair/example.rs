@@ -36,18 +36,7 @@ impl Example {
     /// The answer as text: what is said, or one JSON object a line for each call.
     pub fn answer_text(&self) -> String {
         let turn = self.messages.iter().rfind(|message| message.role == Role::Assistant);
-        let Some(turn) = turn else { return String::new() };
-        if turn.tool_calls.is_empty() {
-            return turn.content.clone();
-        }
-        let calls = turn.tool_calls.iter().map(|call| {
-            let mut object = Map::new();
-            object.insert("name".to_owned(), Value::from(call.function.name.clone()));
-            let arguments = call.function.arguments.clone();
-            object.insert("arguments".to_owned(), Value::Object(arguments));
-            Value::Object(object).to_string()
-        });
-        calls.collect::<Vec<_>>().join("\n")
+        turn.map(Message::text_or_calls).unwrap_or_default()
     }
 
     /// All calls the assistant makes, oldest first.
@@ -132,6 +121,21 @@ impl Message {
             tool_call_id: None,
             name: None,
         }
+    }
+
+    /// What is said, or one JSON object a line for each call.
+    pub fn text_or_calls(&self) -> String {
+        if self.tool_calls.is_empty() {
+            return self.content.clone();
+        }
+        let calls = self.tool_calls.iter().map(|call| {
+            let mut object = Map::new();
+            object.insert("name".to_owned(), Value::from(call.function.name.clone()));
+            let arguments = call.function.arguments.clone();
+            object.insert("arguments".to_owned(), Value::Object(arguments));
+            Value::Object(object).to_string()
+        });
+        calls.collect::<Vec<_>>().join("\n")
     }
 
     /// An assistant's turn that makes calls and says nothing.

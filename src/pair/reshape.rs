@@ -100,10 +100,7 @@ mod tests {
         let (a, b) = (pair("창고의 활하중은?", "25 %"), pair("사무실은?", "2.5 kN/m²"));
         let merged = merge(&[&a, &b]);
         let roles: Vec<_> = merged.messages.iter().map(|message| message.role).collect();
-        assert_eq!(
-            roles,
-            [Role::System, Role::User, Role::Assistant, Role::User, Role::Assistant]
-        );
+        assert_eq!(roles, [Role::System, Role::User, Role::Assistant, Role::User, Role::Assistant]);
         assert_eq!(check(&merged), Vec::<String>::new());
         assert_eq!(split(&merged), [a.clone(), b]);
         assert_eq!(split(&a), std::slice::from_ref(&a));

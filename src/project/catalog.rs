@@ -2,9 +2,9 @@
 
 use rusqlite::params;
 
-use super::{Store, StoredExample};
 use super::failures::SqlContext as _;
 use super::store::stored_example;
+use super::{Store, StoredExample};
 use crate::failure::Result;
 use crate::pair::catalog::{Catalog, Digest};
 
@@ -35,7 +35,8 @@ impl Store {
     /// The examples after a key, oldest first; none where there are more than `limit`.
     pub fn examples_after(&self, key: i64, limit: usize) -> Result<Option<Vec<StoredExample>>> {
         let most = i64::try_from(limit.saturating_add(1)).unwrap_or(i64::MAX);
-        let sql = "SELECT id, passage, state, body FROM examples WHERE id > ?1 ORDER BY id LIMIT ?2";
+        let sql =
+            "SELECT id, passage, state, body FROM examples WHERE id > ?1 ORDER BY id LIMIT ?2";
         let examples = self.all(sql, params![key, most], stored_example)?;
         Ok((examples.len() <= limit).then_some(examples))
     }

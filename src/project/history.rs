@@ -190,9 +190,7 @@ fn execute(
         Change::SetTags { key, tags } => {
             rewrite(*key, &|example| example.meta.tags.clone_from(tags))
         }
-        Change::SetScore { key, score } => {
-            rewrite(*key, &|example| example.meta.score = *score)
-        }
+        Change::SetScore { key, score } => rewrite(*key, &|example| example.meta.score = *score),
         Change::SetState { key, state } => {
             run("UPDATE examples SET state = ?2 WHERE id = ?1", params![key, state_name(*state)])?;
             Ok(*key)

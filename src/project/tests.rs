@@ -375,7 +375,10 @@ fn import_attaches_keeps_states_and_undoes_as_one() {
 
     let out = folder.path().join("out.jsonl");
     assert_eq!(exchange::export(store, &out, None, Form::Canonical).unwrap(), 3);
-    assert_eq!(store.undo().unwrap().map(|done| done.summary).as_deref(), Some("imported 3 pairs from rows.jsonl"));
+    assert_eq!(
+        store.undo().unwrap().map(|done| done.summary).as_deref(),
+        Some("imported 3 pairs from rows.jsonl")
+    );
     assert!(store.examples().unwrap().is_empty());
     exchange::import(store, &out, false).unwrap();
     let again: Vec<_> =

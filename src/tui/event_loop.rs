@@ -11,8 +11,11 @@ use super::{clipboard, editor};
 use crate::app::{App, Effect, Message};
 use crate::failure::{Context as _, Result};
 
-/// Least time between two frames: at most 30 a second.
+/// Least time between two frames while only jobs have news: at most 30 a second.
 const FRAME_INTERVAL: Duration = Duration::from_millis(33);
+/// Least time between two frames while keys come: what is typed shows at once, and a burst of keys
+/// (a held one, a paste) is drawn as one.
+const KEY_INTERVAL: Duration = Duration::from_millis(8);
 /// Least time between two frames while the user types and only jobs have news: nothing should move
 /// under an input method.
 const CALM_INTERVAL: Duration = Duration::from_secs(1);
@@ -81,8 +84,11 @@ impl Looping {
                     self.tick()?;
                 }
                 for message in burst {
-                    let calm = matches!(message, Message::Job(..)) && self.app.is_editing();
-                    let interval = if calm { CALM_INTERVAL } else { FRAME_INTERVAL };
+                    let interval = match message {
+                        Message::Job(..) if self.app.is_editing() => CALM_INTERVAL,
+                        Message::Job(..) => FRAME_INTERVAL,
+                        _ => KEY_INTERVAL,
+                    };
                     due = Some(due.map_or(interval, |due: Duration| due.min(interval)));
                     self.hear(message)?;
                 }

@@ -21,6 +21,10 @@ pub enum Choosing {
     Model,
     /// The run that answers in Try, by number.
     Run,
+    /// A saved filter, by name.
+    Filter,
+    /// The order of the list.
+    Order,
 }
 
 /// Names with remarks.
@@ -52,6 +56,11 @@ impl Choice {
             _ => match first {
                 Some(Key::UP | Key::Char('k')) => self.list.by(-1, self.options.len()),
                 Some(Key::DOWN | Key::Char('j')) => self.list.by(1, self.options.len()),
+                Some(Key::DELETE | Key::Char('d')) if self.choosing == Choosing::Filter => {
+                    if let Some((value, _)) = self.options.get(self.list.selected) {
+                        return Outcome::DropFilter(value.clone());
+                    }
+                }
                 Some(Key::Char('q')) => return Outcome::Close,
                 _ => {}
             },
@@ -63,6 +72,8 @@ impl Choice {
         let title: Text = match self.choosing {
             Choosing::Model => common::CHOOSE_MODEL,
             Choosing::Run => common::CHOOSE_RUN,
+            Choosing::Filter => common::CHOOSE_FILTER,
+            Choosing::Order => common::CHOOSE_ORDER,
         };
         let height = (self.options.len() as u16).saturating_add(4).clamp(6, 20);
         let inner = open(frame, centred(area, 64, height), look.t(title), look);
@@ -82,6 +93,10 @@ impl Choice {
             ])
         });
         let keys = Rect { y: inner.bottom() - 1, height: 1, ..inner };
-        frame.render_widget(Span::styled(look.t(common::CHOICE_KEYS), theme::DIM), keys);
+        let words = match self.choosing {
+            Choosing::Filter => common::FILTER_KEYS,
+            _ => common::CHOICE_KEYS,
+        };
+        frame.render_widget(Span::styled(look.t(words), theme::DIM), keys);
     }
 }

@@ -3,6 +3,7 @@
 pub mod choice;
 pub mod commands;
 pub mod confirm;
+pub mod coverage;
 pub mod diff;
 pub mod prompt;
 
@@ -13,12 +14,14 @@ use ratatui::layout::Rect;
 pub use choice::{Choice, Choosing};
 pub use commands::CommandList;
 pub use confirm::{Confirm, Question};
+pub use coverage::Coverage;
 pub use diff::Reading;
 pub use prompt::{Asking, Prompt};
 
 use super::command::Command;
 use super::effect::Effect;
 use super::look::Look;
+use crate::project::PassageId;
 
 /// Something laid over the screen.
 pub enum Overlay {
@@ -32,6 +35,8 @@ pub enum Overlay {
     Choice(Choice),
     /// Text to read: a diff, a rendered row.
     Reading(Reading),
+    /// What pairs have been written about.
+    Coverage(Coverage),
 }
 
 /// What a key did in an overlay.
@@ -51,6 +56,10 @@ pub enum Outcome {
     Entered(Asking, String),
     /// Close it; this was chosen.
     Chosen(Choosing, String),
+    /// Close it; the saved filter of this name is to be taken away.
+    DropFilter(String),
+    /// Close it and go to a passage.
+    Passage(PassageId),
 }
 
 impl Overlay {
@@ -62,6 +71,7 @@ impl Overlay {
             Self::Prompt(prompt) => prompt.key(key),
             Self::Choice(choice) => choice.key(key),
             Self::Reading(reading) => reading.key(key, look),
+            Self::Coverage(coverage) => coverage.key(key),
         }
     }
 
@@ -70,7 +80,7 @@ impl Overlay {
         match self {
             Self::Commands(list) => list.paste(text),
             Self::Prompt(prompt) => return prompt.paste(text),
-            Self::Confirm(_) | Self::Choice(_) | Self::Reading(_) => {}
+            Self::Confirm(_) | Self::Choice(_) | Self::Reading(_) | Self::Coverage(_) => {}
         }
         Outcome::Stay
     }
@@ -88,6 +98,7 @@ impl Overlay {
             Self::Prompt(prompt) => prompt.view(frame, area, look),
             Self::Choice(choice) => choice.view(frame, area, look),
             Self::Reading(reading) => reading.view(frame, area, look),
+            Self::Coverage(coverage) => coverage.view(frame, area, look),
         }
     }
 }

@@ -32,6 +32,8 @@ pub enum Asking {
     Export,
     /// Name of a model to fetch.
     Model,
+    /// Name to keep the search line under.
+    FilterName,
     /// Tags of a pair, or of several.
     Tags {
         /// Of several: what is typed is added.
@@ -43,7 +45,7 @@ impl Asking {
     fn is_path(&self) -> bool {
         match self {
             Self::Document | Self::EncryptedDocument | Self::Import | Self::Export => true,
-            Self::Password(_) | Self::Model | Self::Tags { .. } => false,
+            Self::Password(_) | Self::Model | Self::Tags { .. } | Self::FilterName => false,
         }
     }
 
@@ -53,7 +55,7 @@ impl Asking {
             Self::Document => &["pdf", "txt", "md", "markdown", "html", "htm", "docx", "hwpx"],
             Self::EncryptedDocument => &["pdf"],
             Self::Import | Self::Export => &["jsonl", "json"],
-            Self::Password(_) | Self::Model | Self::Tags { .. } => &[],
+            Self::Password(_) | Self::Model | Self::Tags { .. } | Self::FilterName => &[],
         }
     }
 }
@@ -232,6 +234,7 @@ impl Prompt {
             Asking::Import => look.t(common::PROMPT_IMPORT).to_owned(),
             Asking::Export => look.t(common::PROMPT_EXPORT).to_owned(),
             Asking::Model => look.t(common::PROMPT_MODEL).to_owned(),
+            Asking::FilterName => look.t(common::PROMPT_FILTER).to_owned(),
             Asking::Tags { many: false } => look.t(common::PROMPT_TAGS).to_owned(),
             Asking::Tags { many: true } => look.t(common::PROMPT_TAGS_MANY).to_owned(),
         };

@@ -130,6 +130,24 @@ pub fn describe(command: Command) -> (Text, Text) {
             "문답을 표시합니다 · 명령은 표시한 문답 모두에 듣습니다",
             "Marks the pair; commands work on all that are marked",
         ),
+        C::CurateCoverage => (
+            "덮은 곳",
+            "coverage",
+            "쪽과 조항마다 문답이 몇 개인지 보고 빈 곳으로 갑니다",
+            "Shows how many pairs each page and clause has, and where the holes are",
+        ),
+        C::CurateSaved => (
+            "저장한 조건",
+            "saved filters",
+            "저장한 찾기 조건을 고릅니다 · 찾기 줄에서 Ctrl-S로 저장",
+            "Chooses a saved filter; Ctrl-S in the search line saves one",
+        ),
+        C::CurateOrder => (
+            "차례",
+            "order",
+            "목록의 차례를 고릅니다: 추가, 길이, 점수, 손실, 쪽",
+            "Chooses the order of the list: added, length, score, loss, page",
+        ),
         C::CurateMarkTo => (
             "여기까지 표시",
             "mark to here",
@@ -159,9 +177,7 @@ pub fn describe(command: Command) -> (Text, Text) {
         C::CurateScore3 => ("점수 3", "score 3", "점수 3을 매깁니다", "Scores 3"),
         C::CurateScore4 => ("점수 4", "score 4", "점수 4를 매깁니다", "Scores 4"),
         C::CurateScore5 => ("점수 5", "score 5", "점수 5를 매깁니다 (좋음)", "Scores 5 (good)"),
-        C::CurateScoreNone => {
-            ("점수 없음", "no score", "점수를 지웁니다", "Takes the score away")
-        }
+        C::CurateScoreNone => ("점수 없음", "no score", "점수를 지웁니다", "Takes the score away"),
         C::CurateSplit => (
             "나누기",
             "split",
@@ -373,6 +389,27 @@ pub fn describe(command: Command) -> (Text, Text) {
             "next field",
             "질문과 답변 사이를 오갑니다",
             "Moves between question and answer",
+        ),
+        C::FieldPrevious => {
+            ("이전 칸", "previous field", "이전 칸으로 갑니다", "Goes to the previous field")
+        }
+        C::FieldAddTurn => (
+            "차례 더하기",
+            "add a turn",
+            "질문과 답변을 한 번 더 넣습니다 · 비워 두면 빠집니다",
+            "Adds another question and answer; left empty, they are dropped",
+        ),
+        C::FieldSystem => (
+            "시스템 글",
+            "system prompt",
+            "이 문답의 시스템 글을 씁니다",
+            "Writes this pair's system prompt",
+        ),
+        C::FieldSplit => (
+            "여기서 나누기",
+            "split here",
+            "커서 뒤의 답변을 새 초안으로 나눕니다",
+            "Makes a new draft of the answer behind the cursor",
         ),
         C::FieldDiff => (
             "바뀐 점",

@@ -34,6 +34,11 @@ super::texts! {
     PROMPT_PASSWORD: "{0}의 암호", "Password of {0}";
     PROMPT_IMPORT: "가져올 JSONL 파일", "JSONL file to import";
     PROMPT_EXPORT: "내보낼 JSONL 파일", "JSONL file to export to";
+    PROMPT_FILTER: "찾기 조건의 이름", "name of the filter";
+    CHOOSE_FILTER: "저장한 조건", "Saved filters";
+    CHOOSE_ORDER: "목록의 차례", "Order of the list";
+    FILTER_KEYS: "Enter 고르기 · d 지우기 · Esc 닫기", "Enter choose · d delete · Esc close";
+    COVERAGE_KEYS: "n 다음 빈 곳 · h 빈 곳만 · Enter 가기 · Esc 닫기", "n next hole · h holes only · Enter go there · Esc close";
     PROMPT_TAGS: "꼬리표 (쉼표로 나눔)", "tags, commas between them";
     PROMPT_TAGS_MANY: "더할 꼬리표 (쉼표로 나눔, -꼬리표는 뺌)", "tags to add, commas between them; -tag takes one away";
     PROMPT_MODEL: "받을 모델의 이름 (짧은 이름 또는 OWNER/NAME)", "Model to fetch (short name or OWNER/NAME)";

@@ -70,7 +70,6 @@ super::texts! {
     QUOTE_ONLY: "근거 인용 (문서는 이 프로젝트에 없음)", "supporting quote (its document is not in this project)";
     QUOTE_FOUND: "인용 확인", "quote found";
     QUOTE_MISSING: "인용을 구절에서 찾지 못함", "quote not found in the passage";
-    MORE_TURNS: "앞선 차례 {0}개", "{0} earlier turn{0s}";
     TOOLS: "도구", "tools";
     TAGS: "꼬리표", "tags";
     CHECKS: "점검", "checks";
@@ -100,6 +99,20 @@ super::texts! {
     MARKED_SHORT: "표시 {0}", "{0} marked";
     UNMARKED: "표시를 모두 지웠습니다", "all marks removed";
     QUERY_FAULT: "알 수 없는 조건: {0}", "not understood: {0}";
+    COVERAGE: "덮은 곳", "Coverage";
+    COVERAGE_FIGURES: "승인한 문답이 있는 쪽 {0}/{1} ({2} %)", "pages with accepted pairs {0}/{1} ({2} %)";
+    SYSTEM: "시스템", "System";
+    RESULT: "도구 결과", "Tool result";
+    SPLIT_WHERE: "나눌 답변 안에 커서를 두십시오", "put the cursor inside the answer to split";
+    NO_FILTERS: "저장한 조건이 없습니다 · 찾기 줄에서 Ctrl-S", "no saved filters · Ctrl-S in the search line saves one";
+    NOTHING_TO_KEEP: "찾기 줄이 비어 있습니다", "the search line is empty";
+    FILTER_KEPT: "조건을 저장했습니다: {0} · F로 고르기", "filter saved: {0} · F chooses it";
+    FILTER_DROPPED: "조건을 지웠습니다: {0}", "filter deleted: {0}";
+    SORT_ADDED: "추가한 차례", "as added";
+    SORT_LENGTH: "길이", "length";
+    SORT_SCORE: "점수", "score";
+    SORT_LOSS: "모델의 손실", "the model's loss";
+    SORT_PAGE: "문서와 쪽", "document and page";
     DONE_DUPLICATED: "문답 {0}개를 복제했습니다", "duplicated {0} pair{0s}";
 
     // mix

@@ -183,9 +183,7 @@ impl Harness {
                 Effect::Reload | Effect::Refresh(_) => {
                     Some(Message::Loaded(self.world.snapshot.read()))
                 }
-                Effect::ReadExamples(ids) => {
-                    Some(Message::ExamplesRead(self.world.examples(&ids)))
-                }
+                Effect::ReadExamples(ids) => Some(Message::ExamplesRead(self.world.examples(&ids))),
                 Effect::List(number, catalog, query) => {
                     Some(Message::Listed(number, Listing::of(&catalog, &query)))
                 }

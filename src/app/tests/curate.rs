@@ -358,3 +358,81 @@ fn the_search_line_takes_fields_expressions_and_orders() {
     harness.keys("/<c-u>/(/<ret>");
     assert!(harness.screen(120, 40).contains("not understood: /(/"));
 }
+
+#[test]
+fn conversations_are_typed_turn_by_turn() {
+    let mut harness = on_curate(English);
+    harness.keys("e<c-n>그럼 병실은?<tab>2.0 kN/m²이다.<c-o>짧게 답하라.<c-s>");
+    let edited = example(&harness, 1);
+    let roles: Vec<_> = edited.messages.iter().map(|turn| turn.role.as_str()).collect();
+    assert_eq!(roles, ["system", "user", "assistant", "user", "assistant"]);
+    assert_eq!(edited.messages[0].content, "짧게 답하라.");
+    assert_eq!(edited.question(), "그럼 병실은?");
+    // An exchange that was left empty is not kept.
+    harness.keys("e<c-n><c-s>");
+    assert_eq!(example(&harness, 1).messages.len(), 5);
+    let text = harness.screen(120, 40);
+    assert!(text.contains("짧게 답하라.") && text.contains("그럼 병실은?"), "{text}");
+    harness.keys("u");
+    assert_eq!(example(&harness, 1).messages.len(), 2);
+}
+
+#[test]
+fn an_answer_is_split_at_the_cursor() {
+    let mut harness = on_curate(English);
+    harness.keys("e<tab><c-k>");
+    assert!(harness.screen(120, 40).contains("put the cursor inside"));
+    let before = example(&harness, 1).answer().to_owned();
+    harness.keys("<left><left><left><left><left><left><c-k>");
+    let (kept, split) = (example(&harness, 1), example(&harness, 6));
+    assert_eq!(
+        format!("{}{}", kept.answer(), split.answer()).replace(' ', ""),
+        before.replace(' ', "")
+    );
+    assert_eq!(split.question(), kept.question());
+    assert_eq!(states(&harness)[5], ReviewState::Draft);
+    harness.keys("u");
+    assert_eq!(example(&harness, 1).answer(), before, "one step back undoes both");
+    assert_eq!(harness.world.snapshot.examples.len(), 5);
+}
+
+#[test]
+fn the_coverage_map_leads_to_the_holes() {
+    let mut harness = on_curate(English);
+    harness.keys("c");
+    let text = harness.screen(120, 40);
+    assert!(text.contains("pages with accepted pairs 1/3 (33 %)"), "{text}");
+    assert!(text.contains("0306.5"), "{text}");
+    harness.keys("<home>n");
+    harness.keys("<ret>");
+    let text = harness.screen(120, 40);
+    assert!(text.contains("p. 23") || text.contains("0306.4"), "{text}");
+    harness.keys("ch");
+    assert!(!harness.screen(120, 40).contains("0306.5 "), "covered clauses are hidden");
+    for (columns, rows) in [(60, 16), (80, 24)] {
+        assert!(harness.screen(columns, rows).contains("n next hole"));
+    }
+}
+
+#[test]
+fn filters_are_kept_under_names() {
+    let mut harness = on_curate(English);
+    harness.keys("F");
+    assert!(harness.screen(120, 40).contains("no saved filters"));
+    harness.keys("/tag:하중 state:draft<c-s>초안 하중<ret>");
+    assert!(harness.world.kept["filters"].contains("초안 하중"));
+    harness.keys("<esc>");
+    assert!(harness.screen(120, 40).contains("Pair 1 of 5"));
+    harness.keys("F");
+    assert!(harness.screen(120, 40).contains("tag:하중 state:draft"));
+    harness.keys("<ret>");
+    assert!(harness.screen(120, 40).contains("Pair 1 of 3"));
+    harness.keys("S<down><down><ret>");
+    let text = harness.screen(120, 40);
+    assert!(text.contains("sort:len"), "{text}");
+    harness.keys("S<down><ret>/");
+    assert!(harness.screen(120, 40).contains("sort:-len"));
+    harness.keys("<esc>");
+    harness.keys("Fd");
+    assert_eq!(harness.world.kept["filters"], "[]");
+}

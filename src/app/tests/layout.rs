@@ -108,12 +108,8 @@ fn overlays_over_hangul_keep_their_borders() {
 fn ten_thousand_pairs_build_only_the_rows_that_show() {
     let mut snapshot = sample();
     let first = snapshot.examples[0].clone();
-    snapshot.examples = (1..=10_000)
-        .map(|id| StoredExample {
-            id: ExampleId(id),
-            ..first.clone()
-        })
-        .collect();
+    snapshot.examples =
+        (1..=10_000).map(|id| StoredExample { id: ExampleId(id), ..first.clone() }).collect();
     let mut harness = Harness::new(snapshot, Korean);
     harness.keys("2<end>");
     let text = harness.screen(120, 40);

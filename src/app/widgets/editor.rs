@@ -34,6 +34,33 @@ impl Editor {
         nfc(&self.area.lines().join("\n")).into_owned()
     }
 
+    /// The text before and after the cursor.
+    pub fn at_cursor(&self) -> (String, String) {
+        let cursor = self.area.cursor();
+        let (row, column) = (cursor.0, cursor.1);
+        let (mut before, mut after) = (String::new(), String::new());
+        for (index, line) in self.area.lines().iter().enumerate() {
+            let at = match index.cmp(&row) {
+                std::cmp::Ordering::Less => line.len(),
+                std::cmp::Ordering::Equal => {
+                    line.char_indices().nth(column).map_or(line.len(), |(at, _)| at)
+                }
+                std::cmp::Ordering::Greater => 0,
+            };
+            if index > 0 {
+                if index <= row { before.push('\n') } else { after.push('\n') }
+            }
+            before.push_str(&line[..at]);
+            after.push_str(&line[at..]);
+        }
+        (nfc(&before).into_owned(), nfc(&after).into_owned())
+    }
+
+    /// Number of lines, unwrapped.
+    pub fn line_count(&self) -> usize {
+        self.area.lines().len()
+    }
+
     /// Takes a key; returns whether the text changed.
     pub fn key(&mut self, key: KeyEvent) -> bool {
         let control = key.modifiers.contains(KeyModifiers::CONTROL);

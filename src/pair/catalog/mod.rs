@@ -209,9 +209,8 @@ impl Catalog {
 
     /// Bytes that the rows take.
     pub fn bytes(&self) -> usize {
-        let chunk = |chunk: &Arc<Chunk>| {
-            chunk.lines.capacity() * size_of::<Line>() + chunk.text.capacity()
-        };
+        let chunk =
+            |chunk: &Arc<Chunk>| chunk.lines.capacity() * size_of::<Line>() + chunk.text.capacity();
         self.chunks.iter().map(chunk).sum()
     }
 

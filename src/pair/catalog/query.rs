@@ -244,40 +244,15 @@ fn parts(text: &str) -> Vec<Part> {
             (part.negated, rest) = (true, after);
         }
         let mut value = String::new();
-        match rest.chars().next() {
-            Some(mark @ ('"' | '/')) => {
+        let opening = rest.chars().next().filter(|mark| matches!(mark, '"' | '/'));
+        let used = match opening {
+            Some(mark) => {
                 (part.quoted, part.expression) = (mark == '"', mark == '/');
-                let mut escaped = false;
-                let mut used = mark.len_utf8();
-                for letter in rest[used..].chars() {
-                    used += letter.len_utf8();
-                    if letter == mark && !escaped {
-                        break;
-                    }
-                    if escaped && letter == mark {
-                        value.pop();
-                    }
-                    escaped = letter == '\\' && !escaped;
-                    value.push(letter);
-                }
-                rest = &rest[used..];
+                enclosed(rest, mark, &mut value)
             }
-            _ => {
-                let mut quoted = false;
-                let mut used = 0;
-                for letter in rest.chars() {
-                    if letter == '"' {
-                        quoted = !quoted;
-                    } else if letter.is_whitespace() && !quoted {
-                        break;
-                    } else {
-                        value.push(letter);
-                    }
-                    used += letter.len_utf8();
-                }
-                rest = &rest[used..];
-            }
-        }
+            None => word(rest, &mut value),
+        };
+        rest = &rest[used..];
         part.text = value;
         if !part.text.is_empty() {
             found.push(part);
@@ -285,6 +260,40 @@ fn parts(text: &str) -> Vec<Part> {
         rest = rest.trim_start();
     }
     found
+}
+
+/// Reads up to the closing `mark`; a backslash before it makes it text. Answers the bytes used.
+fn enclosed(rest: &str, mark: char, value: &mut String) -> usize {
+    let mut used = mark.len_utf8();
+    let mut escaped = false;
+    for letter in rest[used..].chars() {
+        used += letter.len_utf8();
+        if letter == mark && !escaped {
+            break;
+        }
+        if letter == mark {
+            value.pop();
+        }
+        escaped = letter == '\\' && !escaped;
+        value.push(letter);
+    }
+    used
+}
+
+/// Reads up to a blank outside quotes. Answers the bytes used.
+fn word(rest: &str, value: &mut String) -> usize {
+    let (mut used, mut quoted) = (0, false);
+    for letter in rest.chars() {
+        if letter == '"' {
+            quoted = !quoted;
+        } else if letter.is_whitespace() && !quoted {
+            break;
+        } else {
+            value.push(letter);
+        }
+        used += letter.len_utf8();
+    }
+    used
 }
 
 fn test(field: Field, value: &str) -> Option<Test> {

@@ -190,15 +190,12 @@ proptest! {
                 },
             };
             let before = catalog.find(key);
-            match value {
-                Some((state, text)) => {
-                    catalog.put(&digest(key, state, &example(&text, "a")));
-                    model.insert(key, (state, text));
-                }
-                None => {
-                    catalog.remove(key);
-                    model.remove(&key);
-                }
+            if let Some((state, text)) = value {
+                catalog.put(&digest(key, state, &example(&text, "a")));
+                model.insert(key, (state, text));
+            } else {
+                catalog.remove(key);
+                model.remove(&key);
             }
             listing.update(catalog.find(key).or(before).unwrap(), &catalog, &query);
         }

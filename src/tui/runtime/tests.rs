@@ -99,7 +99,9 @@ fn edits_are_applied_and_what_they_touched_is_told() {
     };
     assert_eq!(examples[0].1.as_ref().map(|stored| stored.state), Some(ReviewState::Accepted));
     let undone = runtime.perform(Effect::Undo, &sender);
-    assert!(matches!(undone, Performed::Told(Some(Message::Undone(Some((s, _))))) if s == "accepted 1"));
+    assert!(
+        matches!(undone, Performed::Told(Some(Message::Undone(Some((s, _))))) if s == "accepted 1")
+    );
     let removed = runtime.perform(Effect::RemoveDocument(DocumentId(1)), &sender);
     let Performed::Told(Some(Message::Loaded(snapshot))) = removed else { panic!("read again") };
     assert_eq!(snapshot.documents.len(), 1);

@@ -1,18 +1,19 @@
 //! Typing a question and an answer, and keeping what is typed.
 
 use ratatui::crossterm::event::KeyEvent;
-use serde::{Deserialize, Serialize};
 
+use super::turns::{self, Turn, Unsent};
 use super::{Curate, PAIR};
 use crate::app::command::Command;
 use crate::app::look::Look;
 use crate::app::overlays::{Overlay, Reading};
+use crate::app::pair_text::TurnText;
 use crate::app::reply::Reply;
 use crate::app::snapshot::UNSENT_PAIRS;
 use crate::app::strings::{common, screen as texts};
 use crate::app::widgets::Editor;
 use crate::app::{Effect, pair_text};
-use crate::pair::{Change, ReviewState};
+use crate::pair::{Change, Example, ReviewState, Role};
 use crate::project::{ExampleId, PassageId};
 
 /// A pair being typed.
@@ -20,31 +21,20 @@ pub(super) struct Editing {
     /// The example; none for a new one.
     target: Option<ExampleId>,
     passage: Option<PassageId>,
-    /// Question and answer as stored.
-    saved: [String; 2],
-    pub(super) fields: [Editor; 2],
-    /// Field with the focus: 0 question, 1 answer.
+    pub(super) turns: Vec<Turn>,
+    /// Turn with the focus.
     pub(super) field: usize,
 }
 
-/// Typed text that was not saved: question and answer.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Unsent {
-    question: String,
-    answer: String,
-}
-
 impl Editing {
-    fn texts(&self) -> [String; 2] {
-        [self.fields[0].text(), self.fields[1].text()]
-    }
-
     pub(super) fn is_new(&self) -> bool {
         self.target.is_none()
     }
 
     pub(super) fn paste(&mut self, text: &str) {
-        self.fields[self.field].paste(text);
+        if let Some(turn) = self.turns.get_mut(self.field) {
+            turn.editor.paste(text);
+        }
     }
 
     fn key(&self) -> String {
@@ -80,11 +70,11 @@ impl Curate {
         }
         self.typed = false;
         if let Some(editing) = &self.editing {
-            let [question, answer] = editing.texts();
-            if editing.saved == [question.clone(), answer.clone()] {
+            if turns::unchanged(&editing.turns) {
                 self.unsent.remove(&editing.key());
             } else {
-                self.unsent.insert(editing.key(), Unsent { question, answer });
+                let turns = turns::typed(&editing.turns);
+                self.unsent.insert(editing.key(), Unsent::Turns { turns });
             }
         }
         let text = serde_json::to_string(&self.unsent).unwrap_or_default();
@@ -101,23 +91,26 @@ impl Curate {
         let Some(stored) = self.current(look) else {
             return;
         };
-        let saved = [stored.example.question().to_owned(), stored.example.answer_text()];
-        self.begin(Some(stored.id), stored.passage, saved);
+        self.begin(Some(stored.id), stored.passage, turns::turns(Some(&stored.example)));
     }
 
     pub(super) fn edit_new(&mut self, look: &Look) {
         let passage = self.current_passage(look).map(|record| record.id);
-        self.begin(None, passage, [String::new(), String::new()]);
+        self.begin(None, passage, turns::turns(None));
     }
 
-    fn begin(&mut self, target: Option<ExampleId>, passage: Option<PassageId>, saved: [String; 2]) {
-        let typed = self.unsent.get(&key(target, passage)).cloned();
-        let [question, answer] = match typed {
-            Some(unsent) => [unsent.question, unsent.answer],
-            None => saved.clone(),
-        };
-        let fields = [Editor::new(&question), Editor::new(&answer)];
-        self.editing = Some(Editing { target, passage, saved, fields, field: 0 });
+    fn begin(
+        &mut self,
+        target: Option<ExampleId>,
+        passage: Option<PassageId>,
+        mut turns: Vec<Turn>,
+    ) {
+        if let Some(unsent) = self.unsent.get(&key(target, passage)) {
+            turns::retype(&mut turns, unsent);
+        }
+        // The last question is what most edits are about.
+        let field = turns.iter().rposition(|turn| turn.role() == Role::User).unwrap_or_default();
+        self.editing = Some(Editing { target, passage, turns, field });
         self.focus = PAIR;
     }
 
@@ -133,23 +126,33 @@ impl Curate {
         };
         match command {
             Some(Command::FieldSave) => self.save(look, reply),
-            Some(Command::FieldNext) => editing.field = 1 - editing.field,
+            Some(Command::FieldNext) => {
+                editing.field = (editing.field + 1) % editing.turns.len().max(1);
+            }
+            Some(Command::FieldPrevious) => {
+                let turns = editing.turns.len().max(1);
+                editing.field = (editing.field + turns - 1) % turns;
+            }
+            Some(Command::FieldAddTurn) => {
+                editing.field = turns::add(&mut editing.turns, editing.field);
+            }
+            Some(Command::FieldSystem) => editing.field = turns::add_system(&mut editing.turns),
+            Some(Command::FieldSplit) => self.split_at_cursor(look, reply),
             Some(Command::FieldDiff) => {
-                let [question, answer] = editing.texts();
-                reply.overlay = Some(Overlay::Reading(Reading::diff(
-                    look.t(common::DIFF_TITLE).to_owned(),
-                    &[
-                        (look.t(texts::QUESTION), &editing.saved[0], &question),
-                        (look.t(texts::ANSWER), &editing.saved[1], &answer),
-                    ],
-                )));
+                let texts: Vec<_> = turns::typed(&editing.turns);
+                let parts: Vec<_> = (editing.turns.iter().zip(&texts))
+                    .map(|(turn, typed)| (look.t(turn.label()), turn.saved(), typed.text.as_str()))
+                    .collect();
+                let title = look.t(common::DIFF_TITLE).to_owned();
+                reply.overlay = Some(Overlay::Reading(Reading::diff(title, &parts)));
             }
             Some(Command::FieldEditor) => self.open_outside(false, reply),
             Some(Command::FieldPassageDown) => self.passage_scroll.by_page(1),
             Some(Command::FieldPassageUp) => self.passage_scroll.by_page(-1),
             Some(Command::FieldLeave) => self.leave_editing(look, reply),
             _ => {
-                if editing.fields[editing.field].key(key) {
+                let turn = editing.turns.get_mut(editing.field);
+                if turn.is_some_and(|turn| turn.editor.key(key)) {
                     self.typed = true;
                 }
             }
@@ -170,9 +173,9 @@ impl Curate {
     /// Opens the pair being typed in the outside editor.
     pub(super) fn open_outside(&mut self, save_after: bool, reply: &mut Reply) {
         let Some(editing) = &self.editing else { return };
-        let [question, answer] = editing.texts();
+        let text = pair_text::join(&turns::typed(&editing.turns));
         self.outside_saves = save_after;
-        reply.effect(Effect::EditOutside(pair_text::join(&question, &answer)));
+        reply.effect(Effect::EditOutside(text));
     }
 
     /// Takes the text that the outside editor saved.
@@ -181,56 +184,102 @@ impl Curate {
             return;
         };
         self.typed = true;
-        let Some((question, answer)) = pair_text::split(text) else {
-            editing.fields[1] = Editor::new(text);
-            editing.field = 1;
+        let Some(read) = pair_text::split(text, &turns::typed(&editing.turns)) else {
+            if let Some(last) = editing.turns.last_mut() {
+                last.editor = Editor::new(text);
+            }
+            editing.field = editing.turns.len().saturating_sub(1);
             reply.warn(look.t(texts::NO_DIVIDER));
             return;
         };
-        editing.fields = [Editor::new(&question), Editor::new(&answer)];
+        turns::retype(&mut editing.turns, &Unsent::Turns { turns: read });
+        editing.field = editing.field.min(editing.turns.len().saturating_sub(1));
         if self.outside_saves {
             self.save(look, reply);
         }
     }
 
+    /// Saves the pair with what stands before the cursor of its last answer, and makes a draft with
+    /// the same question of what stands behind it.
+    fn split_at_cursor(&mut self, look: &Look, reply: &mut Reply) {
+        let Some(editing) = &mut self.editing else { return };
+        let passage = editing.passage;
+        let question = editing.turns.iter().rfind(|turn| turn.role() == Role::User);
+        let question = question.map(|turn| turn.editor.text()).unwrap_or_default();
+        let Some(turn) = editing.turns.get_mut(editing.field) else { return };
+        let (before, after) = turn.editor.at_cursor();
+        if turn.role() != Role::Assistant || before.trim().is_empty() || after.trim().is_empty() {
+            reply.tell(look.t(texts::SPLIT_WHERE));
+            return;
+        }
+        turn.editor = Editor::new(before.trim_end());
+        let typed = [(Role::User, question), (Role::Assistant, after)]
+            .map(|(role, text)| TurnText { at: None, role, text });
+        let base = Self::base(passage, look);
+        match pair_text::with_turns(&base, &typed) {
+            Ok(mut example) => {
+                pair_text::note_language(&mut example);
+                let passage = passage.map(|passage| passage.0);
+                let rest = Change::insert(passage, ReviewState::Draft, example);
+                self.save_with(vec![rest], look, reply);
+            }
+            Err(reason) => reply.warn(look.t(reason)),
+        }
+    }
+
+    /// What a new pair about a passage starts from.
+    fn base(passage: Option<PassageId>, look: &Look) -> Example {
+        let record = passage.and_then(|passage| look.data.passage(passage));
+        let document = record.and_then(|record| look.data.document(record.document));
+        pair_text::new_example(record.zip(document.map(|d| d.name.as_str())))
+    }
+
     fn save(&mut self, look: &Look, reply: &mut Reply) {
+        self.save_with(Vec::new(), look, reply);
+    }
+
+    /// Saves what is typed, together with other changes, as one edit.
+    fn save_with(&mut self, others: Vec<Change>, look: &Look, reply: &mut Reply) {
         let Some(editing) = &self.editing else { return };
-        let [question, answer] = editing.texts();
         let (key, target, passage) = (editing.key(), editing.target, editing.passage);
-        let unchanged = editing.saved == [question.clone(), answer.clone()];
         let stored = target.and_then(|id| look.data.example(id));
-        let base = match (target, stored) {
-            (Some(_), Some(stored)) => stored.example.clone(),
-            (Some(_), None) => {
-                // Deleted meanwhile: what was typed becomes a pair again.
-                self.editing =
-                    self.editing.take().map(|editing| Editing { target: None, ..editing });
-                pair_text::new_example(None)
-            }
-            (None, _) => {
-                let record = passage.and_then(|passage| look.data.passage(passage));
-                let document = record.and_then(|record| look.data.document(record.document));
-                pair_text::new_example(record.zip(document.map(|d| d.name.as_str())))
-            }
+        let lost = target.is_some() && stored.is_none();
+        let base = match stored {
+            Some(stored) => stored.example.clone(),
+            None => Self::base(passage, look),
         };
-        if !unchanged {
-            let mut example = match pair_text::with_texts(&base, &question, &answer) {
+        let mut changes = Vec::new();
+        let mut words = texts::DONE_EDITED;
+        if lost || !turns::unchanged(&editing.turns) {
+            let mut typed = turns::typed(&editing.turns);
+            if lost {
+                // Deleted meanwhile: what was typed becomes a pair again.
+                for turn in &mut typed {
+                    turn.at = None;
+                }
+            }
+            let mut example = match pair_text::with_turns(&base, &typed) {
                 Ok(example) => example,
                 Err(reason) => {
                     reply.warn(look.t(reason));
                     return;
                 }
             };
-            let (done, change) = if let Some(stored) = stored {
-                let key = stored.id.0;
-                (texts::DONE_EDITED, Change::Replace { key, example })
+            if let Some(stored) = stored {
+                changes.push(Change::Replace { key: stored.id.0, example });
             } else {
                 pair_text::note_language(&mut example);
                 let passage = passage.map(|passage| passage.0);
-                let change = Change::insert(passage, ReviewState::Accepted, example);
-                (texts::DONE_WRITTEN, change)
-            };
-            self.apply(done, vec![change], look, reply);
+                changes.push(Change::insert(passage, ReviewState::Accepted, example));
+                words = texts::DONE_WRITTEN;
+            }
+        }
+        if !others.is_empty() {
+            words = texts::DONE_SPLIT;
+            changes.extend(others);
+        }
+        if !changes.is_empty() {
+            self.apply(words, changes, look, reply);
         }
         self.editing = None;
         self.unsent.remove(&key);

@@ -115,17 +115,15 @@ impl Curate {
     pub fn wanted_examples(&self, look: &Look) -> Vec<ExampleId> {
         let waiting = self.waiting.iter().flat_map(|waiting| waiting.ids.iter().copied());
         let ids = self.selected.into_iter().chain(waiting);
-        ids.filter(|id| {
-            look.data.example(*id).is_none() && look.data.catalog.find(id.0).is_some()
-        })
-        .collect()
+        ids.filter(|id| look.data.example(*id).is_none() && look.data.catalog.find(id.0).is_some())
+            .collect()
     }
 
     /// Selects the row of the selected example, or where it is gone, the one in its place.
     fn follow(&mut self, look: &Look) {
         let place = self.selected.and_then(|id| look.data.catalog.find(id.0));
-        let row = place
-            .and_then(|place| self.listing.position(place, &look.data.catalog, &self.query));
+        let row =
+            place.and_then(|place| self.listing.position(place, &look.data.catalog, &self.query));
         self.list.select(row.unwrap_or(self.list.selected), self.listing.places.len());
         self.settle(look);
     }
@@ -244,7 +242,8 @@ impl Curate {
     /// Marks everything listed, or takes all marks away.
     pub(super) fn mark_all(&mut self, look: &Look, reply: &mut Reply) {
         if self.marked.is_empty() {
-            let listed = self.listing.places.iter().filter_map(|&place| look.data.catalog.at(place));
+            let listed =
+                self.listing.places.iter().filter_map(|&place| look.data.catalog.at(place));
             self.marked = listed.map(Entry::key).collect();
             reply.tell(look.fill(texts::MARKED, &[&self.marked.len()]));
         } else {

@@ -5,7 +5,9 @@
 
 mod acting;
 mod editing;
+mod filters;
 mod listing;
+mod turns;
 mod view;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -18,16 +20,18 @@ use super::ScreenState;
 use crate::app::Effect;
 use crate::app::command::Command;
 use crate::app::look::Look;
+use crate::app::overlays::{Coverage, Overlay};
 use crate::app::reply::Reply;
 use crate::app::strings::{Text, common, screen as texts};
 use crate::app::widgets::{Input, ListState, Scroll};
 use crate::pair::catalog::{Listing, Query};
 use crate::pair::{Example, ReviewState};
 use crate::project::{ExampleId, PassageId};
-pub use acting::draft_passages;
 use acting::Waiting;
-use editing::{Editing, Unsent};
+pub use acting::draft_passages;
+use editing::Editing;
 use listing::Asked;
+use turns::Unsent;
 
 const LIST: usize = 0;
 const PASSAGE: usize = 1;
@@ -50,7 +54,6 @@ impl Filter {
             Self::Only(ReviewState::Rejected) => Self::All,
         }
     }
-
 }
 
 /// State of the screen.
@@ -141,6 +144,12 @@ impl ScreenState for Curate {
             Command::CurateDuplicate => self.duplicate(look, reply),
             Command::CurateMark => self.mark(look),
             Command::CurateMarkTo => self.mark_to(look),
+            Command::CurateSaved => self.choose_filter(look, reply),
+            Command::CurateOrder => self.choose_order(look, reply),
+            Command::CurateCoverage => {
+                let here = self.current_passage(look).map(|record| record.id);
+                reply.overlay = Some(Overlay::Coverage(Coverage::new(here, look)));
+            }
             Command::CurateMarkAll => self.mark_all(look, reply),
             Command::CurateTags => self.ask_tags(look, reply),
             Command::CurateScoreUp => self.score_by(1, look, reply),
@@ -209,7 +218,7 @@ impl ScreenState for Curate {
             Command::CurateDraft => {
                 self.current_passage(look).is_none().then_some(texts::NO_PASSAGE_SELECTED)
             }
-            Command::CurateNextUncovered => {
+            Command::CurateNextUncovered | Command::CurateCoverage => {
                 look.data.snapshot.passages.is_empty().then_some(texts::NO_PASSAGE_SELECTED)
             }
             Command::CurateNext
@@ -220,10 +229,10 @@ impl ScreenState for Curate {
             }
             Command::CurateFilter
             | Command::CurateSearch
+            | Command::CurateSaved
+            | Command::CurateOrder
             | Command::CurateMarkAll
-            | Command::CurateMarkTo => {
-                look.data.catalog.is_empty().then_some(texts::NO_PAIRS)
-            }
+            | Command::CurateMarkTo => look.data.catalog.is_empty().then_some(texts::NO_PAIRS),
             Command::ListOpen => Some(texts::NO_PAIR_SELECTED),
             _ => None,
         }
@@ -242,6 +251,10 @@ impl ScreenState for Curate {
     ) {
         if !self.searching {
             self.editing_key(key, command, look, reply);
+            return;
+        }
+        if command == Some(Command::FieldSave) {
+            self.ask_filter_name(look, reply);
             return;
         }
         match key.code {

@@ -5,6 +5,7 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
+use super::editing::Editing;
 use super::{Curate, Filter, LIST, PAIR, PASSAGE};
 use crate::app::command::Command;
 use crate::app::look::Look;
@@ -15,12 +16,14 @@ use crate::app::widgets::columns::{
 };
 use crate::app::widgets::{Column, Rich};
 use crate::app::{pair_text, theme};
-use crate::pair::ReviewState;
 use crate::pair::catalog::Entry;
+use crate::pair::{ReviewState, Role};
 use crate::project::StoredExample;
 use crate::text::{fit, truncate, width};
 
 const WEIGHTS: [u16; 3] = [28, 44, 44];
+/// Rows of a turn that does not have the focus, its head included.
+const SMALL_FIELD_ROWS: u16 = 3;
 /// Most rows that the question takes while the pair is edited.
 const QUESTION_ROWS_MAX: u16 = 6;
 
@@ -100,9 +103,8 @@ impl Curate {
         let focused = self.focus == LIST && self.alone.is_none();
         self.list.draw(frame, rows, self.shown(), (LIST, focused), look, |row, room| {
             let marked = |entry: Entry| self.marked.contains(&entry.key());
-            self.row(look, row).map_or_else(Line::default, |entry| {
-                list_row(entry, marked(entry), room, look)
-            })
+            self.row(look, row)
+                .map_or_else(Line::default, |entry| list_row(entry, marked(entry), room, look))
         });
     }
 
@@ -203,13 +205,15 @@ impl Curate {
                 text.hang(2).push(&fit(mark, 2, ""), theme::ACCENT).push(line, style).line();
             }
         };
-        part(&mut text, "Q", example.question(), theme::BOLD);
-        text.line();
-        part(&mut text, "A", &example.answer_text(), theme::PLAIN);
-        text.line();
-        let earlier = example.messages.len().saturating_sub(2);
-        if earlier > 0 {
-            text.push(&look.fill(texts::MORE_TURNS, &[&earlier]), theme::DIM).line();
+        for message in &example.messages {
+            let (mark, style) = match message.role {
+                Role::System => ("S", theme::DIM),
+                Role::User => ("Q", theme::BOLD),
+                Role::Assistant => ("A", theme::PLAIN),
+                Role::Tool => ("T", theme::DIM),
+            };
+            part(&mut text, mark, &message.text_or_calls(), style);
+            text.line();
         }
         if !example.tools.is_empty() {
             let names: Vec<_> =
@@ -246,26 +250,59 @@ impl Curate {
         let Some(editing) = &self.editing else { return };
         let title = if editing.is_new() { texts::WRITING } else { texts::EDITING };
         let inner = inside(draw_column(frame, column, self.focus, look.t(title), "", look));
-        let question_rows = (inner.height / 3).clamp(1, QUESTION_ROWS_MAX);
-        let (top, rest) = split_top(inner, question_rows + 1);
-        for (index, (area, label)) in
-            [(top, texts::QUESTION), (rest, texts::ANSWER)].into_iter().enumerate()
-        {
+        let rows = field_rows(editing, inner.height);
+        let mut top = inner.y;
+        for (index, (turn, rows)) in editing.turns.iter().zip(rows).enumerate() {
+            if rows == 0 {
+                continue;
+            }
+            let area = Rect { y: top, height: rows, ..inner };
+            top += rows;
             let focused = editing.field == index;
             let (head, body) = split_top(area, 1);
             let style = if focused { theme::TITLE } else { theme::DIM };
-            let rule = usize::from(head.width).saturating_sub(width(look.t(label)) + 1);
+            let label = look.t(turn.label());
+            let rule = usize::from(head.width).saturating_sub(width(label) + 1);
             let rule = look.symbols.rule.repeat(rule);
             frame.render_widget(
                 Line::from(vec![
-                    Span::styled(format!("{} ", look.t(label)), style),
+                    Span::styled(format!("{label} "), style),
                     Span::styled(rule, theme::DIM),
                 ]),
                 head,
             );
-            editing.fields[index].draw(frame, body, focused && look.on_top);
+            turn.editor.draw(frame, body, focused && look.on_top);
         }
     }
+}
+
+/// Rows of each turn's field, its head included. Two turns share the height; of more, the one with
+/// the focus gets what it needs and those around it a line or two, as far as there is room.
+fn field_rows(editing: &Editing, height: u16) -> Vec<u16> {
+    let turns = editing.turns.len();
+    if turns <= 2 {
+        let question = ((height / 3).clamp(1, QUESTION_ROWS_MAX) + 1).min(height);
+        return [question, height - question].into_iter().take(turns).collect();
+    }
+    let mut rows = vec![0; turns];
+    let focus = editing.field.min(turns - 1);
+    let wanted = editing.turns[focus].editor.line_count() as u16 + 2;
+    rows[focus] = wanted.max(height / 2).min(height);
+    let mut left = height - rows[focus];
+    // Nearest turns first, the ones before it before those behind.
+    for distance in 1..turns {
+        let near = [focus.checked_sub(distance), Some(focus + distance)];
+        for index in near.into_iter().flatten().filter(|&index| index < turns) {
+            let take = SMALL_FIELD_ROWS.min(left);
+            // A head without a line under it says nothing.
+            if take > 1 {
+                rows[index] = take;
+                left -= take;
+            }
+        }
+    }
+    rows[focus] += left;
+    rows
 }
 
 /// Draws remarks on the last row, or one a row where they do not fit beside each other.

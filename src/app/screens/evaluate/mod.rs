@@ -119,7 +119,10 @@ impl Evaluate {
     fn to_pair(&self, look: &Look, reply: &mut Reply) {
         let Some(item) = self.item(look) else { return };
         let blank = pair_text::new_example(None);
-        let mut example = match pair_text::with_texts(&blank, &item.question, &item.expected) {
+        let mut example = match pair_text::with_turns(
+            &blank,
+            &pair_text::exchange(&item.question, &item.expected),
+        ) {
             Ok(example) => example,
             Err(reason) => return reply.warn(look.t(reason)),
         };
