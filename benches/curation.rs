@@ -7,6 +7,7 @@
 #![expect(clippy::print_stdout, reason = "a benchmark reports on standard output")]
 #![expect(clippy::unwrap_used, reason = "a benchmark may stop at the first error")]
 
+use std::fmt::Write as _;
 use std::io::{Read as _, Write as _};
 use std::num::NonZeroU16;
 use std::path::Path;
@@ -154,7 +155,7 @@ fn example(random: &mut ChaCha8Rng, number: usize) -> Example {
         let (a, b, c) = (noun(), noun(), noun());
         let value = random.random_range(1..100);
         let ending = ENDINGS[random.random_range(0..ENDINGS.len())];
-        answer += &format!("{a}의 {b}에는 {c} 값 {value} kN/m²를 {ending} ");
+        write!(answer, "{a}의 {b}에는 {c} 값 {value} kN/m²를 {ending} ").unwrap();
     }
     Example {
         messages: vec![
@@ -276,7 +277,7 @@ fn main() {
     for (name, query) in [
         ("a word", "유효건물중량"),
         ("a rare word", "(250123)"),
-        ("initial consonants", "ㅊㄱㄷㄲ"),
+        ("initial consonants", "ㅇㅎㄱㅁㅈㄹ"),
         ("three words and a field", "풍하중 병실 콘크리트 state:draft"),
         ("an expression", r"/값 7\d kN/"),
     ] {

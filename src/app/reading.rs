@@ -1,9 +1,10 @@
 //! Taking in what was read from the project, and what edits changed.
 
-use super::reply::Notice;
+use super::reply::{Notice, Reply};
 use super::snapshot::{Changes, Data, Touched};
-use super::strings::Text;
+use super::strings::{Text, common};
 use super::{App, Effect, SCREENS, Snapshot};
+use crate::job::JobSpec;
 use crate::pair::catalog::Catalog;
 use crate::project::{ExampleId, StoredExample};
 
@@ -19,6 +20,19 @@ impl App {
             effects.push(Effect::ReadExamples(missing));
         }
         effects
+    }
+
+    /// Another program has the project open: leaves out what would write.
+    pub(super) fn keep_to_reading(&mut self, reply: &mut Reply) {
+        reply.effects.retain(|effect| {
+            !matches!(effect, Effect::Apply(_) | Effect::SaveUnsent(..) | Effect::RemoveDocument(_))
+        });
+        let writes =
+            |spec: &JobSpec| !matches!(spec, JobSpec::Chat { .. } | JobSpec::ExportPairs { .. });
+        if reply.start.take_if(|spec| writes(spec)).is_some() {
+            self.notice = Some(Notice::warning(common::READ_ONLY.of(self.language())));
+            reply.notice = None;
+        }
     }
 
     pub(super) fn take_snapshot(&mut self, snapshot: Snapshot) -> Vec<Effect> {

@@ -25,6 +25,8 @@ pub const UNSENT_KEYS: [&str; 1] = [UNSENT_PAIRS];
 pub struct Snapshot {
     /// Project name.
     pub project: String,
+    /// Another program has the project open: nothing can be changed here.
+    pub read_only: bool,
     /// Documents, oldest first.
     pub documents: Vec<DocumentRecord>,
     /// Pages whose text needs a warning.

@@ -4,7 +4,7 @@ use ratatui::crossterm::event::{
     KeyCode, KeyEvent, KeyEventKind, MouseButton, MouseEvent, MouseEventKind,
 };
 
-use super::command::{Command, Scope};
+use super::command::{Command, Risk, Scope};
 use super::keymap::{Key, decode, lookup, lookup_in_field};
 use super::look::Target;
 use super::overlays::{
@@ -103,6 +103,12 @@ impl App {
     /// Why a command cannot be carried out now; none when it can.
     pub(super) fn unavailable(&self, command: Command) -> Option<Text> {
         let look = self.look();
+        if self.data.snapshot.read_only
+            && (command.info().risk != Risk::Safe
+                || matches!(command, Command::Undo | Command::Redo))
+        {
+            return Some(common::READ_ONLY);
+        }
         match command {
             Command::StopJob => self.jobs.current().is_none().then_some(common::NO_JOB),
             Command::Copy => self.copied().is_none().then_some(common::NOTHING_TO_COPY),
@@ -465,7 +471,10 @@ impl App {
         self.carry_out(reply)
     }
 
-    pub(super) fn carry_out(&mut self, reply: Reply) -> Vec<Effect> {
+    pub(super) fn carry_out(&mut self, mut reply: Reply) -> Vec<Effect> {
+        if self.data.snapshot.read_only {
+            self.keep_to_reading(&mut reply);
+        }
         let mut effects = reply.effects;
         if let Some(notice) = reply.notice {
             self.notice = Some(notice);
@@ -519,6 +528,9 @@ impl App {
         let new = serde_json::to_value(&settings).unwrap_or_default();
         self.settings = settings;
         self.data.snapshot.settings = self.settings.clone();
+        if self.data.snapshot.read_only {
+            return Vec::new();
+        }
         let fields = new.as_object().into_iter().flatten();
         fields
             .filter(|(key, value)| old.get(key.as_str()) != Some(value))

@@ -58,7 +58,14 @@ impl App {
         let room = usize::from(area.width).saturating_sub(2);
         let project = self.data.snapshot.project.as_str();
         let project = if project.is_empty() { String::new() } else { format!("{project}   ") };
-        let head = [format!(" hone  {project}"), " hone  ".to_owned(), " ".to_owned()];
+        // That nothing can be changed is said in every width.
+        let mark = if self.data.snapshot.read_only {
+            format!("[{}] ", look.t(common::READ_ONLY_MARK))
+        } else {
+            String::new()
+        };
+        let head =
+            [format!(" hone  {project}{mark}"), format!(" hone  {mark}"), format!(" {mark}")];
         let figures: Vec<_> =
             SCREENS[1..7].iter().map(|&screen| stage_figure(screen, look)).collect();
         let beside = match self.screen {

@@ -32,7 +32,7 @@ pub fn open(folder: PathBuf) -> Result<()> {
 /// # Errors
 /// When the project cannot be opened.
 pub fn options(folder: &Path) -> Result<tui::Options> {
-    let project = Project::open(folder)?;
+    let project = Project::open_or_read(folder)?;
     let models = Arc::new(Models::default());
     Ok(tui::Options {
         backend: Box::new(ProjectBackend { project, codec: None }),
@@ -135,6 +135,7 @@ impl Backend for ProjectBackend {
         }
         Ok(Snapshot {
             project: self.project.name().to_owned(),
+            read_only: self.project.is_read_only(),
             documents,
             flagged_pages: flagged_pages.collect(),
             passages: store.passages(None)?,

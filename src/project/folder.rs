@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use unicode_normalization::UnicodeNormalization as _;
 
 use super::Store;
+use super::backup::Running;
 use super::lock::Lock;
 use crate::failure::{Context as _, Failure, Result};
 use crate::whole_file::write_whole;
@@ -29,7 +30,9 @@ pub struct Project {
     folder: PathBuf,
     name: String,
     store: Store,
-    _lock: Lock,
+    /// None where another process holds it and this one only reads.
+    lock: Option<Lock>,
+    _backup: Option<Running>,
 }
 
 /// The folder of a run in the project at `folder`: events, checkpoint, adapters, reports.
@@ -63,7 +66,7 @@ impl Project {
         let text = toml::to_string(&Manifest { version: VERSION, name: name.clone() })
             .map_err(|error| Failure::defect(format!("{}: {error}", manifest.display())))?;
         write_whole(&manifest, text.as_bytes())?;
-        Ok(Self { folder: folder.to_owned(), name, store, _lock: lock })
+        Ok(Self { folder: folder.to_owned(), name, store, lock: Some(lock), _backup: None })
     }
 
     /// Opens a project for writing and brings its store to the current version.
@@ -76,8 +79,28 @@ impl Project {
         let lock = Lock::take(folder)?;
         let path = store_path(folder)?;
         let store = Store::open(&path)?;
-        store.refresh_backup()?;
-        Ok(Self { folder: folder.to_owned(), name: manifest.name, store, _lock: lock })
+        let backup = store.refresh_backup()?;
+        let (folder, name) = (folder.to_owned(), manifest.name);
+        Ok(Self { folder, name, store, lock: Some(lock), _backup: backup })
+    }
+
+    /// Opens a project for writing, or where another process has it open, for reading only.
+    ///
+    /// # Errors
+    /// As for [`Project::open`], but for a project that is open in another process.
+    pub fn open_or_read(folder: &Path) -> Result<Self> {
+        if !Lock::is_held(folder) {
+            return Self::open(folder);
+        }
+        let name = read_manifest(folder)?.name;
+        let store = Self::reopen(folder)?;
+        store.forbid_writing()?;
+        Ok(Self { folder: folder.to_owned(), name, store, lock: None, _backup: None })
+    }
+
+    /// Whether another process has the project open, so that this one can only read.
+    pub fn is_read_only(&self) -> bool {
+        self.lock.is_none()
     }
 
     /// `start` or its nearest ancestor that is a project.

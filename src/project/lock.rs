@@ -13,6 +13,13 @@ pub(super) struct Lock {
 }
 
 impl Lock {
+    /// Whether another process holds the lock now.
+    pub fn is_held(folder: &Path) -> bool {
+        let file = OpenOptions::new().read(true).write(true).open(folder.join("hone.lock"));
+        let taken = file.map(|file| file.try_lock());
+        matches!(taken, Ok(Err(TryLockError::WouldBlock)))
+    }
+
     /// Takes the lock, or tells which process holds it.
     pub fn take(folder: &Path) -> Result<Self> {
         let path = folder.join("hone.lock");

@@ -52,7 +52,12 @@ impl Store {
         Ok(Self { connection, path: path.to_owned() })
     }
 
-    pub(super) fn refresh_backup(&self) -> Result<()> {
+    /// Lets nothing be written over this connection.
+    pub(super) fn forbid_writing(&self) -> Result<()> {
+        self.connection.pragma_update(None, "query_only", true).at(&self.path)
+    }
+
+    pub(super) fn refresh_backup(&self) -> Result<Option<backup::Running>> {
         backup::refresh(&self.connection, &self.path)
     }
 

@@ -8,6 +8,7 @@ mod documents;
 mod drafting;
 mod full_disk;
 mod hub;
+mod killed;
 mod peft;
 mod support;
 mod terminal;

@@ -39,6 +39,8 @@ super::texts! {
     CHOOSE_ORDER: "목록의 차례", "Order of the list";
     FILTER_KEYS: "Enter 고르기 · d 지우기 · Esc 닫기", "Enter choose · d delete · Esc close";
     COVERAGE_KEYS: "n 다음 빈 곳 · h 빈 곳만 · Enter 가기 · Esc 닫기", "n next hole · h holes only · Enter go there · Esc close";
+    READ_ONLY: "다른 프로그램이 이 프로젝트를 열고 있어 읽기만 할 수 있습니다", "another program has the project open; it can only be read here";
+    READ_ONLY_MARK: "읽기 전용", "read only";
     PROMPT_TAGS: "꼬리표 (쉼표로 나눔)", "tags, commas between them";
     PROMPT_TAGS_MANY: "더할 꼬리표 (쉼표로 나눔, -꼬리표는 뺌)", "tags to add, commas between them; -tag takes one away";
     PROMPT_MODEL: "받을 모델의 이름 (짧은 이름 또는 OWNER/NAME)", "Model to fetch (short name or OWNER/NAME)";

@@ -376,3 +376,28 @@ fn notices_go_away_by_themselves() {
     assert!(!harness.app.wants_ticks());
     assert!(!harness.screen(80, 24).contains("accepted 1 pair"));
 }
+
+#[test]
+fn a_project_open_elsewhere_is_only_read() {
+    let mut snapshot = sample();
+    snapshot.read_only = true;
+    let mut harness = Harness::new(snapshot, English);
+    harness.keys("2");
+    let text = harness.screen(80, 24);
+    assert!(text.contains("[read only]"), "{text}");
+    for keys in ["a", "r", "u", "d", "t", "+", "3m", "4s"] {
+        harness.keys(keys);
+        assert!(harness.screen(120, 40).contains("another program has the project open"), "{keys}");
+        harness.keys("2");
+    }
+    let writes = |effect: &&Effect| {
+        matches!(
+            effect,
+            Effect::Apply(_) | Effect::Undo | Effect::Spawn(..) | Effect::SaveSetting(..)
+        )
+    };
+    assert_eq!(harness.effects.iter().filter(writes).count(), 0);
+    // Looking and searching work as ever.
+    harness.keys("/state:draft<ret>");
+    assert!(harness.screen(120, 40).contains("Pair 1 of 3"));
+}

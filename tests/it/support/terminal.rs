@@ -113,9 +113,19 @@ impl Terminal {
         (row, column, state.0.screen().hide_cursor())
     }
 
+    /// Kills the program as a power cut would, and gives the last screen it had written.
+    pub fn kill_and_read(&mut self) -> String {
+        self.kill();
+        // What was on its way to the terminal still arrives.
+        thread::sleep(Duration::from_millis(50));
+        self.state.lock().unwrap().0.screen().contents()
+    }
+
     /// Kills the program as a power cut would.
     pub fn kill(&mut self) {
-        self.child.kill().unwrap();
+        // The library's own `kill` asks politely first.
+        let id = self.child.process_id().and_then(|id| rustix::process::Pid::from_raw(id as i32));
+        rustix::process::kill_process(id.unwrap(), rustix::process::Signal::KILL).unwrap();
         self.child.wait().unwrap();
     }
 
