@@ -113,12 +113,14 @@ commands! {
     CurateRendered "curate.rendered" CURATE, [Key::Char('v')], Safe, bar;
     CurateDiff "curate.diff" CURATE, [Key::Char('w')], Safe, bar;
     CurateDelete "curate.delete" CURATE, [Key::Char('d'), Key::DELETE], Undoable, bar;
-    CurateMark "curate.mark" CURATE, [Key::Char('m'), Key::Ctrl('t')], Safe, bar;
+    CurateMark "curate.mark" CURATE, [Key::Char('m'), Key::F(10)], Safe, bar;
     CurateTags "curate.tags" CURATE, [Key::Char('t')], Undoable, bar;
     CurateScoreUp "curate.score_up" CURATE, [Key::Char('+'), Key::Char('=')], Undoable, bar;
     CurateScoreDown "curate.score_down" CURATE, [Key::Char('-')], Undoable, hide;
     CurateSplit "curate.split" CURATE, [Key::Char('s')], Undoable, bar;
     CurateMerge "curate.merge" CURATE, [Key::Char('J')], Undoable, bar;
+    CurateTools "curate.tools" CURATE, [Key::Char('T')], Undoable, bar;
+    CurateSystem "curate.system" CURATE, [Key::Char('P')], Undoable, hide;
     CurateCoverage "curate.coverage" CURATE, [Key::Char('c')], Safe, bar;
     CurateSaved "curate.saved_filters" CURATE, [Key::Char('F')], Safe, hide;
     CurateOrder "curate.order" CURATE, [Key::Char('S')], Safe, hide;
@@ -199,6 +201,7 @@ commands! {
     FieldPrevious "field.previous" FIELD, [Key::BACK_TAB], Safe, hide;
     FieldDiff "field.diff" FIELD, [Key::Ctrl('d')], Safe, bar;
     FieldAddTurn "field.add_turn" FIELD, [Key::Ctrl('n')], Safe, bar;
+    FieldCall "field.call" FIELD, [Key::Ctrl('t')], Safe, bar;
     FieldSystem "field.system" FIELD, [Key::Ctrl('o')], Safe, hide;
     FieldSplit "field.split" FIELD, [Key::Ctrl('k')], Undoable, bar;
     FieldEditor "field.editor" FIELD, [Key::Ctrl('e'), Key::F(4)], Safe, bar;

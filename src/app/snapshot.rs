@@ -9,7 +9,7 @@ use crate::document::PageFlag;
 use crate::evaluate::Evaluation;
 use crate::mix::MixReport;
 use crate::pair::catalog::{Catalog, Digest, Place};
-use crate::pair::{Language, ReviewState};
+use crate::pair::{Language, ReviewState, Tool};
 use crate::project::{
     DocumentId, DocumentRecord, ExampleId, MixSettings, PassageId, PassageRecord, StoredExample,
 };
@@ -92,6 +92,8 @@ pub struct Settings {
     pub recipe: Recipe,
     /// Mix settings.
     pub mix: MixSettings,
+    /// Tools that pairs can offer.
+    pub tools: Vec<Tool>,
     /// Search lines kept under names.
     pub filters: Vec<SavedFilter>,
 }
@@ -116,6 +118,7 @@ impl Default for Settings {
             draft_count: 3,
             recipe: Recipe::default(),
             mix: MixSettings::default(),
+            tools: Vec::new(),
             filters: Vec::new(),
         }
     }

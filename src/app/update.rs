@@ -129,6 +129,7 @@ impl App {
             | Command::FieldAddTurn
             | Command::FieldSystem
             | Command::FieldSplit
+            | Command::FieldCall
             | Command::FieldDiff
             | Command::FieldEditor
             | Command::FieldPassageDown
@@ -419,7 +420,10 @@ impl App {
             | Outcome::Entered(..)
             | Outcome::Chosen(..)
             | Outcome::DropFilter(_)
-            | Outcome::Passage(_) => {
+            | Outcome::Passage(_)
+            | Outcome::Tools(_)
+            | Outcome::EditTools(_)
+            | Outcome::Call(..) => {
                 self.overlays.pop();
             }
         }
@@ -432,6 +436,9 @@ impl App {
             }
             Outcome::Entered(Asking::Tags { .. }, text) => {
                 self.screens.curate.set_tags(&text, &look!(self), &mut reply);
+            }
+            Outcome::Entered(Asking::System, text) => {
+                self.screens.curate.set_system(&text, &look!(self), &mut reply);
             }
             Outcome::Entered(Asking::FilterName, text) => {
                 self.screens.curate.keep_filter(&text, &look!(self), &mut reply);
@@ -453,6 +460,14 @@ impl App {
             Outcome::Chosen(Choosing::Order, order) => {
                 self.screens.curate.take_order(&order, &look!(self));
             }
+            Outcome::Chosen(Choosing::Tool, name) => {
+                self.screens.curate.call_tool(&name, &look!(self), &mut reply);
+            }
+            Outcome::Tools(tools) => {
+                self.screens.curate.set_tools(&tools, &look!(self), &mut reply);
+            }
+            Outcome::EditTools(tools) => self.screens.curate.edit_tools(&tools, &mut reply),
+            Outcome::Call(line, call) => self.screens.curate.take_call(line, &call),
             Outcome::Passage(passage) => reply.go = Some(Place::Passage(passage)),
             Outcome::Stay | Outcome::Do(_) | Outcome::Close => {}
         }
@@ -555,7 +570,7 @@ fn entered(asking: Asking, text: String, reply: &mut Reply) {
         Asking::Import => reply.start = Some(JobSpec::ImportPairs { path }),
         Asking::Export => reply.start = Some(JobSpec::ExportPairs { path }),
         // Answered where the screen is at hand.
-        Asking::Tags { .. } | Asking::FilterName => {}
+        Asking::Tags { .. } | Asking::FilterName | Asking::System => {}
         Asking::Model => reply.start = Some(JobSpec::PullModel { name: text }),
     }
 }

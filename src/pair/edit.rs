@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Example, ReviewState};
+use super::{Example, ReviewState, Tool};
 
 /// One change of one example, by its key in the store.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -40,6 +40,20 @@ pub enum Change {
         /// What they become.
         tags: Vec<String>,
     },
+    /// Sets the system turn.
+    SetSystem {
+        /// Its key.
+        key: i64,
+        /// What it says; empty for no such turn.
+        text: String,
+    },
+    /// Sets the tools offered.
+    SetTools {
+        /// Its key.
+        key: i64,
+        /// What they become.
+        tools: Vec<Tool>,
+    },
     /// Sets the score.
     SetScore {
         /// Its key.
@@ -69,6 +83,8 @@ impl Change {
             Self::Delete { key }
             | Self::Replace { key, .. }
             | Self::SetTags { key, .. }
+            | Self::SetSystem { key, .. }
+            | Self::SetTools { key, .. }
             | Self::SetScore { key, .. }
             | Self::SetState { key, .. } => Some(*key),
         }
@@ -92,6 +108,11 @@ impl Change {
             }
             Self::SetTags { key, .. } => {
                 before.map(|row| Self::SetTags { key: *key, tags: row.example.meta.tags.clone() })
+            }
+            Self::SetSystem { key, .. } => before
+                .map(|row| Self::SetSystem { key: *key, text: row.example.system().to_owned() }),
+            Self::SetTools { key, .. } => {
+                before.map(|row| Self::SetTools { key: *key, tools: row.example.tools.clone() })
             }
             Self::SetScore { key, .. } => {
                 before.map(|row| Self::SetScore { key: *key, score: row.example.meta.score })
@@ -158,6 +179,14 @@ mod tests {
                 row.example.meta.tags = tags;
                 row
             }),
+            Change::SetSystem { text, .. } => row.map(|mut row| {
+                row.example.set_system(&text);
+                row
+            }),
+            Change::SetTools { tools, .. } => row.map(|mut row| {
+                row.example.tools = tools;
+                row
+            }),
             Change::SetScore { score, .. } => row.map(|mut row| {
                 row.example.meta.score = score;
                 row
@@ -186,6 +215,8 @@ mod tests {
             (Some(row.clone()), Change::Replace { key: 7, example: example("최소 피복 두께는?") }),
             (Some(row.clone()), Change::SetTags { key: 7, tags: vec!["하중".to_owned()] }),
             (Some(row.clone()), Change::SetScore { key: 7, score: Some(4) }),
+            (Some(row.clone()), Change::SetSystem { key: 7, text: "짧게".to_owned() }),
+            (Some(row.clone()), Change::SetTools { key: 7, tools: Vec::new() }),
             (Some(row), Change::SetState { key: 7, state: ReviewState::Rejected }),
         ];
         for (before, change) in cases {

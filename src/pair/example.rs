@@ -33,6 +33,22 @@ impl Example {
         self.last_text(Role::Assistant)
     }
 
+    /// The standing instructions; empty for none.
+    pub fn system(&self) -> &str {
+        let first = self.messages.first().filter(|message| message.role == Role::System);
+        first.map_or("", |message| &message.content)
+    }
+
+    /// Sets the standing instructions; an empty text takes them away.
+    pub fn set_system(&mut self, text: &str) {
+        if self.messages.first().is_some_and(|message| message.role == Role::System) {
+            self.messages.remove(0);
+        }
+        if !text.is_empty() {
+            self.messages.insert(0, Message::text(Role::System, text));
+        }
+    }
+
     /// The answer as text: what is said, or one JSON object a line for each call.
     pub fn answer_text(&self) -> String {
         let turn = self.messages.iter().rfind(|message| message.role == Role::Assistant);

@@ -2,6 +2,7 @@
 //!
 //! Knows no files: readers and writers are handed in.
 
+pub mod arguments;
 pub mod catalog;
 pub mod check;
 pub mod duplicates;

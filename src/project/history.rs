@@ -146,7 +146,11 @@ fn prepare(
                 *tag = crate::text::nfc(tag).into_owned();
             }
         }
-        Change::Delete { .. } | Change::SetScore { .. } | Change::SetState { .. } => {}
+        Change::SetSystem { text, .. } => *text = crate::text::nfc(text).into_owned(),
+        Change::Delete { .. }
+        | Change::SetTools { .. }
+        | Change::SetScore { .. }
+        | Change::SetState { .. } => {}
     }
     Ok(())
 }
@@ -189,6 +193,10 @@ fn execute(
         }
         Change::SetTags { key, tags } => {
             rewrite(*key, &|example| example.meta.tags.clone_from(tags))
+        }
+        Change::SetSystem { key, text } => rewrite(*key, &|example| example.set_system(text)),
+        Change::SetTools { key, tools } => {
+            rewrite(*key, &|example| example.tools.clone_from(tools))
         }
         Change::SetScore { key, score } => rewrite(*key, &|example| example.meta.score = *score),
         Change::SetState { key, state } => {

@@ -3,8 +3,12 @@
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read as _, Seek as _, Write as _};
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use crate::failure::{Context as _, Failure, Result};
+
+/// How long a lock that is held is tried for.
+const PATIENCE: Duration = Duration::from_millis(300);
 
 /// Holds the project's lock while it lives; the system lets go of it even after `kill -9`.
 #[derive(Debug)]
@@ -16,7 +20,7 @@ impl Lock {
     /// Whether another process holds the lock now.
     pub fn is_held(folder: &Path) -> bool {
         let file = OpenOptions::new().read(true).write(true).open(folder.join("hone.lock"));
-        let taken = file.map(|file| file.try_lock());
+        let taken = file.map(|file| patiently(|| file.try_lock()));
         matches!(taken, Ok(Err(TryLockError::WouldBlock)))
     }
 
@@ -31,7 +35,7 @@ impl Lock {
             .open(&path)
             .because(path.display())
             .map_err(|failure| failure.hint("check that you may write in that folder"))?;
-        match file.try_lock() {
+        match patiently(|| file.try_lock()) {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Err(held(folder, &mut file)),
             Err(TryLockError::Error(error)) => {
@@ -48,6 +52,22 @@ impl Lock {
             tracing::warn!("{}: {error}", path.display());
         }
         Ok(Self { _file: file })
+    }
+}
+
+/// Tries for a moment: a program that just ended, or one that was just forked and has not closed its
+/// inherited files yet, lets go of the lock by itself.
+fn patiently(
+    mut attempt: impl FnMut() -> std::result::Result<(), TryLockError>,
+) -> std::result::Result<(), TryLockError> {
+    let started = Instant::now();
+    loop {
+        match attempt() {
+            Err(TryLockError::WouldBlock) if started.elapsed() < PATIENCE => {
+                std::thread::sleep(PATIENCE / 10);
+            }
+            outcome => return outcome,
+        }
     }
 }
 

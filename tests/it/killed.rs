@@ -77,7 +77,8 @@ fn curate_and_kill(rounds: u64) {
         let kind = random(3);
         let typed = kind == 0;
         if typed {
-            screen.keys("e").keys(TAB).keys(&token).wait(&token);
+            // On a line of its own, behind what the last kill left unsaved.
+            screen.keys("e").keys(TAB).keys("\r").keys(&token).wait(&token);
             screen.keys(SAVE);
         } else {
             if kind == 2 {

@@ -25,6 +25,8 @@ pub enum Choosing {
     Filter,
     /// The order of the list.
     Order,
+    /// The tool to call, by name.
+    Tool,
 }
 
 /// Names with remarks.
@@ -74,6 +76,7 @@ impl Choice {
             Choosing::Run => common::CHOOSE_RUN,
             Choosing::Filter => common::CHOOSE_FILTER,
             Choosing::Order => common::CHOOSE_ORDER,
+            Choosing::Tool => common::CHOOSE_TOOL,
         };
         let height = (self.options.len() as u16).saturating_add(4).clamp(6, 20);
         let inner = open(frame, centred(area, 64, height), look.t(title), look);

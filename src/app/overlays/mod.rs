@@ -1,26 +1,31 @@
 //! What can be laid over a screen. The topmost takes all keys; Esc always closes it.
 
+pub mod call_form;
 pub mod choice;
 pub mod commands;
 pub mod confirm;
 pub mod coverage;
 pub mod diff;
 pub mod prompt;
+pub mod tool_list;
 
 use ratatui::Frame;
 use ratatui::crossterm::event::KeyEvent;
 use ratatui::layout::Rect;
 
+pub use call_form::CallForm;
 pub use choice::{Choice, Choosing};
 pub use commands::CommandList;
 pub use confirm::{Confirm, Question};
 pub use coverage::Coverage;
 pub use diff::Reading;
 pub use prompt::{Asking, Prompt};
+pub use tool_list::ToolList;
 
 use super::command::Command;
 use super::effect::Effect;
 use super::look::Look;
+use crate::pair::{Tool, ToolCall};
 use crate::project::PassageId;
 
 /// Something laid over the screen.
@@ -37,10 +42,13 @@ pub enum Overlay {
     Reading(Reading),
     /// What pairs have been written about.
     Coverage(Coverage),
+    /// Tools to offer.
+    Tools(ToolList),
+    /// A call to fill in.
+    Call(CallForm),
 }
 
 /// What a key did in an overlay.
-#[expect(clippy::large_enum_variant, reason = "answered once a key and dropped")]
 pub enum Outcome {
     /// Nothing that concerns others.
     Stay,
@@ -60,6 +68,12 @@ pub enum Outcome {
     DropFilter(String),
     /// Close it and go to a passage.
     Passage(PassageId),
+    /// Close it; these tools are offered.
+    Tools(Vec<Tool>),
+    /// Close it and open these tools in the outside editor.
+    EditTools(Vec<Tool>),
+    /// Close it; this call was filled in, for a line of the answer or as a further one.
+    Call(Option<usize>, ToolCall),
 }
 
 impl Overlay {
@@ -72,6 +86,8 @@ impl Overlay {
             Self::Choice(choice) => choice.key(key),
             Self::Reading(reading) => reading.key(key, look),
             Self::Coverage(coverage) => coverage.key(key),
+            Self::Tools(tools) => tools.key(key),
+            Self::Call(call) => call.key(key),
         }
     }
 
@@ -80,14 +96,19 @@ impl Overlay {
         match self {
             Self::Commands(list) => list.paste(text),
             Self::Prompt(prompt) => return prompt.paste(text),
-            Self::Confirm(_) | Self::Choice(_) | Self::Reading(_) | Self::Coverage(_) => {}
+            Self::Call(call) => call.paste(text),
+            Self::Confirm(_)
+            | Self::Choice(_)
+            | Self::Reading(_)
+            | Self::Coverage(_)
+            | Self::Tools(_) => {}
         }
         Outcome::Stay
     }
 
     /// Whether a text field has the focus.
     pub fn is_typing(&self) -> bool {
-        matches!(self, Self::Commands(_) | Self::Prompt(_))
+        matches!(self, Self::Commands(_) | Self::Prompt(_) | Self::Call(_))
     }
 
     /// Draws it in the middle of `area`.
@@ -99,6 +120,8 @@ impl Overlay {
             Self::Choice(choice) => choice.view(frame, area, look),
             Self::Reading(reading) => reading.view(frame, area, look),
             Self::Coverage(coverage) => coverage.view(frame, area, look),
+            Self::Tools(tools) => tools.view(frame, area, look),
+            Self::Call(call) => call.view(frame, area, look),
         }
     }
 }

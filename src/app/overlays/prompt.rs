@@ -34,6 +34,8 @@ pub enum Asking {
     Model,
     /// Name to keep the search line under.
     FilterName,
+    /// System prompt of pairs.
+    System,
     /// Tags of a pair, or of several.
     Tags {
         /// Of several: what is typed is added.
@@ -45,7 +47,11 @@ impl Asking {
     fn is_path(&self) -> bool {
         match self {
             Self::Document | Self::EncryptedDocument | Self::Import | Self::Export => true,
-            Self::Password(_) | Self::Model | Self::Tags { .. } | Self::FilterName => false,
+            Self::Password(_)
+            | Self::Model
+            | Self::Tags { .. }
+            | Self::FilterName
+            | Self::System => false,
         }
     }
 
@@ -55,7 +61,11 @@ impl Asking {
             Self::Document => &["pdf", "txt", "md", "markdown", "html", "htm", "docx", "hwpx"],
             Self::EncryptedDocument => &["pdf"],
             Self::Import | Self::Export => &["jsonl", "json"],
-            Self::Password(_) | Self::Model | Self::Tags { .. } | Self::FilterName => &[],
+            Self::Password(_)
+            | Self::Model
+            | Self::Tags { .. }
+            | Self::FilterName
+            | Self::System => &[],
         }
     }
 }
@@ -143,7 +153,7 @@ impl Prompt {
             }
         }
         let text = self.input.text().trim();
-        let may_be_empty = matches!(self.asking, Asking::Tags { .. });
+        let may_be_empty = matches!(self.asking, Asking::Tags { .. } | Asking::System);
         if (text.is_empty() && !may_be_empty) || (self.asking.is_path() && text.ends_with('/')) {
             return Outcome::Stay;
         }
@@ -234,6 +244,7 @@ impl Prompt {
             Asking::Import => look.t(common::PROMPT_IMPORT).to_owned(),
             Asking::Export => look.t(common::PROMPT_EXPORT).to_owned(),
             Asking::Model => look.t(common::PROMPT_MODEL).to_owned(),
+            Asking::System => look.t(common::PROMPT_SYSTEM).to_owned(),
             Asking::FilterName => look.t(common::PROMPT_FILTER).to_owned(),
             Asking::Tags { many: false } => look.t(common::PROMPT_TAGS).to_owned(),
             Asking::Tags { many: true } => look.t(common::PROMPT_TAGS_MANY).to_owned(),

@@ -130,6 +130,18 @@ pub fn describe(command: Command) -> (Text, Text) {
             "문답을 표시합니다 · 명령은 표시한 문답 모두에 듣습니다",
             "Marks the pair; commands work on all that are marked",
         ),
+        C::CurateTools => (
+            "도구",
+            "tools",
+            "문답이 내놓는 도구를 고르고 프로젝트의 도구를 고칩니다",
+            "Chooses the tools that the pair offers, and edits the project's",
+        ),
+        C::CurateSystem => (
+            "시스템 글",
+            "system prompt",
+            "표시한 문답, 또는 이것의 시스템 글을 씁니다",
+            "Writes the system prompt of the marked pairs, or of this one",
+        ),
         C::CurateCoverage => (
             "덮은 곳",
             "coverage",
@@ -398,6 +410,12 @@ pub fn describe(command: Command) -> (Text, Text) {
             "add a turn",
             "질문과 답변을 한 번 더 넣습니다 · 비워 두면 빠집니다",
             "Adds another question and answer; left empty, they are dropped",
+        ),
+        C::FieldCall => (
+            "도구 호출",
+            "tool call",
+            "도구 호출의 인자를 칸에 채웁니다 · 스키마로 바로 검사",
+            "Fills in a tool's call by form, checked against its schema at every key",
         ),
         C::FieldSystem => (
             "시스템 글",

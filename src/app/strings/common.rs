@@ -41,6 +41,14 @@ super::texts! {
     COVERAGE_KEYS: "n 다음 빈 곳 · h 빈 곳만 · Enter 가기 · Esc 닫기", "n next hole · h holes only · Enter go there · Esc close";
     READ_ONLY: "다른 프로그램이 이 프로젝트를 열고 있어 읽기만 할 수 있습니다", "another program has the project open; it can only be read here";
     READ_ONLY_MARK: "읽기 전용", "read only";
+    PROMPT_SYSTEM: "시스템 글 (비우면 없앰)", "system prompt; empty takes it away";
+    CHOOSE_TOOL: "부를 도구", "Tool to call";
+    TOOLS_TITLE: "내놓는 도구", "Tools offered";
+    TOOLS_KEYS: "Space 고르기 · Enter 정하기 · e 도구 고치기($EDITOR) · Esc 닫기", "Space choose · Enter done · e edit the tools ($EDITOR) · Esc close";
+    NO_TOOLS: "이 프로젝트에는 아직 도구가 없습니다 · e로 씁니다 (JSON 목록)", "this project has no tools yet · e writes them (a JSON list)";
+    NO_PARAMETERS: "이 도구에는 인자가 없습니다", "this tool takes no arguments";
+    CALL_VALID: "스키마에 맞습니다", "valid by the schema";
+    CALL_KEYS: "↑↓ 인자 · ←→ 값 고르기 · * 꼭 있어야 함 · Enter 넣기 · Esc 닫기", "↑↓ argument · ←→ choose a value · * required · Enter put in · Esc close";
     PROMPT_TAGS: "꼬리표 (쉼표로 나눔)", "tags, commas between them";
     PROMPT_TAGS_MANY: "더할 꼬리표 (쉼표로 나눔, -꼬리표는 뺌)", "tags to add, commas between them; -tag takes one away";
     PROMPT_MODEL: "받을 모델의 이름 (짧은 이름 또는 OWNER/NAME)", "Model to fetch (short name or OWNER/NAME)";

@@ -99,6 +99,13 @@ super::texts! {
     MARKED_SHORT: "표시 {0}", "{0} marked";
     UNMARKED: "표시를 모두 지웠습니다", "all marks removed";
     QUERY_FAULT: "알 수 없는 조건: {0}", "not understood: {0}";
+    DONE_TOOLS: "문답 {0}개의 도구를 정했습니다", "set the tools of {0} pair{0s}";
+    DONE_SYSTEM: "문답 {0}개의 시스템 글을 정했습니다", "set the system prompt of {0} pair{0s}";
+    BAD_TOOLS: "도구는 JSON 목록이어야 합니다: {0}", "tools must be a JSON list: {0}";
+    BAD_TOOL: "도구 {0}의 이름이나 스키마가 잘못되었습니다", "the name or schema of tool {0} is wrong";
+    TOOLS_KEPT: "도구 {0}개를 저장했습니다", "kept {0} tool{0s}";
+    CALL_WHERE: "답변 칸에서 부릅니다", "calls are filled in in an answer";
+    NO_TOOLS_OFFERED: "이 문답은 도구를 내놓지 않습니다 · 목록에서 T로 고르십시오", "this pair offers no tools · T in the list chooses them";
     COVERAGE: "덮은 곳", "Coverage";
     COVERAGE_FIGURES: "승인한 문답이 있는 쪽 {0}/{1} ({2} %)", "pages with accepted pairs {0}/{1} ({2} %)";
     SYSTEM: "시스템", "System";

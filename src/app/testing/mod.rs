@@ -104,6 +104,16 @@ impl World {
                 stored.example.meta.tags.clone_from(tags);
                 stored.id
             }
+            Change::SetSystem { key, text } => {
+                let stored = examples.iter_mut().find(|stored| stored.id.0 == *key).unwrap();
+                stored.example.set_system(text);
+                stored.id
+            }
+            Change::SetTools { key, tools } => {
+                let stored = examples.iter_mut().find(|stored| stored.id.0 == *key).unwrap();
+                stored.example.tools.clone_from(tools);
+                stored.id
+            }
             Change::SetScore { key, score } => {
                 let stored = examples.iter_mut().find(|stored| stored.id.0 == *key).unwrap();
                 stored.example.meta.score = *score;

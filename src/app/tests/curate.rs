@@ -436,3 +436,87 @@ fn filters_are_kept_under_names() {
     harness.keys("Fd");
     assert_eq!(harness.world.kept["filters"], "[]");
 }
+
+fn weather() -> crate::pair::Tool {
+    serde_json::from_value(serde_json::json!({
+        "type": "function",
+        "function": {
+            "name": "get_weather",
+            "description": "Weather of a city",
+            "parameters": {
+                "type": "object",
+                "properties": {
+                    "city": {"type": "string"},
+                    "unit": {"type": "string", "enum": ["celsius", "fahrenheit"]},
+                    "days": {"type": "integer"},
+                },
+                "required": ["city"],
+            },
+        },
+    }))
+    .unwrap()
+}
+
+#[test]
+fn tools_are_written_chosen_and_called_by_form() {
+    let mut harness = on_curate(English);
+    harness.keys("T");
+    assert!(harness.screen(120, 40).contains("no tools yet"));
+    harness.keys("e");
+    assert!(matches!(harness.effects.last(), Some(Effect::EditOutside(text)) if text == "[]"));
+    harness.send(Message::EditedOutside("[{".to_owned()));
+    assert!(harness.screen(120, 40).contains("tools must be a JSON list"));
+    harness.keys("Te");
+    let library = serde_json::to_string(&[weather()]).unwrap();
+    harness.send(Message::EditedOutside(library));
+    assert!(harness.world.kept["tools"].contains("get_weather"));
+    harness.keys("T <ret>");
+    assert_eq!(example(&harness, 1).tools, [weather()]);
+
+    // The call: required argument missing, then right, then in the answer.
+    harness.keys("e<tab><c-t>");
+    let text = harness.screen(120, 40);
+    assert!(text.contains("*city") && text.contains("celsius | fahrenheit"), "{text}");
+    assert!(text.contains("! ") && text.contains("required"), "{text}");
+    harness.keys("서울<down><right><down>two");
+    assert!(harness.screen(120, 40).contains("days"), "the fault names its argument");
+    harness.keys("<back><back><back>2");
+    assert!(harness.screen(120, 40).contains("valid by the schema"));
+    harness.keys("<ret><c-s>");
+    let call = example(&harness, 1);
+    let call = &call.messages[1].tool_calls[0].function;
+    let expected = serde_json::json!({"city": "서울", "unit": "celsius", "days": 2});
+    assert_eq!(
+        (call.name.as_str(), serde_json::Value::from(call.arguments.clone())),
+        ("get_weather", expected)
+    );
+
+    // The same form again changes it in place.
+    harness.keys("e<tab><c-t><c-u>부산<ret>");
+    harness.keys("<c-s>");
+    assert_eq!(example(&harness, 1).messages[1].tool_calls.len(), 1);
+    assert_eq!(example(&harness, 1).messages[1].tool_calls[0].function.arguments["city"], "부산");
+}
+
+#[test]
+fn what_is_typed_is_checked_as_it_is_typed() {
+    let mut snapshot = sample();
+    let call = crate::pair::ToolCall::new("call_1", "get_weather", serde_json::Map::new());
+    let first = &mut snapshot.examples[0].example;
+    (first.tools, first.messages[1]) = (vec![weather()], crate::pair::Message::calls(vec![call]));
+    let mut harness = Harness::new(snapshot, English);
+    harness.keys("2e<tab> ");
+    let text = harness.screen(120, 40);
+    assert!(text.contains("! message 2: arguments of `get_weather`"), "{text}");
+}
+
+#[test]
+fn a_system_prompt_is_given_to_all_that_are_marked() {
+    let mut harness = on_curate(Korean);
+    harness.keys("mmP기준에 따라 답하라.<ret>");
+    assert_eq!(example(&harness, 1).system(), "기준에 따라 답하라.");
+    assert_eq!(example(&harness, 2).system(), "기준에 따라 답하라.");
+    assert_eq!(example(&harness, 3).system(), "");
+    harness.keys("u");
+    assert_eq!(example(&harness, 1).messages.len(), 2);
+}

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::super::Store;
 use super::{pair, project};
-use crate::pair::{Change, Edit, Example, ReviewState};
+use crate::pair::{Change, Edit, Example, FunctionDefinition, ReviewState, Tool};
 
 #[derive(Debug, Clone)]
 enum Step {
@@ -32,6 +32,13 @@ fn step() -> impl Strategy<Value = Step> {
         3 => Just(Step::Undo),
         2 => Just(Step::Redo),
     ]
+}
+
+fn tool(number: u8) -> Tool {
+    let name = format!("tool_{number}");
+    let parameters = serde_json::json!({"type": "object"});
+    let function = FunctionDefinition { name, description: String::new(), parameters };
+    Tool { kind: "function".to_owned(), function }
 }
 
 fn rows(store: &Store) -> Rows {
@@ -78,6 +85,8 @@ proptest! {
                         [
                             Change::SetTags { key, tags },
                             Change::SetScore { key, score: (label > 0).then_some(label) },
+                            Change::SetSystem { key, text: "짧게".repeat(usize::from(label % 2)) },
+                            Change::SetTools { key, tools: vec![tool(label)] },
                         ]
                     })
                     .into_iter()
@@ -102,6 +111,12 @@ proptest! {
                         }
                         Change::SetTags { key, tags } => {
                             then.get_mut(&key).unwrap().1.meta.tags = tags;
+                        }
+                        Change::SetSystem { key, text } => {
+                            then.get_mut(&key).unwrap().1.set_system(&text);
+                        }
+                        Change::SetTools { key, tools } => {
+                            then.get_mut(&key).unwrap().1.tools = tools;
                         }
                         Change::SetScore { key, score } => {
                             then.get_mut(&key).unwrap().1.meta.score = score;

@@ -138,6 +138,12 @@ impl Curate {
         reply.overlay = Some(Overlay::Prompt(Prompt::new(asking, &text)));
     }
 
+    /// Asks for the system prompt of the marked pairs or the current one.
+    pub(super) fn ask_system(&self, look: &Look, reply: &mut Reply) {
+        let now = self.current(look).map_or("", |stored| stored.example.system());
+        reply.overlay = Some(Overlay::Prompt(Prompt::new(Asking::System, now)));
+    }
+
     /// Takes the tags that were typed, with commas between them. Of one pair they become its tags;
     /// to several they are added, and those with a minus before them are taken away.
     pub fn set_tags(&mut self, text: &str, look: &Look, reply: &mut Reply) {

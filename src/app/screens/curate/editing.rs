@@ -3,7 +3,7 @@
 use ratatui::crossterm::event::KeyEvent;
 
 use super::turns::{self, Turn, Unsent};
-use super::{Curate, PAIR};
+use super::{Curate, Outside, PAIR};
 use crate::app::command::Command;
 use crate::app::look::Look;
 use crate::app::overlays::{Overlay, Reading};
@@ -27,6 +27,10 @@ pub(super) struct Editing {
 }
 
 impl Editing {
+    pub(super) fn target(&self) -> Option<ExampleId> {
+        self.target
+    }
+
     pub(super) fn is_new(&self) -> bool {
         self.target.is_none()
     }
@@ -137,6 +141,7 @@ impl Curate {
                 editing.field = turns::add(&mut editing.turns, editing.field);
             }
             Some(Command::FieldSystem) => editing.field = turns::add_system(&mut editing.turns),
+            Some(Command::FieldCall) => self.fill_call(look, reply),
             Some(Command::FieldSplit) => self.split_at_cursor(look, reply),
             Some(Command::FieldDiff) => {
                 let texts: Vec<_> = turns::typed(&editing.turns);
@@ -146,7 +151,7 @@ impl Curate {
                 let title = look.t(common::DIFF_TITLE).to_owned();
                 reply.overlay = Some(Overlay::Reading(Reading::diff(title, &parts)));
             }
-            Some(Command::FieldEditor) => self.open_outside(false, reply),
+            Some(Command::FieldEditor) => self.open_outside(Outside::Fields, reply),
             Some(Command::FieldPassageDown) => self.passage_scroll.by_page(1),
             Some(Command::FieldPassageUp) => self.passage_scroll.by_page(-1),
             Some(Command::FieldLeave) => self.leave_editing(look, reply),
@@ -171,15 +176,19 @@ impl Curate {
     }
 
     /// Opens the pair being typed in the outside editor.
-    pub(super) fn open_outside(&mut self, save_after: bool, reply: &mut Reply) {
+    pub(super) fn open_outside(&mut self, purpose: Outside, reply: &mut Reply) {
         let Some(editing) = &self.editing else { return };
         let text = pair_text::join(&turns::typed(&editing.turns));
-        self.outside_saves = save_after;
+        self.outside = purpose;
         reply.effect(Effect::EditOutside(text));
     }
 
     /// Takes the text that the outside editor saved.
     pub fn edited_outside(&mut self, text: &str, look: &Look, reply: &mut Reply) {
+        if self.outside == Outside::Tools {
+            self.outside = Outside::Fields;
+            return Self::tools_edited(text, look, reply);
+        }
         let Some(editing) = &mut self.editing else {
             return;
         };
@@ -194,7 +203,7 @@ impl Curate {
         };
         turns::retype(&mut editing.turns, &Unsent::Turns { turns: read });
         editing.field = editing.field.min(editing.turns.len().saturating_sub(1));
-        if self.outside_saves {
+        if self.outside == Outside::List {
             self.save(look, reply);
         }
     }
@@ -232,6 +241,17 @@ impl Curate {
         let record = passage.and_then(|passage| look.data.passage(passage));
         let document = record.and_then(|record| look.data.document(record.document));
         pair_text::new_example(record.zip(document.map(|d| d.name.as_str())))
+    }
+
+    /// What the checks say of the pair as typed.
+    pub(super) fn problems_typed(&self, look: &Look) -> Vec<String> {
+        let Some(editing) = &self.editing else { return Vec::new() };
+        let stored = editing.target.and_then(|id| look.data.example(id));
+        let base = stored.map(|stored| stored.example.clone()).unwrap_or_default();
+        match pair_text::with_turns(&base, &turns::typed(&editing.turns)) {
+            Ok(example) => crate::pair::check(&example),
+            Err(reason) => vec![look.t(reason).to_owned()],
+        }
     }
 
     fn save(&mut self, look: &Look, reply: &mut Reply) {

@@ -7,6 +7,7 @@ mod acting;
 mod editing;
 mod filters;
 mod listing;
+mod tools;
 mod turns;
 mod view;
 
@@ -56,6 +57,18 @@ impl Filter {
     }
 }
 
+/// What the outside editor was opened for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Outside {
+    /// The pair in the fields; its text goes back there.
+    #[default]
+    Fields,
+    /// The pair in the list; its text is saved at once.
+    List,
+    /// The project's tools.
+    Tools,
+}
+
 /// State of the screen.
 #[derive(Default)]
 pub struct Curate {
@@ -85,8 +98,8 @@ pub struct Curate {
     /// Typed and not saved, by what it belongs to.
     unsent: BTreeMap<String, Unsent>,
     typed: bool,
-    /// Whether the outside editor was opened from the list and its text is saved at once.
-    outside_saves: bool,
+    /// What the outside editor was opened for.
+    outside: Outside,
     /// Examples as they were before their last edit in this session.
     before: HashMap<ExampleId, Example>,
 }
@@ -122,7 +135,7 @@ impl ScreenState for Curate {
             Command::CurateNew => self.edit_new(look),
             Command::CurateEditor => {
                 self.edit_current(look);
-                self.open_outside(true, reply);
+                self.open_outside(Outside::List, reply);
             }
             Command::CurateNext => self.go_to_draft(true, look, reply),
             Command::CuratePrevious => self.go_to_draft(false, look, reply),
@@ -144,6 +157,8 @@ impl ScreenState for Curate {
             Command::CurateDuplicate => self.duplicate(look, reply),
             Command::CurateMark => self.mark(look),
             Command::CurateMarkTo => self.mark_to(look),
+            Command::CurateTools => self.choose_tools(look, reply),
+            Command::CurateSystem => self.ask_system(look, reply),
             Command::CurateSaved => self.choose_filter(look, reply),
             Command::CurateOrder => self.choose_order(look, reply),
             Command::CurateCoverage => {
@@ -199,6 +214,8 @@ impl ScreenState for Curate {
             | Command::CurateRendered
             | Command::CurateDelete
             | Command::CurateTags
+            | Command::CurateTools
+            | Command::CurateSystem
             | Command::CurateScoreUp
             | Command::CurateScoreDown
             | Command::CurateScore1

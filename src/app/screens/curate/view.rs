@@ -6,6 +6,7 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
 use super::editing::Editing;
+use super::turns;
 use super::{Curate, Filter, LIST, PAIR, PASSAGE};
 use crate::app::command::Command;
 use crate::app::look::Look;
@@ -250,6 +251,17 @@ impl Curate {
         let Some(editing) = &self.editing else { return };
         let title = if editing.is_new() { texts::WRITING } else { texts::EDITING };
         let inner = inside(draw_column(frame, column, self.focus, look.t(title), "", look));
+        let problems = if inner.height > 8 && !turns::unchanged(&editing.turns) {
+            self.problems_typed(look)
+        } else {
+            Vec::new()
+        };
+        let (inner, foot) = split_bottom(inner, u16::from(!problems.is_empty()));
+        if let Some(problem) = problems.first() {
+            let words = format!("{} {problem}", look.symbols.warn);
+            let words = truncate(&words, usize::from(foot.width), look.symbols.ellipsis);
+            frame.render_widget(Span::styled(words.into_owned(), theme::WARN), foot);
+        }
         let rows = field_rows(editing, inner.height);
         let mut top = inner.y;
         for (index, (turn, rows)) in editing.turns.iter().zip(rows).enumerate() {
