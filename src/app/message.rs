@@ -80,4 +80,6 @@ pub struct RenderedPart {
     pub text: String,
     /// Whether its tokens are trained on.
     pub trained: bool,
+    /// Number of its tokens.
+    pub tokens: usize,
 }

@@ -82,7 +82,10 @@ impl App {
                     text.push(&part.text, style);
                 }
                 let mark = common::RENDERED_TRAINED.of(self.language());
-                let title = common::RENDERED_TITLE.fill(self.language(), &[&mark]);
+                let all: usize = parts.iter().map(|part| part.tokens).sum();
+                let trained: usize =
+                    parts.iter().filter(|part| part.trained).map(|part| part.tokens).sum();
+                let title = common::RENDERED_TITLE.fill(self.language(), &[&mark, &all, &trained]);
                 self.overlays.push(Overlay::Reading(Reading::new(title, text)));
                 Vec::new()
             }

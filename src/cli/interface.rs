@@ -228,7 +228,7 @@ impl Backend for ProjectBackend {
             let trained = encoded.labels[start];
             if end == encoded.ids.len() || encoded.labels[end] != trained {
                 let text = codec.tokenizer().decode_all(&encoded.ids[start..end]);
-                parts.push(RenderedPart { text, trained });
+                parts.push(RenderedPart { text, trained, tokens: end - start });
                 start = end;
             }
         }

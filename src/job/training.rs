@@ -85,6 +85,7 @@ pub(super) fn train(
         loss: None,
         validation_loss: None,
         seconds: 0.0,
+        tokens: 0,
     });
     record.outcome = None;
     store.save_run(&record)?;
@@ -165,7 +166,8 @@ fn epochs(rows: &Rows, examples: &[&Example], codec: &Codec, recipe: &Recipe) ->
 
 fn note_in_record(record: &mut RunRecord, event: &TrainEvent) {
     match event {
-        TrainEvent::Planned { steps, first_step, .. } => {
+        TrainEvent::Planned { steps, first_step, tokens, .. } => {
+            record.tokens = *tokens;
             record.steps = *steps;
             record.step = *first_step;
         }

@@ -298,6 +298,7 @@ fn settings_runs_evaluations_and_unsent_text_are_kept() {
         loss: Some(2.5),
         validation_loss: None,
         seconds: 1.5,
+        tokens: 0,
     };
     store.save_run(&run).unwrap();
     run.outcome = Some(RunOutcome::Failed { reason: "메모리 부족".to_owned() });

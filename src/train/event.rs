@@ -128,4 +128,16 @@ pub struct RunRecord {
     pub validation_loss: Option<f32>,
     /// Seconds of work so far.
     pub seconds: f64,
+    /// Tokens in one epoch; 0 for runs of versions that did not note it.
+    #[serde(default)]
+    pub tokens: u64,
+}
+
+impl RunRecord {
+    /// Tokens that the run went through in a second, validation included; none before it did any.
+    pub fn tokens_per_second(&self) -> Option<f64> {
+        let done = self.step as f64 / self.steps.max(1) as f64;
+        let tokens = self.tokens as f64 * self.recipe.epochs * done;
+        (tokens > 0.0 && self.seconds > 0.0).then(|| tokens / self.seconds)
+    }
 }

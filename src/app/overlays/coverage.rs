@@ -209,13 +209,19 @@ impl Coverage {
             0 => String::new(),
             drafts => format!("{}{drafts}", look.symbols.open),
         };
-        let clause = fit(&row.clause, room.saturating_sub(18), look.symbols.ellipsis);
+        let several = look.data.snapshot.documents.len() > 1;
+        let name = look.data.document(row.document).filter(|_| several);
+        let name_room = if several { (room / 4).min(24) } else { 0 };
+        let name = fit(name.map_or("", |found| &found.name), name_room, look.symbols.ellipsis);
+        let clause_room = room.saturating_sub(18 + name_room);
+        let clause = fit(&row.clause, clause_room, look.symbols.ellipsis);
         let style = if row.is_hole() { theme::WARN } else { theme::PLAIN };
         Line::from(vec![
             Span::styled(format!("{}  ", right(&row.page.to_string(), 5)), theme::DIM),
             Span::raw(clause),
             Span::styled(right(&accepted, 5), style),
             Span::styled(right(&drafts, 5), theme::DIM),
+            Span::styled(format!(" {name}"), theme::DIM),
         ])
     }
 }

@@ -1,5 +1,7 @@
 //! What the training set is made of: shares, split, leaks, lengths.
 
+use std::time::Duration;
+
 use ratatui::Frame;
 use ratatui::crossterm::event::KeyEvent;
 use ratatui::layout::Rect;
@@ -23,6 +25,7 @@ use crate::pair::Language;
 use crate::project::MixSettings;
 use crate::text::fit;
 use crate::text::width::right;
+use crate::train::RunRecord;
 
 const FIELDS: usize = 0;
 const WEIGHTS: [u16; 2] = [40, 64];
@@ -147,9 +150,62 @@ impl Mix {
             return;
         };
         let inner = inside(inner);
-        let lines = figures(report, usize::from(inner.width.saturating_sub(1)), look);
+        let mut lines = figures(report, usize::from(inner.width.saturating_sub(1)), look);
+        lines.push(Line::default());
+        lines.extend(outlook_lines(report, look));
         self.scroll.draw(frame, inner, &lines, look);
     }
+}
+
+/// What a general share comes to.
+#[derive(Debug, PartialEq)]
+struct Outlook {
+    rows: usize,
+    tokens: usize,
+    /// Time of all epochs on this machine; none before a run on it.
+    time: Option<Duration>,
+}
+
+/// What `share` would come to, by the rows and tokens of the last mix and the speed of the last run.
+fn outlook(report: &MixReport, share: f64, runs: &[RunRecord]) -> Outlook {
+    let general = [RowKind::GeneralKorean, RowKind::GeneralEnglish]
+        .map(|kind| report.of_kind(Side::Train, kind));
+    let (rows, tokens) = (
+        general.iter().map(|part| part.rows).sum::<usize>(),
+        general.iter().map(|part| part.tokens).sum::<usize>(),
+    );
+    let own_rows = report.rows(Side::Train) - rows;
+    let own_tokens = report.tokens(Side::Train) - tokens;
+    let wanted = own_tokens as f64 * share / (1.0 - share).max(0.05);
+    // Without general rows in the last mix their length is that of the others.
+    let (of_rows, of_tokens) = if rows > 0 { (rows, tokens) } else { (own_rows, own_tokens) };
+    let length = of_tokens as f64 / of_rows.max(1) as f64;
+    let last = runs.iter().rev().find_map(|run| Some((run, run.tokens_per_second()?)));
+    let tokens = own_tokens + wanted.round() as usize;
+    let time =
+        last.map(|(run, speed)| Duration::from_secs_f64(tokens as f64 * run.recipe.epochs / speed));
+    Outlook { rows: own_rows + (wanted / length.max(1.0)).round() as usize, tokens, time }
+}
+
+fn outlook_lines(report: &MixReport, look: &Look) -> Vec<Line<'static>> {
+    let share = look.settings.mix.general_share;
+    let Outlook { rows, tokens, time } = outlook(report, share, &look.data.snapshot.runs);
+    let percent = format::whole_percent(share);
+    let (rows, tokens) = (format::count(rows as u64), format::short(tokens as u64));
+    let words = look.fill(texts::OUTLOOK, &[&percent, &rows, &tokens]);
+    let time = match time {
+        Some(time) => {
+            let time = format::duration(time, look.language);
+            look.fill(texts::OUTLOOK_TIME, &[&time])
+        }
+        None => look.t(texts::OUTLOOK_NO_TIME).to_owned(),
+    };
+    let mut lines = vec![Line::styled(words, theme::BOLD), Line::styled(time, theme::PLAIN)];
+    if (report.general_share_asked - share).abs() > 1e-9 || report.seed != look.settings.mix.seed {
+        let words = format!("{} {}", look.symbols.warn, look.t(texts::MIX_STALE));
+        lines.push(Line::styled(words, theme::WARN));
+    }
+    lines
 }
 
 fn keep(mix: &MixSettings, look: &Look, reply: &mut Reply) {
@@ -318,5 +374,30 @@ impl ScreenState for Mix {
         if let (FIELDS, Some(row)) = (column, row) {
             self.form.list.select(row, ITEMS.len());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::app::testing::sample;
+
+    #[test]
+    fn a_larger_share_takes_more_tokens_and_time() {
+        let snapshot = sample();
+        let report = snapshot.mix.as_ref().unwrap();
+        let mut runs = snapshot.runs.clone();
+        let now = outlook(report, report.general_share, &runs);
+        assert!((now.tokens as f64 / report.tokens(Side::Train) as f64 - 1.0).abs() < 0.02);
+        assert_eq!(now.time, None, "no run has noted its tokens");
+        let run = runs.last_mut().unwrap();
+        (run.tokens, run.seconds) = (100_000, 1000.0);
+        run.step = run.steps;
+        let own = outlook(report, 0.0, &runs);
+        let half = outlook(report, 0.5, &runs);
+        assert_eq!(half.tokens, own.tokens * 2);
+        assert!(half.rows > own.rows);
+        let (half, own) = (half.time.unwrap(), own.time.unwrap());
+        assert!((half.as_secs_f64() / own.as_secs_f64() - 2.0).abs() < 1e-6);
     }
 }

@@ -59,7 +59,7 @@ super::texts! {
     CHOICE_KEYS: "↑↓ 고르기 · Enter 확인 · Esc 닫기", "↑↓ choose · Enter accepts · Esc closes";
     TEXT_KEYS: "↑↓ 움직이기 · Esc 닫기", "↑↓ scroll · Esc closes";
     DIFF_TITLE: "바뀐 낱말", "Changed words";
-    RENDERED_TITLE: "모델이 보는 대로 ({0} 부분이 학습됨)", "As the model sees it ({0} is trained)";
+    RENDERED_TITLE: "모델이 보는 대로 · 토큰 {1}, 그중 {2} 학습 ({0})", "As the model sees it · {1} tokens, {2} trained ({0})";
     RENDERED_TRAINED: "밑줄", "underlined";
     UNKNOWN: "모름", "unknown";
     NONE: "없음", "none";

@@ -98,6 +98,7 @@ super::texts! {
     MARKED: "문답 {0}개를 표시했습니다", "marked {0} pair{0s}";
     MARKED_SHORT: "표시 {0}", "{0} marked";
     UNMARKED: "표시를 모두 지웠습니다", "all marks removed";
+    SEARCH_HINT: "초성도 됨 · 상태:초안 태그: 문서: 쪽:12-40 점수:>=4 길이: 종류: 정렬:-손실 -빼기 /정규식/ · Ctrl-S 저장", "words · state:draft tag: doc: page:12-40 score:>=4 len: kind: sort:-loss -not /regex/ · Ctrl-S saves";
     QUERY_FAULT: "알 수 없는 조건: {0}", "not understood: {0}";
     DONE_TOOLS: "문답 {0}개의 도구를 정했습니다", "set the tools of {0} pair{0s}";
     DONE_SYSTEM: "문답 {0}개의 시스템 글을 정했습니다", "set the system prompt of {0} pair{0s}";
@@ -156,6 +157,10 @@ super::texts! {
     MOVED: "같은 질문이 다른 곳에도 있어 학습에 남긴 줄 {0}개", "kept in training, as the question stands elsewhere too: {0} row{0s}";
     LENGTHS: "줄의 길이", "row lengths";
     LONGEST: "가장 긴 줄 {0} 토큰", "longest {0} tokens";
+    OUTLOOK: "일반 대화 {0}이면 줄 {1}개, 토큰 {2}", "with {0} general: {1} rows, {2} tokens";
+    OUTLOOK_TIME: "이 컴퓨터에서 약 {0} (지난 학습의 속도로)", "about {0} on this machine (at the last run's speed)";
+    OUTLOOK_NO_TIME: "걸리는 시간은 한 번 학습한 뒤에 알 수 있습니다", "the time it takes is known after a first run";
+    MIX_STALE: "설정이 바뀌었습니다 · m으로 다시 섞기", "the settings changed since · m mixes again";
     POOL_SHORT: "일반 대화가 {0} 토큰 모자랍니다", "the general pool is {0} tokens short";
 
     // train

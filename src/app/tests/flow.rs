@@ -359,7 +359,7 @@ fn passages_open_in_curate_and_rendered_rows_are_shown() {
     assert!(harness.screen(120, 40).contains("칸막이벽"));
     harness.keys("v");
     assert!(matches!(harness.effects.last(), Some(Effect::Render(..))));
-    let part = |text: &str, trained| RenderedPart { text: text.to_owned(), trained };
+    let part = |text: &str, trained| RenderedPart { text: text.to_owned(), trained, tokens: 3 };
     let parts = vec![part("<|im_start|>user\n", false), part("25 %를 포함합니다<|im_end|>", true)];
     harness.send(Message::Rendered(parts));
     assert!(harness.screen(80, 24).contains("<|im_start|>user"));

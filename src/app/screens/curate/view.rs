@@ -78,7 +78,19 @@ impl Curate {
             frame.render_widget(Span::styled(" / ", theme::ACCENT), mark);
             let field = Rect { x: line.x + 3, width: line.width.saturating_sub(4), ..line };
             self.search.draw(frame, field, self.searching && look.on_top);
-            rows
+            if self.searching && rows.height > 8 {
+                // What can be typed shows only while it is typed.
+                let hints = Rich::plain(look.t(texts::SEARCH_HINT));
+                let hints = hints.lines(usize::from(rows.width.saturating_sub(4)));
+                let (top, below) = split_top(rows, hints.len() as u16 + 1);
+                let place = Rect { x: top.x + 3, width: top.width.saturating_sub(4), ..top };
+                for (row, line) in place.rows().zip(hints) {
+                    frame.render_widget(line.style(theme::DIM), row);
+                }
+                below
+            } else {
+                rows
+            }
         } else {
             inner
         };
