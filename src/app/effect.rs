@@ -21,6 +21,8 @@ pub enum Effect {
     Apply(Edit),
     /// Read examples whole.
     ReadExamples(Vec<ExampleId>),
+    /// Read an example as it was before its text was last edited.
+    ReadBefore(ExampleId),
     /// List the rows of the catalog that fit a query; the answer carries the number.
     List(u64, Catalog, Query),
     /// Undo the last edit.

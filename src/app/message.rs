@@ -8,8 +8,9 @@ use ratatui::crossterm::event::{KeyEvent, MouseEvent};
 use super::snapshot::{Changes, InstalledModel, Snapshot};
 use crate::failure::Failure;
 use crate::job::{JobEvent, JobId};
+use crate::pair::Example;
 use crate::pair::catalog::{Catalog, Listing};
-use crate::project::StoredExample;
+use crate::project::{ExampleId, StoredExample};
 use crate::train::TrainEvent;
 
 /// Something that happened.
@@ -33,6 +34,8 @@ pub enum Message {
     CatalogRead(Catalog),
     /// Examples that were asked for.
     ExamplesRead(Vec<StoredExample>),
+    /// An example as it was before its text was last edited; none where it never was.
+    BeforeRead(ExampleId, Option<Box<Example>>),
     /// The rows that fit the query of this number.
     Listed(u64, Listing),
     /// An edit was applied.

@@ -52,6 +52,12 @@ impl App {
                 self.screens.curate.examples_read(&look!(self), &mut reply);
                 self.carry_out(reply)
             }
+            Message::BeforeRead(id, before) => {
+                let mut reply = Reply::default();
+                let before = before.as_deref();
+                self.screens.curate.before_read(id, before, &look!(self), &mut reply);
+                self.carry_out(reply)
+            }
             Message::Listed(number, listing) => {
                 self.screens.curate.listed(number, listing, &look!(self));
                 Vec::new()

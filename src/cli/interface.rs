@@ -178,6 +178,10 @@ impl Backend for ProjectBackend {
         Ok(read.collect::<Result<Vec<_>>>()?.into_iter().flatten().collect())
     }
 
+    fn before_last_edit(&mut self, id: ExampleId) -> Result<Option<Example>> {
+        self.store().before_last_edit(id)
+    }
+
     fn apply(&mut self, edit: Edit) -> Result<Changes> {
         let touched = self.store().apply(edit)?;
         self.changes(&touched)

@@ -53,6 +53,30 @@ impl Store {
         })
     }
 
+    /// The example as it was before the last edit of its text; none where it never was edited.
+    pub fn before_last_edit(&self, id: ExampleId) -> Result<Option<Example>> {
+        // The pattern only narrows the search down; what was found is read and looked at.
+        let sql = "SELECT backward FROM edits, history
+             WHERE position <= done AND backward LIKE ?1 ORDER BY position DESC";
+        let pattern = format!("%\"key\":{},%", id.0);
+        let find = || -> rusqlite::Result<Option<Example>> {
+            let mut statement = self.connection().prepare_cached(sql)?;
+            let mut rows = statement.query([pattern.as_str()])?;
+            while let Some(row) = rows.next()? {
+                let replaced =
+                    json::<Vec<Change>>(row, 0)?.into_iter().find_map(|change| match change {
+                        Change::Replace { key, example } if key == id.0 => Some(example),
+                        _ => None,
+                    });
+                if replaced.is_some() {
+                    return Ok(replaced);
+                }
+            }
+            Ok(None)
+        };
+        find().at(self.path())
+    }
+
     /// Takes the last edit back; none when nothing is left to undo.
     pub fn undo(&self) -> Result<Option<Undone>> {
         self.walk("backward", |done| (done, done - 1))

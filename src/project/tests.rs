@@ -427,3 +427,26 @@ fn a_damaged_store_points_to_the_copy() {
 #[cfg(unix)]
 mod faults;
 mod sequences;
+
+#[test]
+fn the_text_before_the_last_edit_is_found_after_a_restart() {
+    let (folder, project) = project();
+    let id = insert(project.store(), &[pair("하나?", "둘")])[0];
+    let replace = |answer: &str| {
+        let change = Change::Replace { key: id.0, example: pair("하나?", answer) };
+        project.store().apply(Edit::new("edit", vec![change])).unwrap();
+    };
+    assert_eq!(project.store().before_last_edit(id).unwrap(), None);
+    replace("셋");
+    replace("넷");
+    let judged = Edit::set_state("accepted", [id.0], ReviewState::Accepted);
+    project.store().apply(judged).unwrap();
+    let answer = |store: &Store| {
+        store.before_last_edit(id).unwrap().map(|example| example.answer().to_owned())
+    };
+    let store = Project::reopen(folder.path()).unwrap();
+    assert_eq!(answer(&store).as_deref(), Some("셋"));
+    project.store().undo().unwrap();
+    project.store().undo().unwrap();
+    assert_eq!(answer(&store).as_deref(), Some("둘"));
+}

@@ -32,6 +32,9 @@ pub trait Backend {
     /// Reads examples whole; those that are gone are left out.
     fn examples(&mut self, ids: &[ExampleId]) -> Result<Vec<StoredExample>>;
 
+    /// An example as it was before its text was last edited; none where it never was.
+    fn before_last_edit(&mut self, id: ExampleId) -> Result<Option<Example>>;
+
     /// Applies an edit as one undoable unit.
     fn apply(&mut self, edit: Edit) -> Result<Changes>;
 

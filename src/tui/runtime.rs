@@ -100,6 +100,10 @@ impl Runtime {
             }
             Effect::Apply(edit) => Some(Message::Changed(self.backend.apply(edit)?)),
             Effect::ReadExamples(ids) => Some(Message::ExamplesRead(self.backend.examples(&ids)?)),
+            Effect::ReadBefore(id) => {
+                let before = self.backend.before_last_edit(id)?;
+                Some(Message::BeforeRead(id, before.map(Box::new)))
+            }
             Effect::List(number, catalog, query) => {
                 self.lister.ask(number, catalog, query, sender);
                 None

@@ -81,7 +81,7 @@ super::texts! {
     NO_DIVIDER: "질문과 답변 사이의 --- 줄이 없어 글 전체를 답변 칸에 두었습니다", "the --- line is missing: the whole text is in the answer field";
     NO_MORE_DRAFTS: "검토할 초안이 없습니다", "no drafts left to review";
     ALL_COVERED: "모든 쪽에 문답이 있습니다", "every page has a pair";
-    NOT_EDITED: "이번에 고친 문답이 아닙니다", "this pair was not edited in this session";
+    NOT_EDITED: "이 문답은 고친 적이 없습니다", "this pair was never edited";
     DONE_ACCEPTED: "문답 {0}개를 승인했습니다", "accepted {0} pair{0s}";
     DONE_REJECTED: "문답 {0}개를 거절했습니다", "rejected {0} pair{0s}";
     DONE_UNREVIEWED: "문답 {0}개를 초안으로 돌렸습니다", "{0} pair{0s} back to draft";

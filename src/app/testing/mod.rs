@@ -15,7 +15,7 @@ use ratatui::layout::Position;
 use super::snapshot::Changes;
 use super::{App, Effect, Message, Options, Snapshot};
 use crate::pair::catalog::{Catalog, Digest, Listing};
-use crate::pair::{Change, Edit, Language};
+use crate::pair::{Change, Edit, Example, Language};
 use crate::project::{ExampleId, PassageId, StoredExample};
 use crate::text::width;
 pub(crate) use sample::sample;
@@ -72,6 +72,14 @@ impl World {
     pub fn examples(&self, ids: &[ExampleId]) -> Vec<StoredExample> {
         let stored = self.snapshot.examples.iter();
         stored.filter(|stored| ids.contains(&stored.id)).cloned().collect()
+    }
+
+    /// An example before its text was last edited.
+    pub fn before(&self, id: ExampleId) -> Option<Example> {
+        let now = self.examples(&[id]).pop()?.example;
+        let past = self.past.iter().rev().flat_map(|(_, examples)| examples);
+        let mut same = past.filter(|stored| stored.id == id).map(|stored| stored.example.clone());
+        same.find(|example| *example != now)
     }
 
     /// Applies an edit.
@@ -194,6 +202,9 @@ impl Harness {
                     Some(Message::Loaded(self.world.snapshot.read()))
                 }
                 Effect::ReadExamples(ids) => Some(Message::ExamplesRead(self.world.examples(&ids))),
+                Effect::ReadBefore(id) => {
+                    Some(Message::BeforeRead(id, self.world.before(id).map(Box::new)))
+                }
                 Effect::List(number, catalog, query) => {
                     Some(Message::Listed(number, Listing::of(&catalog, &query)))
                 }

@@ -35,6 +35,10 @@ impl Backend for MemoryBackend {
         Ok(self.0.examples(ids))
     }
 
+    fn before_last_edit(&mut self, _id: ExampleId) -> Result<Option<Example>> {
+        Ok(None)
+    }
+
     fn models(&mut self) -> Result<Vec<InstalledModel>> {
         Ok(self.0.snapshot.models.clone())
     }

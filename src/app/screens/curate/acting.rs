@@ -9,7 +9,7 @@ use crate::app::reply::Reply;
 use crate::app::strings::{Text, common, screen as texts};
 use crate::job::{DraftSource, JobSpec};
 use crate::pair::reshape;
-use crate::pair::{Change, Edit, Example, ReviewState};
+use crate::pair::{Change, Edit, Example, Message, ReviewState, Role};
 use crate::project::{ExampleId, PassageId};
 
 /// Most pairs that are put together into one conversation.
@@ -61,20 +61,7 @@ impl Curate {
     }
 
     /// Asks for an edit and tells it with its undo.
-    pub(super) fn apply(
-        &mut self,
-        done: Text,
-        changes: Vec<Change>,
-        look: &Look,
-        reply: &mut Reply,
-    ) {
-        for change in &changes {
-            if let Change::Replace { key, .. } = change {
-                let id = ExampleId(*key);
-                let before = look.data.example(id).map(|stored| (id, stored.example.clone()));
-                self.before.extend(before);
-            }
-        }
+    pub(super) fn apply(&self, done: Text, changes: Vec<Change>, look: &Look, reply: &mut Reply) {
         let summary = look.fill(done, &[&changes.len()]);
         reply.tell(format!("{summary} {} {}", look.symbols.dot, look.t(common::UNDO_HINT)));
         reply.effect(Effect::Apply(Edit { summary, changes }));
@@ -266,21 +253,45 @@ impl Curate {
         }
     }
 
+    /// Asks for the pair as it was before its last edit, to show what changed.
     pub(super) fn show_diff(&self, look: &Look, reply: &mut Reply) {
-        let Some(stored) = self.current(look) else {
+        if let Some(stored) = self.current(look) {
+            reply.effect(Effect::ReadBefore(stored.id));
+        }
+    }
+
+    /// Shows what the last edit of a pair changed, turn by turn.
+    pub fn before_read(
+        &self,
+        id: ExampleId,
+        before: Option<&Example>,
+        look: &Look,
+        reply: &mut Reply,
+    ) {
+        let (Some(before), Some(stored)) = (before, look.data.example(id)) else {
+            reply.tell(look.t(texts::NOT_EDITED));
             return;
         };
-        let Some(before) = self.before.get(&stored.id) else {
-            return;
+        let turns = before.messages.len().max(stored.example.messages.len());
+        let text = |example: &Example, at: usize| {
+            example.messages.get(at).map(Message::text_or_calls).unwrap_or_default()
         };
-        let (old, new) = (before.answer_text(), stored.example.answer_text());
-        reply.overlay = Some(Overlay::Reading(Reading::diff(
-            look.t(common::DIFF_TITLE).to_owned(),
-            &[
-                (look.t(texts::QUESTION), before.question(), stored.example.question()),
-                (look.t(texts::ANSWER), &old, &new),
-            ],
-        )));
+        let parts: Vec<_> = (0..turns)
+            .map(|at| {
+                let role = stored.example.messages.get(at).or(before.messages.get(at));
+                let label = match role.map(|turn| turn.role) {
+                    Some(Role::System) => texts::SYSTEM,
+                    Some(Role::User) => texts::QUESTION,
+                    Some(Role::Tool) => texts::RESULT,
+                    _ => texts::ANSWER,
+                };
+                (look.t(label), text(before, at), text(&stored.example, at))
+            })
+            .collect();
+        let parts: Vec<_> =
+            parts.iter().map(|(label, old, new)| (*label, old.as_str(), new.as_str())).collect();
+        let title = look.t(common::DIFF_TITLE).to_owned();
+        reply.overlay = Some(Overlay::Reading(Reading::diff(title, &parts)));
     }
 }
 

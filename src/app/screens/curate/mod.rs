@@ -11,7 +11,7 @@ mod tools;
 mod turns;
 mod view;
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 
 use ratatui::Frame;
 use ratatui::crossterm::event::{KeyCode, KeyEvent};
@@ -25,8 +25,8 @@ use crate::app::overlays::{Coverage, Overlay};
 use crate::app::reply::Reply;
 use crate::app::strings::{Text, common, screen as texts};
 use crate::app::widgets::{Input, ListState, Scroll};
+use crate::pair::ReviewState;
 use crate::pair::catalog::{Listing, Query};
-use crate::pair::{Example, ReviewState};
 use crate::project::{ExampleId, PassageId};
 use acting::Waiting;
 pub use acting::draft_passages;
@@ -100,8 +100,6 @@ pub struct Curate {
     typed: bool,
     /// What the outside editor was opened for.
     outside: Outside,
-    /// Examples as they were before their last edit in this session.
-    before: HashMap<ExampleId, Example>,
 }
 
 impl Curate {
@@ -213,6 +211,7 @@ impl ScreenState for Curate {
             | Command::CurateEditor
             | Command::CurateRendered
             | Command::CurateDelete
+            | Command::CurateDiff
             | Command::CurateTags
             | Command::CurateTools
             | Command::CurateSystem
@@ -228,10 +227,6 @@ impl ScreenState for Curate {
             | Command::CurateSplit
             | Command::CurateMerge
             | Command::CurateDuplicate => needs_pair(),
-            Command::CurateDiff => {
-                let edited = self.current(look).map(|stored| self.before.contains_key(&stored.id));
-                (edited != Some(true)).then_some(texts::NOT_EDITED)
-            }
             Command::CurateDraft => {
                 self.current_passage(look).is_none().then_some(texts::NO_PASSAGE_SELECTED)
             }
