@@ -55,7 +55,7 @@ impl App {
             Message::BeforeRead(id, before) => {
                 let mut reply = Reply::default();
                 let before = before.as_deref();
-                self.screens.curate.before_read(id, before, &look!(self), &mut reply);
+                Curate::before_read(id, before, &look!(self), &mut reply);
                 self.carry_out(reply)
             }
             Message::Listed(number, listing) => {

@@ -53,7 +53,7 @@ fn accepted_on(screen: &str) -> Option<usize> {
 fn curate_and_kill(rounds: u64) {
     let place = Place::new();
     place.ok(&["new", "project"]);
-    fs::write(place.path("pairs.jsonl"), drafts(400)).unwrap();
+    fs::write(place.path("pairs.jsonl"), drafts(3000)).unwrap();
     place.ok(&["-p", "project", "pairs", "import", "pairs.jsonl"]);
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
     // A different moment in every run; printed, so that a failure can be looked into.

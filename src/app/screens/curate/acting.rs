@@ -37,7 +37,7 @@ impl Curate {
             .collect();
         let many = !self.marked.is_empty();
         if !changes.is_empty() {
-            self.apply(done(state), changes, look, reply);
+            Self::apply(done(state), changes, look, reply);
         }
         if many {
             self.marked.clear();
@@ -56,12 +56,12 @@ impl Curate {
         if changes.is_empty() {
             reply.tell(look.t(texts::NO_MORE_DRAFTS));
         } else {
-            self.apply(done(state), changes, look, reply);
+            Self::apply(done(state), changes, look, reply);
         }
     }
 
     /// Asks for an edit and tells it with its undo.
-    pub(super) fn apply(&self, done: Text, changes: Vec<Change>, look: &Look, reply: &mut Reply) {
+    pub(super) fn apply(done: Text, changes: Vec<Change>, look: &Look, reply: &mut Reply) {
         let summary = look.fill(done, &[&changes.len()]);
         reply.tell(format!("{summary} {} {}", look.symbols.dot, look.t(common::UNDO_HINT)));
         reply.effect(Effect::Apply(Edit { summary, changes }));
@@ -74,7 +74,7 @@ impl Curate {
         }
         let many = !self.marked.is_empty();
         let changes = keys.into_iter().map(|key| Change::Delete { key }).collect();
-        self.apply(texts::DONE_DELETED, changes, look, reply);
+        Self::apply(texts::DONE_DELETED, changes, look, reply);
         self.marked.clear();
         if !many {
             self.move_on(look);
@@ -109,7 +109,7 @@ impl Curate {
             .map(|entry| Change::SetScore { key: entry.key(), score: to(entry.score()) })
             .collect();
         if !changes.is_empty() {
-            self.apply(texts::DONE_SCORED, changes, look, reply);
+            Self::apply(texts::DONE_SCORED, changes, look, reply);
         }
     }
 
@@ -155,7 +155,7 @@ impl Curate {
             }
         }
         if !changes.is_empty() {
-            self.apply(texts::DONE_TAGGED, changes, look, reply);
+            Self::apply(texts::DONE_TAGGED, changes, look, reply);
         }
     }
 
@@ -177,7 +177,7 @@ impl Curate {
                 Change::insert(passage, state, example)
             });
         }
-        self.apply(texts::DONE_SPLIT, changes, look, reply);
+        Self::apply(texts::DONE_SPLIT, changes, look, reply);
     }
 
     /// Puts the marked pairs, or the current and the next one, together into one conversation.
@@ -233,7 +233,7 @@ impl Curate {
                 changes.extend(rest.iter().map(|stored| Change::Delete { key: stored.id.0 }));
                 self.marked.clear();
                 self.selected = Some(first.id);
-                self.apply(texts::DONE_MERGED, changes, look, reply);
+                Self::apply(texts::DONE_MERGED, changes, look, reply);
             }
             Action::Duplicate => {
                 let copy = |stored: &&crate::project::StoredExample| {
@@ -242,7 +242,7 @@ impl Curate {
                 };
                 let changes = examples.iter().map(copy).collect();
                 self.marked.clear();
-                self.apply(texts::DONE_DUPLICATED, changes, look, reply);
+                Self::apply(texts::DONE_DUPLICATED, changes, look, reply);
             }
         }
     }
@@ -261,13 +261,7 @@ impl Curate {
     }
 
     /// Shows what the last edit of a pair changed, turn by turn.
-    pub fn before_read(
-        &self,
-        id: ExampleId,
-        before: Option<&Example>,
-        look: &Look,
-        reply: &mut Reply,
-    ) {
+    pub fn before_read(id: ExampleId, before: Option<&Example>, look: &Look, reply: &mut Reply) {
         let (Some(before), Some(stored)) = (before, look.data.example(id)) else {
             reply.tell(look.t(texts::NOT_EDITED));
             return;

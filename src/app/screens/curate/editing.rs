@@ -299,7 +299,7 @@ impl Curate {
             changes.extend(others);
         }
         if !changes.is_empty() {
-            self.apply(words, changes, look, reply);
+            Self::apply(words, changes, look, reply);
         }
         self.editing = None;
         self.unsent.remove(&key);

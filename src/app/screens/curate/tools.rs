@@ -34,7 +34,7 @@ impl Curate {
             .map(|key| Change::SetTools { key, tools: tools.to_vec() })
             .collect();
         if !changes.is_empty() {
-            self.apply(texts::DONE_TOOLS, changes, look, reply);
+            Self::apply(texts::DONE_TOOLS, changes, look, reply);
         }
     }
 
@@ -73,7 +73,7 @@ impl Curate {
             .map(|key| Change::SetSystem { key, text: text.to_owned() })
             .collect();
         if !changes.is_empty() {
-            self.apply(texts::DONE_SYSTEM, changes, look, reply);
+            Self::apply(texts::DONE_SYSTEM, changes, look, reply);
         }
     }
 
