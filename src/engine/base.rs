@@ -1,9 +1,11 @@
 //! The frozen base model: NF4 projections, everything else in f32.
 
 use std::ops::ControlFlow;
+use std::sync::OnceLock;
 
 use rayon::prelude::*;
 
+use super::coarse::Coarse;
 use super::cpu::vector;
 use super::lora::Target;
 use super::nf4::{self, Decoded, Quantized};
@@ -46,6 +48,7 @@ pub struct Base {
     head: Option<Table>,
     final_norm: Vec<f32>,
     layers: Vec<Layer>,
+    coarse: OnceLock<Option<Coarse>>,
 }
 
 /// Weights of one decoder block.
@@ -205,7 +208,8 @@ impl Base {
             })
             .sum();
         let head = self.head.as_ref().map_or(0, Table::bytes);
-        layers + self.embedding.bytes() + head + self.final_norm.len() * 4
+        let coarse = self.coarse.get().and_then(Option::as_ref).map_or(0, Coarse::bytes);
+        layers + self.embedding.bytes() + head + coarse + self.final_norm.len() * 4
     }
 
     pub(super) fn layer(&self, layer: usize) -> &Layer {
@@ -223,6 +227,12 @@ impl Base {
     /// The output head, `[vocab_size, hidden_size]`.
     pub(super) fn head(&self) -> &Table {
         self.head.as_ref().unwrap_or(&self.embedding)
+    }
+
+    /// A copy of the head for finding the likeliest token, made when it is first asked for.
+    pub(super) fn coarse_head(&self) -> Option<&Coarse> {
+        let width = self.config.hidden_size;
+        self.coarse.get_or_init(|| Coarse::new(self.head(), width)).as_ref()
     }
 
     /// Writes the embeddings of `ids`, scaled, into `out`, one row a token.
@@ -370,7 +380,8 @@ fn read_model(
     };
     // The last word on progress: all is read. A stop asked for here comes too late to matter.
     let _ = (reader.on)(Progress::new("load", reader.done, Some(reader.total), "bytes"));
-    Ok(Base { config: config.clone(), precision, embedding, head, final_norm, layers })
+    let (config, coarse) = (config.clone(), OnceLock::new());
+    Ok(Base { config, precision, embedding, head, final_norm, layers, coarse })
 }
 
 fn tensor_name(target: Target, layer: usize) -> TensorName {

@@ -24,7 +24,13 @@ pub(super) struct Decoder {
     turned: Vec<f32>,
     mixed: Vec<f32>,
     hidden: Vec<f32>,
+    /// Tokens of the last step.
+    count: usize,
 }
+
+/// Sequences up to which the likeliest token is found by a coarse copy of the head. More multiply so long
+/// with each row that reading it no longer counts.
+const COARSE_MAX: usize = 8;
 
 /// Sequences from which on weights are better decoded once for all than in the registers of each few.
 const MANY: usize = 24;
@@ -58,7 +64,7 @@ impl Products {
 }
 
 impl Decoder {
-    /// Reads one more token of each sequence; writes the logits after them, row by row.
+    /// Reads one more token of each sequence; what comes after them is then asked for.
     ///
     /// To be called on a thread of the pool: there a product over threads costs a few microseconds
     /// less.
@@ -68,7 +74,6 @@ impl Decoder {
         adapter: Option<Adapted<'_>>,
         ids: &[u32],
         caches: &mut [&mut Cache],
-        logits: &mut Vec<f32>,
     ) {
         let config = base.config();
         let (count, hidden, ffn) = (ids.len(), config.hidden_size, config.ffn_size);
@@ -136,7 +141,34 @@ impl Decoder {
             vector::add_scaled(x, out, 1.0);
         }
         norm_rows(x, base.final_norm(), normed);
+        self.count = count;
+    }
+
+    /// The logits after the tokens of the last step, row by row.
+    pub(super) fn logits(&mut self, base: &Base, logits: &mut Vec<f32>) {
+        let (count, config) = (self.count, base.config());
         let logits = fit(logits, count * config.vocab_size);
-        products.few.head(base, normed, count, logits);
+        let normed = &self.normed[..count * config.hidden_size];
+        self.products.few.head(base, normed, count, logits);
+    }
+
+    /// The likeliest tokens after those of the last step, the first of equals of [`Decoder::logits`], by a
+    /// coarse copy of a head of `coarse_from` bytes or more; `false` where that would be no quicker.
+    pub(super) fn likeliest(
+        &mut self,
+        base: &Base,
+        coarse_from: usize,
+        chosen: &mut Vec<u32>,
+    ) -> bool {
+        let count = self.count;
+        if count > COARSE_MAX || base.head().bytes() < coarse_from {
+            return false;
+        }
+        let Some(coarse) = base.coarse_head() else {
+            return false;
+        };
+        let normed = &self.normed[..count * base.config().hidden_size];
+        self.products.few.likeliest(base, coarse, (normed, count), chosen);
+        true
     }
 }

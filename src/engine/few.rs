@@ -7,9 +7,11 @@
 //! Where products are in bf16 and pairs of it are quick, `x` and the codes are rounded to it, as in
 //! products of many tokens.
 
+use half::bf16;
 use rayon::prelude::*;
 
 use super::base::{Base, Group, Precision};
+use super::coarse::{self, Coarse};
 use super::cpu::few::{self, Out, Tail, Tokens};
 use super::cpu::kernel;
 use super::cpu::shared::Shared;
@@ -17,6 +19,7 @@ use super::cpu::vector::{multiply_add, vectorized};
 use super::effective;
 use super::lora::Adapter;
 use super::nf4;
+use super::sample;
 use super::table::Table;
 
 /// Lanes of a sum of plain loops.
@@ -31,6 +34,9 @@ const PANEL_VALUES: usize = 1 << 15;
 
 /// Fewest products that are worth a second thread.
 const PARALLEL: usize = 1 << 15;
+
+/// Where the coarse copy leaves more than one in so many rows, all logits are computed.
+const EXACT_SHARE: usize = 16;
 
 /// An adapter, and which of the tokens it is on for.
 #[derive(Debug, Clone, Copy)]
@@ -47,6 +53,8 @@ pub(super) struct Few {
     tails: [Tail; 3],
     /// `[columns, tokens]`: x A^T, transposed.
     reduced: Vec<f32>,
+    search: coarse::Scratch,
+    logits: Vec<f32>,
 }
 
 /// Rows of weights of one projection, or of a table.
@@ -123,12 +131,61 @@ impl Few {
 
     /// The logits of `count` rows of `x`.
     pub(super) fn head(&mut self, base: &Base, x: &[f32], count: usize, out: &mut [f32]) {
-        let table = base.head();
-        let (rows, width) = (table.rows(), x.len() / count);
-        let source = Source { weights: Stored::Table(table), rows, output: 0, adapter: None };
-        let precision = base.precision();
-        products(&mut self.tokens, &[source], precision, (x, count, width), (out, rows));
+        let source = Source::head(base.head());
+        let (precision, sizes) = (base.precision(), (x, count, x.len() / count));
+        products(&mut self.tokens, &[source], precision, sizes, (out, source.rows));
     }
+
+    /// The tokens with the largest logits after `count` rows of `x`, the first of equals: those that
+    /// [`Few::head`] gives, found by a coarse copy of the head.
+    pub(super) fn likeliest(
+        &mut self,
+        base: &Base,
+        coarse: &Coarse,
+        (x, count): (&[f32], usize),
+        chosen: &mut Vec<u32>,
+    ) {
+        let (width, source) = (x.len() / count, Source::head(base.head()));
+        chosen.clear();
+        // As the products of the head read them.
+        let rounded = rounds(source.weights, base.precision(), width)
+            .then(|| x.iter().map(|x| bf16::from_f32(*x).to_f32()).collect::<Vec<_>>());
+        let read = rounded.as_deref().unwrap_or(x);
+        let found = coarse.candidates(read, source.rows / EXACT_SHARE, &mut self.search);
+        for (x, found) in x.chunks_exact(width).zip(found) {
+            let mut logits = std::mem::take(&mut self.logits);
+            chosen.push(if let Some(rows) = found {
+                logits.resize(rows.len(), 0.0);
+                set_tokens(&mut self.tokens, source.weights, base.precision(), (x, 1, width));
+                let values = Shared::new(&mut logits);
+                let one = |buffer: &mut Vec<f32>, (at, row): (usize, &usize)| {
+                    let out = Out { values, first: at, pitch: 1 };
+                    panel(&self.tokens, &source, (*row, 1), (x, 1, width), buffer, out);
+                };
+                let rows_of_task = (PARALLEL / width).max(1);
+                let all = rows.par_iter().enumerate().with_min_len(rows_of_task);
+                all.for_each_init(Vec::new, one);
+                rows[sample::likeliest(&logits)] as u32
+            } else {
+                logits.resize(source.rows, 0.0);
+                self.head(base, x, 1, &mut logits);
+                sample::likeliest(&logits) as u32
+            });
+            self.logits = logits;
+        }
+    }
+}
+
+impl<'a> Source<'a> {
+    fn head(table: &'a Table) -> Self {
+        Self { weights: Stored::Table(table), rows: table.rows(), output: 0, adapter: None }
+    }
+}
+
+/// Whether products with these weights round `x` to bf16.
+fn rounds(weights: Stored<'_>, precision: Precision, inputs: usize) -> bool {
+    let is_half = !matches!(weights, Stored::Table(table) if table.halves(0, 0).is_none());
+    few::fits(inputs) && is_half && few::rounds(kernel(), precision == Precision::Bf16)
 }
 
 /// `out[column, token] = a[column] . x[token]`.
@@ -153,52 +210,78 @@ fn products(
     (out, pitch): (&mut [f32], usize),
 ) {
     assert!(x.len() == count * inputs && out.len() >= count * pitch, "sizes of a product");
-    if few::fits(inputs) {
-        let is_table = sources.iter().any(|source| matches!(source.weights, Stored::Table(_)));
-        let kind = if is_table { few::Kind::Half } else { few::Kind::Coded };
-        tokens.set(x, (count, inputs), (kernel(), kind), precision == Precision::Bf16);
+    if let Some(source) = sources.first() {
+        set_tokens(tokens, source.weights, precision, (x, count, inputs));
     }
-    let panel = (PANEL_VALUES / inputs).clamp(BLOCK, 1024) & !1;
+    let height = (PANEL_VALUES / inputs).clamp(BLOCK, 1024) & !1;
     let tasks: Vec<(&Source<'_>, usize)> = sources
         .iter()
-        .flat_map(|source| (0..source.rows).step_by(panel).map(move |first| (source, first)))
+        .flat_map(|source| (0..source.rows).step_by(height).map(move |first| (source, first)))
         .collect();
     let values = Shared::new(out);
     tasks.into_par_iter().for_each_init(Vec::new, |buffer, (source, first)| {
-        let rows = panel.min(source.rows - first);
+        let rows = height.min(source.rows - first);
         let out = Out { values, first: source.output + first, pitch };
-        let adapter = source.adapter.map(|(b, tail)| {
-            let rank = b.len() / source.rows;
-            (&b[first * rank..(first + rows) * rank], tail)
-        });
-        let weights = match source.weights {
-            Stored::Nf4(weights) if few::fits(inputs) => {
-                let blocks = inputs / nf4::BLOCK;
-                buffer.resize(rows * blocks, 0.0);
-                weights.decode_magnitudes(first * blocks, buffer);
-                // Those of the panel after it: short reads far apart would wait for memory.
-                let next = &weights.magnitudes[((first + rows) * blocks)..];
-                few::fetch(&next[..next.len().min(rows * blocks)]);
-                let codes = &weights.codes[first * inputs / 2..(first + rows) * inputs / 2];
-                Some(few::Weights::Coded(codes, buffer))
-            }
-            Stored::Table(table) if few::fits(inputs) => {
-                table.halves(first, rows).map(few::Weights::Half)
-            }
-            _ => None,
+        panel(tokens, source, (first, rows), (x, count, inputs), buffer, out);
+    });
+}
+
+/// Takes `x` for [`panel`]s of weights like these.
+fn set_tokens(
+    tokens: &mut Tokens,
+    weights: Stored<'_>,
+    precision: Precision,
+    (x, count, inputs): (&[f32], usize, usize),
+) {
+    if few::fits(inputs) {
+        let kind = match weights {
+            Stored::Table(_) => few::Kind::Half,
+            Stored::Nf4(_) => few::Kind::Coded,
         };
-        if let Some(weights) = weights {
-            few::multiply(kernel(), weights, tokens, adapter, out);
-        } else {
-            plain(source.weights, (first, rows), (x, inputs), buffer);
-            for (row, tokens) in buffer[..rows * count].chunks_exact(count).enumerate() {
-                for (token, value) in tokens.iter().enumerate() {
-                    let added = adapter.map_or(0.0, |(b, tail)| tail.dot(b, row, token));
-                    out.set(row, token, value + added);
-                }
+        tokens.set(x, (count, inputs), (kernel(), kind), precision == Precision::Bf16);
+    }
+}
+
+/// Some rows of a source by all tokens. A row's results do not depend on the rows beside it.
+fn panel(
+    tokens: &Tokens,
+    source: &Source<'_>,
+    (first, rows): (usize, usize),
+    (x, count, inputs): (&[f32], usize, usize),
+    buffer: &mut Vec<f32>,
+    out: Out<'_>,
+) {
+    let adapter = source.adapter.map(|(b, tail)| {
+        let rank = b.len() / source.rows;
+        (&b[first * rank..(first + rows) * rank], tail)
+    });
+    let weights = match source.weights {
+        Stored::Nf4(weights) if few::fits(inputs) => {
+            let blocks = inputs / nf4::BLOCK;
+            buffer.resize(rows * blocks, 0.0);
+            weights.decode_magnitudes(first * blocks, buffer);
+            // Those of the panel after it: short reads far apart would wait for memory.
+            let next = &weights.magnitudes[((first + rows) * blocks)..];
+            few::fetch(&next[..next.len().min(rows * blocks)]);
+            let codes = &weights.codes[first * inputs / 2..(first + rows) * inputs / 2];
+            Some(few::Weights::Coded(codes, buffer))
+        }
+        Stored::Table(table) if few::fits(inputs) => {
+            table.halves(first, rows).map(few::Weights::Half)
+        }
+        _ => None,
+    };
+    if let Some(weights) = weights {
+        few::multiply(kernel(), weights, tokens, adapter, out);
+    } else {
+        plain(source.weights, (first, rows), (x, inputs), buffer);
+        for (row, tokens) in buffer[..rows * count].chunks_exact(count).enumerate() {
+            for (token, value) in tokens.iter().enumerate() {
+                let added = adapter.map_or(0.0, |(b, tail)| tail.dot(b, row, token));
+                out.set(row, token, value + added);
             }
         }
-    });
+    }
 }
 
 /// `out[row, token]` of some rows, whose weights are decoded a few rows at a time, so that they stay in

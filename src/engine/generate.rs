@@ -1,4 +1,5 @@
-//! Generation for many prompts: prompts are read packed, then decoded side by side.
+//! Generation for many prompts: prompts are read packed, what they begin with in common once, then decoded
+//! side by side.
 
 use std::ops::ControlFlow;
 
@@ -8,13 +9,20 @@ use super::decode::Decoder;
 use super::few::Adapted;
 use super::lora::Adapter;
 use super::loss::{self, HeadScratch};
-use super::pack::Packed;
-use super::sample::Sampler;
+use super::pack::{self, Group, Packed, Row};
+use super::sample::{self, Sampler};
 use super::score::Forward;
 use crate::failure::{Failure, Result};
 
 /// Prompt tokens that are read together.
 const PREFILL_TOKENS: usize = 1024;
+
+/// Bytes of a head from which on a greedy answer's tokens are found by a coarse copy of it: what caches
+/// may hold is read quickly anyway. Draws take the head itself, for each depends on the sum over all tokens.
+const COARSE_FROM: usize = 8 << 20;
+
+/// New prompts are read when this part of a batch is free.
+const ADMITTED_SHARE: usize = 4;
 
 /// How to generate.
 #[derive(Debug, Clone, PartialEq)]
@@ -99,6 +107,18 @@ pub fn generate_each(
     config: &GenerateConfig,
     on_token: &mut dyn FnMut(usize, Option<u32>) -> ControlFlow<()>,
 ) -> Result<Vec<Vec<u32>>> {
+    generate_with(base, adapter, requests, config, on_token, COARSE_FROM)
+}
+
+/// [`generate_each`] with likeliest tokens by a coarse copy of a head of so many bytes or more.
+pub(crate) fn generate_with(
+    base: &Base,
+    adapter: Option<&Adapter>,
+    requests: &[Request<'_>],
+    config: &GenerateConfig,
+    on_token: &mut dyn FnMut(usize, Option<u32>) -> ControlFlow<()>,
+    coarse_from: usize,
+) -> Result<Vec<Vec<u32>>> {
     check(base, adapter, requests)?;
     let mut run = Run {
         base,
@@ -111,6 +131,8 @@ pub fn generate_each(
         head: HeadScratch::default(),
         decoder: Decoder::default(),
         logits: Vec::new(),
+        coarse_from,
+        chosen: Vec::new(),
     };
     // What was made before a stop is the answer.
     let _ = run.all(requests);
@@ -152,6 +174,8 @@ struct Run<'a> {
     head: HeadScratch,
     decoder: Decoder,
     logits: Vec<f32>,
+    coarse_from: usize,
+    chosen: Vec<u32>,
 }
 
 impl Run<'_> {
@@ -159,10 +183,12 @@ impl Run<'_> {
         if self.config.max_new == 0 {
             return ControlFlow::Continue(());
         }
+        let batch = self.config.batch.max(1);
         let mut next = 0;
         while next < requests.len() || !self.active.is_empty() {
-            let free = self.config.batch.max(1) - self.active.len();
-            if free > 0 && next < requests.len() {
+            let free = batch - self.active.len();
+            // Several at once, which may share a beginning.
+            if free >= batch.div_ceil(ADMITTED_SHARE) && next < requests.len() {
                 next = self.admit(requests, next, free)?;
             } else {
                 self.decode()?;
@@ -179,63 +205,65 @@ impl Run<'_> {
         first: usize,
         free: usize,
     ) -> ControlFlow<(), usize> {
-        let tuned = requests[first].tuned && self.adapter.is_some();
-        let (base, config) = (self.base, self.base.config());
-        let mut packed = Packed::default();
-        let mut caches = Vec::new();
-        let alike =
-            requests[first..].iter().take_while(|other| other.tuned == requests[first].tuned);
-        for Request { prompt, .. } in alike.take(free) {
-            if !caches.is_empty() && packed.tokens() + prompt.len() > PREFILL_TOKENS {
-                break;
-            }
-            packed.push(prompt);
-            let room = (prompt.len() + self.config.max_new).min(config.context_length);
-            caches.push(Cache::new(base, room));
+        let tuned = requests[first].tuned;
+        // A row of a prompt predicts what comes after it, whatever that is.
+        let rows: Vec<Row> = requests[first..]
+            .iter()
+            .take_while(|other| other.tuned == tuned)
+            .take(free)
+            .map(|Request { prompt, .. }| Row {
+                ids: [prompt, &[0][..]].concat(),
+                labels: (0..=prompt.len()).map(|i| i == prompt.len()).collect(),
+            })
+            .collect();
+        for packed in pack::pack(&rows, PREFILL_TOKENS, true) {
+            self.read(&rows, first, &packed, tuned)?;
         }
-        let x = self.forward.run(
-            base,
-            self.adapter.filter(|_| tuned),
-            &packed,
-            |layer, rows, pitch| {
-                for (group, cache) in packed.groups.iter().zip(&mut caches) {
-                    let rows = &rows[group.head.start * pitch..group.head.end * pitch];
+        ControlFlow::Continue(first + rows.len())
+    }
+
+    /// Reads packed prompts, what they begin with in common once; `first` is the number of the first row's.
+    fn read(
+        &mut self,
+        rows: &[Row],
+        first: usize,
+        packed: &Packed,
+        tuned: bool,
+    ) -> ControlFlow<()> {
+        let (base, config) = (self.base, self.base.config());
+        let length = |row: usize| rows[row].ids.len() - 1;
+        let new_cache = |row: &usize| {
+            Cache::new(base, (length(*row) + self.config.max_new).min(config.context_length))
+        };
+        let mut caches: Vec<Cache> = packed.label_owners.iter().map(new_cache).collect();
+        let adapter = self.adapter.filter(|_| tuned);
+        let x = self.forward.run(base, adapter, packed, |layer, rows, pitch| {
+            let parts = packed.groups.iter().flat_map(Group::rows);
+            for (cache, parts) in caches.iter_mut().zip(parts) {
+                for part in parts {
+                    let rows = &rows[part.start * pitch..part.end * pitch];
                     cache.append(base, layer, rows, pitch);
                 }
-            },
-        );
-        let last: Vec<usize> = packed.groups.iter().map(|group| group.head.end - 1).collect();
-        let admitted = caches.len();
+            }
+        });
         let mut logits = Vec::new();
         // In chunks, for the logits of many prompts at once would be large.
-        for rows in last.chunks(16) {
+        for rows in packed.label_rows.chunks(16) {
             logits.extend_from_slice(loss::logits(base, x, rows, &mut self.head));
         }
-        for (i, (cache, logits)) in
-            caches.into_iter().zip(logits.chunks_exact_mut(config.vocab_size)).enumerate()
-        {
-            let prompt = first + i;
-            let context_left = config.context_length - packed.groups[i].head.len();
-            let sequence = Sequence {
-                prompt,
-                tuned,
-                cache,
-                sampler: Sampler::new(
-                    self.config.temperature,
-                    self.config.top_p,
-                    self.config.seed,
-                    prompt,
-                ),
-                last: 0,
-                left: self.config.max_new.min(context_left),
-            };
-            self.active.push(sequence);
-            let at = self.active.len() - 1;
-            if !self.take(at, logits)? {
+        let owners = packed.label_owners.iter().zip(caches);
+        for ((row, cache), logits) in owners.zip(logits.chunks_exact_mut(config.vocab_size)) {
+            let prompt = first + row;
+            let mut sampler =
+                Sampler::new(self.config.temperature, self.config.top_p, self.config.seed, prompt);
+            let id = sampler.choose(logits);
+            let left = self.config.max_new.min(config.context_length - length(*row));
+            self.active.push(Sequence { prompt, tuned, cache, sampler, last: 0, left });
+            if !self.take(self.active.len() - 1, id)? {
                 self.active.pop();
             }
         }
-        ControlFlow::Continue(first + admitted)
+        ControlFlow::Continue(())
     }
 
     /// One more token for all active sequences.
@@ -243,27 +271,38 @@ impl Run<'_> {
         let ids: Vec<u32> = self.active.iter().map(|sequence| sequence.last).collect();
         let on: Vec<bool> = self.active.iter().map(|sequence| sequence.tuned).collect();
         let mut caches: Vec<&mut Cache> = self.active.iter_mut().map(|s| &mut s.cache).collect();
-        let mut logits = std::mem::take(&mut self.logits);
         let adapter = self.adapter.map(|adapter| Adapted { adapter, on: &on });
-        let (base, decoder) = (self.base, &mut self.decoder);
-        rayon::scope(|_| decoder.step(base, adapter, &ids, &mut caches, &mut logits));
-        let vocab = self.base.config().vocab_size;
+        let (base, decoder, coarse_from) = (self.base, &mut self.decoder, self.coarse_from);
+        let is_greedy = sample::is_greedy(self.config.temperature);
+        let (logits, chosen) = (&mut self.logits, &mut self.chosen);
+        let is_chosen = rayon::scope(|_| {
+            decoder.step(base, adapter, &ids, &mut caches);
+            let is_chosen = is_greedy && decoder.likeliest(base, coarse_from, chosen);
+            if !is_chosen {
+                decoder.logits(base, logits);
+            }
+            is_chosen
+        });
+        if !is_chosen {
+            let rows = self.logits.chunks_exact_mut(base.config().vocab_size);
+            self.chosen.clear();
+            self.chosen
+                .extend(self.active.iter_mut().zip(rows).map(|(s, row)| s.sampler.choose(row)));
+        }
         let mut at = 0;
-        for logits in logits.chunks_exact_mut(vocab).take(ids.len()) {
-            if self.take(at, logits)? {
+        for i in 0..ids.len() {
+            if self.take(at, self.chosen[i])? {
                 at += 1;
             } else {
                 self.active.remove(at);
             }
         }
-        self.logits = logits;
         ControlFlow::Continue(())
     }
 
-    /// Chooses the next token of an active sequence; tells whether the sequence goes on.
-    fn take(&mut self, at: usize, logits: &mut [f32]) -> ControlFlow<(), bool> {
+    /// Takes the next token of an active sequence; tells whether the sequence goes on.
+    fn take(&mut self, at: usize, id: u32) -> ControlFlow<(), bool> {
         let sequence = &mut self.active[at];
-        let id = sequence.sampler.choose(logits);
         let prompt = sequence.prompt;
         let stopped = self.config.stop.contains(&id);
         let mut goes_on = !stopped;

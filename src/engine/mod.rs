@@ -10,6 +10,7 @@ mod attention;
 mod base;
 mod block;
 mod cache;
+mod coarse;
 pub mod cpu;
 mod decode;
 mod dropout;
@@ -50,6 +51,9 @@ pub use plan::{
 };
 pub use score::{RowLoss, row_losses};
 pub use trainer::{StepReport, Trainer};
+
+#[cfg(test)]
+pub(crate) use generate::generate_with;
 
 #[cfg(test)]
 mod families;

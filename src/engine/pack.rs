@@ -40,6 +40,13 @@ impl Group {
         self.tails.last().map_or(self.head.end, |tail| tail.end)
     }
 
+    /// Where each row's tokens lie: those of the head, and those of its tail.
+    pub(super) fn rows(&self) -> impl Iterator<Item = [Range<usize>; 2]> {
+        let end = self.end();
+        let whole = self.tails.is_empty().then_some(end..end);
+        self.tails.iter().cloned().chain(whole).map(|tail| [self.head.clone(), tail])
+    }
+
     /// Tokens of the longest row.
     pub(super) fn longest(&self) -> usize {
         self.head.len() + self.tails.iter().map(Range::len).max().unwrap_or(0)

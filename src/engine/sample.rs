@@ -24,11 +24,10 @@ impl Sampler {
     /// The next token. With temperature 0 the likeliest, the first of equals. Otherwise a draw
     /// from the smallest set of likeliest tokens whose probabilities reach `top_p`.
     pub(super) fn choose(&mut self, logits: &mut [f32]) -> u32 {
-        let most = vector::largest(logits);
-        // Written so that NaN counts as greedy.
-        if self.temperature.is_nan() || self.temperature <= 0.0 {
-            return logits.iter().position(|x| *x == most).unwrap_or(0) as u32;
+        if is_greedy(self.temperature) {
+            return likeliest(logits) as u32;
         }
+        let most = vector::largest(logits);
         vector::scale(logits, 1.0 / self.temperature);
         let sum = vector::exp_shifted(logits, most / self.temperature);
         let top_p = if self.top_p > 0.0 { self.top_p.min(1.0) } else { 1.0 };
@@ -60,6 +59,17 @@ impl Sampler {
         }
         likely.last().map_or(0, |(_, id)| *id)
     }
+}
+
+/// Whether this temperature takes the likeliest token. So does one that is not a number.
+pub(super) fn is_greedy(temperature: f32) -> bool {
+    temperature.is_nan() || temperature <= 0.0
+}
+
+/// The place of the largest logit, the first of equals.
+pub(super) fn likeliest(logits: &[f32]) -> usize {
+    let most = vector::largest(logits);
+    logits.iter().position(|x| *x == most).unwrap_or(0)
 }
 
 #[cfg(test)]

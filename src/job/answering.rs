@@ -53,12 +53,12 @@ impl Answerer for EngineAnswerer<'_> {
             .collect::<Result<Vec<_>>>()?;
         // A prompt that fills the model's context gets no answer, which counts as a wrong one.
         let room = self.loaded.base.config().context_length;
-        // Prompts of like length share a batch well, and so do the sides of one prompt, which take
-        // turns by half batches; the answers keep the order of the prompts.
+        // Prompts that begin alike are read together, and so that the sides of one prompt are in a batch, they
+        // take turns by half batches; the answers keep the order of the prompts.
         let mut order: Vec<usize> = (0..ids.len()).filter(|i| ids[*i].len() < room).collect();
         let mut done = (ids.len() - order.len()) * sides.len();
-        order.sort_by_key(|index| ids[*index].len());
-        let longest = order.last().map_or(0, |index| ids[*index].len()) + max_new;
+        order.sort_by_key(|index| &ids[*index]);
+        let longest = order.iter().map(|index| ids[*index].len()).max().unwrap_or(0) + max_new;
         let batch = (CACHE_BYTES / cache_bytes(&self.loaded.base, longest)).clamp(2, BATCH_MAX);
         let config =
             GenerateConfig { max_new, stop: codec.stop_ids(), batch, ..GenerateConfig::default() };
@@ -117,5 +117,42 @@ impl Answerer for EngineAnswerer<'_> {
             })
             .collect::<Result<Vec<_>>>()?;
         self.losses(rows, tuned)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::{Base, Precision, generate_with};
+    use crate::model::{self, toy};
+
+    #[test]
+    fn a_coarse_head_of_a_real_model_chooses_the_same_tokens() {
+        let Some(file) = toy::installed_smollm2() else {
+            return;
+        };
+        for precision in [Precision::F32, Precision::Bf16] {
+            let mut opened = model::open(&file.display().to_string()).unwrap();
+            let source = opened.source.as_mut();
+            let go = &mut |_| ControlFlow::Continue(());
+            let base = Base::load(&opened.config, source, precision, go).unwrap().unwrap();
+            let texts = [
+                "The capital of France is",
+                "fn main() {",
+                "1, 2, 3,",
+                "대한민국의 수도는",
+                "{\"name\": \"get_weather\", \"arguments\": {",
+            ];
+            let prompts = texts.map(|text| opened.codec.tokenizer().encode(text));
+            let requests = prompts.each_ref().map(|prompt| Request { prompt, tuned: false });
+            for batch in [1, 5] {
+                let settings = GenerateConfig { max_new: 24, batch, ..GenerateConfig::default() };
+                let answers = |from| {
+                    let go = &mut |_, _| ControlFlow::Continue(());
+                    generate_with(&base, None, &requests, &settings, go, from).unwrap()
+                };
+                assert_eq!(answers(0), answers(usize::MAX));
+            }
+        }
     }
 }

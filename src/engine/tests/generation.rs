@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 
 use super::adapter;
 use crate::engine::base::Precision;
-use crate::engine::generate::{GenerateConfig, Request, generate, generate_each};
+use crate::engine::generate::{GenerateConfig, Request, generate, generate_each, generate_with};
 use crate::engine::lora::Target;
 use crate::engine::oracle::Oracle;
 use crate::engine::toy;
@@ -159,4 +159,58 @@ fn draws_do_not_depend_on_the_batch() {
     assert_eq!(run(1, 3), run(8, 3));
     assert_eq!(run(3, 3), run(8, 3));
     assert_ne!(run(8, 4), run(8, 3));
+}
+
+#[test]
+fn a_coarse_head_chooses_the_same_tokens() {
+    for mut config in toy::families() {
+        // A width that products of a few tokens read, and words enough for a choice among few.
+        (config.hidden_size, config.vocab_size) = (64, 499);
+        for precision in [Precision::F32, Precision::Bf16] {
+            let base = toy::load_in(&config, 4, precision);
+            let adapter = adapter(&config, &[Target::Query, Target::Down]);
+            let prompts: Vec<Vec<u32>> = toy::rows(&config, &[3, 40, 1, 12, 5, 9, 2], 7)
+                .into_iter()
+                .map(|row| row.ids)
+                .collect();
+            let requests: Vec<Request<'_>> = prompts
+                .iter()
+                .flat_map(|prompt| [false, true].map(|tuned| Request { prompt, tuned }))
+                .collect();
+            for batch in [1, 5, 12] {
+                let settings = GenerateConfig { max_new: 14, batch, ..GenerateConfig::default() };
+                let answers = |from| {
+                    let go = &mut |_, _| ControlFlow::Continue(());
+                    generate_with(&base, Some(&adapter), &requests, &settings, go, from).unwrap()
+                };
+                assert_eq!(answers(0), answers(usize::MAX), "{:?}", config.architecture);
+            }
+        }
+    }
+}
+
+#[test]
+fn prompts_that_begin_alike_answer_as_each_alone() {
+    for config in toy::families() {
+        let base = toy::load(&config, 4);
+        let adapter = adapter(&config, &Target::ALL);
+        let beginnings: Vec<Vec<u32>> =
+            toy::rows(&config, &[30, 21], 3).into_iter().map(|row| row.ids).collect();
+        let mut prompts: Vec<Vec<u32>> = toy::rows(&config, &[3, 40, 1, 12, 5, 9], 7)
+            .into_iter()
+            .enumerate()
+            .map(|(i, row)| [&beginnings[i % 2][..], &row.ids].concat())
+            .collect();
+        // One that is another's beginning, and one twice.
+        prompts.push(beginnings[0].clone());
+        prompts.push(prompts[1].clone());
+        let settings = GenerateConfig { max_new: 9, batch: 8, ..GenerateConfig::default() };
+        let mut on = |_, _| ControlFlow::Continue(());
+        let together = generate(&base, Some(&adapter), &prompts, &settings, &mut on).unwrap();
+        for (prompt, answer) in prompts.iter().zip(&together) {
+            let one = std::slice::from_ref(prompt);
+            let alone = generate(&base, Some(&adapter), one, &settings, &mut on).unwrap();
+            assert_eq!(alone[0], *answer);
+        }
+    }
 }

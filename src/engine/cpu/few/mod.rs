@@ -67,7 +67,7 @@ impl Tokens {
     ) {
         assert!(fits(width) && rows.len() == count * width, "sizes of tokens");
         (self.count, self.width) = (count, width);
-        self.is_half = round && kernel == Kernel::Avx512Bf16;
+        self.is_half = rounds(kernel, round);
         let full = self.full.fit(count * width);
         match (self.is_half, kind) {
             (false, _) => part_pairs(rows, full),
@@ -170,6 +170,11 @@ pub(in crate::engine) fn fetch(_: &[u8]) {}
 /// Whether the kernels can read rows of this width.
 pub(in crate::engine) fn fits(width: usize) -> bool {
     width.is_multiple_of(nf4::BLOCK)
+}
+
+/// Whether tokens are rounded to bf16, where they may be.
+pub(in crate::engine) fn rounds(kernel: Kernel, round: bool) -> bool {
+    round && kernel == Kernel::Avx512Bf16
 }
 
 /// What a kernel works on: sizes are checked by [`multiply`].
