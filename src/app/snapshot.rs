@@ -155,6 +155,8 @@ pub struct Data {
     pub catalog: Catalog,
     /// What changed last.
     pub touched: Touched,
+    /// All examples are being read on a thread of its own; what is edited meanwhile must be noted.
+    reading: bool,
     /// Examples near the one that is looked at, whole.
     whole: HashMap<ExampleId, StoredExample>,
     passages: HashMap<PassageId, usize>,
@@ -202,10 +204,11 @@ impl Data {
     /// Takes over a snapshot. Where only its first examples were read, more from `before` stay.
     pub fn new(mut snapshot: Snapshot, before: Self) -> Self {
         let mut catalog = std::mem::take(&mut snapshot.catalog);
-        if catalog.len() < snapshot.example_count && catalog.len() < before.catalog.len() {
+        let reading = catalog.len() < snapshot.example_count;
+        if reading && catalog.len() < before.catalog.len() {
             catalog = before.catalog;
         }
-        let mut data = Self { snapshot, catalog, ..Self::default() };
+        let mut data = Self { snapshot, catalog, reading, ..Self::default() };
         data.passages = (data.snapshot.passages.iter().enumerate())
             .map(|(index, passage)| (passage.id, index))
             .collect();
@@ -215,7 +218,8 @@ impl Data {
 
     /// Takes over the examples once they have been read.
     pub fn set_catalog(&mut self, catalog: Catalog) {
-        self.catalog = catalog;
+        self.snapshot.example_count = catalog.len();
+        (self.catalog, self.reading) = (catalog, false);
         self.touched = Touched::All;
         self.whole.clear();
         self.count_all();
@@ -223,7 +227,7 @@ impl Data {
 
     /// Whether some examples are still being read.
     pub fn is_partial(&self) -> bool {
-        self.catalog.len() < self.snapshot.example_count
+        self.reading
     }
 
     /// Puts in examples that an edit touched; none removes the example.
@@ -247,7 +251,9 @@ impl Data {
             self.count(id, true);
             places.extend(self.catalog.find(id.0).or(before));
         }
-        self.snapshot.example_count = self.catalog.len();
+        if !self.reading {
+            self.snapshot.example_count = self.catalog.len();
+        }
         self.touched = if moved { Touched::All } else { Touched::Rows(places) };
         self.summary.pages_covered = self.covered_pages().len();
     }

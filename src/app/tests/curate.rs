@@ -520,3 +520,22 @@ fn a_system_prompt_is_given_to_all_that_are_marked() {
     harness.keys("u");
     assert_eq!(example(&harness, 1).messages.len(), 2);
 }
+
+#[test]
+fn a_call_below_a_blank_line_is_changed_in_its_place() {
+    let call = |city: &str| {
+        let arguments = serde_json::Map::from_iter([("city".to_owned(), city.into())]);
+        crate::pair::ToolCall::new(format!("call_{city}"), "get_weather", arguments)
+    };
+    let mut snapshot = sample();
+    let first = &mut snapshot.examples[0].example;
+    first.tools = vec![weather()];
+    first.messages[1] = crate::pair::Message::calls(vec![call("서울"), call("부산")]);
+    let mut harness = Harness::new(snapshot, English);
+    // A blank line between the two calls; the cursor is on the second.
+    harness.keys("2e<tab><home><ret><c-t><c-u>대구<ret><c-s>");
+    let edited = example(&harness, 1);
+    let cities: Vec<_> =
+        edited.calls().map(|call| call.function.arguments["city"].clone()).collect();
+    assert_eq!(cities, ["서울", "대구"]);
+}

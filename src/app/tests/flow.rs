@@ -401,3 +401,22 @@ fn a_project_open_elsewhere_is_only_read() {
     harness.keys("/state:draft<ret>");
     assert!(harness.screen(120, 40).contains("Pair 1 of 3"));
 }
+
+#[test]
+fn what_is_edited_while_pairs_are_read_is_not_lost_from_sight() {
+    let whole = sample().read();
+    let mut harness = Harness::new(sample(), English);
+    // The project as it is first read when it is large: some pairs, the others on their way.
+    let mut part = sample();
+    part.examples.truncate(2);
+    let mut part = part.read();
+    part.example_count = whole.example_count;
+    let mut fresh =
+        App::new(Options { language: English, symbols: None, folder: "/project".into() });
+    fresh.update(Message::Loaded(part));
+    std::mem::swap(&mut harness.app, &mut fresh);
+    harness.keys("2aa");
+    harness.send(Message::CatalogRead(whole.catalog));
+    let text = harness.screen(120, 40);
+    assert!(text.contains("Curate 3✓ 1!"), "both edits show: {text}");
+}

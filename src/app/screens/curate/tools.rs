@@ -8,7 +8,7 @@ use crate::app::look::Look;
 use crate::app::overlays::{CallForm, Choice, Choosing, Overlay, ToolList};
 use crate::app::reply::Reply;
 use crate::app::strings::screen as texts;
-use crate::pair::{Change, Role, Tool, ToolCall};
+use crate::pair::{Change, Message, Role, Tool, ToolCall};
 
 impl Curate {
     /// Offers the project's tools for the marked pairs or the current one.
@@ -88,9 +88,12 @@ impl Curate {
             return;
         };
         let (before, _) = turn.editor.at_cursor();
-        let line = before.matches('\n').count();
         let text = turn.editor.text();
-        let call = text.lines().nth(line).and_then(read_call);
+        let call = text.lines().nth(before.matches('\n').count()).and_then(read_call);
+        // Calls are counted, since words and blank lines give way to them.
+        let line = before.lines().filter(|line| is_call(line)).count();
+        let inside = before.lines().last().is_some_and(is_call) && !before.ends_with('\n');
+        let line = line - usize::from(inside);
         let of_call = |name: &str| tools.iter().find(|tool| tool.function.name == name);
         if let Some((name, arguments)) = &call
             && let Some(tool) = of_call(name)
@@ -122,18 +125,14 @@ impl Curate {
         }
     }
 
-    /// Takes a call that was filled in: in the place of the one on `line` of the answer, or after
-    /// those there are. Words in the answer give way to a first call.
+    /// Takes a call that was filled in: in the place of the `line`th call of the answer, or after those
+    /// there are. Words in the answer give way to a first call.
     pub fn take_call(&mut self, line: Option<usize>, call: &ToolCall) {
         let Some(editing) = &mut self.editing else { return };
         let Some(turn) = editing.turns.get_mut(editing.field) else { return };
-        let mut object = Map::new();
-        object.insert("name".to_owned(), Value::from(call.function.name.clone()));
-        object.insert("arguments".to_owned(), Value::Object(call.function.arguments.clone()));
-        let new = Value::Object(object).to_string();
+        let new = Message::calls(vec![call.clone()]).text_or_calls();
         let text = turn.editor.text();
-        let mut lines: Vec<&str> =
-            text.lines().filter(|line| line.trim_start().starts_with('{')).collect();
+        let mut lines: Vec<&str> = text.lines().filter(|line| is_call(line)).collect();
         match line.and_then(|line| lines.get_mut(line)) {
             Some(old) => *old = &new,
             None => lines.push(&new),
@@ -150,6 +149,11 @@ impl Curate {
             _ => &[],
         }
     }
+}
+
+/// Whether a line of an answer is a call.
+fn is_call(line: &str) -> bool {
+    line.trim_start().starts_with('{')
 }
 
 /// Name and arguments of a call on a line of its own.
