@@ -1,5 +1,7 @@
 //! Which pairs are listed, which one is selected, which ones are marked.
 
+use std::collections::HashSet;
+
 use super::{Curate, Filter, LIST, PASSAGE};
 use crate::app::look::Look;
 use crate::app::reply::Reply;
@@ -262,8 +264,8 @@ impl Curate {
             listed.map(Entry::key).filter(|key| self.marked.contains(key)).collect();
         if keys.len() < self.marked.len() {
             // Marked under another filter.
-            let mut others: Vec<i64> = self.marked.iter().copied().collect();
-            others.retain(|key| !keys.contains(key));
+            let listed: HashSet<i64> = keys.iter().copied().collect();
+            let mut others: Vec<i64> = self.marked.difference(&listed).copied().collect();
             others.sort_unstable();
             keys.extend(others);
         }
