@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
+pub mod document;
 #[path = "../../src/engine/mod.rs"]
 pub mod engine;
 #[path = "../../src/failure.rs"]

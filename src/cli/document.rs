@@ -1,5 +1,6 @@
 //! `hone document`: add documents, show their text, list them.
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -7,8 +8,8 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 
 use super::{print::Output, run_job, say};
-use crate::document::{self, PageFlag, ReadOptions};
-use crate::failure::{Failure, Result};
+use crate::document::{self, Page, PageFlag, ReadOptions, Reading};
+use crate::failure::{Context, Failure, Result};
 use crate::job::{JobSpec, Models};
 use crate::project::Project;
 
@@ -57,6 +58,12 @@ pub struct WorkerArgs {
     /// Page to begin at.
     #[arg(long, default_value_t = 1)]
     first_page: u32,
+    /// Page to end at.
+    #[arg(long, default_value_t = u32::MAX)]
+    last_page: u32,
+    /// Pages not to touch.
+    #[arg(long)]
+    skip: Vec<u32>,
 }
 
 /// Runs `hone document`.
@@ -71,7 +78,7 @@ pub fn run(
         }
         DocumentCommand::Text { file, password, engine, json } => {
             let options = ReadOptions { password, engine, ..ReadOptions::default() };
-            text(&file, &options, json, out)
+            text(&file, options, json, out)
         }
         DocumentCommand::List { json } => list(&folder()?, json, out),
     }
@@ -79,7 +86,10 @@ pub fn run(
 
 /// Runs the worker process that reads one document.
 pub fn worker(args: &WorkerArgs) -> Result<()> {
-    if document::worker(&args.file, args.engine, args.first_page) == ExitCode::SUCCESS {
+    let skip = args.skip.clone();
+    if document::worker(&args.file, args.engine, args.first_page, args.last_page, skip)
+        == ExitCode::SUCCESS
+    {
         Ok(())
     } else {
         Err(Failure::user(format!("{}: could not be read", args.file.display())))
@@ -91,8 +101,14 @@ fn add(files: &[PathBuf], password: Option<&str>, folder: &Path, out: &mut Outpu
     let models = Models::default();
     let mut first_failure = None;
     for path in files {
-        let spec =
-            JobSpec::AddDocument { path: path.clone(), password: password.map(str::to_owned) };
+        let mut password = password.map(str::to_owned);
+        if password.is_none()
+            && super::password::can_ask()
+            && document::is_locked(path).unwrap_or(false)
+        {
+            password = super::password::ask(path);
+        }
+        let spec = JobSpec::AddDocument { path: path.clone(), password };
         match run_job(&spec, folder, &models) {
             Ok(message) => say(out, message)?,
             Err(failure) if files.len() == 1 => return Err(failure),
@@ -107,27 +123,42 @@ fn add(files: &[PathBuf], password: Option<&str>, folder: &Path, out: &mut Outpu
     })
 }
 
-fn text(file: &Path, options: &ReadOptions, json: bool, out: &mut Output) -> Result<()> {
+/// Prints each page as it comes.
+fn text(file: &Path, mut options: ReadOptions, json: bool, out: &mut Output) -> Result<()> {
     let mut progress = super::print::progress();
-    let Some(read) = document::read(file, options, &mut progress)? else { return Ok(()) };
+    let mut without = Vec::new();
+    let mut first = true;
+    let mut each = |page: Page| {
+        if page.flags.contains(&PageFlag::NeedsOcr) {
+            without.push(page.number.to_string());
+        }
+        let before = match (json, std::mem::take(&mut first)) {
+            (false, _) => "",
+            (true, true) => "{\"pages\":[",
+            (true, false) => ",",
+        };
+        if json {
+            let page = json!({"number": page.number, "text": page.text, "flags": page.flags});
+            write(out, format_args!("{before}{page}"))
+        } else {
+            write(out, format_args!("{}\n\u{c}\n", page.text))
+        }
+    };
+    let mut end = document::read_pages(file, &options, &mut progress, &mut each)?;
+    if end == Reading::Locked
+        && let Some(password) = super::password::ask(file)
+    {
+        options.password = Some(password);
+        end = document::read_pages(file, &options, &mut progress, &mut each)?;
+    }
+    match end {
+        Reading::Finished => {}
+        Reading::Stopped => return Ok(()),
+        Reading::Locked => return Err(document::locked(file)),
+    }
     if json {
-        let pages: Vec<_> = read
-            .pages
-            .iter()
-            .map(|page| json!({"number": page.number, "text": page.text, "flags": page.flags}))
-            .collect();
-        return say(out, json!({ "pages": pages }));
+        return say(out, "]}");
     }
-    for page in &read.pages {
-        say(out, &page.text)?;
-        say(out, "\u{c}")?;
-    }
-    let without: Vec<String> = read
-        .pages
-        .iter()
-        .filter(|page| page.flags.contains(&PageFlag::NeedsOcr))
-        .map(|page| page.number.to_string())
-        .collect();
     if !without.is_empty() {
         return Err(Failure::user(format!(
             "{}: no usable text on page {}",
@@ -139,6 +170,10 @@ fn text(file: &Path, options: &ReadOptions, json: bool, out: &mut Output) -> Res
         ));
     }
     Ok(())
+}
+
+fn write(out: &mut Output, text: std::fmt::Arguments<'_>) -> Result<()> {
+    out.write_fmt(text).because("standard output")
 }
 
 fn list(folder: &Path, json: bool, out: &mut Output) -> Result<()> {

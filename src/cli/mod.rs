@@ -12,6 +12,7 @@ mod mix;
 mod model;
 mod new;
 mod pairs;
+mod password;
 mod print;
 mod tokens;
 mod train;

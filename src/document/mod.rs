@@ -18,6 +18,6 @@ mod worker;
 pub use engine::Engine;
 pub use passage::{Page, PageFlag, Passage};
 pub use quote::find_quote;
-pub use read::{DocumentText, ReadOptions, read};
+pub use read::{DocumentText, ReadOptions, Reading, is_locked, locked, read, read_pages};
 pub use split::{PassageSettings, split};
 pub use worker::worker;

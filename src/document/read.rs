@@ -1,18 +1,19 @@
 //! Reading a document file.
 
 use std::fmt::Write as _;
+use std::fs::File;
+use std::io::Read as _;
+use std::ops::ControlFlow;
 use std::path::Path;
 
 use sha2::{Digest, Sha256};
 use unicode_normalization::UnicodeNormalization;
 
 use super::engine::Engine;
-use super::passage::{Page, PageFlag};
-use super::pdf::fragment::PageFragments;
-use super::pdf::lay_out;
+use super::passage::Page;
 use super::plain;
 use super::supervise::{Outcome, supervise};
-use super::wire::{PageContent, PageRecord, Refusal};
+use super::wire::Refusal;
 use crate::failure::{Context, Failure, Result};
 use crate::progress::OnProgress;
 
@@ -46,15 +47,55 @@ pub struct DocumentText {
     pub pages: Vec<Page>,
 }
 
+/// How reading a file ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reading {
+    /// Every page was handed on.
+    Finished,
+    /// The caller asked to stop.
+    Stopped,
+    /// The file is locked with a password, and none was given.
+    Locked,
+}
+
 /// Reads a PDF, plain text or Markdown file. `Ok(None)` if `on` asked to stop.
 ///
-/// Pages that could not be read are there with [`PageFlag::Failed`], scanned ones with
-/// [`PageFlag::NeedsOcr`]. Fails where the file is missing, empty, of another kind, or locked.
+/// Pages that could not be read are there with [`PageFlag::Failed`](super::PageFlag::Failed), scanned ones with
+/// [`PageFlag::NeedsOcr`](super::PageFlag::NeedsOcr). Fails where the file is missing, empty, of another kind, or
+/// locked.
 pub fn read(
     path: &Path,
     options: &ReadOptions,
     on: &mut OnProgress<'_>,
 ) -> Result<Option<DocumentText>> {
+    let mut pages = Vec::new();
+    let end = read_pages(path, options, on, &mut |page| {
+        pages.push(page);
+        Ok(())
+    })?;
+    match end {
+        Reading::Finished => {}
+        Reading::Stopped => return Ok(None),
+        Reading::Locked => return Err(locked(path)),
+    }
+    Ok(Some(DocumentText {
+        name: path
+            .file_name()
+            .map(|name| name.to_string_lossy().nfc().collect())
+            .unwrap_or_default(),
+        sha256: digest(path)?,
+        pages,
+    }))
+}
+
+/// Does as [`read`] does, but hands each page on as soon as it is known, in order, so that a long file takes no
+/// more memory than a short one. Fails also as `each` does.
+pub fn read_pages(
+    path: &Path,
+    options: &ReadOptions,
+    on: &mut OnProgress<'_>,
+    each: &mut dyn FnMut(Page) -> Result<()>,
+) -> Result<Reading> {
     let shown = path.display();
     let about = std::fs::metadata(path).map_err(|error| match error.kind() {
         std::io::ErrorKind::NotFound => Failure::user(format!("{shown}: there is no such file"))
@@ -65,31 +106,61 @@ pub fn read(
         return Err(Failure::user(format!("{shown}: this is a folder, not a file"))
             .hint("Name the document files in it."));
     }
-    let bytes = std::fs::read(path).because(shown.to_string())?;
-    if bytes.is_empty() {
+    let mut head = Vec::new();
+    File::open(path)
+        .and_then(|file| file.take(1024 + 4).read_to_end(&mut head))
+        .because(shown.to_string())?;
+    if head.is_empty() {
         return Err(Failure::user(format!("{shown}: the file is empty"))
             .hint("Download or export it again."));
     }
-    let pages = if is_pdf(&bytes) {
-        match read_pdf(path, options, on)? {
-            Some(pages) => pages,
-            None => return Ok(None),
-        }
-    } else {
-        plain::pages(&text(path, &bytes)?)
+    let mut count = 0;
+    let mut each = |page| {
+        count += 1;
+        each(page)
     };
-    if pages.is_empty() {
+    let end = if is_pdf(&head) {
+        read_pdf(path, options, on, &mut each)?
+    } else {
+        let bytes = std::fs::read(path).because(shown.to_string())?;
+        plain::pages(&text(path, &bytes)?).into_iter().try_for_each(each)?;
+        Reading::Finished
+    };
+    if count == 0 && end == Reading::Finished {
         return Err(Failure::user(format!("{shown}: the file has no pages"))
             .hint("Open it in a viewer and export it again."));
     }
-    Ok(Some(DocumentText {
-        name: path
-            .file_name()
-            .map(|name| name.to_string_lossy().nfc().collect())
-            .unwrap_or_default(),
-        sha256: hexadecimal(&Sha256::digest(&bytes)),
-        pages,
-    }))
+    Ok(end)
+}
+
+/// Tells whether a file is locked with a password, without reading further than needed for that.
+pub fn is_locked(path: &Path) -> Result<bool> {
+    let mut stop = |progress: crate::progress::Progress| match progress.total {
+        Some(_) => ControlFlow::Break(()),
+        None => ControlFlow::Continue(()),
+    };
+    let end = read_pages(path, &ReadOptions::default(), &mut stop, &mut |_| Ok(()))?;
+    Ok(end == Reading::Locked)
+}
+
+/// The failure of reading a locked file without a password.
+pub fn locked(path: &Path) -> Failure {
+    Failure::user(format!("{}: the file is locked with a password", path.display()))
+        .hint("Give the password that opens it.")
+}
+
+/// SHA-256 of a file, in lower-case hexadecimal.
+fn digest(path: &Path) -> Result<String> {
+    let mut file = File::open(path).because(path.display())?;
+    let mut digest = Sha256::new();
+    let mut part = vec![0; 1 << 16];
+    loop {
+        let read = file.read(&mut part).because(path.display())?;
+        match part.get(..read) {
+            None | Some([]) => return Ok(hexadecimal(&digest.finalize())),
+            Some(bytes) => digest.update(bytes),
+        }
+    }
 }
 
 /// A PDF file has its mark among the first 1024 bytes (ISO 32000-1, annex H, note 13).
@@ -109,33 +180,32 @@ fn read_pdf(
     path: &Path,
     options: &ReadOptions,
     on: &mut OnProgress<'_>,
-) -> Result<Option<Vec<Page>>> {
+    each: &mut dyn FnMut(Page) -> Result<()>,
+) -> Result<Reading> {
     let shown = path.display();
-    match supervise(path, options, on)? {
-        Outcome::Pages { pages, recovered } => Ok(Some(assemble(pages, recovered))),
-        Outcome::Refused(refusal) => {
-            Err(refused(refusal, options.password.is_some()).context(shown))
-        }
+    let again = "Open the file in a viewer and print it to a new PDF file, then add that.";
+    match supervise(path, options, on, each)? {
+        Outcome::Done => Ok(Reading::Finished),
+        Outcome::Stopped => Ok(Reading::Stopped),
+        Outcome::Refused(Refusal::Password) if options.password.is_none() => Ok(Reading::Locked),
+        Outcome::Refused(refusal) => Err(refused(refusal).context(shown)),
         Outcome::Crashed { timeout: true } => Err(Failure::user(format!(
             "{shown}: nothing could be read in {} seconds",
             options.page_seconds
         ))
-        .hint("Open the file in a viewer and print it to a new PDF file, then add that.")),
+        .hint(again)),
         Outcome::Crashed { timeout: false } => Err(Failure::user(format!(
             "{shown}: the {} engine gave up on this file",
             options.engine
         ))
-        .hint("Open the file in a viewer and print it to a new PDF file, then add that.")),
-        Outcome::Stopped => Ok(None),
+        .hint(again)),
     }
 }
 
-fn refused(refusal: Refusal, with_password: bool) -> Failure {
+fn refused(refusal: Refusal) -> Failure {
     match refusal {
-        Refusal::Password if with_password => Failure::user("the password does not open this file")
+        Refusal::Password => Failure::user("the password does not open this file")
             .hint("Try it in a PDF viewer; capitals and keyboard language matter."),
-        Refusal::Password => Failure::user("the file is locked with a password")
-            .hint("Give the password that opens it."),
         Refusal::Encryption => {
             Failure::user("the file is encrypted in a way that cannot be read here")
                 .hint("Open it in a PDF viewer and print it to a new PDF file.")
@@ -144,36 +214,6 @@ fn refused(refusal: Refusal, with_password: bool) -> Failure {
             .hint("Download or export it again."),
         Refusal::File(why) => Failure::user(why),
     }
-}
-
-/// Lays out what the workers found.
-pub(super) fn assemble(records: Vec<PageRecord>, recovered: bool) -> Vec<Page> {
-    let fragments: Vec<PageFragments> = records
-        .iter()
-        .map(|record| match &record.content {
-            PageContent::Fragments(fragments) => fragments.clone(),
-            PageContent::Text(_) => PageFragments::default(),
-        })
-        .collect();
-    let texts = lay_out(&fragments);
-    records
-        .into_iter()
-        .zip(texts)
-        .map(|(record, laid_out)| {
-            let mut flags = record.flags;
-            if recovered {
-                flags.push(PageFlag::Recovered);
-            }
-            Page {
-                number: record.number,
-                text: match record.content {
-                    PageContent::Fragments(_) => laid_out,
-                    PageContent::Text(text) => text,
-                },
-                flags,
-            }
-        })
-        .collect()
 }
 
 /// The text of a file that is no PDF file, or what to do with the file.

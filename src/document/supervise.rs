@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 
-use super::passage::PageFlag;
+use super::passage::{Page, PageFlag};
 use super::read::ReadOptions;
-use super::wire::{Message, PageContent, PageRecord, Refusal};
+use super::wire::{Message, Refusal, Wanted};
 use super::worker::MEMORY;
 use crate::failure::{Context, Failure, Result};
 use crate::progress::{OnProgress, Progress};
@@ -19,18 +19,14 @@ use crate::progress::{OnProgress, Progress};
 const WORKER: &str = "HONE_WORKER";
 /// How often the caller is asked whether to stop.
 const TICK: Duration = Duration::from_millis(200);
-/// Pages in a row that may fail before the rest is given up.
-const FAILURES: u32 = 5;
+/// Pages in a row that may bring a worker down before the rest is given up.
+const FAILURES: usize = 5;
 
-/// What the workers found.
+/// What became of the file.
+#[derive(Debug, PartialEq, Eq)]
 pub(super) enum Outcome {
-    /// Every page, read or failed.
-    Pages {
-        /// In order, one for each page of the file.
-        pages: Vec<PageRecord>,
-        /// The file was damaged.
-        recovered: bool,
-    },
+    /// Every page was handed on, read or failed.
+    Done,
     /// The file cannot be read.
     Refused(Refusal),
     /// The worker ended before it could open the file.
@@ -42,60 +38,91 @@ pub(super) enum Outcome {
     Stopped,
 }
 
-/// Reads a PDF file in worker processes.
+/// Reads a PDF file in worker processes and hands on its pages in order. Fails where a worker cannot be
+/// started, or as `each` does.
 pub(super) fn supervise(
     file: &Path,
     options: &ReadOptions,
     on: &mut OnProgress<'_>,
+    each: &mut dyn FnMut(Page) -> Result<()>,
 ) -> Result<Outcome> {
     let program = match std::env::var_os(WORKER) {
         Some(program) => PathBuf::from(program),
         None => std::env::current_exe().because("this program's own file cannot be found")?,
     };
-    let mut pages: Vec<PageRecord> = Vec::new();
-    let mut total = None;
-    let mut recovered = false;
-    let mut failures = 0;
+    let mut reading = Reading { total: None, next: 1, at: 1, wanted: Wanted::default(), each };
     loop {
-        let first = pages.len() as u32 + 1;
-        let mut worker = Worker::start(&program, file, options, first)?;
-        let before = pages.len();
-        let end = worker.follow(options, on, &mut |message| match message {
-            Message::Open { pages, recovered: damaged } => {
-                total = Some(pages);
-                recovered = damaged;
-                (0, Some(pages))
-            }
-            Message::Page(page) => {
-                pages.push(page);
-                (pages.len() as u64, total)
-            }
-            Message::Done | Message::Refused(_) => (pages.len() as u64, total),
-        });
-        let timeout = match end {
-            End::Done => return Ok(Outcome::Pages { pages, recovered }),
+        let mut worker = Worker::start(&program, file, options, &reading.wanted)?;
+        let timeout = match worker.follow(options, on, &mut reading)? {
+            End::Done => break,
             End::Refused(refusal) => return Ok(Outcome::Refused(refusal)),
             End::Stopped => return Ok(Outcome::Stopped),
             End::Crashed => false,
             End::TimedOut => true,
         };
-        let Some(total) = total else {
+        drop(worker);
+        let Some(total) = reading.total else {
             return Ok(Outcome::Crashed { timeout });
         };
-        // The page after the last one that came is the one that brought the worker down.
-        failures = if pages.len() > before { 1 } else { failures + 1 };
-        let given_up = if failures >= FAILURES { total } else { pages.len() as u32 + 1 };
-        for number in pages.len() as u32 + 1..=given_up.min(total) {
-            pages.push(failed(number));
+        if !reading.step_over(total) {
+            break;
         }
-        if pages.len() as u32 >= total {
-            return Ok(Outcome::Pages { pages, recovered });
+    }
+    // What a worker did not send, it was not to touch.
+    for number in reading.next..=reading.total.unwrap_or(0) {
+        (reading.each)(failed(number))?;
+    }
+    Ok(Outcome::Done)
+}
+
+/// How far the file has been read.
+struct Reading<'a> {
+    /// Pages in the file, once it is open.
+    total: Option<u32>,
+    /// The next page to hand on.
+    next: u32,
+    /// The page that the worker is at.
+    at: u32,
+    /// What the next worker is to read.
+    wanted: Wanted,
+    each: &'a mut dyn FnMut(Page) -> Result<()>,
+}
+
+impl Reading<'_> {
+    fn note(&mut self, message: Message) -> Result<()> {
+        match message {
+            Message::Open { pages } => self.total = Some(pages),
+            Message::At(page) => self.at = page,
+            Message::Page(page) if page.number >= self.next => {
+                self.next = page.number + 1;
+                (self.each)(page)?;
+            }
+            Message::Page(_) | Message::Done | Message::Refused(_) => {}
         }
+        Ok(())
+    }
+
+    /// Plans to go on without the page that brought the worker down. False if nothing is left to read.
+    fn step_over(&mut self, total: u32) -> bool {
+        let culprit = self.at.clamp(self.next, total.max(self.next));
+        let again = self.wanted.skip.contains(&culprit);
+        self.wanted.skip.push(culprit);
+        let in_a_row =
+            (1..=culprit).rev().take_while(|page| self.wanted.skip.contains(page)).count();
+        // A page that was to be skipped and fails again is no page's fault.
+        if in_a_row >= FAILURES || again {
+            let last = *self.wanted.pages.end();
+            self.wanted.pages = self.next..=last.min(culprit.saturating_sub(1));
+        } else {
+            self.wanted.pages = self.next..=*self.wanted.pages.end();
+        }
+        self.at = self.next;
+        !self.wanted.pages.is_empty() && self.next <= total
     }
 }
 
-fn failed(number: u32) -> PageRecord {
-    PageRecord { number, content: PageContent::Text(String::new()), flags: vec![PageFlag::Failed] }
+fn failed(number: u32) -> Page {
+    Page { number, text: String::new(), flags: vec![PageFlag::Failed] }
 }
 
 /// How one worker ended.
@@ -114,12 +141,18 @@ struct Worker {
 }
 
 impl Worker {
-    fn start(program: &Path, file: &Path, options: &ReadOptions, first_page: u32) -> Result<Self> {
-        let mut child = Command::new(program)
+    fn start(program: &Path, file: &Path, options: &ReadOptions, wanted: &Wanted) -> Result<Self> {
+        let mut command = Command::new(program);
+        command
             .arg("document-worker")
             .arg(file)
             .args(["--engine", options.engine.name()])
-            .args(["--first-page", &first_page.to_string()])
+            .args(["--first-page", &wanted.pages.start().to_string()])
+            .args(["--last-page", &wanted.pages.end().to_string()]);
+        for page in &wanted.skip {
+            command.args(["--skip", &page.to_string()]);
+        }
+        let mut child = command
             .env(MEMORY, options.memory_mib.to_string())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -147,36 +180,37 @@ impl Worker {
         Ok(Self { child, lines })
     }
 
-    /// Hands on messages until the worker ends. `note` answers pages done and in all.
+    /// Hands on messages until the worker ends.
     fn follow(
         &mut self,
         options: &ReadOptions,
         on: &mut OnProgress<'_>,
-        note: &mut dyn FnMut(Message) -> (u64, Option<u32>),
-    ) -> End {
+        reading: &mut Reading<'_>,
+    ) -> Result<End> {
         let limit = Duration::from_secs(options.page_seconds.max(1));
         let mut since = Instant::now();
-        let mut progress = (0, None);
         loop {
             match self.lines.recv_timeout(TICK) {
                 Ok(line) => {
                     since = Instant::now();
                     match serde_json::from_str(&line) {
-                        Ok(Message::Done) => return End::Done,
-                        Ok(Message::Refused(refusal)) => return End::Refused(refusal),
-                        Ok(message) => progress = note(message),
+                        Ok(Message::Done) => return Ok(End::Done),
+                        Ok(Message::Refused(refusal)) => return Ok(End::Refused(refusal)),
+                        Ok(message) => reading.note(message)?,
                         // The worker writes nothing else; a library that prints is no reason to fail.
                         Err(_) => continue,
                     }
                 }
-                Err(RecvTimeoutError::Timeout) if since.elapsed() > limit => return End::TimedOut,
+                Err(RecvTimeoutError::Timeout) if since.elapsed() > limit => {
+                    return Ok(End::TimedOut);
+                }
                 Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => return End::Crashed,
+                Err(RecvTimeoutError::Disconnected) => return Ok(End::Crashed),
             }
-            let (done, total) = progress;
-            let report = Progress::new("document", done, total.map(u64::from), "pages");
+            let done = u64::from(reading.next - 1);
+            let report = Progress::new("document", done, reading.total.map(u64::from), "pages");
             if let ControlFlow::Break(()) = on(report) {
-                return End::Stopped;
+                return Ok(End::Stopped);
             }
         }
     }

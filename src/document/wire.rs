@@ -1,9 +1,10 @@
-//! What the worker process tells the program that started it: one JSON value a line.
+//! What the worker process is asked for and what it tells the program that started it: one JSON value a line.
+
+use std::ops::RangeInclusive;
 
 use serde::{Deserialize, Serialize};
 
-use super::passage::PageFlag;
-use super::pdf::fragment::PageFragments;
+use super::passage::Page;
 
 /// One line of a worker's output.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -13,11 +14,11 @@ pub(super) enum Message {
     Open {
         /// Pages in the file.
         pages: u32,
-        /// The file's cross-reference table was damaged and has been rebuilt.
-        recovered: bool,
     },
-    /// One page, in order.
-    Page(PageRecord),
+    /// From here on this page is worked on: should the worker end, it was this page's fault.
+    At(u32),
+    /// One page, in order. Pages come some time after they were decoded, since their layout looks ahead.
+    Page(Page),
     /// Last: every page was sent.
     Done,
     /// Last: the file cannot be read.
@@ -38,24 +39,17 @@ pub(super) enum Refusal {
     File(String),
 }
 
-/// What was found on one page.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(super) struct PageRecord {
-    /// Page number, from 1.
-    pub number: u32,
-    /// What was found.
-    pub content: PageContent,
-    /// What to know about it.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub flags: Vec<PageFlag>,
+/// Which pages a worker is to read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Wanted {
+    /// Page numbers, from 1. Ends at the file's last page or before.
+    pub pages: RangeInclusive<u32>,
+    /// Pages not to touch, since they brought a worker down; they are sent as failed.
+    pub skip: Vec<u32>,
 }
 
-/// A page before or after layout, as the engine gives it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub(super) enum PageContent {
-    /// Pieces of lines with their places, still to be laid out.
-    Fragments(PageFragments),
-    /// Text that the engine has laid out itself.
-    Text(String),
+impl Default for Wanted {
+    fn default() -> Self {
+        Self { pages: 1..=u32::MAX, skip: Vec::new() }
+    }
 }

@@ -8,16 +8,19 @@ use std::process::ExitCode;
 
 use super::engine::Engine;
 use super::pdf::{decode, extract};
-use super::wire::{Message, Refusal};
+use super::wire::{Message, Refusal, Wanted};
 
 /// Environment variable that gives the worker its memory limit, in MiB.
 pub(super) const MEMORY: &str = "HONE_WORKER_MEMORY_MIB";
 
-/// Reads `file` with `engine` from `first_page` on and writes one JSON value a line to the standard
-/// output, each page as it is done. The password, if any, comes on the standard input. Meant to be run by
-/// [`read`](super::read()) as `hone document-worker FILE --engine ENGINE --first-page N`.
-pub fn worker(file: &Path, engine: Engine, first_page: u32) -> ExitCode {
+/// Reads the pages `first..=last` of `file`, except those in `skip`, with `engine` and writes one JSON value a
+/// line to the standard output, each page as it is done. The password, if any, comes on the standard input.
+/// Meant to be run by [`read`](super::read()) as `hone document-worker FILE --engine ENGINE --first-page N
+/// --last-page N --skip N`.
+pub fn worker(file: &Path, engine: Engine, first: u32, last: u32, skip: Vec<u32>) -> ExitCode {
     limit_memory();
+    // What panics is reported with the page that it cost.
+    std::panic::set_hook(Box::new(|_| {}));
     let mut password = String::new();
     if io::stdin().read_to_string(&mut password).is_err() {
         return ExitCode::FAILURE;
@@ -34,11 +37,12 @@ pub fn worker(file: &Path, engine: Engine, first_page: u32) -> ExitCode {
             Err(_) => ControlFlow::Break(()),
         }
     };
+    let wanted = Wanted { pages: first..=last, skip };
     let done = match std::fs::read(file) {
         Err(error) => send(Message::Refused(Refusal::File(error.to_string()))),
         Ok(data) => match engine {
-            Engine::Hayro => decode::decode(data, &password, first_page, &mut send),
-            Engine::PdfExtract => extract::extract(&data, &password, first_page, &mut send),
+            Engine::Hayro => decode::decode(data, &password, &wanted, &mut send),
+            Engine::PdfExtract => extract::extract(&data, &password, &wanted, &mut send),
         },
     };
     match done {

@@ -1,6 +1,8 @@
 //! hayro draws each page on our [`Collector`], which keeps the glyphs.
 
 use std::ops::ControlFlow;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 
 use hayro_interpret::kurbo::Rect;
 use hayro_interpret::{
@@ -10,39 +12,86 @@ use hayro_syntax::page::Page;
 use hayro_syntax::{DecryptionError, LoadPdfError, Pdf};
 
 use super::super::passage::PageFlag;
-use super::super::wire::{Message, PageContent, PageRecord, Refusal};
+use super::super::wire::{Message, Refusal, Wanted};
 use super::device::Collector;
 use super::fragment::PageFragments;
+use super::layout::Layout;
 
-/// Reads a PDF file's pages from `first_page` on and sends each as it is done. Stops early when `send`
-/// breaks.
+/// Pages after which the file is opened anew: what hayro keeps of each page and font it has seen is only
+/// let go with the file.
+const REOPEN: usize = 64;
+
+/// Reads a PDF file's wanted pages and sends each as it is done. Stops early when `send` breaks.
 pub(crate) fn decode(
     data: Vec<u8>,
     password: &str,
-    first_page: u32,
+    wanted: &Wanted,
     send: &mut dyn FnMut(Message) -> ControlFlow<()>,
 ) -> ControlFlow<()> {
     let recovered = !has_cross_reference(&data);
-    let pdf = match Pdf::new_with_password(data, password) {
-        Ok(pdf) => pdf,
-        Err(error) => return send(Message::Refused(refusal(error))),
-    };
-    let pages = pdf.pages();
-    send(Message::Open { pages: pages.len() as u32, recovered })?;
-    let cache = InterpreterCache::new();
-    let settings = InterpreterSettings::default();
-    for (page, number) in pages.iter().zip(1u32..) {
-        if number < first_page {
-            continue;
+    let data: Arc<Vec<u8>> = Arc::new(data);
+    let mut pages = 0;
+    let mut next = *wanted.pages.start();
+    let mut layout = Layout::default();
+    let mut collector = Collector::default();
+    loop {
+        let pdf = match Pdf::new_with_password(data.clone(), password) {
+            Ok(pdf) => pdf,
+            Err(error) => return send(Message::Refused(refusal(error))),
+        };
+        if pages == 0 {
+            pages = pdf.pages().len() as u32;
+            send(Message::Open { pages })?;
         }
-        let (fragments, flags) = read_page(page, &cache, &settings);
-        send(Message::Page(PageRecord {
-            number,
-            content: PageContent::Fragments(fragments),
-            flags,
-        }))?;
+        let last = pages.min(*wanted.pages.end());
+        let cache = InterpreterCache::new();
+        let settings = InterpreterSettings::default();
+        let first = next.saturating_sub(1) as usize;
+        for page in pdf.pages().iter().skip(first).take(REOPEN) {
+            if next > last {
+                break;
+            }
+            let (fragments, mut flags) = if wanted.skip.contains(&next) {
+                (PageFragments::default(), vec![PageFlag::Failed])
+            } else {
+                send(Message::At(next))?;
+                // A panic costs the page; what else brings the process down is the parent's to notice.
+                catch_unwind(AssertUnwindSafe(|| {
+                    read_page(page, &cache, &settings, &mut collector)
+                }))
+                .unwrap_or_else(|_| (PageFragments::default(), vec![PageFlag::Failed]))
+            };
+            if recovered {
+                flags.push(PageFlag::Recovered);
+            }
+            layout.add(next, &fragments, flags);
+            lay_out(&mut layout, false, wanted, send)?;
+            next += 1;
+        }
+        if next > last || pdf.pages().len() <= first {
+            break;
+        }
     }
+    lay_out(&mut layout, true, wanted, send)?;
     send(Message::Done)
+}
+
+/// Sends the pages that are due.
+fn lay_out(
+    layout: &mut Layout,
+    ended: bool,
+    wanted: &Wanted,
+    send: &mut dyn FnMut(Message) -> ControlFlow<()>,
+) -> ControlFlow<()> {
+    while let Some(number) = layout.due(ended) {
+        if !wanted.skip.contains(&number) {
+            send(Message::At(number))?;
+        }
+        if let Some(page) = layout.take() {
+            send(Message::Page(page))?;
+        }
+    }
+    ControlFlow::Continue(())
 }
 
 /// Tells whether the file ends as an undamaged file does: the last `startxref` leads to a
@@ -97,10 +146,11 @@ fn read_page<'a>(
     page: &Page<'a>,
     cache: &InterpreterCache<'a>,
     settings: &InterpreterSettings,
+    collector: &mut Collector,
 ) -> (PageFragments, Vec<PageFlag>) {
     let (width, height) = page.render_dimensions();
     let (width, height) = (f64::from(width), f64::from(height));
-    let mut collector = Collector::new(width, height);
+    collector.begin(width, height);
     let mut context = Context::new(
         page.initial_transform(true).to_kurbo(),
         Rect::new(0.0, 0.0, width, height),
@@ -108,6 +158,6 @@ fn read_page<'a>(
         page.xref(),
         settings.clone(),
     );
-    interpret_page(page, &mut context, &mut collector);
+    interpret_page(page, &mut context, collector);
     collector.finish()
 }

@@ -6,16 +6,15 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use pdf_extract::{Document, LoadOptions, PlainTextOutput, output_doc_page};
 use unicode_normalization::UnicodeNormalization;
 
-use super::super::passage::PageFlag;
-use super::super::wire::{Message, PageContent, PageRecord, Refusal};
+use super::super::passage::{Page, PageFlag};
+use super::super::wire::{Message, Refusal, Wanted};
 use super::decode::has_cross_reference;
 
-/// Reads a PDF file's pages from `first_page` on and sends each as it is done. Stops early when `send`
-/// breaks.
+/// Reads a PDF file's wanted pages and sends each as it is done. Stops early when `send` breaks.
 pub(crate) fn extract(
     data: &[u8],
     password: &str,
-    first_page: u32,
+    wanted: &Wanted,
     send: &mut dyn FnMut(Message) -> ControlFlow<()>,
 ) -> ControlFlow<()> {
     let opened = catch_unwind(|| {
@@ -33,22 +32,33 @@ pub(crate) fn extract(
         }
     }
     let pages = document.get_pages().len() as u32;
-    send(Message::Open { pages, recovered: !has_cross_reference(data) })?;
-    for number in first_page..=pages {
-        // The library panics on encodings that it does not know.
-        let page = catch_unwind(AssertUnwindSafe(|| {
-            let mut text = String::new();
-            let mut output = PlainTextOutput::new(&mut text);
-            output_doc_page(&document, &mut output, number).map(|()| text)
-        }));
-        let (text, flags) = match page {
-            Ok(Ok(text)) => (text, Vec::new()),
-            Ok(Err(_)) | Err(_) => (String::new(), vec![PageFlag::Failed]),
-        };
-        let text = tidy(&text);
-        let flags =
-            if flags.is_empty() && text.is_empty() { vec![PageFlag::NeedsOcr] } else { flags };
-        send(Message::Page(PageRecord { number, content: PageContent::Text(text), flags }))?;
+    let recovered = !has_cross_reference(data);
+    send(Message::Open { pages })?;
+    for number in *wanted.pages.start()..=pages.min(*wanted.pages.end()) {
+        let mut flags = Vec::new();
+        let mut text = String::new();
+        if wanted.skip.contains(&number) {
+            flags.push(PageFlag::Failed);
+        } else {
+            send(Message::At(number))?;
+            // The library panics on encodings that it does not know.
+            let page = catch_unwind(AssertUnwindSafe(|| {
+                let mut text = String::new();
+                let mut output = PlainTextOutput::new(&mut text);
+                output_doc_page(&document, &mut output, number).map(|()| text)
+            }));
+            match page {
+                Ok(Ok(found)) => text = tidy(&found),
+                Ok(Err(_)) | Err(_) => flags.push(PageFlag::Failed),
+            }
+            if flags.is_empty() && text.is_empty() {
+                flags.push(PageFlag::NeedsOcr);
+            }
+        }
+        if recovered {
+            flags.push(PageFlag::Recovered);
+        }
+        send(Message::Page(Page { number, text, flags }))?;
     }
     send(Message::Done)
 }

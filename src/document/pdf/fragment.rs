@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use serde::{Deserialize, Serialize};
+use compact_str::CompactString;
 
 use super::glyph::Glyph;
 
@@ -16,7 +16,7 @@ const WORD_GAP_BESIDE_SPACES: f64 = 0.4;
 const BASELINE: f64 = 0.45;
 
 /// A page as fragments in the order in which the file draws them.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub(crate) struct PageFragments {
     /// Width of the page as it is shown, in points.
     pub width: f64,
@@ -27,28 +27,21 @@ pub(crate) struct PageFragments {
 }
 
 /// A piece of a line in its line's frame: `x` runs along the line and `y` across it, downwards.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Fragment {
     /// Its characters, words separated by single spaces, none at the ends.
-    #[serde(rename = "t")]
     pub text: String,
     /// Where its first glyph begins, in points.
-    #[serde(rename = "l")]
     pub left: f64,
     /// Where its last visible glyph ends, in points.
-    #[serde(rename = "r")]
     pub right: f64,
     /// Baseline of its largest glyphs, in points.
-    #[serde(rename = "y")]
     pub baseline: f64,
     /// Font size of its largest glyphs, in points.
-    #[serde(rename = "s")]
     pub size: f64,
     /// Direction of the line on the page, in degrees clockwise.
-    #[serde(rename = "a", default)]
     pub angle: i16,
     /// The file draws a space character after the last visible glyph.
-    #[serde(rename = "w", default)]
     pub spaced: bool,
 }
 
@@ -57,9 +50,9 @@ pub(crate) struct Fragment {
 pub(super) fn fragments(glyphs: &[Glyph]) -> Vec<Fragment> {
     let mut done = Vec::new();
     let mut open: Option<Open> = None;
-    let mut drawn = Drawn::default();
-    for glyph in glyphs {
-        if glyph.text.is_empty() || drawn.again(glyph) {
+    let mut drawn = Drawn::new(glyphs);
+    for (index, glyph) in glyphs.iter().enumerate() {
+        if glyph.text.is_empty() || drawn.again(index) {
             continue;
         }
         if let Some(building) = &mut open
@@ -79,7 +72,7 @@ pub(super) fn fragments(glyphs: &[Glyph]) -> Vec<Fragment> {
 
 /// A fragment being built.
 struct Open {
-    glyphs: Vec<(String, f64, bool)>,
+    glyphs: Vec<(CompactString, f64, bool)>,
     left: f64,
     ink_end: f64,
     pen_end: f64,
@@ -168,31 +161,66 @@ impl Open {
     }
 }
 
-/// Where each character was drawn so far, by its baseline in whole points.
-#[derive(Default)]
-struct Drawn(HashMap<(String, i16, i64), Vec<(f64, f64)>>);
+/// Where each character was drawn so far.
+struct Drawn<'a> {
+    glyphs: &'a [Glyph],
+    /// The last glyph of each place, by character and row.
+    last: HashMap<(char, i16, i32), u32>,
+    /// The glyph of the same place before each glyph.
+    before: Vec<u32>,
+}
 
-impl Drawn {
+/// Height of the rows in which glyphs are looked up, in points: more than a line's, so that one is enough for
+/// most glyphs.
+const ROW: f64 = 16.0;
+const NONE: u32 = u32::MAX;
+/// Glyphs of one character and row that are looked through; a page has fewer.
+const MANY: usize = 512;
+
+impl<'a> Drawn<'a> {
+    fn new(glyphs: &'a [Glyph]) -> Self {
+        let last = HashMap::with_capacity(glyphs.len() / 2);
+        Self { glyphs, last, before: vec![NONE; glyphs.len()] }
+    }
+
     /// Tells whether the same glyph was drawn at (nearly) the same place before, and remembers it.
-    fn again(&mut self, glyph: &Glyph) -> bool {
-        if glyph.text.trim().is_empty() {
+    fn again(&mut self, index: usize) -> bool {
+        let Some(glyph) = self.glyphs.get(index) else {
             return false;
-        }
+        };
+        let Some(first) = glyph.text.chars().next().filter(|first| !first.is_whitespace()) else {
+            return false;
+        };
         let near = 0.12 * glyph.size;
-        let row = glyph.y.round() as i64;
-        let seen = (row - 1..=row + 1).any(|row| {
-            let places = self.0.get(&(glyph.text.clone(), glyph.angle, row));
-            places.is_some_and(|places| {
-                places.iter().any(|(x, y)| (x - glyph.x).abs() < near && (y - glyph.y).abs() < near)
-            })
-        });
+        let row = |y: f64| (y / ROW).floor() as i32;
+        let key = (first, glyph.angle, row(glyph.y));
+        let (above, below) = (row(glyph.y - near), row(glyph.y + near));
+        let seen = self.is_near(glyph, (first, glyph.angle, above), near)
+            || (above != below && self.is_near(glyph, (first, glyph.angle, below), near));
         if !seen {
-            self.0
-                .entry((glyph.text.clone(), glyph.angle, row))
-                .or_default()
-                .push((glyph.x, glyph.y));
+            let before = self.last.insert(key, index as u32).unwrap_or(NONE);
+            if let Some(place) = self.before.get_mut(index) {
+                *place = before;
+            }
         }
         seen
+    }
+
+    fn is_near(&self, glyph: &Glyph, key: (char, i16, i32), near: f64) -> bool {
+        let mut at = self.last.get(&key).copied().unwrap_or(NONE);
+        for _ in 0..MANY {
+            let Some(other) = self.glyphs.get(at as usize) else {
+                return false;
+            };
+            if (other.x - glyph.x).abs() < near
+                && (other.y - glyph.y).abs() < near
+                && other.text == glyph.text
+            {
+                return true;
+            }
+            at = self.before.get(at as usize).copied().unwrap_or(NONE);
+        }
+        false
     }
 }
 

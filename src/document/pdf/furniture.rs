@@ -1,7 +1,7 @@
 //! Running headers, footers and page numbers: lines at a page's edge that come back on most pages, or whose
 //! number counts the pages.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 
 use super::line::Line;
 
@@ -12,31 +12,57 @@ const SHARE: f64 = 0.6;
 /// The same in longer documents, whose left and right pages differ.
 const SHARE_ALTERNATING: f64 = 0.35;
 
-/// Takes the furniture out of every page's lines.
-pub(super) fn remove(pages: &mut [Vec<Line>]) {
-    let mut seen: HashMap<(Edge, String), usize> = HashMap::new();
-    for lines in pages.iter() {
+/// Pages on either side of a page that say what its furniture is. A chapter's own header need not come
+/// back outside the chapter.
+const REACH: u32 = 16;
+
+/// What stands at the edges of a page and of those around it.
+#[derive(Default)]
+pub(super) struct Margins(VecDeque<Margin>);
+
+struct Margin {
+    number: u32,
+    keys: Vec<(Edge, String)>,
+    /// Numbers in the outermost lines.
+    numbers: Vec<i64>,
+    blank: bool,
+}
+
+impl Margins {
+    /// Takes note of the next page's edges.
+    pub(super) fn note(&mut self, number: u32, lines: &[Line]) {
+        let mut keys = Vec::new();
+        let mut printed = Vec::new();
         for edge in [Edge::Top, Edge::Bottom] {
-            let mut keys: Vec<String> = candidates(lines, edge)
-                .into_iter()
-                .filter_map(|index| lines.get(index).map(key))
-                .collect();
-            keys.sort_unstable();
-            keys.dedup();
-            for key in keys {
-                *seen.entry((edge, key)).or_default() += 1;
-            }
+            let order = candidates(lines, edge);
+            let found = order.iter().filter_map(|index| lines.get(*index));
+            keys.extend(found.map(|line| (edge, key(line))));
+            printed.extend(order.first().and_then(|index| lines.get(*index)).map(numbers));
         }
+        keys.sort_unstable();
+        keys.dedup();
+        let numbers = printed.into_iter().flatten().collect();
+        self.0.push_back(Margin { number, keys, numbers, blank: lines.is_empty() });
     }
-    let count = pages.iter().filter(|lines| !lines.is_empty()).count();
-    let share = if count >= 6 { SHARE_ALTERNATING } else { SHARE };
-    let enough = ((share * count as f64).ceil() as usize).max(2);
-    let offset = page_offset(pages);
-    for (number, lines) in (1i64..).zip(pages) {
+
+    /// Takes the furniture out of a page's lines and forgets what no later page needs.
+    pub(super) fn clear(&mut self, number: u32, mut lines: Vec<Line>) -> Vec<Line> {
+        while self.0.front().is_some_and(|margin| margin.number + REACH < number) {
+            self.0.pop_front();
+        }
+        let near = || self.0.iter().take_while(|margin| margin.number <= number + REACH);
+        let mut seen: HashMap<&(Edge, String), usize> = HashMap::new();
+        for key in near().flat_map(|margin| &margin.keys) {
+            *seen.entry(key).or_default() += 1;
+        }
+        let count = near().filter(|margin| !margin.blank).count();
+        let share = if count >= 6 { SHARE_ALTERNATING } else { SHARE };
+        let enough = ((share * count as f64).ceil() as usize).max(2);
+        let offset = page_offset(near(), count);
         let mut gone = Vec::new();
         for edge in [Edge::Top, Edge::Bottom] {
             // From the edge inwards: what stands beyond body text is furniture, nothing inside it is.
-            let order = candidates(lines, edge);
+            let order = candidates(&lines, edge);
             for (place, index) in order.iter().enumerate() {
                 let Some(line) = lines.get(*index) else {
                     break;
@@ -45,8 +71,8 @@ pub(super) fn remove(pages: &mut [Vec<Line>]) {
                     .get(&(edge, key(line)))
                     .is_some_and(|times| *times >= enough && !is_bare_number(line));
                 let next = order.get(place + 1).and_then(|next| lines.get(*next));
-                let counts =
-                    offset.is_some_and(|offset| numbers(line).contains(&(number + offset)));
+                let counts = offset
+                    .is_some_and(|offset| numbers(line).contains(&(i64::from(number) + offset)));
                 if repeated || counts || (is_page_number(line) && stands_apart(line, next)) {
                     gone.push(*index);
                 } else {
@@ -59,10 +85,11 @@ pub(super) fn remove(pages: &mut [Vec<Line>]) {
             index += 1;
             !gone.contains(&(index - 1))
         });
+        lines
     }
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 enum Edge {
     Top,
     Bottom,
@@ -87,25 +114,23 @@ fn text(line: &Line) -> String {
 
 /// What to add to a page's place in the file for the number printed on it, where a number at the edge of
 /// most pages counts them. Three pages are the least that can show it.
-fn page_offset(pages: &[Vec<Line>]) -> Option<i64> {
+fn page_offset<'a>(near: impl Iterator<Item = &'a Margin>, count: usize) -> Option<i64> {
     let mut votes: HashMap<i64, usize> = HashMap::new();
-    let mut count = 0;
-    for (number, lines) in (1i64..).zip(pages) {
-        let mut offsets: Vec<i64> = [Edge::Top, Edge::Bottom]
-            .into_iter()
-            .filter_map(|edge| lines.get(*candidates(lines, edge).first()?))
-            .flat_map(numbers)
-            .map(|printed| printed - number)
+    for margin in near {
+        let mut offsets: Vec<i64> = margin
+            .numbers
+            .iter()
+            .map(|printed| printed.saturating_sub(i64::from(margin.number)))
             .collect();
         offsets.sort_unstable();
         offsets.dedup();
-        count += usize::from(!lines.is_empty());
         for offset in offsets {
             *votes.entry(offset).or_default() += 1;
         }
     }
-    let (offset, votes) =
-        votes.into_iter().max_by_key(|(offset, votes)| (*votes, -offset.abs()))?;
+    let (offset, votes) = votes.into_iter().max_by_key(|(offset, votes)| {
+        (*votes, std::cmp::Reverse(offset.unsigned_abs()), *offset)
+    })?;
     (votes >= 3 && votes * 2 > count).then_some(offset)
 }
 
@@ -182,9 +207,17 @@ mod tests {
     }
 
     fn left(pages: &[&[(f64, &str)]]) -> Vec<String> {
-        let mut pages: Vec<Vec<Line>> = pages.iter().map(|lines| page(lines)).collect();
-        remove(&mut pages);
-        pages.iter().map(|lines| lines.iter().map(text).collect::<Vec<_>>().join("|")).collect()
+        let mut margins = Margins::default();
+        for (number, lines) in (1..).zip(pages) {
+            margins.note(number, &page(lines));
+        }
+        (1..)
+            .zip(pages)
+            .map(|(number, lines)| {
+                let left = margins.clear(number, page(lines));
+                left.iter().map(text).collect::<Vec<_>>().join("|")
+            })
+            .collect()
     }
 
     #[test]

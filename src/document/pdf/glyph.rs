@@ -1,10 +1,12 @@
 //! One glyph on a page and what its codes mean.
 
+use compact_str::CompactString;
+
 /// A glyph in its line's frame: `x` runs along the line and `y` across it, downwards.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Glyph {
     /// Characters it stands for; several for a ligature, U+FFFD where unknown.
-    pub text: String,
+    pub text: CompactString,
     /// Where its advance begins, in points.
     pub x: f64,
     /// Baseline, in points.
@@ -37,8 +39,8 @@ pub(super) const UNKNOWN: &str = "\u{FFFD}";
 
 /// What a glyph's Unicode value means in running text: ligatures unfolded, exotic spaces as spaces,
 /// invisible characters dropped. `None` where nothing usable is left.
-pub(super) fn clean(raw: impl Iterator<Item = char>) -> Option<String> {
-    let mut text = String::new();
+pub(super) fn clean(raw: impl Iterator<Item = char>) -> Option<CompactString> {
+    let mut text = CompactString::default();
     let mut meant_nothing = false;
     for character in raw {
         match character {

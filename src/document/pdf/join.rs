@@ -6,19 +6,25 @@
 //! and endings.
 
 use std::collections::HashSet;
+use std::hash::{DefaultHasher, Hasher};
 
 use super::line::{Line, Piece};
 
 /// A line distance above this many usual ones separates paragraphs.
 pub(super) const BREAK: f64 = 1.13;
 
-/// What a document's lines say about its line ends.
+/// The most words that are remembered; the first hundred thousands are a language's vocabulary.
+const WORDS: usize = 200_000;
+
+/// What a document's lines, as far as they are known, say about its line ends.
 #[derive(Debug, Default)]
 pub(super) struct Joiner {
-    /// Words seen inside lines, where their ends are certain.
-    words: HashSet<String>,
-    /// Lines end anywhere in a word.
-    breaks_words: bool,
+    /// Words seen inside lines, where their ends are certain, as hash values.
+    words: HashSet<u64>,
+    /// Lines that end with Hangul and go on with it: up to the margin, before it, with a space drawn.
+    full: u32,
+    open: u32,
+    spaced: u32,
 }
 
 /// Particles and endings after which a Korean word is complete, with the length from which a word that
@@ -86,43 +92,52 @@ const WORD_TAILS: [&str; 27] = [
 const COUNTERS: &str = "년월일시분초층개명회차조항호장절편쪽배원";
 
 impl Joiner {
-    /// Learns from every line of a document; `usual_step` is the line distance in font sizes.
-    pub(super) fn new(pages: &[Vec<Line>], usual_step: f64) -> Self {
-        let mut words = HashSet::new();
-        let (mut full, mut open, mut spaced) = (0usize, 0usize, 0usize);
-        for lines in pages {
-            for (index, pair) in lines.windows(2).enumerate() {
-                let [line, next] = pair else { continue };
-                let (Some(piece), Some(following)) = (line.piece(), next.piece()) else {
-                    continue;
-                };
-                let near = next.baseline - line.baseline < BREAK * usual_step * line.size;
-                let room = (right_margin(lines, index) - line.right) / line.size;
-                let inside =
-                    piece.text.ends_with(is_hangul) && following.text.starts_with(is_hangul);
-                if !wraps(line, next) || !near || !inside || room > 8.0 {
-                    continue;
-                }
-                spaced += usize::from(piece.spaced);
-                if room < 1.2 {
-                    full += 1;
-                } else {
-                    open += 1;
-                }
+    /// Learns from a page's lines; `usual_step` is the line distance in font sizes.
+    pub(super) fn note(&mut self, lines: &[Line], usual_step: f64) {
+        for (index, pair) in lines.windows(2).enumerate() {
+            let [line, next] = pair else { continue };
+            let (Some(piece), Some(following)) = (line.piece(), next.piece()) else {
+                continue;
+            };
+            let near = next.baseline - line.baseline < BREAK * usual_step * line.size;
+            let inside = piece.text.ends_with(is_hangul) && following.text.starts_with(is_hangul);
+            if !wraps(line, next) || !near || !inside {
+                continue;
             }
-            for piece in lines.iter().flat_map(Line::pieces) {
-                let tokens: Vec<&str> = piece.text.split(' ').collect();
-                let inner = tokens.get(1..tokens.len().saturating_sub(1));
-                words.extend(
-                    inner
-                        .unwrap_or_default()
-                        .iter()
-                        .map(|token| strip(token).to_owned())
-                        .filter(|token| token.chars().count() > 1),
-                );
+            let room = (right_margin(lines, index) - line.right) / line.size;
+            if room > 8.0 {
+                continue;
+            }
+            self.spaced += u32::from(piece.spaced);
+            if room < 1.2 {
+                self.full += 1;
+            } else {
+                self.open += 1;
             }
         }
-        Self { words, breaks_words: open * 3 < full && spaced * 2 < full + open }
+        for piece in lines.iter().flat_map(Line::pieces) {
+            // The first and the last may be parts of words.
+            let mut tokens = piece.text.split(' ').skip(1).peekable();
+            while let Some(token) = tokens.next() {
+                if tokens.peek().is_none() || self.words.len() >= WORDS {
+                    break;
+                }
+                let word = strip(token);
+                if word.chars().nth(1).is_some() {
+                    self.words.insert(hash([word]));
+                }
+            }
+        }
+    }
+
+    /// Tells whether lines end anywhere in a word.
+    fn breaks_words(&self) -> bool {
+        self.open * 3 < self.full && self.spaced * 2 < self.full + self.open
+    }
+
+    /// Tells whether the parts make a word that was seen inside a line.
+    fn knows<'a>(&self, parts: impl IntoIterator<Item = &'a str>) -> bool {
+        self.words.contains(&hash(parts))
     }
 
     /// The widest start of a line's text that cannot be broken, in characters: what did not fit on the
@@ -130,7 +145,7 @@ impl Joiner {
     pub(super) fn unbroken(&self, last: &Piece, next: &Piece) -> usize {
         let mut words = next.text.split(' ');
         let word = words.next().unwrap_or_default();
-        let syllables = word.starts_with(is_hangul) && self.breaks_words && !last.spaced;
+        let syllables = word.starts_with(is_hangul) && self.breaks_words() && !last.spaced;
         if syllables {
             // A syllable, and punctuation that may not begin a line.
             word.chars().count().min(2)
@@ -166,12 +181,16 @@ impl Joiner {
         paragraph.push_str(&next.text);
     }
 
+    /// Tells whether the word at the paragraph's end and the one at the line's start are one that was seen.
+    fn knows_joined(&self, head: &str, next: &str) -> bool {
+        let tail = next.split(' ').next().unwrap_or_default();
+        self.knows([head.trim_start_matches(is_mark), tail.trim_end_matches(is_mark)])
+    }
+
     /// Tells whether the hyphen at the paragraph's end only breaks a word.
     fn is_broken_word(&self, paragraph: &str, next: &str) -> bool {
         let head = paragraph.rsplit(' ').next().unwrap_or_default();
-        let tail = next.split(' ').next().unwrap_or_default();
-        let whole = format!("{head}{tail}");
-        if self.words.contains(strip(&whole)) {
+        if self.knows_joined(head, next) {
             return false;
         }
         !head.trim_end_matches('-').contains('-')
@@ -184,11 +203,10 @@ impl Joiner {
         }
         let head = paragraph.rsplit(' ').next().unwrap_or_default();
         let tail = next.split(' ').next().unwrap_or_default();
-        let known = |word: &str| self.words.contains(strip(word));
-        if known(&format!("{head}{tail}")) {
+        if self.knows_joined(head, next) {
             return false;
         }
-        if !self.breaks_words {
+        if !self.breaks_words() {
             return true;
         }
         if WORD_TAILS.contains(&tail) {
@@ -196,7 +214,7 @@ impl Joiner {
         }
         let length = head.chars().count();
         let complete = WORD_ENDS.iter().any(|(end, least)| head.ends_with(end) && length >= *least);
-        complete || (known(head) && (known(tail) || length > 2))
+        complete || (self.knows([strip(head)]) && (self.knows([strip(tail)]) || length > 2))
     }
 }
 
@@ -254,7 +272,20 @@ pub(super) fn wraps(line: &Line, next: &Line) -> bool {
 
 /// A word without the punctuation around it.
 fn strip(word: &str) -> &str {
-    word.trim_matches(|c: char| !c.is_alphanumeric())
+    word.trim_matches(is_mark)
+}
+
+fn is_mark(character: char) -> bool {
+    !character.is_alphanumeric()
+}
+
+/// Hash value of a text given in parts; the same in every run.
+fn hash<'a>(parts: impl IntoIterator<Item = &'a str>) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    for part in parts {
+        hasher.write(part.as_bytes());
+    }
+    hasher.finish()
 }
 
 /// Tells whether a character is a Hangul syllable.

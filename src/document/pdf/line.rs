@@ -62,7 +62,7 @@ impl Line {
 }
 
 /// Makes lines of fragments that share one direction.
-pub(super) fn lines(fragments: &[Fragment]) -> Vec<Line> {
+pub(super) fn lines(fragments: &[&Fragment]) -> Vec<Line> {
     let sorted;
     let fragments = if disordered(fragments) {
         sorted = by_place(fragments);
@@ -131,7 +131,7 @@ impl Block {
     }
 }
 
-fn strips(fragments: &[Fragment]) -> Vec<Strip> {
+fn strips(fragments: &[&Fragment]) -> Vec<Strip> {
     let mut strips: Vec<Strip> = Vec::new();
     for fragment in fragments {
         if let Some(last) = strips.last_mut() {
@@ -291,7 +291,7 @@ fn flush(row: &mut Vec<Block>, lines: &mut Vec<Line>) {
 }
 
 /// Tells whether the drawing order jumps back up the page without starting a column to the right.
-fn disordered(fragments: &[Fragment]) -> bool {
+fn disordered(fragments: &[&Fragment]) -> bool {
     let back = fragments
         .windows(2)
         .filter(|pair| {
@@ -303,7 +303,7 @@ fn disordered(fragments: &[Fragment]) -> bool {
 
 /// Fragments by place: two columns if an empty strip runs down the middle, then top to bottom, left to
 /// right.
-fn by_place(fragments: &[Fragment]) -> Vec<Fragment> {
+fn by_place<'a>(fragments: &[&'a Fragment]) -> Vec<&'a Fragment> {
     let gutter = gutter(fragments);
     let mut sorted = fragments.to_vec();
     let column = |fragment: &Fragment| gutter.is_some_and(|x| fragment.left > x);
@@ -331,7 +331,7 @@ fn by_place(fragments: &[Fragment]) -> Vec<Fragment> {
 
 /// The place of a gap between two columns: near the middle, crossed by nothing, with several long lines on
 /// either side.
-fn gutter(fragments: &[Fragment]) -> Option<f64> {
+fn gutter(fragments: &[&Fragment]) -> Option<f64> {
     let left = fragments.iter().map(|f| f.left).fold(f64::MAX, f64::min);
     let right = fragments.iter().map(|f| f.right).fold(f64::MIN, f64::max);
     let width = right - left;

@@ -1,10 +1,12 @@
-//! PDF pages: glyphs to fragments of lines ([`decode`], [`device`], [`fragment`]; in the worker), fragments to
-//! lines, paragraphs and page text ([`line`], [`furniture`], [`paragraph`], [`join`]; in the program).
+//! PDF pages, all in the worker: glyphs to fragments of lines ([`decode`], [`device`], [`codes`],
+//! [`fragment`]), fragments
+//! to lines, paragraphs and page text ([`layout`], [`line`], [`furniture`], [`paragraph`], [`join`]).
 
+mod codes;
 pub(super) mod decode;
 mod device;
 pub(super) mod extract;
-pub(super) mod fragment;
+mod fragment;
 mod furniture;
 mod glyph;
 mod join;
@@ -12,7 +14,8 @@ mod layout;
 mod line;
 mod paragraph;
 
-pub(super) use layout::lay_out;
-
 #[cfg(test)]
 mod tests;
+
+#[cfg(test)]
+mod rules;

@@ -1,5 +1,7 @@
 //! Lines to paragraphs to a page's text.
 
+use std::collections::BTreeMap;
+
 use super::join::{BREAK, Joiner, right_margin, wraps};
 use super::line::{Content, Line, Piece};
 use crate::document::structure;
@@ -33,22 +35,41 @@ pub(super) fn page_text(lines: &[Line], usual_step: f64, joiner: &Joiner) -> Str
     text
 }
 
-/// Usual distance between the lines of a paragraph, in font sizes: a low quantile, since what lies above
-/// it are distances between paragraphs.
-pub(super) fn usual_step(pages: &[Vec<Line>]) -> f64 {
-    let mut steps: Vec<f64> = pages
-        .iter()
-        .flat_map(|lines| lines.windows(2))
-        .filter_map(|pair| match pair {
-            [a, b] if a.piece().is_some() && b.piece().is_some() && wraps(a, b) => {
-                Some((b.baseline - a.baseline) / a.size.max(b.size))
+/// Distances between the lines of paragraphs, in hundredths of the font size.
+#[derive(Default)]
+pub(super) struct Steps {
+    counts: BTreeMap<u16, u32>,
+    total: u32,
+}
+
+impl Steps {
+    /// Takes note of a page's distances.
+    pub(super) fn note(&mut self, lines: &[Line]) {
+        for pair in lines.windows(2) {
+            let [a, b] = pair else { continue };
+            if a.piece().is_none() || b.piece().is_none() || !wraps(a, b) {
+                continue;
             }
-            _ => None,
-        })
-        .filter(|step| *step > 0.9)
-        .collect();
-    steps.sort_by(f64::total_cmp);
-    steps.get(steps.len() / 4).copied().unwrap_or(1.4)
+            let step = (b.baseline - a.baseline) / a.size.max(b.size);
+            if step > 0.9 {
+                *self.counts.entry((step * 100.0) as u16).or_default() += 1;
+                self.total = self.total.saturating_add(1);
+            }
+        }
+    }
+
+    /// Usual distance, in font sizes: a low quantile, since what lies above it are distances between
+    /// paragraphs.
+    pub(super) fn usual(&self) -> f64 {
+        let mut below = 0;
+        for (step, count) in &self.counts {
+            below += count;
+            if below > self.total / 4 {
+                return (f64::from(*step) + 0.5) / 100.0;
+            }
+        }
+        1.4
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

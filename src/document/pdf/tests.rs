@@ -8,8 +8,7 @@ use std::path::{Path, PathBuf};
 use super::decode::{decode, has_cross_reference};
 use super::extract::extract;
 use crate::document::passage::{Page, PageFlag};
-use crate::document::read::assemble;
-use crate::document::wire::{Message, Refusal};
+use crate::document::wire::{Message, Refusal, Wanted};
 
 fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/pdf").join(name)
@@ -17,23 +16,19 @@ fn fixture(name: &str) -> PathBuf {
 
 /// Decodes in this process, through the same messages as from a worker.
 fn pages(data: Vec<u8>, password: &str) -> Result<Vec<Page>, Refusal> {
-    let mut records = Vec::new();
-    let (mut damaged, mut refused) = (false, None);
-    let _ = decode(data, password, 1, &mut |message| {
+    let mut pages = Vec::new();
+    let mut refused = None;
+    let _ = decode(data, password, &Wanted::default(), &mut |message| {
         // The wire format is part of what is tested.
         let line = serde_json::to_string(&message).unwrap();
         match serde_json::from_str(&line).unwrap() {
-            Message::Open { recovered, .. } => damaged = recovered,
-            Message::Page(page) => records.push(page),
-            Message::Done => {}
+            Message::Open { .. } | Message::At(_) | Message::Done => {}
+            Message::Page(page) => pages.push(page),
             Message::Refused(refusal) => refused = Some(refusal),
         }
         ControlFlow::Continue(())
     });
-    match refused {
-        Some(refusal) => Err(refusal),
-        None => Ok(assemble(records, damaged)),
-    }
+    refused.map_or(Ok(pages), Err)
 }
 
 fn whole(pages: &[Page]) -> String {
@@ -145,7 +140,7 @@ fn locked_and_broken_files_are_refused() {
     assert_eq!(pages(locked.clone(), "Secret").unwrap_err(), Refusal::Password);
     assert_eq!(pages(b"%PDF-1.7\n".to_vec(), "").unwrap_err(), Refusal::Damaged);
     let mut refused = None;
-    let _ = extract(&locked, "Secret", 1, &mut |message| {
+    let _ = extract(&locked, "Secret", &Wanted::default(), &mut |message| {
         if let Message::Refused(refusal) = message {
             refused = Some(refusal);
         }
