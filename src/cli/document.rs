@@ -144,12 +144,16 @@ fn text(file: &Path, mut options: ReadOptions, json: bool, out: &mut Output) -> 
             write(out, format_args!("{}\n\u{c}\n", page.text))
         }
     };
-    let mut end = document::read_pages(file, &options, &mut progress, &mut each)?;
+    let mut notes = Vec::new();
+    let mut end = document::read_pages(file, &options, &mut notes, &mut progress, &mut each)?;
     if end == Reading::Locked
         && let Some(password) = super::password::ask(file)
     {
         options.password = Some(password);
-        end = document::read_pages(file, &options, &mut progress, &mut each)?;
+        end = document::read_pages(file, &options, &mut notes, &mut progress, &mut each)?;
+    }
+    for note in &notes {
+        super::print::note(note);
     }
     match end {
         Reading::Finished => {}

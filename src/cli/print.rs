@@ -59,6 +59,11 @@ pub fn failure(failure: &Failure) {
     }
 }
 
+/// Prints a line that is neither data nor an error.
+pub fn note(text: &str) {
+    let _ = writeln!(io::stderr(), "note: {text}");
+}
+
 /// A flag that ctrl-C (and a polite kill) sets. A second ctrl-C ends the program at once.
 pub fn cancel_on_signal() -> Cancel {
     let cancel = Cancel::default();

@@ -1,9 +1,9 @@
-//! Which library decodes PDF files.
+//! What reads PDF files.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// A library that decodes PDF files.
+/// What reads PDF files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Engine {
     /// hayro: glyph by glyph, with our own layout; knows all predefined Korean encodings.
@@ -11,17 +11,20 @@ pub enum Engine {
     Hayro,
     /// pdf-extract: its own layout; lacks the predefined Korean encodings and fails on some files.
     PdfExtract,
+    /// Character recognition of every page, as a picture: for files whose text is wrong or unreadable.
+    Ocr,
 }
 
 impl Engine {
     /// Every engine, the default first.
-    pub const ALL: [Self; 2] = [Self::Hayro, Self::PdfExtract];
+    pub const ALL: [Self; 3] = [Self::Hayro, Self::PdfExtract, Self::Ocr];
 
     /// The engine's name on the command line.
     pub fn name(self) -> &'static str {
         match self {
             Self::Hayro => "hayro",
             Self::PdfExtract => "pdf-extract",
+            Self::Ocr => "ocr",
         }
     }
 }
@@ -37,7 +40,7 @@ impl FromStr for Engine {
 
     fn from_str(name: &str) -> Result<Self, String> {
         Self::ALL.into_iter().find(|engine| engine.name() == name).ok_or_else(|| {
-            format!("unknown engine {name:?}; the engines are hayro and pdf-extract")
+            format!("unknown engine {name:?}; the engines are hayro, pdf-extract and ocr")
         })
     }
 }
@@ -51,6 +54,6 @@ mod tests {
         for engine in Engine::ALL {
             assert_eq!(engine.to_string().parse(), Ok(engine));
         }
-        assert!("poppler".parse::<Engine>().unwrap_err().contains("hayro and pdf-extract"));
+        assert!("poppler".parse::<Engine>().unwrap_err().contains("hayro, pdf-extract and ocr"));
     }
 }

@@ -1,9 +1,13 @@
 //! From files to pages to passages. Knows no models, no store and no screen.
 //!
-//! [`read`](read()) turns a file into [`Page`]s (PDF files in a process of their own, since they come from
+//! [`read`](read()) turns a file into [`Page`]s (in a process of its own, since files come from
 //! anywhere), [`split`](split()) turns pages into [`Passage`]s, [`find_quote`] finds a quote on its page.
 
+mod bounds;
+mod compare;
 pub mod engine;
+mod format;
+mod ocr;
 pub mod passage;
 mod pdf;
 mod plain;
@@ -15,7 +19,10 @@ mod supervise;
 mod wire;
 mod worker;
 
+pub use bounds::{merge, split_at, with_bounds};
+pub use compare::{DiffKind, DiffPart, Fate, compare, word_diff};
 pub use engine::Engine;
+pub use ocr::{OcrUse, page_numbers};
 pub use passage::{Page, PageFlag, Passage};
 pub use quote::find_quote;
 pub use read::{DocumentText, ReadOptions, Reading, is_locked, locked, read, read_pages};

@@ -10,8 +10,10 @@ use sha2::{Digest, Sha256};
 use unicode_normalization::UnicodeNormalization;
 
 use super::engine::Engine;
-use super::passage::Page;
-use super::plain;
+use super::format;
+use super::ocr::{self, OcrUse};
+use super::passage::{Page, PageFlag};
+use super::plain::{self, Decoded};
 use super::supervise::{Outcome, supervise};
 use super::wire::Refusal;
 use crate::failure::{Context, Failure, Result};
@@ -24,6 +26,10 @@ pub struct ReadOptions {
     pub password: Option<String>,
     /// What decodes PDF files.
     pub engine: Engine,
+    /// When pages are read by character recognition.
+    pub ocr: OcrUse,
+    /// Languages of character recognition, as tesseract names them: "kor+eng".
+    pub ocr_languages: String,
     /// Seconds that one page may take.
     pub page_seconds: u64,
     /// Memory that reading a PDF file may take, in MiB.
@@ -32,7 +38,14 @@ pub struct ReadOptions {
 
 impl Default for ReadOptions {
     fn default() -> Self {
-        Self { password: None, engine: Engine::default(), page_seconds: 60, memory_mib: 4096 }
+        Self {
+            password: None,
+            engine: Engine::default(),
+            ocr: OcrUse::default(),
+            ocr_languages: "kor+eng".to_owned(),
+            page_seconds: 60,
+            memory_mib: 4096,
+        }
     }
 }
 
@@ -45,6 +58,8 @@ pub struct DocumentText {
     pub sha256: String,
     /// Every page of the file, in order, also those without text.
     pub pages: Vec<Page>,
+    /// What the user should know about how it was read, a sentence each.
+    pub notes: Vec<String>,
 }
 
 /// How reading a file ended.
@@ -58,7 +73,7 @@ pub enum Reading {
     Locked,
 }
 
-/// Reads a PDF, plain text or Markdown file. `Ok(None)` if `on` asked to stop.
+/// Reads a PDF, Word (DOCX), HWPX, HTML, Markdown or plain text file. `Ok(None)` if `on` asked to stop.
 ///
 /// Pages that could not be read are there with [`PageFlag::Failed`](super::PageFlag::Failed), scanned ones with
 /// [`PageFlag::NeedsOcr`](super::PageFlag::NeedsOcr). Fails where the file is missing, empty, of another kind, or
@@ -68,8 +83,8 @@ pub fn read(
     options: &ReadOptions,
     on: &mut OnProgress<'_>,
 ) -> Result<Option<DocumentText>> {
-    let mut pages = Vec::new();
-    let end = read_pages(path, options, on, &mut |page| {
+    let (mut pages, mut notes) = (Vec::new(), Vec::new());
+    let end = read_pages(path, options, &mut notes, on, &mut |page| {
         pages.push(page);
         Ok(())
     })?;
@@ -85,6 +100,7 @@ pub fn read(
             .unwrap_or_default(),
         sha256: digest(path)?,
         pages,
+        notes,
     }))
 }
 
@@ -93,6 +109,7 @@ pub fn read(
 pub fn read_pages(
     path: &Path,
     options: &ReadOptions,
+    notes: &mut Vec<String>,
     on: &mut OnProgress<'_>,
     each: &mut dyn FnMut(Page) -> Result<()>,
 ) -> Result<Reading> {
@@ -115,17 +132,35 @@ pub fn read_pages(
             .hint("Download or export it again."));
     }
     let mut count = 0;
-    let mut each = |page| {
+    let mut guessed = false;
+    let mut each = |page: Page| {
         count += 1;
+        guessed |= page.flags.contains(&PageFlag::Guessed);
         each(page)
     };
-    let end = if is_pdf(&head) {
-        read_pdf(path, options, on, &mut each)?
+    let is_pdf = is_pdf(&head);
+    let end = if is_pdf {
+        read_pdf(path, options, notes, on, &mut each)?
     } else {
         let bytes = std::fs::read(path).because(shown.to_string())?;
-        plain::pages(&text(path, &bytes)?).into_iter().try_for_each(each)?;
-        Reading::Finished
+        if format::is_other(path, &bytes) && !is_named_pdf(path) {
+            format::read(path, options, on, &mut each)?
+        } else {
+            let decoded = text(path, &bytes)?;
+            let pages = if format::is_markdown(path) {
+                format::markdown(&decoded.text)?
+            } else {
+                plain::pages(&decoded)
+            };
+            pages.into_iter().try_for_each(&mut each)?;
+            Reading::Finished
+        }
     };
+    if guessed && !is_pdf {
+        notes.push(
+            "the file does not say how its letters are encoded; it was read as CP949 (Korean Windows), which is a guess".to_owned(),
+        );
+    }
     if count == 0 && end == Reading::Finished {
         return Err(Failure::user(format!("{shown}: the file has no pages"))
             .hint("Open it in a viewer and export it again."));
@@ -139,7 +174,8 @@ pub fn is_locked(path: &Path) -> Result<bool> {
         Some(_) => ControlFlow::Break(()),
         None => ControlFlow::Continue(()),
     };
-    let end = read_pages(path, &ReadOptions::default(), &mut stop, &mut |_| Ok(()))?;
+    let options = ReadOptions { ocr: OcrUse::Never, ..ReadOptions::default() };
+    let end = read_pages(path, &options, &mut Vec::new(), &mut stop, &mut |_| Ok(()))?;
     Ok(end == Reading::Locked)
 }
 
@@ -179,12 +215,41 @@ fn hexadecimal(bytes: &[u8]) -> String {
 fn read_pdf(
     path: &Path,
     options: &ReadOptions,
+    notes: &mut Vec<String>,
     on: &mut OnProgress<'_>,
     each: &mut dyn FnMut(Page) -> Result<()>,
 ) -> Result<Reading> {
     let shown = path.display();
     let again = "Open the file in a viewer and print it to a new PDF file, then add that.";
-    match supervise(path, options, on, each)? {
+    let options = &ocr::plan(options);
+    // Pages are handed on as they come, up to the first that waits for character recognition; those are
+    // recognized together, at the end.
+    let mut held: Vec<Page> = Vec::new();
+    let mut first = |page: Page| {
+        let waits = match options.ocr {
+            OcrUse::Never => false,
+            OcrUse::Always => true,
+            _ => page.flags.contains(&PageFlag::NeedsOcr),
+        };
+        if waits || !held.is_empty() {
+            held.push(page);
+            return Ok(());
+        }
+        each(page)
+    };
+    let outcome = supervise(path, options, on, &mut first)?;
+    let outcome = match outcome {
+        Outcome::Done if !held.is_empty() => match ocr::complete(path, options, held, on)? {
+            ocr::Ended::Pages(pages, said) => {
+                notes.extend(said);
+                pages.into_iter().try_for_each(each)?;
+                Outcome::Done
+            }
+            ocr::Ended::Stopped => Outcome::Stopped,
+        },
+        other => other,
+    };
+    match outcome {
         Outcome::Done => Ok(Reading::Finished),
         Outcome::Stopped => Ok(Reading::Stopped),
         Outcome::Refused(Refusal::Password) if options.password.is_none() => Ok(Reading::Locked),
@@ -213,14 +278,18 @@ fn refused(refusal: Refusal) -> Failure {
         Refusal::Damaged => Failure::user("the file is damaged: no page can be found in it")
             .hint("Download or export it again."),
         Refusal::File(why) => Failure::user(why),
+        Refusal::Said { message, hints } => Failure { hints, ..Failure::user(message) },
     }
 }
 
+fn is_named_pdf(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("pdf"))
+}
+
 /// The text of a file that is no PDF file, or what to do with the file.
-fn text(path: &Path, bytes: &[u8]) -> Result<String> {
+fn text(path: &Path, bytes: &[u8]) -> Result<Decoded> {
     let shown = path.display();
-    let named_pdf = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("pdf"));
-    if named_pdf {
+    if is_named_pdf(path) {
         return Err(Failure::user(format!(
             "{shown}: this is not a PDF file, although it is named like one"
         ))
@@ -228,10 +297,8 @@ fn text(path: &Path, bytes: &[u8]) -> Result<String> {
     }
     plain::decode(bytes).ok_or_else(|| {
         let kind = match bytes {
-            [b'P', b'K', 3, 4, ..] => "a Zip file (Word, HWPX and the like are)",
-            [0xD0, 0xCF, 0x11, 0xE0, ..] => "an old Word or HWP file",
             [0x89, b'P', b'N', b'G', ..] | [0xFF, 0xD8, 0xFF, ..] => "a picture",
-            _ => "neither PDF nor text in UTF-8",
+            _ => "neither PDF, Word, HWPX nor text in UTF-8, UTF-16 or CP949",
         };
         Failure::user(format!("{shown}: this is {kind}, which cannot be read"))
             .hint("Save it as PDF, or as plain text in UTF-8, and add that.")
@@ -257,9 +324,9 @@ mod tests {
         for (name, content, part) in [
             ("a.pdf", &b""[..], "is empty"),
             ("a.pdf", b"<html>404</html>", "is not a PDF file"),
-            ("a.docx", b"PK\x03\x04....", "a Zip file"),
-            ("a.hwp", b"\xD0\xCF\x11\xE0....", "an old Word or HWP file"),
-            ("a.txt", b"\xC7\xD1\xB1\xDB", "neither PDF nor text"),
+            ("a.pdf", b"PK\x03\x04....", "is not a PDF file"),
+            ("a.png", b"\x89PNG\r\n\x1A\n\0\0", "a picture"),
+            ("a.txt", b"\xFF\xFF\0\0", "neither PDF"),
         ] {
             let failure = failure(name, content);
             assert!(failure.message.contains(part), "{}", failure.message);

@@ -1,31 +1,40 @@
 //! Pages to passages: by structure first, by tokens second, never inside a sentence if it can be helped.
 
+use serde::{Deserialize, Serialize};
+
 use super::passage::{Page, Passage};
 use super::structure::{self, Marker};
 use crate::text::Span;
 
 /// How long passages are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct PassageSettings {
     /// Tokens that a passage may have; a passage is shorter where the document's structure ends it.
     pub tokens: usize,
+    /// Tokens that a passage may repeat of the one before, in whole sentences, where that goes on with the
+    /// same clause; at most half of `tokens`. None by default: the headings above a passage are its context
+    /// already, and what stands in two passages is asked about twice and counted twice.
+    pub overlap: usize,
 }
 
 impl Default for PassageSettings {
     fn default() -> Self {
-        Self { tokens: 400 }
+        Self { tokens: 400, overlap: 0 }
     }
 }
 
 /// Splits pages into passages. `count` counts the tokens of a text. Every passage is a stretch of its
 /// page's text (`span.of(&page.text) == passage.text`); together they cover everything on the page but
-/// blanks. A page without a single letter gives none.
+/// blanks, once where there is no overlap. A page without a single letter gives none.
 pub fn split(
     pages: &[Page],
     count: &mut dyn FnMut(&str) -> usize,
     settings: &PassageSettings,
 ) -> Vec<Passage> {
     let limit = settings.tokens.max(1);
+    let overlap = settings.overlap.min(limit / 2);
+    let limit = limit - overlap;
     let mut outline = Outline::default();
     let mut passages = Vec::new();
     for page in pages {
@@ -34,8 +43,11 @@ pub fn split(
         }
         let characters: Vec<char> = page.text.chars().collect();
         let units = units(&characters, &mut outline, count, limit);
-        for piece in gather(&units, limit) {
-            let (Some(first), Some(last)) = (piece.first(), piece.last()) else {
+        let pieces = gather(&units, limit);
+        for (index, piece) in pieces.iter().enumerate() {
+            let before = index.checked_sub(1).and_then(|before| pieces.get(before));
+            let repeated = before.and_then(|before| repeated(before, piece, overlap));
+            let (Some(first), Some(last)) = (repeated.or(piece.first()), piece.last()) else {
                 continue;
             };
             let span = Span { start: first.span.start, end: last.span.end };
@@ -278,6 +290,18 @@ fn gather(units: &[Unit], limit: usize) -> Vec<Vec<Unit>> {
     pieces.push(current);
     pieces.retain(|piece| !piece.is_empty());
     merge_short(pieces, limit)
+}
+
+/// The first of the sentences at the end of a passage that the next one repeats, where that goes on with
+/// the same clause.
+fn repeated<'a>(before: &'a [Unit], piece: &[Unit], overlap: usize) -> Option<&'a Unit> {
+    let goes_on = piece.first().is_some_and(|first| first.bond > Bond::Clause);
+    let mut tokens = 0;
+    let fitting = before.iter().rev().take_while(|unit| {
+        tokens += unit.tokens;
+        tokens <= overlap && !unit.announces
+    });
+    fitting.last().filter(|_| goes_on)
 }
 
 fn total(units: &[Unit]) -> usize {

@@ -16,7 +16,7 @@ use crate::failure::{Context, Failure, Result};
 use crate::progress::{OnProgress, Progress};
 
 /// Environment variable that names the program to run as worker, for tests.
-const WORKER: &str = "HONE_WORKER";
+pub(super) const WORKER: &str = "HONE_WORKER";
 /// How often the caller is asked whether to stop.
 const TICK: Duration = Duration::from_millis(200);
 /// Pages in a row that may bring a worker down before the rest is given up.

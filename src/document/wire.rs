@@ -37,6 +37,13 @@ pub(super) enum Refusal {
     Damaged,
     /// The operating system does not let us read it.
     File(String),
+    /// For the reason said.
+    Said {
+        /// What is wrong.
+        message: String,
+        /// What to do.
+        hints: Vec<String>,
+    },
 }
 
 /// Which pages a worker is to read.

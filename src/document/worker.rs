@@ -7,6 +7,8 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use super::engine::Engine;
+use super::format;
+use super::ocr;
 use super::pdf::{decode, extract};
 use super::wire::{Message, Refusal, Wanted};
 
@@ -40,9 +42,14 @@ pub fn worker(file: &Path, engine: Engine, first: u32, last: u32, skip: Vec<u32>
     let wanted = Wanted { pages: first..=last, skip };
     let done = match std::fs::read(file) {
         Err(error) => send(Message::Refused(Refusal::File(error.to_string()))),
+        Ok(data) if format::is_other(file, &data) => format::extract(&data, &wanted, &mut send),
         Ok(data) => match engine {
             Engine::Hayro => decode::decode(data, &password, &wanted, &mut send),
             Engine::PdfExtract => extract::extract(&data, &password, &wanted, &mut send),
+            Engine::Ocr => {
+                let drawn = ocr::picture::write(data, &password, first, &mut io::stdout().lock());
+                if drawn.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+            }
         },
     };
     match done {

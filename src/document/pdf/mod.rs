@@ -6,11 +6,11 @@ mod codes;
 pub(super) mod decode;
 mod device;
 pub(super) mod extract;
-mod fragment;
+pub(super) mod fragment;
 mod furniture;
 mod glyph;
 mod join;
-mod layout;
+pub(super) mod layout;
 mod line;
 mod paragraph;
 

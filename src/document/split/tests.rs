@@ -10,7 +10,7 @@ fn page(number: u32, text: &str) -> Page {
 }
 
 fn passages(pages: &[Page], tokens: usize) -> Vec<Passage> {
-    split(pages, &mut words, &PassageSettings { tokens })
+    split(pages, &mut words, &PassageSettings { tokens, overlap: 0 })
 }
 
 #[test]
@@ -66,6 +66,24 @@ fn rows_of_figures_are_no_headings() {
     let found = passages(&[page(1, text), page(2, "Next page text.")], 400);
     assert_eq!(found.len(), 2);
     assert_eq!(found[1].context, ["2.3.1"]);
+}
+
+#[test]
+fn passages_may_repeat_whole_sentences_of_the_same_clause() {
+    let text = "1.1 하중\n\n하나 둘 셋이다. 넷 다섯이다. 여섯 일곱 여덟이다. 아홉 열이다.\n\n1.2 지진\n\n첫째 둘째 셋째 넷째이다. 다섯째 여섯째 일곱째이다.";
+    let settings = PassageSettings { tokens: 10, overlap: 3 };
+    let found: Vec<_> = split(&[page(1, text)], &mut words, &settings)
+        .into_iter()
+        .map(|passage| passage.text)
+        .collect();
+    assert!(found.iter().all(|text| words(text) <= 10), "{found:#?}");
+    let repeats = found.windows(2).filter(|pair| {
+        let last = pair[0].rsplit_once(". ").map_or("", |(_, last)| last);
+        !last.is_empty() && pair[1].starts_with(last)
+    });
+    assert_eq!(repeats.count(), 1, "{found:#?}");
+    let section = found.iter().find(|text| text.contains("1.2 지진")).unwrap();
+    assert!(section.starts_with("1.2 지진"), "{found:#?}");
 }
 
 #[test]
