@@ -5,6 +5,9 @@ use std::process::{Command, Output};
 
 use serde_json::Value;
 
+#[cfg(unix)]
+use crate::support::Terminal;
+
 fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/pdf").join(name)
 }
@@ -38,6 +41,10 @@ fn a_document_is_read_page_by_page() {
     let output = hone(&["document", "text", "--json"], &fixture("typst-A.pdf"));
     let text = String::from_utf8(output.stdout).unwrap();
     assert!(output.status.success(), "{text}");
+    let document: Value = serde_json::from_str(&text).unwrap();
+    let numbers: Vec<_> =
+        document["pages"].as_array().unwrap().iter().map(|page| &page["number"]).collect();
+    assert_eq!(numbers, [1, 2]);
     for part in ["유효건물중량은 고정하중과", "The office floor load is 2.5 kN/m²"] {
         assert!(text.contains(part), "{part} is not in {text}");
     }
@@ -50,6 +57,26 @@ fn a_locked_document_is_refused_with_a_hint() {
     assert_eq!(output.status.code(), Some(1));
     assert!(message.contains("locked with a password"), "{message}");
     assert!(output.stdout.is_empty());
+}
+
+/// On a terminal the password is asked for, and not shown; a wrong one is refused.
+#[cfg(unix)]
+#[test]
+fn the_password_is_asked_for_on_a_terminal() {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_hone"));
+    command.args(["document", "text"]).arg(fixture("qpdf-aes256-pw-secret-A.pdf"));
+    let mut terminal = Terminal::start(&command, 120, 40);
+    terminal.wait("Password of ");
+    terminal.keys("secreX\u{7f}t\r");
+    let screen = terminal.wait("흔치 않은 음절 시험");
+    assert!(!screen.contains("secret"), "{screen}");
+    assert!(terminal.ends());
+
+    let mut terminal = Terminal::start(&command, 120, 40);
+    terminal.wait("Password of ");
+    terminal.keys("wrong\r");
+    terminal.wait("does not open this file");
+    assert!(!terminal.ends());
 }
 
 #[test]

@@ -126,13 +126,19 @@ impl Open {
 
     fn close(self) -> Option<Fragment> {
         let spaces = self.glyphs.iter().filter(|(_, _, space)| *space).count();
+        let tracking = self.tracking();
+        // Justified Korean lines have gaps between syllables, too; Latin words are not pulled apart.
+        let latin = WORD_GAP + tracking;
         let threshold = if spaces * 15 >= self.glyphs.len() && spaces > 0 {
             WORD_GAP_BESIDE_SPACES
         } else {
-            WORD_GAP + self.tracking()
+            latin
         };
         let mut text = String::new();
         for (characters, gap, space) in &self.glyphs {
+            let is_latin =
+                text.ends_with(is_latin_letter) && characters.starts_with(is_latin_letter);
+            let threshold = if is_latin { threshold.min(latin) } else { threshold };
             if (*space || *gap > threshold) && !text.is_empty() && !text.ends_with(' ') {
                 text.push(' ');
             }
@@ -159,6 +165,11 @@ impl Open {
         gaps.sort_by(f64::total_cmp);
         gaps.get(gaps.len() * 3 / 10).copied().unwrap_or(0.0).clamp(0.0, 1.0)
     }
+}
+
+/// A letter of a word that is set without gaps. Digits are not, since figures and units are spaced finely.
+fn is_latin_letter(character: char) -> bool {
+    character.is_alphabetic() && character < '\u{250}' || matches!(character, ',' | ';' | ')')
 }
 
 /// Where each character was drawn so far.

@@ -234,22 +234,23 @@ pub(super) fn right_margin(lines: &[Line], index: usize) -> f64 {
         return 0.0;
     };
     let mut margin = line.right;
-    let mut above = line;
-    for other in lines.get(..index).unwrap_or_default().iter().rev().take(REACH) {
-        if !same_column(other, above) {
-            break;
+    let mut reach = |others: &mut dyn Iterator<Item = &Line>, upwards: bool| {
+        let mut last = line;
+        let mut least = f64::MAX;
+        for other in others.take(REACH) {
+            let (above, below) = if upwards { (other, last) } else { (last, other) };
+            // A wider step is the distance to something else, such as text over all columns.
+            let step = below.baseline - above.baseline;
+            if !same_column(above, below) || step > 1.4 * least {
+                break;
+            }
+            least = least.min(step);
+            margin = margin.max(other.right);
+            last = other;
         }
-        margin = margin.max(other.right);
-        above = other;
-    }
-    let mut below = line;
-    for other in lines.get(index + 1..).unwrap_or_default().iter().take(REACH) {
-        if !same_column(below, other) {
-            break;
-        }
-        margin = margin.max(other.right);
-        below = other;
-    }
+    };
+    reach(&mut lines.get(..index).unwrap_or_default().iter().rev(), true);
+    reach(&mut lines.get(index + 1..).unwrap_or_default().iter(), false);
     margin
 }
 
@@ -257,6 +258,7 @@ fn same_column(line: &Line, next: &Line) -> bool {
     line.piece().is_some()
         && next.piece().is_some()
         && wraps(line, next)
+        && (line.size - next.size).abs() < 0.05 * line.size.max(next.size)
         && (line.left - next.left).abs() < 4.0 * line.size
 }
 

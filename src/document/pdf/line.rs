@@ -5,8 +5,8 @@
 
 use super::fragment::Fragment;
 
-/// Lines in one block are at most this many font sizes apart.
-const BLOCK_STEP: f64 = 2.0;
+/// Lines in one block are at most this many font sizes apart; double spacing is within.
+const BLOCK_STEP: f64 = 2.15;
 /// Share of backward steps above which the file's order is not a reading order.
 const DISORDER: f64 = 0.25;
 
@@ -64,8 +64,9 @@ impl Line {
 /// Makes lines of fragments that share one direction.
 pub(super) fn lines(fragments: &[&Fragment]) -> Vec<Line> {
     let sorted;
-    let fragments = if disordered(fragments) {
-        sorted = by_place(fragments);
+    let gutter = gutter(fragments);
+    let fragments = if disordered(fragments) || gutter.is_some_and(|x| weaves(fragments, x)) {
+        sorted = by_place(fragments, gutter);
         &sorted
     } else {
         fragments
@@ -232,7 +233,8 @@ fn beside(block: &Block, next: &Block) -> Option<Beside> {
     };
     let centred =
         ((block.top() + block.bottom()) - (next.top() + next.bottom())).abs() < 0.8 * size;
-    let level = (block.top() - next.top()).abs() < 0.4 * size;
+    let level = (block.top() - next.top()).abs() < 0.4 * size
+        || (block.bottom() - next.bottom()).abs() < 0.4 * size;
     if (centred || level) && clear(&block.strips) {
         return Some(Beside::Whole);
     }
@@ -301,12 +303,36 @@ fn disordered(fragments: &[&Fragment]) -> bool {
     fragments.len() >= 8 && back as f64 > DISORDER * fragments.len() as f64
 }
 
-/// Fragments by place: two columns if an empty strip runs down the middle, then top to bottom, left to
-/// right.
-fn by_place<'a>(fragments: &[&'a Fragment]) -> Vec<&'a Fragment> {
-    let gutter = gutter(fragments);
+/// Tells whether lines are drawn across both columns: left, right, left, right.
+fn weaves(fragments: &[&Fragment], gutter: f64) -> bool {
+    let sides: Vec<bool> = fragments
+        .iter()
+        .filter(|f| !crosses(f, gutter))
+        .map(|fragment| fragment.left >= gutter)
+        .collect();
+    let turns = sides.windows(2).filter(|pair| matches!(pair, [a, b] if a != b)).count();
+    turns * 2 > sides.len()
+}
+
+fn crosses(fragment: &Fragment, x: f64) -> bool {
+    fragment.left < x && fragment.right > x
+}
+
+/// Fragments by place: column by column where a gutter runs down the page, then top to bottom, left to right.
+/// What crosses the gutter parts what is above it from what is below.
+fn by_place<'a>(fragments: &[&'a Fragment], gutter: Option<f64>) -> Vec<&'a Fragment> {
+    let mut bars: Vec<f64> = gutter
+        .map(|x| fragments.iter().filter(|f| crosses(f, x)).map(|f| f.baseline).collect())
+        .unwrap_or_default();
+    bars.sort_by(f64::total_cmp);
+    let column = |fragment: &Fragment| -> (usize, bool) {
+        let Some(x) = gutter else { return (0, false) };
+        let slack = 0.45 * fragment.size;
+        let above = bars.partition_point(|bar| *bar < fragment.baseline - slack);
+        let beside = bars.get(above).is_some_and(|bar| *bar < fragment.baseline + slack);
+        (2 * above + usize::from(beside), !beside && fragment.left >= x)
+    };
     let mut sorted = fragments.to_vec();
-    let column = |fragment: &Fragment| gutter.is_some_and(|x| fragment.left > x);
     sorted
         .sort_by(|a, b| column(a).cmp(&column(b)).then_with(|| a.baseline.total_cmp(&b.baseline)));
     // Fragments of one line have slightly different baselines (superscripts, mixed fonts).
@@ -329,20 +355,34 @@ fn by_place<'a>(fragments: &[&'a Fragment]) -> Vec<&'a Fragment> {
     sorted
 }
 
-/// The place of a gap between two columns: near the middle, crossed by nothing, with several long lines on
-/// either side.
+/// The place of a gap between two columns of text: near the middle, crossed by little (a title, a table), with
+/// several long lines on either side that keep a paragraph's distance and end at their column's margin. The
+/// cells of a table do not.
 fn gutter(fragments: &[&Fragment]) -> Option<f64> {
+    if fragments.len() < 8 {
+        return None;
+    }
     let left = fragments.iter().map(|f| f.left).fold(f64::MAX, f64::min);
     let right = fragments.iter().map(|f| f.right).fold(f64::MIN, f64::max);
     let width = right - left;
     (35..=65).map(|percent| left + width * f64::from(percent) / 100.0).find(|x| {
-        let crossed = fragments.iter().any(|f| f.left < *x && f.right > *x);
-        let long = |on_right: bool| {
-            fragments
-                .iter()
-                .filter(|f| (f.left >= *x) == on_right && f.right - f.left > 0.25 * width)
-                .count()
-        };
-        !crossed && long(false) >= 4 && long(true) >= 4
+        let crossing = fragments.iter().filter(|f| crosses(f, *x)).count();
+        crossing * 6 <= fragments.len()
+            && is_column(fragments.iter().filter(|f| f.right <= *x), 0.25 * width)
+            && is_column(fragments.iter().filter(|f| f.left >= *x), 0.25 * width)
     })
+}
+
+/// Tells whether fragments are a column of running text, of lines at least this long.
+fn is_column<'a>(fragments: impl Iterator<Item = &'a &'a Fragment>, least: f64) -> bool {
+    let mut long: Vec<&Fragment> =
+        fragments.filter(|f| f.right - f.left > least).copied().collect();
+    long.sort_by(|a, b| a.baseline.total_cmp(&b.baseline));
+    let margin = long.iter().map(|f| f.right).fold(f64::MIN, f64::max);
+    let full = long.iter().filter(|f| margin - f.right < 2.0 * f.size).count();
+    let close = long
+        .windows(2)
+        .filter(|pair| matches!(pair, [a, b] if b.baseline - a.baseline < 1.9 * a.size.max(b.size)))
+        .count();
+    long.len() >= 4 && full * 2 >= long.len() && close * 2 >= long.len() - 1
 }

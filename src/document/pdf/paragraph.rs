@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::join::{BREAK, Joiner, right_margin, wraps};
+use super::join::{BREAK, Joiner, is_hangul, right_margin, wraps};
 use super::line::{Content, Line, Piece};
 use crate::document::structure;
 
@@ -115,7 +115,10 @@ fn joint(
     let full = left_over <= room;
     if let Some(marker) = structure::marker(&next.text) {
         // "구한|다. 동적해석으로": the end of a broken sentence may look like an item.
-        if !marker.may_be_ending() || finished || !full {
+        let ending = marker.may_be_ending()
+            && last.text.ends_with(is_hangul)
+            && next.text.starts_with(['다', '라', '자']);
+        if !ending || finished || !full {
             return Joint::Paragraph;
         }
     }

@@ -112,6 +112,7 @@ fn files_of_many_producers_give_their_text() {
         ("rl-cid-UniKS-UCS2-A", "", 0.005, 0.04),
         ("raw-KSCms-UHC-H-A", "", 0.005, 0.04),
         ("broken-truncated-lo-A", "", 0.01, 0.08),
+        ("gs-chromium-B", "", 0.005, 0.04),
     ] {
         let data = std::fs::read(fixture(&format!("{name}.pdf"))).unwrap();
         let truth = std::fs::read_to_string(fixture(&format!("{name}.txt"))).unwrap();
@@ -121,6 +122,9 @@ fn files_of_many_producers_give_their_text() {
         assert!(found.0 <= characters && found.1 <= spaces, "{name}: {found:?}\n{text}");
         let recovered = pages[0].flags.contains(&PageFlag::Recovered);
         assert_eq!(recovered, name.starts_with("broken"), "{name}");
+        // Its map is damaged: what is read in spite of that is marked.
+        let guessed = pages[0].flags.contains(&PageFlag::Guessed);
+        assert_eq!(guessed, name.starts_with("gs"), "{name}");
     }
 }
 
