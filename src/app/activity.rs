@@ -196,6 +196,7 @@ pub fn is_heavy(spec: &JobSpec) -> bool {
     match spec {
         JobSpec::Train { .. }
         | JobSpec::Evaluate { .. }
+        | JobSpec::Measure { .. }
         | JobSpec::Chat { .. }
         | JobSpec::Draft { source: crate::job::DraftSource::Embedded { .. }, .. } => true,
         JobSpec::AddDocument { .. }

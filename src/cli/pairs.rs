@@ -1,4 +1,7 @@
-//! `hone pairs`: lists, imports, exports, checks and judges examples.
+//! `hone pairs`: lists, imports, exports, checks, measures and judges examples.
+
+mod check;
+mod measure;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -9,7 +12,7 @@ use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
 use crate::failure::{Context as _, Failure, Result};
 use crate::pair::duplicates::Original;
-use crate::pair::{Edit, ReviewState, check};
+use crate::pair::{Edit, ReviewState};
 use crate::project::exchange::{self, Form, Imported};
 use crate::project::{Project, StoredExample};
 
@@ -29,6 +32,9 @@ pub enum PairsCommand {
         /// Only those of this state
         #[arg(long)]
         state: Option<StateArg>,
+        /// Order; by loss the highest first, those not measured last
+        #[arg(long, default_value = "number")]
+        sort: SortArg,
         /// One JSON object a line
         #[arg(long)]
         json: bool,
@@ -58,8 +64,12 @@ pub enum PairsCommand {
         #[arg(long, default_value = "canonical")]
         format: FormArg,
     },
-    /// Tell what is wrong with examples that are not rejected; exit status 1 if anything is
-    Check,
+    /// Tell what may be wrong with examples that are not rejected; exit status 1 if anything is
+    Check(check::CheckArgs),
+    /// Judge a finding to be no problem, until the pair changes
+    Dismiss(check::DismissArgs),
+    /// Measure what a base model makes of the pairs; what is measured already is kept
+    Measure(measure::MeasureArgs),
     /// Accept examples
     Accept(Chosen),
     /// Reject examples
@@ -103,6 +113,15 @@ impl From<StateArg> for ReviewState {
     }
 }
 
+/// An order of pairs on the command line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum SortArg {
+    /// As they were made
+    Number,
+    /// By the base model's loss
+    Loss,
+}
+
 /// A form of exported rows on the command line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum FormArg {
@@ -116,7 +135,9 @@ pub enum FormArg {
 /// current folder.
 pub fn run(args: &PairsArgs, folder: &Path, out: &mut dyn Write) -> Result<()> {
     match &args.command {
-        PairsCommand::List { state, json } => list(folder, state.map(Into::into), *json, out),
+        PairsCommand::List { state, sort, json } => {
+            list(folder, state.map(Into::into), *sort, *json, out)
+        }
         PairsCommand::Import { file, accept, json } => {
             let project = Project::open(folder)?;
             let imported = exchange::import(project.store(), file, *accept)?;
@@ -136,7 +157,9 @@ pub fn run(args: &PairsArgs, folder: &Path, out: &mut dyn Write) -> Result<()> {
             let written = exchange::export(&store, file, state, form)?;
             writeln!(out, "wrote {} to {}", pairs(written), file.display()).because("output")
         }
-        PairsCommand::Check => check_all(folder, out),
+        PairsCommand::Check(args) => check::run(args, folder, out),
+        PairsCommand::Dismiss(args) => check::dismiss(args, folder, out),
+        PairsCommand::Measure(args) => measure::run(args, folder, out),
         PairsCommand::Accept(chosen) => judge(folder, chosen, ReviewState::Accepted, out),
         PairsCommand::Reject(chosen) => judge(folder, chosen, ReviewState::Rejected, out),
         PairsCommand::Undo => {
@@ -157,10 +180,15 @@ pub fn run(args: &PairsArgs, folder: &Path, out: &mut dyn Write) -> Result<()> {
 fn list(
     folder: &Path,
     state: Option<ReviewState>,
+    sort: SortArg,
     as_json: bool,
     out: &mut dyn Write,
 ) -> Result<()> {
-    let all = Project::reopen(folder)?.examples()?;
+    let store = Project::reopen(folder)?;
+    let mut all = store.examples()?;
+    if sort == SortArg::Loss {
+        measure::sort_by_loss(&store, &mut all)?;
+    }
     let listed = all.iter().filter(|stored| state.is_none_or(|state| stored.state == state));
     for stored in listed {
         let line =
@@ -256,26 +284,6 @@ fn imported_json(imported: &Imported, out: &mut dyn Write) -> std::io::Result<()
         "problems": imported.problems,
     });
     writeln!(out, "{summary}")
-}
-
-fn check_all(folder: &Path, out: &mut dyn Write) -> Result<()> {
-    let (mut checked, mut faulty) = (0, 0);
-    for stored in Project::reopen(folder)?.examples()? {
-        if stored.state == ReviewState::Rejected {
-            continue;
-        }
-        checked += 1;
-        let faults = check(&stored.example);
-        faulty += usize::from(!faults.is_empty());
-        for fault in faults {
-            writeln!(out, "{:>6}  {fault}", stored.id.0).because("output")?;
-        }
-    }
-    if faulty == 0 {
-        return writeln!(out, "checked {}: nothing is wrong", pairs(checked)).because("output");
-    }
-    Err(Failure::user(format!("{faulty} of {} have problems", pairs(checked)))
-        .hint("mend them in the interface, or reject them: `hone pairs reject ID...`"))
 }
 
 fn judge(folder: &Path, chosen: &Chosen, state: ReviewState, out: &mut dyn Write) -> Result<()> {

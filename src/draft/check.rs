@@ -3,16 +3,15 @@
 
 use crate::document::Passage;
 use crate::pair::{Example, Language, Message, Meta, ReviewState, Role};
-use crate::text::Span;
+use crate::text::script::{Letters, is_han};
+use crate::text::{Span, quantity};
 
 use super::Prompt;
 use super::parse::{Proposal, beginning};
 
-mod locate;
-mod numbers;
 mod question;
 
-pub use locate::locate;
+pub use crate::document::locate;
 
 /// Tag of a draft whose answer has a figure that the passage has not.
 pub const CHECK_NUMBERS: &str = "check-numbers";
@@ -110,7 +109,7 @@ impl Frame<'_> {
             }
         };
         let quote = span.of(&self.passage.text).to_owned();
-        if !numbers::occur(answer, question, &self.passage.text) {
+        if !quantity::missing(answer, question, &self.passage.text).is_empty() {
             tags.push(CHECK_NUMBERS.to_owned());
         }
         if question::leans_on_unseen_text(question) {
@@ -183,37 +182,6 @@ impl Frame<'_> {
 /// Characters that are no spaces.
 fn solid(text: &str) -> usize {
     text.chars().filter(|c| !c.is_whitespace()).count()
-}
-
-/// Chinese characters and Japanese kana.
-fn is_han(c: char) -> bool {
-    matches!(c, '\u{3400}'..='\u{9fff}' | '\u{f900}'..='\u{faff}' | '\u{3040}'..='\u{30ff}')
-}
-
-/// Letters of a text by script.
-struct Letters {
-    all: usize,
-    hangul: usize,
-    han: usize,
-    latin: usize,
-}
-
-impl Letters {
-    fn of(text: &str) -> Self {
-        let mut letters = Self { all: 0, hangul: 0, han: 0, latin: 0 };
-        for c in text.chars().filter(|c| c.is_alphabetic()) {
-            letters.all += 1;
-            match c {
-                '가'..='힣' | '\u{1100}'..='\u{11ff}' | '\u{3130}'..='\u{318f}' => {
-                    letters.hangul += 1;
-                }
-                _ if is_han(c) => letters.han += 1,
-                'a'..='z' | 'A'..='Z' | '\u{c0}'..='\u{24f}' => letters.latin += 1,
-                _ => {}
-            }
-        }
-        letters
-    }
 }
 
 #[cfg(test)]

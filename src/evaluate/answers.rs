@@ -16,7 +16,7 @@
 use unicode_normalization::UnicodeNormalization as _;
 
 use super::case::ShortAnswer;
-use super::number::{is_hangul, numbers};
+use crate::text::number::{is_hangul, numbers};
 
 /// Tells whether a reply gives the short answer.
 pub fn is_right(expected: &ShortAnswer, reply: &str) -> bool {

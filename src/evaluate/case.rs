@@ -6,8 +6,8 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use unicode_normalization::UnicodeNormalization as _;
 
-use super::number;
 use crate::pair::example::{Message, Role, Tool};
+use crate::text::number;
 
 /// What a case that expects no call shows as its expected answer.
 pub const NO_CALL: &str = "no call";

@@ -15,7 +15,7 @@ use std::collections::HashMap;
 
 use unicode_normalization::UnicodeNormalization as _;
 
-use super::number::{Number, is_hangul, numbers};
+use crate::text::number::{Number, is_hangul, numbers};
 
 /// Least token F1 of a right answer.
 pub const F1_MIN: f64 = 0.5;

@@ -11,7 +11,6 @@ pub mod case;
 pub mod choice;
 pub mod compare;
 pub mod domain;
-pub mod number;
 pub mod parse;
 pub mod result;
 pub mod run;

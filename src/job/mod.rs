@@ -5,11 +5,13 @@
 mod answering;
 pub mod bench;
 mod chat;
+pub mod checking;
 mod documents;
 mod drafting;
 mod evaluation;
 pub mod event;
 pub mod loaded;
+mod measuring;
 pub mod mixing;
 mod models;
 mod pairs;
@@ -68,6 +70,9 @@ fn dispatch(spec: &JobSpec, desk: &mut Desk<'_>) -> Result<JobOutcome> {
         JobSpec::Train { model, recipe, resume } => training::train(desk, model, recipe, *resume),
         JobSpec::Evaluate { model, run, suites, cases } => {
             evaluation::evaluate(desk, model, *run, suites, *cases)
+        }
+        JobSpec::Measure { model, loss, known, limit } => {
+            measuring::measure(desk, model, *loss, *known, *limit)
         }
         JobSpec::Chat { model, run, conversation } => chat::chat(desk, model, *run, conversation),
     }

@@ -62,6 +62,17 @@ pub enum JobSpec {
         /// Which of their cases.
         cases: CaseFilter,
     },
+    /// Measure what a base model makes of the pairs that are not rejected: those not measured yet.
+    Measure {
+        /// Base model.
+        model: String,
+        /// Mean loss of each answer.
+        loss: bool,
+        /// Share of sampled answers that are right.
+        known: bool,
+        /// Pairs at most; none for all.
+        limit: Option<usize>,
+    },
     /// Answer a conversation with base and tuned.
     Chat {
         /// Base model.

@@ -141,10 +141,10 @@ impl ChatTemplate {
         add_generation_prompt: bool,
     ) -> Result<String> {
         if self.native_tools {
-            self.render_as_is(messages, tools, add_generation_prompt)
+            self.render_as_given(messages, tools, add_generation_prompt)
         } else {
             let messages = hermes::plain_turns(messages, tools);
-            self.render_as_is(&messages, &[], add_generation_prompt)
+            self.render_as_given(&messages, &[], add_generation_prompt)
         }
     }
 
@@ -174,7 +174,13 @@ impl ChatTemplate {
         &self.source
     }
 
-    fn render_as_is(
+    /// Runs the template on just these turns and tools: what `apply_chat_template` of `transformers`
+    /// gives. [`render`](Self::render) differs from it only where the template has no tools in the
+    /// Hermes form: there, what it gives is this of [`hermes::plain_turns`].
+    ///
+    /// # Errors
+    /// When the template refuses the conversation, with its own message.
+    pub fn render_as_given(
         &self,
         messages: &[Message],
         tools: &[Tool],
@@ -216,8 +222,8 @@ impl ChatTemplate {
         let answer = Message::calls(vec![call]);
         let result = Message { name: Some(NAME.to_owned()), ..Message::text(Role::Tool, RESULT) };
         let offered =
-            self.render_as_is(std::slice::from_ref(&user), std::slice::from_ref(&tool), true);
-        let called = self.render_as_is(&[user, answer, result], &[tool], true);
+            self.render_as_given(std::slice::from_ref(&user), std::slice::from_ref(&tool), true);
+        let called = self.render_as_given(&[user, answer, result], &[tool], true);
         offered.is_ok_and(|text| text.contains(NAME))
             && called.is_ok_and(|text| text.contains(&written) && text.contains(RESULT))
     }

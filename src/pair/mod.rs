@@ -5,6 +5,7 @@
 pub mod arguments;
 pub mod catalog;
 pub mod check;
+pub mod checks;
 pub mod duplicates;
 pub mod edit;
 pub mod example;

@@ -11,6 +11,7 @@ pub mod exchange;
 mod failures;
 mod folder;
 mod history;
+mod judgements;
 mod lock;
 pub mod record;
 mod runs;
@@ -21,6 +22,7 @@ mod store;
 pub use catalog::KeyRange;
 pub use folder::{Project, run_folder};
 pub use history::Undone;
+pub use judgements::{Dismissal, Knowledge, Measure};
 pub use record::{
     DocumentId, DocumentRecord, ExampleId, MixSettings, PassageId, PassageRecord, StoredExample,
 };

@@ -3,6 +3,9 @@
 pub mod estimate;
 pub mod hangul;
 pub mod nfc;
+pub mod number;
+pub mod quantity;
+pub mod script;
 pub mod span;
 pub mod width;
 pub mod wrap;

@@ -217,6 +217,7 @@ fn with_real_paths(mut spec: JobSpec) -> JobSpec {
         | JobSpec::Mix
         | JobSpec::Train { .. }
         | JobSpec::Evaluate { .. }
+        | JobSpec::Measure { .. }
         | JobSpec::Chat { .. } => {}
     }
     spec

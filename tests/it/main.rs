@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a step that fails fails the test")]
 
+mod chat_templates;
 mod command_line;
 mod datasets;
 mod documents;
@@ -9,6 +10,7 @@ mod drafting;
 mod full_disk;
 mod hub;
 mod killed;
+mod measuring;
 mod peft;
 mod support;
 mod terminal;

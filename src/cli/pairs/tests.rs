@@ -84,7 +84,7 @@ fn judging_is_undone_and_redone() {
     let wrong = hone(at, &["pairs", "check"]).unwrap_err();
     assert_eq!(
         wrong,
-        "     3  message 2: tool `roof` is called but not offered\n1 of 3 pairs have problems"
+        "     3  structure             message 2: tool `roof` is called but not offered\n1 of 3 pairs have problems"
     );
     assert_eq!(hone(at, &["pairs", "redo"]).unwrap(), "redid: rejected 1 pair\n");
     assert_eq!(hone(at, &["pairs", "redo"]).unwrap(), "nothing to redo\n");

@@ -142,7 +142,7 @@ fn a_template_that_writes_an_answer_otherwise_than_it_opens_it_is_refused() {
 /// behind an empty thought.
 #[test]
 fn qwen3_trains_what_follows_an_empty_thought() {
-    let codec = toy_codec(include_str!("../../../tests/fixtures/chat_template_qwen3.jinja"));
+    let codec = toy_codec(include_str!("../../../tests/fixtures/chat_templates/qwen3.jinja"));
     assert!(codec.template().has_native_tools());
     let example = conversation();
     let parts = codec.parts(&example);
@@ -173,7 +173,7 @@ fn gemma3_trains_its_turns_and_their_end() {
         text.replace("<|im_start|>", "<start_of_turn>").replace("<|im_end|>", "<end_of_turn>");
     std::fs::write(&path, text.replace("<|endoftext|>", "<bos>")).unwrap();
     let tokenizer = Tokenizer::from_file(&path).unwrap();
-    let source = include_str!("../../../tests/fixtures/chat_template_gemma3.jinja");
+    let source = include_str!("../../../tests/fixtures/chat_templates/gemma3.jinja");
     let codec = Codec::new(tokenizer, ChatTemplate::new(source, None, "<bos>", "<eos>").unwrap());
     assert!(!codec.template().has_native_tools());
     let encoded = codec.encode(&conversation()).unwrap();

@@ -7,7 +7,7 @@ pub(super) use json::one_line;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use minijinja::syntax::SyntaxConfig;
-use minijinja::value::Kwargs;
+use minijinja::value::{Kwargs, ValueKind};
 use minijinja::{Environment, Error, ErrorKind, Value};
 
 /// An environment with the options, filters, functions and Python methods templates rely on.
@@ -22,6 +22,12 @@ pub(super) fn python_like() -> Environment<'static> {
     environment.set_fuel(Some(1_000_000));
     environment.set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
     environment.add_filter("tojson", to_json);
+    environment.add_filter("string", string);
+    environment.add_test("iterable", is_iterable);
+    environment.set_formatter(|out, state, value| match python_real(value) {
+        Some(text) => out.write_str(&text).map_err(Error::from),
+        None => minijinja::escape_formatter(out, state, value),
+    });
     environment.add_function("raise_exception", |message: String| -> Result<Value, Error> {
         Err(Error::new(ErrorKind::InvalidOperation, message))
     });
@@ -62,7 +68,7 @@ pub(super) fn without_generation_marks(source: &str) -> String {
 fn to_json(value: Value, options: Kwargs) -> Result<Value, Error> {
     let indent: Option<usize> = options.get("indent")?;
     let sorted: Option<bool> = options.get("sort_keys")?;
-    let _: Option<bool> = options.get("ensure_ascii")?;
+    let ascii: Option<bool> = options.get("ensure_ascii")?;
     let separators: Option<(String, String)> = options
         .get::<Option<Vec<String>>>("separators")?
         .and_then(|pair| <[String; 2]>::try_from(pair).ok())
@@ -72,7 +78,32 @@ fn to_json(value: Value, options: Kwargs) -> Result<Value, Error> {
         Error::new(ErrorKind::BadSerialization, format!("no JSON form: {error}"))
     })?;
     let style = json::Style::new(indent, separators, sorted.unwrap_or(false));
-    Ok(Value::from_safe_string(json::write(&value, &style)))
+    let text = json::write(&value, &style);
+    Ok(Value::from_safe_string(if ascii == Some(true) { json::in_ascii(&text) } else { text }))
+}
+
+/// A real number as Python's `str` writes it where minijinja writes no exponent.
+fn python_real(value: &Value) -> Option<String> {
+    if value.kind() != ValueKind::Number || value.is_integer() {
+        return None;
+    }
+    serde_json::Number::from_f64(f64::try_from(value.clone()).ok()?)
+        .map(|number| json::number_text(&number))
+}
+
+/// `string`, with reals as Python's `str` writes them.
+fn string(value: Value) -> Value {
+    if value.kind() == ValueKind::String {
+        return value;
+    }
+    Value::from(python_real(&value).unwrap_or_else(|| value.to_string()))
+}
+
+/// What Python can iterate over; not `None`, which minijinja takes for an empty list. Templates ask
+/// this about tools that are not there, and then for their number.
+#[expect(clippy::needless_pass_by_value, reason = "the form minijinja takes tests in")]
+fn is_iterable(value: Value) -> bool {
+    !value.is_none() && value.try_iter().is_ok()
 }
 
 /// The parts of `strftime` templates use; the time is UTC.

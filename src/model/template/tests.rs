@@ -4,7 +4,7 @@ use super::*;
 use crate::model::toy;
 
 /// The tool part of Qwen2.5's template, shortened in its wording.
-const NATIVE: &str = include_str!("../../../tests/fixtures/chat_template_qwen2.5.jinja");
+const NATIVE: &str = include_str!("../../../tests/fixtures/chat_templates/qwen2.5.jinja");
 
 fn tool() -> Tool {
     serde_json::from_value(json!({"type": "function", "function": {
@@ -84,6 +84,12 @@ fn python_habits_of_templates_work() {
         ("{% macro m(x) %}<{{ x }}>{% endmacro %}{{ m('a') }}", "<a>"),
         ("{% generation %}x{% endgeneration %}", "x"),
         ("{{ 'a\\n' }}", "a\n"),
+        ("{{ {'ㄱ': '😀'} | tojson(ensure_ascii=true) }}", r#"{"\u3131": "\ud83d\ude00"}"#),
+        ("{{ tools is iterable and tools | length > 0 }}{{ 'ab' is iterable }}", "FalseTrue"),
+        (
+            "{{ 1e-7 }} {{ 1e22 | string }} {{ 2.0 }} {{ [none, true] }}",
+            "1e-07 1e+22 2.0 [None, True]",
+        ),
         ("{{ strftime_now('%Y') | int > 2000 }}", "True"),
     ];
     for (source, expected) in cases {

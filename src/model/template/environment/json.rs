@@ -37,6 +37,21 @@ pub(crate) fn write(value: &Value, style: &Style) -> String {
     text
 }
 
+/// JSON text with everything outside of ASCII escaped, as `ensure_ascii=True` writes it.
+pub(crate) fn in_ascii(json: &str) -> String {
+    let mut text = String::with_capacity(json.len());
+    for character in json.chars() {
+        // Python escapes U+007F only there.
+        if character.is_ascii() && character != '\u{7f}' {
+            text.push(character);
+        } else {
+            let mut units = [0; 2];
+            text.extend(character.encode_utf16(&mut units).iter().map(|u| format!("\\u{u:04x}")));
+        }
+    }
+    text
+}
+
 fn append(text: &mut String, value: &Value, style: &Style, depth: usize) {
     match value {
         Value::Array(items) if items.is_empty() => text.push_str("[]"),
@@ -88,7 +103,7 @@ fn close(text: &mut String, style: &Style, depth: usize, bracket: char) {
 }
 
 /// A number as `repr` writes it: an exponent below -4 and from 16 on, with a sign and two digits.
-fn number_text(number: &Number) -> String {
+pub(crate) fn number_text(number: &Number) -> String {
     let Some(real) = number.as_f64().filter(|_| number.is_f64()) else {
         return number.to_string();
     };

@@ -3,7 +3,7 @@
 use unicode_normalization::UnicodeNormalization;
 use unicode_segmentation::UnicodeSegmentation;
 
-use crate::document::find_quote;
+use super::quote::find_quote;
 use crate::text::Span;
 
 /// Finds where `quote` stands in `passage`, as a range of the passage's characters.
