@@ -16,7 +16,7 @@ use super::snapshot::Settings;
 use super::strings::{self, Text, common};
 use super::widgets::Rich;
 use super::{App, Effect, Message, SCREENS, Screen, theme};
-use crate::job::{JobEvent, JobId, JobOutcome, JobSpec};
+use crate::job::{AddOptions, JobEvent, JobId, JobOutcome, JobSpec};
 use crate::pair::Language;
 
 /// Rows that one notch of the wheel moves.
@@ -568,13 +568,18 @@ fn entered(asking: Asking, text: String, reply: &mut Reply) {
     let path = text.clone().into();
     match asking {
         Asking::Document => {
-            reply.start = Some(JobSpec::AddDocument { path, password: None });
+            reply.start =
+                Some(JobSpec::AddDocument { path, password: None, options: AddOptions::default() });
         }
         Asking::EncryptedDocument => {
             reply.overlay = Some(Overlay::Prompt(Prompt::new(Asking::Password(path), "")));
         }
         Asking::Password(path) => {
-            reply.start = Some(JobSpec::AddDocument { path, password: Some(text) });
+            reply.start = Some(JobSpec::AddDocument {
+                path,
+                password: Some(text),
+                options: AddOptions::default(),
+            });
         }
         Asking::Import => reply.start = Some(JobSpec::ImportPairs { path }),
         Asking::Export => reply.start = Some(JobSpec::ExportPairs { path }),

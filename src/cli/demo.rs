@@ -9,7 +9,7 @@ use clap::Args;
 use super::train::RECIPE_KEY;
 use super::{print, print::Output, print::clock, say};
 use crate::failure::{Context as _, Result};
-use crate::job::{self, CaseFilter, JobSpec, Models, mixing};
+use crate::job::{self, AddOptions, CaseFilter, JobSpec, Models, mixing};
 use crate::mix::MixReport;
 use crate::pair::{Change, Edit, Example, Language, ReviewState, jsonl};
 use crate::progress::Cancel;
@@ -69,7 +69,10 @@ pub fn run(args: &DemoArgs, out: &mut Output) -> Result<()> {
 
     demo.begin(out, "sources", "read a PDF into passages")?;
     let pdf = demo.write_sample()?;
-    demo.job(&JobSpec::AddDocument { path: pdf, password: None }, out)?;
+    demo.job(
+        &JobSpec::AddDocument { path: pdf, password: None, options: AddOptions::default() },
+        out,
+    )?;
 
     demo.begin(out, "pairs", "take in the shipped, reviewed pairs")?;
     let (domain, tools) = demo.add_pairs(&project)?;

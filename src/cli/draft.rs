@@ -53,7 +53,7 @@ pub fn run(args: DraftArgs, folder: &Path, out: &mut Output) -> Result<()> {
             });
             let on_page =
                 pages.is_none_or(|(first, last)| (first..=last).contains(&record.passage.page));
-            named && on_page
+            named && on_page && !record.excluded
         })
         .map(|record| record.id)
         .take(args.limit.unwrap_or(usize::MAX))

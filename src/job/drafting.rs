@@ -59,7 +59,7 @@ fn propose(
         if desk.cancel.is_cancelled() {
             return Ok(stopped(format!("{kept} drafts kept")));
         }
-        let Some(record) = store.passage(*id)? else { continue };
+        let Some(record) = store.passage(*id)?.filter(|record| !record.excluded) else { continue };
         let name = documents
             .iter()
             .find(|document| document.id == record.document)

@@ -6,7 +6,7 @@ mod answering;
 pub mod bench;
 mod chat;
 pub mod checking;
-mod documents;
+pub mod documents;
 mod drafting;
 mod evaluation;
 pub mod event;
@@ -24,7 +24,7 @@ use std::path::Path;
 
 pub use event::{JobEvent, JobId, JobOutcome};
 pub use loaded::Models;
-pub use spec::{CaseFilter, DraftSource, JobSpec};
+pub use spec::{AddOptions, CaseFilter, DraftSource, JobSpec};
 
 use crate::failure::{Failure, Result};
 use crate::progress::{Cancel, Progress};
@@ -59,7 +59,9 @@ pub fn run(
 
 fn dispatch(spec: &JobSpec, desk: &mut Desk<'_>) -> Result<JobOutcome> {
     match spec {
-        JobSpec::AddDocument { path, password } => documents::add(desk, path, password.as_deref()),
+        JobSpec::AddDocument { path, password, options } => {
+            documents::add(desk, path, password.as_deref(), options)
+        }
         JobSpec::ImportPairs { path } => pairs::import(desk, path),
         JobSpec::ExportPairs { path } => pairs::export(desk, path),
         JobSpec::Draft { passages, count, source } => {

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::document::{OcrUse, PassageSettings};
 use crate::pair::{Example, Language};
 use crate::project::PassageId;
 use crate::train::Recipe;
@@ -15,6 +16,8 @@ pub enum JobSpec {
         path: PathBuf,
         /// Password of an encrypted file.
         password: Option<String>,
+        /// How it is read and split.
+        options: AddOptions,
     },
     /// Import examples from a JSONL file.
     ImportPairs {
@@ -82,6 +85,15 @@ pub enum JobSpec {
         /// The conversation so far, ending with the user's turn.
         conversation: Example,
     },
+}
+
+/// How a document is read and split.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct AddOptions {
+    /// When pages are read by character recognition.
+    pub ocr: OcrUse,
+    /// How long passages are, from now on in this project; none leaves that as it is.
+    pub passages: Option<PassageSettings>,
 }
 
 /// Which cases of a suite are asked.

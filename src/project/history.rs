@@ -1,9 +1,11 @@
 //! Edits of examples, and how they are taken back and made again.
 
 use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
+use serde::{Deserialize, Serialize};
 
 use super::document::Locator;
 use super::failures::SqlContext as _;
+use super::passage::PassageChange;
 use super::store::{json, now, state_name, stored_example, to_json};
 use super::{ExampleId, Store};
 use crate::failure::{Failure, Result};
@@ -31,26 +33,38 @@ impl Store {
         if edit.changes.is_empty() {
             return Ok(Vec::new());
         }
-        self.write(|transaction| {
-            let made = self.make(transaction, edit.changes)?;
-            let done = done(transaction).at(self.path())?;
-            transaction.execute("DELETE FROM edits WHERE position > ?1", [done]).at(self.path())?;
-            transaction
-                .execute(
-                    "INSERT INTO edits (position, summary, forward, backward, made)
-                     VALUES (?1, ?2, ?3, ?4, ?5)",
-                    params![
-                        done + 1,
-                        edit.summary,
-                        to_json(&made.forward)?,
-                        to_json(&made.backward)?,
-                        now()
-                    ],
-                )
-                .at(self.path())?;
-            set_done(transaction, done + 1).at(self.path())?;
-            Ok(made.touched)
-        })
+        let steps = edit.changes.into_iter().map(Step::Example).collect();
+        self.write(|transaction| self.record(transaction, &edit.summary, steps))
+    }
+
+    /// Makes steps and writes them into the history; nothing where all were passed over.
+    pub(super) fn record(
+        &self,
+        transaction: &Transaction<'_>,
+        summary: &str,
+        steps: Vec<Step>,
+    ) -> Result<Vec<ExampleId>> {
+        let made = self.make(transaction, steps)?;
+        if made.forward.is_empty() {
+            return Ok(Vec::new());
+        }
+        let done = done(transaction).at(self.path())?;
+        transaction.execute("DELETE FROM edits WHERE position > ?1", [done]).at(self.path())?;
+        transaction
+            .execute(
+                "INSERT INTO edits (position, summary, forward, backward, made)
+                 VALUES (?1, ?2, ?3, ?4, ?5)",
+                params![
+                    done + 1,
+                    summary,
+                    to_json(&made.forward)?,
+                    to_json(&made.backward)?,
+                    now()
+                ],
+            )
+            .at(self.path())?;
+        set_done(transaction, done + 1).at(self.path())?;
+        Ok(made.touched)
     }
 
     /// The example as it was before the last edit of its text; none where it never was edited.
@@ -63,11 +77,10 @@ impl Store {
             let mut statement = self.connection().prepare_cached(sql)?;
             let mut rows = statement.query([pattern.as_str()])?;
             while let Some(row) = rows.next()? {
-                let replaced =
-                    json::<Vec<Change>>(row, 0)?.into_iter().find_map(|change| match change {
-                        Change::Replace { key, example } if key == id.0 => Some(example),
-                        _ => None,
-                    });
+                let replaced = json::<Vec<Step>>(row, 0)?.into_iter().find_map(|step| match step {
+                    Step::Example(Change::Replace { key, example }) if key == id.0 => Some(example),
+                    _ => None,
+                });
                 if replaced.is_some() {
                     return Ok(replaced);
                 }
@@ -95,7 +108,7 @@ impl Store {
             let sql = format!("SELECT summary, {column} FROM edits WHERE position = ?1");
             let edit = transaction
                 .query_row(&sql, [position], |row| {
-                    Ok((row.get::<_, String>(0)?, json::<Vec<Change>>(row, 1)?))
+                    Ok((row.get::<_, String>(0)?, json::<Vec<Step>>(row, 1)?))
                 })
                 .optional()
                 .at(self.path())?;
@@ -109,10 +122,20 @@ impl Store {
     }
 
     /// Makes changes in order.
-    fn make(&self, transaction: &Transaction<'_>, changes: Vec<Change>) -> Result<Made> {
+    fn make(&self, transaction: &Transaction<'_>, steps: Vec<Step>) -> Result<Made> {
         let mut made = Made::default();
         let mut locator = Locator::default();
-        for mut change in changes {
+        for step in steps {
+            let mut change = match step {
+                Step::Example(change) => change,
+                Step::Passage(change) => {
+                    if let Some((change, inverse)) = change.make(self, transaction, &mut locator)? {
+                        made.forward.push(Step::Passage(change));
+                        made.backward.push(Step::Passage(inverse));
+                    }
+                    continue;
+                }
+            };
             let before = match change.key() {
                 Some(key) => row(transaction, key).at(self.path())?,
                 None => None,
@@ -133,19 +156,29 @@ impl Store {
                 Failure::defect(format!("the change of example {key} has no inverse"))
             })?;
             made.touched.push(ExampleId(key));
-            made.backward.push(inverse);
-            made.forward.push(change);
+            made.backward.push(Step::Example(inverse));
+            made.forward.push(Step::Example(change));
         }
         made.backward.reverse();
         Ok(made)
     }
 }
 
+/// One step of an edit. The history holds both kinds, so that there is one undo.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub(super) enum Step {
+    /// A change of an example.
+    Example(Change),
+    /// A change of a passage.
+    Passage(PassageChange),
+}
+
 /// Changes as they were made, those that take them back, and the examples touched.
 #[derive(Default)]
 struct Made {
-    forward: Vec<Change>,
-    backward: Vec<Change>,
+    forward: Vec<Step>,
+    backward: Vec<Step>,
     touched: Vec<ExampleId>,
 }
 

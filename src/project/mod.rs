@@ -11,8 +11,10 @@ pub mod exchange;
 mod failures;
 mod folder;
 mod history;
+mod import;
 mod judgements;
 mod lock;
+mod passage;
 pub mod record;
 mod runs;
 mod schema;
@@ -24,7 +26,8 @@ pub use folder::{Project, run_folder};
 pub use history::Undone;
 pub use judgements::{Dismissal, Knowledge, Measure};
 pub use record::{
-    DocumentId, DocumentRecord, ExampleId, MixSettings, PassageId, PassageRecord, StoredExample,
+    ChangedPassage, DocumentChanges, DocumentId, DocumentRecord, ExampleId, ImportKind, Imported,
+    MixSettings, PassageId, PassageRecord, StoredExample,
 };
 pub use store::Store;
 

@@ -426,6 +426,7 @@ fn a_damaged_store_points_to_the_copy() {
 
 #[cfg(unix)]
 mod faults;
+mod passages;
 mod sequences;
 
 #[test]

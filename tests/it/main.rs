@@ -7,6 +7,7 @@ mod command_line;
 mod datasets;
 mod documents;
 mod drafting;
+mod formats;
 mod full_disk;
 mod hub;
 mod killed;

@@ -46,6 +46,7 @@ pub(crate) fn sample() -> Project {
             context: context.iter().map(|&heading| heading.to_owned()).collect(),
             text: text.to_owned(),
         },
+        excluded: false,
     };
     let passages = vec![
         passage(

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::*;
-use crate::job::{JobEvent, JobId, JobOutcome, JobSpec};
+use crate::job::{AddOptions, JobEvent, JobId, JobOutcome, JobSpec};
 
 use crate::app::message::{FolderEntry, RenderedPart};
 use crate::progress::Progress;
@@ -40,7 +40,10 @@ fn a_document_is_added_by_path() {
     assert!(harness.screen(80, 24).contains("기준.pdf"));
     harness.keys("ㄱ<tab><ret>");
     let path = PathBuf::from("기준.pdf");
-    assert_eq!(started(&harness)[0].1, JobSpec::AddDocument { path, password: None });
+    assert_eq!(
+        started(&harness)[0].1,
+        JobSpec::AddDocument { path, password: None, options: AddOptions::default() }
+    );
 }
 
 #[test]

@@ -90,11 +90,16 @@ impl Task<'_> {
             }
         };
         let drawn = worker.0.wait().is_ok_and(|status| status.success());
-        if !drawn {
-            return Err("the page could not be drawn".to_owned());
-        }
-        if !status.success() {
-            return Err(format!("tesseract ended with {status}"));
+        match (drawn, status.success()) {
+            (true, true) => {}
+            (true, false) => return Err(format!("tesseract ended with {status}")),
+            (false, true) => return Err("the page could not be drawn".to_owned()),
+            // Either one's end may have ended the other.
+            (false, false) => {
+                return Err(format!(
+                    "it could not be drawn or read; tesseract ended with {status}"
+                ));
+            }
         }
         let answer = answer
             .join()
