@@ -11,7 +11,7 @@ use super::failures::SqlContext as _;
 use super::record::{ChangedPassage, DocumentChanges, ImportKind, Imported};
 use super::store::{json, now, stored_example, to_json};
 use super::{DocumentId, PassageId, PassageRecord, Store, StoredExample};
-use crate::document::{Fate, Page, PageFlag, Passage, compare, word_diff};
+use crate::document::{Fate, Page, Passage, compare, word_diff};
 use crate::failure::Result;
 
 impl Store {
@@ -30,7 +30,7 @@ impl Store {
     /// Adds a document, or a new version of the one of that name, and tells what changed.
     ///
     /// A file that is already there (same `sha256`) changes nothing unless its text is now another (as after
-    /// character recognition, never one of more pages without text), or `again` asks for it, as for other
+    /// character recognition, never one of fewer pages with text), or `again` asks for it, as for other
     /// passages. A new version replaces
     /// pages and passages; examples keep their quote, and are attached again where it is still found;
     /// passages that were left out stay so.
@@ -53,7 +53,7 @@ impl Store {
                 && !again
             {
                 let there = super::document::pages(transaction, id).at(self.path())?;
-                if there == pages || without_text(pages) > without_text(&there) {
+                if there == pages || with_text(pages) < with_text(&there) {
                     let changes = DocumentChanges::default();
                     return Ok(Imported { id: DocumentId(id), kind: ImportKind::Same, changes });
                 }
@@ -109,9 +109,9 @@ impl Store {
     }
 }
 
-/// Number of pages that need character recognition.
-fn without_text(pages: &[Page]) -> usize {
-    pages.iter().filter(|page| page.flags.contains(&PageFlag::NeedsOcr)).count()
+/// Number of pages that have text.
+fn with_text(pages: &[Page]) -> usize {
+    pages.iter().filter(|page| !page.text.is_empty()).count()
 }
 
 /// What became of the old passages, and which new one each of those that are still there is.
