@@ -80,7 +80,8 @@ fn read_catalog(folder: &Path) -> Result<Catalog> {
 impl ProjectBackend {
     /// What became of examples.
     fn changes(&self, touched: &[ExampleId]) -> Result<Changes> {
-        if touched.len() > CHANGES_MAX {
+        // Whole files and passages come and go without naming every example.
+        if touched.is_empty() || touched.len() > CHANGES_MAX {
             return Ok(Changes::Many);
         }
         let store = self.store();

@@ -1,5 +1,6 @@
 //! `hone mix`: puts the training set together and tells its figures.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -8,7 +9,9 @@ use clap::Args;
 
 use crate::failure::{Context as _, Failure, Result};
 use crate::mix::{Mix, MixReport, RowKind, RowSource, Settings, Side, mix};
+use crate::pair::format::Mapping;
 use crate::pair::{Example, jsonl};
+use crate::project::pair_file::ReadAs;
 use crate::project::{Project, Store};
 use crate::whole_file::write_whole;
 
@@ -27,6 +30,16 @@ pub struct MixArgs {
     /// Seed of selection and order
     #[arg(long)]
     pub seed: Option<u64>,
+    /// File of general conversation to draw from, beside what is there: JSON Lines, JSON, CSV or
+    /// Parquet; kept in the project. Repeatable
+    #[arg(long, value_name = "FILE")]
+    pub pool: Vec<PathBuf>,
+    /// Columns of the pool's file by their meaning: question=Q,answer=A
+    #[arg(long, value_name = "MEANING=COLUMN,..", requires = "pool")]
+    pub map: Option<Mapping>,
+    /// Take a pool away that was added, by its file's name without ending. Repeatable
+    #[arg(long, value_name = "NAME")]
+    pub without_pool: Vec<String>,
     /// Print the figures as JSON
     #[arg(long)]
     pub json: bool,
@@ -67,6 +80,52 @@ pub fn run(
     } else {
         print_report(&mix.report, out).because("output")
     }
+}
+
+/// Problems of a pool's file that are told one by one.
+const PROBLEMS_TOLD_MAX: usize = 10;
+
+/// Adds pools to the project and takes pools away, as asked.
+///
+/// # Errors
+/// When a file cannot be read or a pool is not there; those before it are done then.
+pub fn change_pools(args: &MixArgs, folder: &Path, out: &mut dyn Write) -> Result<()> {
+    if args.pool.is_empty() && args.without_pool.is_empty() {
+        return Ok(());
+    }
+    let project = Project::open(folder)?;
+    for name in &args.without_pool {
+        project.store().remove_pool(name)?;
+    }
+    let read_as = ReadAs { format: None, mapping: args.map.clone().unwrap_or_default() };
+    for file in &args.pool {
+        let added = project.store().add_pool(file, &read_as, &mut super::print::progress())?;
+        let Some(added) = added else {
+            return Err(Failure::user(format!("{}: stopped; no pool was added", file.display())));
+        };
+        // The figures may be wanted as JSON.
+        let mut told = String::new();
+        let _ = writeln!(
+            told,
+            "pool {}: {} conversations from {} ({})",
+            added.name,
+            added.rows,
+            file.display(),
+            added.read_as
+        );
+        for problem in added.problems.iter().take(PROBLEMS_TOLD_MAX) {
+            let _ = writeln!(told, "  {}: {}, left out", problem.line, problem.reason);
+        }
+        if added.faults > PROBLEMS_TOLD_MAX {
+            let _ = writeln!(told, "  {} rows are left out in all", added.faults);
+        }
+        if args.json {
+            write!(std::io::stderr(), "{told}").because("output")?;
+        } else {
+            write!(out, "{told}").because("output")?;
+        }
+    }
+    Ok(())
 }
 
 impl MixArgs {

@@ -122,6 +122,9 @@ fn run(arguments: Arguments) -> Result<()> {
         Command::New(args) => new::run(&args, &current_folder()?, out),
         Command::Document(command) => document::run(command, folder, out),
         Command::Draft(args) => draft::run(args, &folder()?, out),
+        Command::Pairs(args) if args.command.needs_no_project() => {
+            pairs::run(&args, &current_folder()?, out)
+        }
         Command::Pairs(args) => pairs::run(&args, &folder()?, out),
         Command::Mix { args, model } => mix_project(&args, model.as_deref(), &folder()?, out),
         Command::Train(args) => train::run(&args, &folder()?, out),
@@ -163,27 +166,27 @@ fn open_interface(given: Option<&Path>) -> Result<()> {
     interface::open(folder)
 }
 
-/// Mixes with the shipped pool, counting tokens as the project's model does.
+/// Mixes with the shipped pool and the project's own, counting tokens as the project's model does.
 fn mix_project(
     args: &mix::MixArgs,
     model: Option<&str>,
     folder: &Path,
     out: &mut print::Output,
 ) -> Result<()> {
-    let (model, languages) = {
+    mix::change_pools(args, folder, out)?;
+    let (model, pool) = {
         let store = Project::reopen(folder)?;
         if let Some(name) = model {
             store.set_setting(job::mixing::MODEL_KEY, &name)?;
         }
         let settings: crate::project::MixSettings =
             store.setting(job::mixing::SETTINGS_KEY)?.unwrap_or_default();
-        (store.setting::<String>(job::mixing::MODEL_KEY)?, settings.general_languages)
+        (store.setting::<String>(job::mixing::MODEL_KEY)?, job::pool::all(&store, &settings)?)
     };
     let codec = match model {
         Some(name) => Some(crate::model::open(&name)?.codec),
         None => None,
     };
-    let pool = job::pool::shipped(&languages);
     let mut count = |example: &crate::pair::Example| job::mixing::count(codec.as_ref(), example);
     mix::run(args, folder, &pool, &mut count, out)
 }

@@ -4,17 +4,16 @@ mod check;
 mod measure;
 
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use clap::{Args, Subcommand, ValueEnum};
-use serde_json::json;
 use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
 use crate::failure::{Context as _, Failure, Result};
-use crate::pair::duplicates::Original;
 use crate::pair::{Edit, ReviewState};
-use crate::project::exchange::{self, Form, Imported};
 use crate::project::{Project, StoredExample};
+
+mod exchange;
 
 /// Lists, imports, exports, checks and judges examples.
 #[derive(Debug, Clone, Args)]
@@ -39,31 +38,12 @@ pub enum PairsCommand {
         #[arg(long)]
         json: bool,
     },
-    /// Add the examples of a JSONL file
-    Import {
-        /// The file
-        file: PathBuf,
-        /// Accept rows that do not say otherwise, instead of leaving them drafts
-        #[arg(long)]
-        accept: bool,
-        /// Print the summary as JSON
-        #[arg(long)]
-        json: bool,
-    },
-    /// Write examples to a JSONL file
-    Export {
-        /// The file, or - for standard output
-        file: PathBuf,
-        /// Only those of this state
-        #[arg(long, default_value = "accepted", conflicts_with = "all")]
-        state: StateArg,
-        /// Those of every state
-        #[arg(long)]
-        all: bool,
-        /// Form of the rows
-        #[arg(long, default_value = "canonical")]
-        format: FormArg,
-    },
+    /// Add the pairs of a file: JSON Lines, JSON, CSV or Parquet
+    ///
+    /// Format and columns are recognized; `--preview` shows how, `--format` and `--map` say otherwise.
+    Import(exchange::ImportArgs),
+    /// Write pairs to a file, or to a folder with a data card
+    Export(exchange::ExportArgs),
     /// Tell what may be wrong with examples that are not rejected; exit status 1 if anything is
     Check(check::CheckArgs),
     /// Judge a finding to be no problem, until the pair changes
@@ -122,13 +102,11 @@ pub enum SortArg {
     Loss,
 }
 
-/// A form of exported rows on the command line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum FormArg {
-    /// Arguments as objects, with tools and meta
-    Canonical,
-    /// OpenAI fine-tuning: arguments as strings, no meta
-    Openai,
+impl PairsCommand {
+    /// Tells whether this only looks at a file, wherever it is.
+    pub fn needs_no_project(&self) -> bool {
+        matches!(self, Self::Import(args) if args.preview)
+    }
 }
 
 /// Does what is asked in the project in `folder`. Relative files are meant from the process's
@@ -138,25 +116,8 @@ pub fn run(args: &PairsArgs, folder: &Path, out: &mut dyn Write) -> Result<()> {
         PairsCommand::List { state, sort, json } => {
             list(folder, state.map(Into::into), *sort, *json, out)
         }
-        PairsCommand::Import { file, accept, json } => {
-            let project = Project::open(folder)?;
-            let imported = exchange::import(project.store(), file, *accept)?;
-            if *json { imported_json(&imported, out) } else { imported_text(&imported, out) }
-                .because("output")
-        }
-        PairsCommand::Export { file, state, all, format } => {
-            let form = match format {
-                FormArg::Canonical => Form::Canonical,
-                FormArg::Openai => Form::OpenAi,
-            };
-            let state = (!all).then_some((*state).into());
-            let store = Project::reopen(folder)?;
-            if file.as_os_str() == "-" {
-                return exchange::export_to(&store, out, state, form).map(drop);
-            }
-            let written = exchange::export(&store, file, state, form)?;
-            writeln!(out, "wrote {} to {}", pairs(written), file.display()).because("output")
-        }
+        PairsCommand::Import(args) => exchange::import(args, folder, out),
+        PairsCommand::Export(args) => exchange::export(args, folder, out),
         PairsCommand::Check(args) => check::run(args, folder, out),
         PairsCommand::Dismiss(args) => check::dismiss(args, folder, out),
         PairsCommand::Measure(args) => measure::run(args, folder, out),
@@ -237,53 +198,9 @@ fn name(state: ReviewState) -> &'static str {
     }
 }
 
+/// A count of pairs in words.
 fn pairs(count: usize) -> String {
     if count == 1 { "1 pair".to_owned() } else { format!("{count} pairs") }
-}
-
-/// Repeated lines told one by one; importing a file again repeats all of them.
-const DUPLICATES_SHOWN: usize = 10;
-
-fn imported_text(imported: &Imported, out: &mut dyn Write) -> std::io::Result<()> {
-    let states: Vec<String> =
-        imported.added.iter().map(|(state, rows)| format!("{rows} {state}")).collect();
-    write!(out, "imported {}", pairs(imported.total()))?;
-    if !states.is_empty() {
-        write!(out, " ({})", states.join(", "))?;
-    }
-    writeln!(out)?;
-    for duplicate in imported.duplicates.iter().take(DUPLICATES_SHOWN) {
-        let of = match duplicate.of {
-            Original::Stored(id) => format!("pair {id}"),
-            Original::Line(line) => format!("line {line}"),
-        };
-        writeln!(out, "line {}: same as {of}, not added", duplicate.line)?;
-    }
-    if let Some(more @ 1..) = imported.duplicates.len().checked_sub(DUPLICATES_SHOWN) {
-        writeln!(out, "{more} more lines repeat what is there, not added")?;
-    }
-    for problem in &imported.problems {
-        writeln!(out, "line {}: {}", problem.line, problem.reason)?;
-    }
-    Ok(())
-}
-
-fn imported_json(imported: &Imported, out: &mut dyn Write) -> std::io::Result<()> {
-    let duplicates: Vec<_> = imported
-        .duplicates
-        .iter()
-        .map(|duplicate| match duplicate.of {
-            Original::Stored(id) => json!({"line": duplicate.line, "pair": id}),
-            Original::Line(line) => json!({"line": duplicate.line, "of_line": line}),
-        })
-        .collect();
-    let summary = json!({
-        "added": imported.total(),
-        "states": imported.added,
-        "duplicates": duplicates,
-        "problems": imported.problems,
-    });
-    writeln!(out, "{summary}")
 }
 
 fn judge(folder: &Path, chosen: &Chosen, state: ReviewState, out: &mut dyn Write) -> Result<()> {

@@ -15,7 +15,7 @@ pub const REPORT_KEY: &str = "mix-report";
 /// Key of the chosen model in the store.
 pub const MODEL_KEY: &str = "model";
 
-/// Mixes the project's accepted pairs with the general pool, counting tokens by `codec`, or by an
+/// Mixes the project's accepted pairs with the general pools, counting tokens by `codec`, or by an
 /// estimate where no model is chosen yet.
 pub fn mix_project(store: &Store, codec: Option<&Codec>) -> Result<Mix> {
     let settings: MixSettings = store.setting(SETTINGS_KEY)?.unwrap_or_default();
@@ -25,7 +25,7 @@ pub fn mix_project(store: &Store, codec: Option<&Codec>) -> Result<Mix> {
         .filter(|stored| stored.state == ReviewState::Accepted)
         .map(|stored| (stored.id.0, stored.example))
         .collect();
-    let pool = pool::shipped(&settings.general_languages);
+    let pool = pool::all(store, &settings)?;
     let mut count = |example: &Example| count(codec, example);
     Ok(mix::mix(&accepted, &pool, &settings, &mut count))
 }

@@ -1,7 +1,10 @@
 //! What is wrong with an example as training material.
 
-use std::collections::HashSet;
+use std::cell::RefCell;
+use std::collections::{HashMap, HashSet};
+use std::rc::Rc;
 
+use jsonschema::Validator;
 use serde_json::Value;
 
 use super::{Example, Message, Role, Tool, ToolCall};
@@ -67,7 +70,7 @@ fn tools(tools: &[Tool], problems: &mut Vec<String>) {
         } else if !names.insert(&function.name) {
             problems.push(format!("tool `{}` is offered twice", function.name));
         }
-        if let Err(error) = jsonschema::validator_for(&function.parameters) {
+        if let Err(error) = validator(&function.parameters) {
             problems.push(format!(
                 "tool `{}`: its parameters are not a valid JSON Schema: {error}",
                 function.name
@@ -108,6 +111,34 @@ fn calls(example: &Example, problems: &mut Vec<String>) {
     }
 }
 
+/// Schemas compiled lately, by their text: the rows of a file offer the same few tools over and over, and
+/// compiling one takes longer than all other checks of a row.
+type Compiled = HashMap<String, Result<Rc<Validator>, String>>;
+
+/// Schemas remembered, at most.
+const COMPILED_MAX: usize = 64;
+
+thread_local! {
+    static COMPILED: RefCell<Compiled> = RefCell::default();
+}
+
+/// Compiles a JSON Schema, or gives the one compiled before.
+fn validator(schema: &Value) -> Result<Rc<Validator>, String> {
+    COMPILED.with_borrow_mut(|compiled| {
+        let text = schema.to_string();
+        if let Some(known) = compiled.get(&text) {
+            return known.clone();
+        }
+        if compiled.len() >= COMPILED_MAX {
+            compiled.clear();
+        }
+        let made =
+            jsonschema::validator_for(schema).map(Rc::new).map_err(|error| error.to_string());
+        compiled.insert(text, made.clone());
+        made
+    })
+}
+
 /// What is wrong with one call, given the tools offered.
 pub fn call_faults(call: &ToolCall, tools: &[Tool]) -> Vec<String> {
     let name = &call.function.name;
@@ -116,7 +147,7 @@ pub fn call_faults(call: &ToolCall, tools: &[Tool]) -> Vec<String> {
     };
     let schema = &tool.function.parameters;
     // A schema that is not valid is reported once, where the tool is offered.
-    let Ok(validator) = jsonschema::validator_for(schema) else {
+    let Ok(validator) = validator(schema) else {
         return Vec::new();
     };
     let arguments = Value::Object(call.function.arguments.clone());

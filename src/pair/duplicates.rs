@@ -1,9 +1,11 @@
 //! Exact duplicates: the same question with the same answer, after NFC and whitespace folding.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::fmt::Write as _;
 
-use unicode_normalization::UnicodeNormalization as _;
+use sha2::{Digest as _, Sha256};
+use unicode_normalization::{IsNormalized, UnicodeNormalization as _, is_nfc_quick};
 
 use super::{Example, Role};
 
@@ -25,27 +27,36 @@ pub enum Original {
     Line(usize),
 }
 
-/// Parts `rows` (line and example) into those that are new and those that repeat a stored example
-/// or an earlier line.
-pub fn part<'a>(
-    stored: impl IntoIterator<Item = (i64, &'a Example)>,
-    rows: Vec<(usize, Example)>,
-) -> (Vec<(usize, Example)>, Vec<Duplicate>) {
-    let mut seen: HashMap<String, Original> = HashMap::new();
-    for (id, example) in stored {
-        seen.entry(key(example)).or_insert(Original::Stored(id));
+/// A hash of [`key`], half of its SHA-256: what stands for an example where all of them cannot be held
+/// in memory. Two different keys with the same hash are not to be expected among 2^64 of them.
+pub type Fingerprint = u128;
+
+/// The fingerprint of an example.
+pub fn fingerprint(example: &Example) -> Fingerprint {
+    let digest = Sha256::digest(key(example).as_bytes());
+    digest.iter().take(16).fold(0, |hash, byte| hash << 8 | Fingerprint::from(*byte))
+}
+
+/// The examples met so far, by fingerprint.
+#[derive(Debug, Default)]
+pub struct Seen(HashMap<Fingerprint, Original>);
+
+impl Seen {
+    /// Notes a stored example.
+    pub fn stored(&mut self, id: i64, fingerprint: Fingerprint) {
+        self.0.entry(fingerprint).or_insert(Original::Stored(id));
     }
-    let (mut fresh, mut duplicates) = (Vec::new(), Vec::new());
-    for (line, example) in rows {
-        let key = key(&example);
-        if let Some(&of) = seen.get(&key) {
-            duplicates.push(Duplicate { line, of });
-        } else {
-            seen.insert(key, Original::Line(line));
-            fresh.push((line, example));
+
+    /// What the row at `line` repeats; none, and it is noted, when it is the first of its kind.
+    pub fn first(&mut self, fingerprint: Fingerprint, line: usize) -> Option<Original> {
+        match self.0.entry(fingerprint) {
+            Entry::Occupied(known) => Some(*known.get()),
+            Entry::Vacant(place) => {
+                place.insert(Original::Line(line));
+                None
+            }
         }
     }
-    (fresh, duplicates)
 }
 
 /// What two duplicates have in common: all turns but the system's, calls, and the names of the
@@ -68,8 +79,20 @@ pub fn key(example: &Example) -> String {
 
 /// NFC with every run of whitespace folded to one space and none at the ends.
 pub fn folded(text: &str) -> String {
-    let composed: String = text.nfc().collect();
-    composed.split_whitespace().collect::<Vec<_>>().join(" ")
+    let fold = |text: &str| {
+        let mut folded = String::with_capacity(text.len());
+        for word in text.split_whitespace() {
+            if !folded.is_empty() {
+                folded.push(' ');
+            }
+            folded.push_str(word);
+        }
+        folded
+    };
+    match is_nfc_quick(text.chars()) {
+        IsNormalized::Yes => fold(text),
+        _ => fold(&text.nfc().collect::<String>()),
+    }
 }
 
 #[cfg(test)]
@@ -107,21 +130,17 @@ mod tests {
 
     #[test]
     fn repeats_of_the_store_and_of_the_file_are_told_apart() {
-        let stored = pair("a", "b");
-        let rows = vec![
-            (1, pair("a", "b ")),
-            (2, pair("c", "d")),
-            (4, pair("c", " d")),
-            (5, pair("c", "e")),
-        ];
-        let (fresh, duplicates) = part([(9, &stored)], rows);
-        assert_eq!(fresh.iter().map(|(line, _)| *line).collect::<Vec<_>>(), [2, 5]);
-        assert_eq!(
-            duplicates,
-            [
-                Duplicate { line: 1, of: Original::Stored(9) },
-                Duplicate { line: 4, of: Original::Line(2) },
-            ]
-        );
+        let mut seen = Seen::default();
+        seen.stored(9, fingerprint(&pair("a", "b")));
+        seen.stored(10, fingerprint(&pair("a", " b")));
+        let rows = [("a", "b "), ("c", "d"), ("c", " d"), ("c", "e")];
+        let found: Vec<_> = (1..)
+            .zip(rows)
+            .map(|(line, (question, answer))| {
+                seen.first(fingerprint(&pair(question, answer)), line)
+            })
+            .collect();
+        let (stored, line) = (Original::Stored(9), Original::Line(2));
+        assert_eq!(found, [Some(stored), None, Some(line), None]);
     }
 }

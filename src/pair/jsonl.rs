@@ -6,6 +6,7 @@ use std::io::{self, BufRead, Write};
 use serde::{Deserialize, Serialize};
 
 pub use super::check::check;
+use super::format::json_rows;
 use super::{Example, repair};
 
 /// What is wrong with a line, or what of it could not be kept.
@@ -98,13 +99,7 @@ fn read_line(
     if text.is_empty() {
         return Ok(None);
     }
-    let value = serde_json::from_str(text).map_err(|error| {
-        // The parser knows one line only; its "line 1" would mislead.
-        let reason = error.to_string();
-        let reason = reason.split(" at line ").next().unwrap_or_default();
-        format!("not JSON at byte {}: {reason}", error.column())
-    })?;
-    repair::example(value, unkept).map(Some)
+    repair::example(json_rows::object(text.as_bytes())?, unkept).map(Some)
 }
 
 /// Why the first line shows that this is no UTF-8 JSON Lines at all.

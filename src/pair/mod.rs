@@ -9,6 +9,7 @@ pub mod checks;
 pub mod duplicates;
 pub mod edit;
 pub mod example;
+pub mod format;
 pub mod jsonl;
 mod kind;
 pub mod normalize;

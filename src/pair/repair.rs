@@ -12,9 +12,8 @@ use super::{
 
 type Object = Map<String, Value>;
 
-/// Makes an example of one parsed line. `unkept` gets the name of every key that is left out.
-pub(super) fn example(value: Value, unkept: &mut Vec<String>) -> Result<Example, String> {
-    let mut row = object(value, "the line")?;
+/// Makes an example of one parsed row. `unkept` gets the name of every key that is left out.
+pub(super) fn example(mut row: Object, unkept: &mut Vec<String>) -> Result<Example, String> {
     let messages = match row.shift_remove("messages") {
         Some(Value::Array(turns)) if !turns.is_empty() => turns,
         Some(Value::Array(_)) => return Err("`messages` is empty".to_owned()),
@@ -51,6 +50,10 @@ fn keep_in_meta(meta: &mut Meta, key: &str, value: Value, unkept: &mut Vec<Strin
     }
     let value = match value {
         Value::Number(number) if key == "id" => Value::String(number.to_string()),
+        // Cells of a table are text.
+        Value::String(text) if key == "page" => {
+            text.trim().parse::<u32>().map_or(Value::String(text), Value::from)
+        }
         other => other,
     };
     let kept = match key {
@@ -177,6 +180,7 @@ fn tool_list(value: Option<Value>) -> Result<Vec<Value>, String> {
         Some(Value::String(text)) if text.trim().is_empty() => Ok(Vec::new()),
         Some(Value::String(text)) => match serde_json::from_str(&text) {
             Ok(Value::Array(tools)) => Ok(tools),
+            Ok(tool @ Value::Object(_)) => Ok(vec![tool]),
             Ok(_) => Err("`tools` is a string that holds no list".to_owned()),
             Err(error) => Err(format!("`tools` is a string that is not JSON: {error}")),
         },

@@ -85,8 +85,8 @@ fn broken_lines_are_told_by_number_and_the_rest_loads() {
     let told: Vec<String> = problems.iter().map(|p| format!("{}: {}", p.line, p.reason)).collect();
     insta::assert_snapshot!(told.join("\n"), @r"
     3: not UTF-8 from byte 43 of the line on
-    5: the line is not a JSON object
-    6: the line is not a JSON object
+    5: not a JSON object
+    6: not a JSON object
     7: `messages` is empty
     ");
 }

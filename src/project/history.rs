@@ -17,7 +17,7 @@ use crate::pair::{Example, normalize};
 pub struct Undone {
     /// Summary of the edit.
     pub summary: String,
-    /// The examples it touched, a change each.
+    /// The examples it touched, a change each; none where whole files or passages came or went.
     pub touched: Vec<ExampleId>,
 }
 
@@ -48,23 +48,23 @@ impl Store {
         if made.forward.is_empty() {
             return Ok(Vec::new());
         }
-        let done = done(transaction).at(self.path())?;
-        transaction.execute("DELETE FROM edits WHERE position > ?1", [done]).at(self.path())?;
-        transaction
-            .execute(
-                "INSERT INTO edits (position, summary, forward, backward, made)
-                 VALUES (?1, ?2, ?3, ?4, ?5)",
-                params![
-                    done + 1,
-                    summary,
-                    to_json(&made.forward)?,
-                    to_json(&made.backward)?,
-                    now()
-                ],
-            )
-            .at(self.path())?;
-        set_done(transaction, done + 1).at(self.path())?;
+        let (forward, backward) = (to_json(&made.forward)?, to_json(&made.backward)?);
+        write_edit(transaction, summary, &forward, &backward).at(self.path())?;
         Ok(made.touched)
+    }
+
+    /// Records that the examples `first` to `last` were added, as an edit that can be taken back.
+    /// It names the rows by their keys only: no edit made before it can have touched them, and all
+    /// made after it are taken back first.
+    pub(super) fn record_rows(
+        &self,
+        transaction: &Transaction<'_>,
+        summary: &str,
+        first: i64,
+        last: i64,
+    ) -> Result<()> {
+        let rows = to_json(&Recorded::Rows { rows: (first, last) })?;
+        write_edit(transaction, summary, &rows, &rows).at(self.path())
     }
 
     /// The example as it was before the last edit of its text; none where it never was edited.
@@ -108,17 +108,56 @@ impl Store {
             let sql = format!("SELECT summary, {column} FROM edits WHERE position = ?1");
             let edit = transaction
                 .query_row(&sql, [position], |row| {
-                    Ok((row.get::<_, String>(0)?, json::<Vec<Step>>(row, 1)?))
+                    Ok((row.get::<_, String>(0)?, recorded(row, 1)?))
                 })
                 .optional()
                 .at(self.path())?;
             let Some((summary, changes)) = edit else {
                 return Ok(None);
             };
-            let touched = self.make(transaction, changes)?.touched;
+            let touched = match changes {
+                Recorded::Steps(steps) => self.make(transaction, steps)?.touched,
+                // As many as were imported: not told one by one.
+                Recorded::Rows { rows } => {
+                    if column == "forward" {
+                        self.unshelve(transaction, rows)?;
+                    } else {
+                        shelve(transaction, rows).at(self.path())?;
+                    }
+                    Vec::new()
+                }
+            };
             set_done(transaction, done_then).at(self.path())?;
             Ok(Some(Undone { summary, touched }))
         })
+    }
+
+    /// Brings rows back that were put aside. Passages are found again as in [`prepare`].
+    fn unshelve(&self, transaction: &Transaction<'_>, (first, last): (i64, i64)) -> Result<()> {
+        let lost = || -> rusqlite::Result<Vec<(i64, Example)>> {
+            transaction.execute(
+                "INSERT INTO examples (id, passage, state, body)
+                 SELECT id, (SELECT id FROM passages WHERE id = shelved.passage), state, body
+                 FROM shelved WHERE id BETWEEN ?1 AND ?2 ORDER BY id",
+                [first, last],
+            )?;
+            let mut statement = transaction.prepare(
+                "SELECT id, body FROM shelved WHERE id BETWEEN ?1 AND ?2 AND passage IS NOT NULL
+                 AND NOT EXISTS (SELECT 1 FROM passages WHERE id = shelved.passage)",
+            )?;
+            statement.query_map([first, last], |row| Ok((row.get(0)?, json(row, 1)?)))?.collect()
+        };
+        let mut locator = Locator::default();
+        for (id, example) in lost().at(self.path())? {
+            let passage = locator.passage(transaction, &example).at(self.path())?;
+            transaction
+                .execute("UPDATE examples SET passage = ?2 WHERE id = ?1", params![id, passage])
+                .at(self.path())?;
+        }
+        transaction
+            .execute("DELETE FROM shelved WHERE id BETWEEN ?1 AND ?2", [first, last])
+            .at(self.path())
+            .map(drop)
     }
 
     /// Makes changes in order.
@@ -172,6 +211,59 @@ pub(super) enum Step {
     Example(Change),
     /// A change of a passage.
     Passage(PassageChange),
+}
+
+/// What an edit's columns `forward` and `backward` hold.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Recorded {
+    /// Steps in the order to make them.
+    Steps(Vec<Step>),
+    /// Rows that were added together: first and last key. Backward they are put aside, forward they
+    /// are brought back.
+    Rows { rows: (i64, i64) },
+}
+
+#[derive(Deserialize)]
+struct RowRange {
+    rows: (i64, i64),
+}
+
+/// Reads a column of either kind; a list is of steps, an object names rows.
+fn recorded(row: &rusqlite::Row<'_>, column: usize) -> rusqlite::Result<Recorded> {
+    if row.get_ref(column)?.as_str()?.starts_with('{') {
+        json::<RowRange>(row, column).map(|range| Recorded::Rows { rows: range.rows })
+    } else {
+        json(row, column).map(Recorded::Steps)
+    }
+}
+
+/// Puts an edit behind those made; what was undone before can no longer be redone.
+fn write_edit(
+    transaction: &Transaction<'_>,
+    summary: &str,
+    forward: &str,
+    backward: &str,
+) -> rusqlite::Result<()> {
+    let done = done(transaction)?;
+    transaction.execute("DELETE FROM edits WHERE position > ?1", [done])?;
+    transaction.execute("DELETE FROM shelved", [])?;
+    transaction.execute(
+        "INSERT INTO edits (position, summary, forward, backward, made)
+         VALUES (?1, ?2, ?3, ?4, ?5)",
+        params![done + 1, summary, forward, backward, now()],
+    )?;
+    set_done(transaction, done + 1)
+}
+
+/// Puts rows aside.
+fn shelve(transaction: &Transaction<'_>, (first, last): (i64, i64)) -> rusqlite::Result<()> {
+    transaction.execute(
+        "INSERT INTO shelved (id, passage, state, body)
+         SELECT id, passage, state, body FROM examples WHERE id BETWEEN ?1 AND ?2",
+        [first, last],
+    )?;
+    transaction.execute("DELETE FROM examples WHERE id BETWEEN ?1 AND ?2", [first, last]).map(drop)
 }
 
 /// Changes as they were made, those that take them back, and the examples touched.

@@ -11,8 +11,12 @@ use crate::failure::{Failure, Result};
 const APPLICATION_ID: i32 = 0x686f_6e65;
 
 /// Scripts that make each version from the one before; `user_version` counts those done.
-const MIGRATIONS: &[&str] =
-    &[include_str!("schema/1.sql"), include_str!("schema/2.sql"), include_str!("schema/3.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("schema/1.sql"),
+    include_str!("schema/2.sql"),
+    include_str!("schema/3.sql"),
+    include_str!("schema/4.sql"),
+];
 
 /// Brings a store to the current version, each step whole or not at all.
 pub(super) fn migrate(connection: &mut Connection, path: &Path) -> Result<()> {

@@ -1,12 +1,14 @@
 //! The store as its callers use it.
 
 use std::fs;
+use std::ops::ControlFlow;
+use std::path::Path;
 
 use rusqlite::Connection;
 use tempfile::TempDir;
 use unicode_normalization::UnicodeNormalization as _;
 
-use super::exchange::{self, Form};
+use super::exchange::{self, ImportOptions, Imported, Selection};
 use super::*;
 use crate::document::{Page, PageFlag, Passage};
 use crate::evaluate::Evaluation;
@@ -33,7 +35,7 @@ pub(super) fn insert(store: &Store, examples: &[Example]) -> Vec<ExampleId> {
     store.apply(Edit::new(format!("added {}", examples.len()), changes.collect())).unwrap()
 }
 
-fn page(number: u32, text: &str) -> Page {
+pub(super) fn page(number: u32, text: &str) -> Page {
     Page { number, text: text.to_owned(), flags: Vec::new() }
 }
 
@@ -47,7 +49,7 @@ fn passage(page: &Page) -> Passage {
     }
 }
 
-fn add(store: &Store, name: &str, sha256: &str, pages: &[Page]) -> DocumentId {
+pub(super) fn add(store: &Store, name: &str, sha256: &str, pages: &[Page]) -> DocumentId {
     let passages: Vec<Passage> = pages.iter().map(passage).collect();
     store.add_document(name, sha256, pages, &passages).unwrap()
 }
@@ -348,6 +350,17 @@ fn two_connections_write_in_turns() {
     assert_eq!((undone, project.store().examples().unwrap().len()), (80, 0));
 }
 
+fn import(store: &Store, file: &Path, accept: bool) -> crate::failure::Result<Imported> {
+    let options = ImportOptions { accept, ..ImportOptions::default() };
+    exchange::import(store, file, &options, &mut |_| ControlFlow::Continue(())).map(Option::unwrap)
+}
+
+/// Writes everything and tells how many.
+fn export(store: &Store, file: &Path) -> crate::failure::Result<usize> {
+    exchange::export(store, file, Selection::default(), &mut |_| ControlFlow::Continue(()))
+        .map(|exported| exported.unwrap().written)
+}
+
 #[test]
 fn import_attaches_keeps_states_and_undoes_as_one() {
     let (folder, project) = project();
@@ -364,7 +377,7 @@ fn import_attaches_keeps_states_and_undoes_as_one() {
         + &row("", r#""state":"accepted""#);
     let file = folder.path().join("rows.jsonl");
     fs::write(&file, text).unwrap();
-    let imported = exchange::import(store, &file, true).unwrap();
+    let imported = import(store, &file, true).unwrap();
     assert_eq!(
         imported.added.into_iter().collect::<Vec<_>>(),
         [("accepted", 1), ("draft", 1), ("rejected", 1)]
@@ -375,20 +388,20 @@ fn import_attaches_keeps_states_and_undoes_as_one() {
     assert_eq!(examples[2].state, ReviewState::Draft);
 
     let out = folder.path().join("out.jsonl");
-    assert_eq!(exchange::export(store, &out, None, Form::Canonical).unwrap(), 3);
+    assert_eq!(export(store, &out).unwrap(), 3);
     assert_eq!(
         store.undo().unwrap().map(|done| done.summary).as_deref(),
         Some("imported 3 pairs from rows.jsonl")
     );
     assert!(store.examples().unwrap().is_empty());
-    exchange::import(store, &out, false).unwrap();
+    import(store, &out, false).unwrap();
     let again: Vec<_> =
         store.examples().unwrap().into_iter().map(|e| (e.state, e.example)).collect();
     assert_eq!(again, examples.into_iter().map(|e| (e.state, e.example)).collect::<Vec<_>>());
 
     fs::write(&file, "\n\n").unwrap();
-    assert!(exchange::import(store, &file, false).unwrap_err().message.contains("empty"));
-    let missing = exchange::import(store, &folder.path().join("none.jsonl"), false).unwrap_err();
+    assert!(import(store, &file, false).unwrap_err().message.contains("empty"));
+    let missing = import(store, &folder.path().join("none.jsonl"), false).unwrap_err();
     assert!(missing.message.contains("none.jsonl"), "{missing}");
 }
 
@@ -424,6 +437,7 @@ fn a_damaged_store_points_to_the_copy() {
     assert_eq!(Project::open(folder.path()).unwrap().store().examples().unwrap().len(), 300);
 }
 
+mod exchanged;
 #[cfg(unix)]
 mod faults;
 mod passages;

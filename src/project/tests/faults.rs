@@ -11,9 +11,8 @@ use std::time::Duration;
 
 use rusqlite::Connection;
 
-use super::super::exchange::{self, Form};
 use super::super::{ExampleId, Project};
-use super::{insert, pair, project};
+use super::{export, insert, pair, project};
 use crate::pair::{Change, Edit, ReviewState};
 
 const FOLDER: &str = "HONE_TEST_FOLDER";
@@ -109,7 +108,7 @@ fn child_exports() {
     let project = child_project();
     let path = project.folder().join("out.jsonl");
     for n in 0..100_000 {
-        exchange::export(project.store(), &path, None, Form::Canonical).unwrap();
+        export(project.store(), &path).unwrap();
         say(&format!("done {n}"));
     }
 }
@@ -119,7 +118,7 @@ fn killed_while_exporting_the_file_is_whole() {
     let (folder, project) = project();
     insert(project.store(), &vec![pair("질문?", &"긴 답 ".repeat(300)); 1500]);
     let path = folder.path().join("out.jsonl");
-    exchange::export(project.store(), &path, None, Form::Canonical).unwrap();
+    export(project.store(), &path).unwrap();
     let whole = fs::read(&path).unwrap();
     drop(project);
     for pause in [1, 11, 23, 37] {
@@ -146,8 +145,8 @@ fn child_fills() {
             Ok(ids) => say(&format!("done {}", ids[0].0)),
             Err(failure) => {
                 say(&format!("done failed: {failure} | {}", failure.hints.join(" ")));
-                let export = project.folder().join("out.jsonl");
-                let exported = exchange::export(project.store(), &export, None, Form::Canonical);
+                let target = project.folder().join("out.jsonl");
+                let exported = export(project.store(), &target);
                 let told = exported.map_or_else(|f| f.to_string(), |rows| format!("{rows} rows"));
                 return say(&format!("done export: {told}"));
             }
