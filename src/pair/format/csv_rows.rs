@@ -61,7 +61,7 @@ impl<R: Read> Records<R> {
         }
         // The parser's own number is that of the first blank line before the row, where there is one.
         let before = cells.position().map_or(0, |position| position.line() as usize);
-        let within = cells.as_slice().iter().filter(|byte| **byte == b'\n').count();
+        let within = cells.as_slice().split(|byte| *byte == b'\n').count() - 1;
         let line = before.max((self.reader.position().line() as usize).saturating_sub(1 + within));
         let problem = |reason: String| Problem { line, reason };
         if cells.len() > names.len() {
