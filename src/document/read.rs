@@ -229,7 +229,7 @@ fn read_pdf(
         let waits = match options.ocr {
             OcrUse::Never => false,
             OcrUse::Always => true,
-            _ => page.flags.contains(&PageFlag::NeedsOcr),
+            OcrUse::Automatic => page.flags.contains(&PageFlag::NeedsOcr),
         };
         if waits || !held.is_empty() {
             held.push(page);

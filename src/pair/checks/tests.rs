@@ -137,11 +137,15 @@ fn real_sets_raise_few_alarms() {
         // The text of the sample documents stands beside their pairs.
         let page = std::fs::read_to_string(file.with_file_name("truth.txt")).ok();
         let mut kinds: BTreeMap<&str, usize> = BTreeMap::new();
-        let mut concerned = 0;
+        let (mut concerned, mut reckoned) = (0, 0);
         for example in &examples {
             let found = findings(example, Source { page: page.as_deref(), tokens: None });
             let grave: Vec<_> = found.iter().filter(|f| f.severity >= Severity::Warning).collect();
-            concerned += usize::from(!grave.is_empty());
+            // Answers about documents work figures out, which no rule can follow: they are counted apart.
+            let (figures, other): (Vec<_>, Vec<_>) =
+                grave.iter().partition(|finding| finding.kind == Kind::NumberNotInQuote);
+            concerned += usize::from(!other.is_empty());
+            reckoned += usize::from(!figures.is_empty());
             for finding in grave {
                 let count = kinds.entry(finding.kind.name()).or_default();
                 *count += 1;
@@ -158,15 +162,14 @@ fn real_sets_raise_few_alarms() {
             println!("  near: {a} / {b}");
         }
         println!(
-            "{}: {} rows, {concerned} with a warning {kinds:?}; {exact} exact and {} near duplicates",
+            "{}: {} rows, {concerned} with a warning and {reckoned} about figures {kinds:?}; {exact} exact and {} near duplicates",
             file.file_name().unwrap().display(),
             examples.len(),
             near.len() - exact
         );
         let shipped = file.starts_with(root);
-        // Answers about documents work figures out, which no rule can follow.
-        let most = if page.is_some() { 15 } else { 2 };
-        assert!(!shipped || concerned * 100 <= examples.len() * most, "{}", file.display());
+        assert!(!shipped || concerned * 100 <= examples.len() * 2, "{}", file.display());
+        assert!(!shipped || reckoned * 100 <= examples.len() * 15, "{}", file.display());
     }
 }
 

@@ -59,7 +59,10 @@ fn an_import_is_undone_and_redone_among_other_edits() {
     store.apply(edit).unwrap();
     let after = store.examples().unwrap();
     assert_eq!(store.undo().unwrap().map(|done| done.summary).as_deref(), Some("changed"));
-    assert_eq!(store.undo().unwrap().map(|done| done.summary).as_deref(), Some("imported 5000 pairs from rows.jsonl"));
+    assert_eq!(
+        store.undo().unwrap().map(|done| done.summary).as_deref(),
+        Some("imported 5000 pairs from rows.jsonl")
+    );
     assert_eq!(keys(store), [first]);
     assert!(store.redo().unwrap().is_some() && store.redo().unwrap().is_some());
     assert_eq!(store.examples().unwrap(), after);
