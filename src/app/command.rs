@@ -92,12 +92,18 @@ const TRY: Scope = Scope::On(Screen::Try);
 const SETTINGS: Scope = Scope::On(Screen::Settings);
 
 commands! {
+    SourcesSplit "sources.split_passage" SOURCES, [Key::Char('s')], Undoable, bar;
+    SourcesBegin "sources.begin_here" SOURCES, [Key::Char('b')], Undoable, bar;
+    SourcesEnd "sources.end_here" SOURCES, [Key::Char('e')], Undoable, bar;
+    SourcesMerge "sources.merge_passages" SOURCES, [Key::Char('J')], Undoable, bar;
+    SourcesExclude "sources.exclude_passage" SOURCES, [Key::Char('r'), Key::SPACE], Undoable, bar;
     SourcesAdd "sources.add" SOURCES, [Key::Char('a'), Key::INSERT], Safe, bar;
     SourcesDraft "sources.draft" SOURCES, [Key::Char('g'), Key::F(3)], Safe, bar;
     SourcesDraftAll "sources.draft_uncovered" SOURCES, [Key::Char('G')], Safe, bar;
     SourcesImport "sources.import" SOURCES, [Key::Char('i')], Safe, bar;
     SourcesExport "sources.export" SOURCES, [Key::Char('o')], Safe, bar;
     SourcesRemove "sources.remove" SOURCES, [Key::Char('d'), Key::DELETE], Confirm, bar;
+    SourcesChanges "sources.changes" SOURCES, [Key::Char('w')], Safe, bar;
     SourcesAddEncrypted "sources.add_encrypted" SOURCES, [Key::Char('P')], Safe, hide;
 
     CurateAccept "curate.accept" CURATE, [Key::Char('a'), Key::SPACE], Undoable, bar;

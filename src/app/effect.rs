@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::job::{JobId, JobSpec};
 use crate::pair::catalog::{Catalog, Query};
 use crate::pair::{Edit, Example};
-use crate::project::{DocumentId, ExampleId};
+use crate::project::{DocumentId, ExampleId, PassageEdit};
 
 /// Something to do outside the application's state.
 #[expect(clippy::large_enum_variant, reason = "effects are moved once and never kept")]
@@ -31,6 +31,10 @@ pub enum Effect {
     Redo,
     /// Remove a document with its pages and passages.
     RemoveDocument(DocumentId),
+    /// Edit passages as one undoable unit, with what undo shows for it.
+    EditPassage(PassageEdit, String),
+    /// Read what the last version of a document changed.
+    ReadChanges(DocumentId),
     /// Keep a setting.
     SaveSetting(String, Value),
     /// Keep text that is being typed, under a key.

@@ -10,7 +10,7 @@ use crate::failure::Failure;
 use crate::job::{JobEvent, JobId};
 use crate::pair::Example;
 use crate::pair::catalog::{Catalog, Listing};
-use crate::project::{ExampleId, StoredExample};
+use crate::project::{DocumentChanges, ExampleId, StoredExample};
 use crate::train::TrainEvent;
 
 /// Something that happened.
@@ -44,6 +44,8 @@ pub enum Message {
     Undone(Option<(String, Changes)>),
     /// A redo was done: summary and changes of what was done again, none when there was nothing.
     Redone(Option<(String, Changes)>),
+    /// What the last version of a document changed was read; none where there was one version only.
+    ChangesRead(Option<Box<DocumentChanges>>),
     /// A job told something.
     Job(JobId, JobEvent),
     /// The models on this machine were listed.

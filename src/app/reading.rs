@@ -25,7 +25,13 @@ impl App {
     /// Another program has the project open: leaves out what would write.
     pub(super) fn keep_to_reading(&mut self, reply: &mut Reply) {
         reply.effects.retain(|effect| {
-            !matches!(effect, Effect::Apply(_) | Effect::SaveUnsent(..) | Effect::RemoveDocument(_))
+            !matches!(
+                effect,
+                Effect::Apply(_)
+                    | Effect::SaveUnsent(..)
+                    | Effect::RemoveDocument(_)
+                    | Effect::EditPassage(..)
+            )
         });
         let writes =
             |spec: &JobSpec| !matches!(spec, JobSpec::Chat { .. } | JobSpec::ExportPairs { .. });

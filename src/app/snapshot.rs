@@ -303,6 +303,7 @@ impl Data {
         };
         (self.about.iter().filter(|(_, counts)| covers(counts)))
             .filter_map(|(&passage, _)| self.passage(PassageId(passage)))
+            .filter(|passage| !passage.excluded)
             .map(|passage| (passage.document, passage.passage.page))
             .collect()
     }
@@ -321,6 +322,7 @@ impl Data {
 
     fn count_all(&mut self) {
         let with_text: HashSet<_> = (self.snapshot.passages.iter())
+            .filter(|passage| !passage.excluded)
             .map(|passage| (passage.document, passage.passage.page))
             .collect();
         let mut summary = Summary {

@@ -7,3 +7,4 @@ use crate::pair::Language::{English, Korean};
 mod curate;
 mod flow;
 mod layout;
+mod sources;

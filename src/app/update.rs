@@ -12,6 +12,7 @@ use super::overlays::{
 };
 use super::reply::{Notice, Place, Reply};
 use super::screens::curate::Curate;
+use super::screens::sources::Sources;
 use super::snapshot::Settings;
 use super::strings::{self, Text, common};
 use super::widgets::Rich;
@@ -61,6 +62,11 @@ impl App {
             Message::Listed(number, listing) => {
                 self.screens.curate.listed(number, listing, &look!(self));
                 Vec::new()
+            }
+            Message::ChangesRead(changes) => {
+                let mut reply = Reply::default();
+                Sources::changes_read(changes.as_deref(), &look!(self), &mut reply);
+                self.carry_out(reply)
             }
             Message::Changed(changes) => self.changed(changes, false),
             Message::Undone(done) => self.told(done, common::UNDONE, common::NOTHING_TO_UNDO),

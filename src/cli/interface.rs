@@ -14,7 +14,10 @@ use crate::job::{self, Models, mixing};
 use crate::model::{self, Codec, Places};
 use crate::pair::catalog::Catalog;
 use crate::pair::{Edit, Example};
-use crate::project::{DocumentId, ExampleId, KeyRange, Project, Store, StoredExample, run_folder};
+use crate::project::{
+    DocumentChanges, DocumentId, ExampleId, KeyRange, PassageEdit, Project, Store, StoredExample,
+    run_folder,
+};
 use crate::train::TrainEvent;
 use crate::tui::{self, Backend, CatalogReader};
 
@@ -200,6 +203,14 @@ impl Backend for ProjectBackend {
 
     fn remove_document(&mut self, id: DocumentId) -> Result<()> {
         self.store().remove_document(id)
+    }
+
+    fn edit_passage(&mut self, edit: &PassageEdit, summary: &str) -> Result<()> {
+        self.store().edit_passage(edit, summary)
+    }
+
+    fn document_changes(&mut self, id: DocumentId) -> Result<Option<DocumentChanges>> {
+        self.store().document_changes(id)
     }
 
     fn set_setting(&mut self, key: &str, value: &Value) -> Result<()> {

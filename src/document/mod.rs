@@ -28,5 +28,5 @@ pub use ocr::{OcrUse, page_numbers};
 pub use passage::{Page, PageFlag, Passage};
 pub use quote::find_quote;
 pub use read::{DocumentText, ReadOptions, Reading, is_locked, locked, read, read_pages};
-pub use split::{PassageSettings, split};
+pub use split::{PassageSettings, sentence_spans, split};
 pub use worker::worker;

@@ -181,6 +181,22 @@ fn trim(characters: &[char], span: Span) -> Span {
     }
 }
 
+/// The sentences of a text, in characters of it: what a person may cut between.
+pub fn sentence_spans(text: &str) -> Vec<Span> {
+    let characters: Vec<char> = text.chars().collect();
+    let mut found = Vec::new();
+    let mut start = 0;
+    for line in text.split('\n') {
+        let end = start + line.chars().count();
+        let line = trim(&characters, Span { start, end });
+        if !line.is_empty() {
+            found.extend(sentences(&characters, line));
+        }
+        start = end + 1;
+    }
+    found
+}
+
 /// Sentences of a line: a full stop, question or exclamation mark with its closing quotes, then a blank.
 fn sentences(characters: &[char], line: Span) -> Vec<Span> {
     let mut found = Vec::new();

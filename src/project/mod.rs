@@ -27,6 +27,7 @@ pub use catalog::KeyRange;
 pub use folder::{Project, run_folder};
 pub use history::Undone;
 pub use judgements::{Dismissal, Knowledge, Measure};
+pub use passage::PassageEdit;
 pub use record::{
     ChangedPassage, DocumentChanges, DocumentId, DocumentRecord, ExampleId, ImportKind, Imported,
     MixSettings, PassageId, PassageRecord, StoredExample,

@@ -38,6 +38,19 @@ pub(super) enum PassageChange {
     Attach { example: i64, passage: Option<i64> },
 }
 
+/// What a person does to passages.
+#[derive(Debug, Clone, PartialEq)]
+pub enum PassageEdit {
+    /// Splits a passage before a character of its page.
+    Split(PassageId, usize),
+    /// Merges a passage with the next one on its page.
+    Merge(PassageId),
+    /// Gives a passage other bounds on its page.
+    Bounds(PassageId, Span),
+    /// Leaves passages out of drafting and coverage, or takes them in again.
+    Exclude(Vec<PassageId>, bool),
+}
+
 /// A passage as the store has it.
 struct Row {
     record: PassageRecord,
@@ -156,6 +169,19 @@ impl PassageChange {
 }
 
 impl Store {
+    /// Makes an edit of passages, with what undo shows for it.
+    ///
+    /// # Errors
+    /// When the passage is gone or the edit would leave one without text.
+    pub fn edit_passage(&self, edit: &PassageEdit, summary: &str) -> Result<()> {
+        match edit {
+            PassageEdit::Split(id, at) => self.split_passage(*id, *at, summary).map(drop),
+            PassageEdit::Merge(id) => self.merge_passage(*id, summary),
+            PassageEdit::Bounds(id, bounds) => self.set_passage_bounds(*id, *bounds, summary),
+            PassageEdit::Exclude(ids, excluded) => self.exclude_passages(ids, *excluded, summary),
+        }
+    }
+
     /// Splits a passage before character `at` of its page and gives the second part's key. Examples whose
     /// quote lies in the second part go with it. `summary` is what undo shows.
     pub fn split_passage(&self, id: PassageId, at: usize, summary: &str) -> Result<PassageId> {

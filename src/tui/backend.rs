@@ -8,7 +8,7 @@ use crate::app::snapshot::{Changes, InstalledModel};
 use crate::failure::Result;
 use crate::pair::catalog::Catalog;
 use crate::pair::{Edit, Example};
-use crate::project::{DocumentId, ExampleId, StoredExample};
+use crate::project::{DocumentChanges, DocumentId, ExampleId, PassageEdit, StoredExample};
 use crate::train::TrainEvent;
 
 /// Reads all examples of a project; takes as long as it takes.
@@ -48,6 +48,12 @@ pub trait Backend {
 
     /// Removes a document with its pages and passages.
     fn remove_document(&mut self, id: DocumentId) -> Result<()>;
+
+    /// Edits passages as one undoable unit.
+    fn edit_passage(&mut self, edit: &PassageEdit, summary: &str) -> Result<()>;
+
+    /// What the last version of a document changed; none where there was one version only.
+    fn document_changes(&mut self, id: DocumentId) -> Result<Option<DocumentChanges>>;
 
     /// Keeps a setting: a field of [`crate::app::snapshot::Settings`] by its name.
     fn set_setting(&mut self, key: &str, value: &Value) -> Result<()>;

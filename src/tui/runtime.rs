@@ -114,6 +114,14 @@ impl Runtime {
                 self.backend.remove_document(id)?;
                 Some(Message::Loaded(self.load(sender)?))
             }
+            Effect::EditPassage(edit, summary) => {
+                self.backend.edit_passage(&edit, &summary)?;
+                Some(Message::Loaded(self.load(sender)?))
+            }
+            Effect::ReadChanges(id) => {
+                let changes = self.backend.document_changes(id)?;
+                Some(Message::ChangesRead(changes.map(Box::new)))
+            }
             Effect::SaveSetting(key, value) => {
                 self.backend.set_setting(&key, &value)?;
                 None

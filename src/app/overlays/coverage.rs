@@ -55,7 +55,7 @@ impl Coverage {
         let mut rows: Vec<Row> = Vec::new();
         let mut pages = BTreeMap::new();
         let mut at = None;
-        for record in &look.data.snapshot.passages {
+        for record in look.data.snapshot.passages.iter().filter(|record| !record.excluded) {
             let count = |state| look.data.pairs_in_state(record.id, state);
             let (accepted, drafts) = (count(ReviewState::Accepted), count(ReviewState::Draft));
             let (document, page) = (record.document, record.passage.page);

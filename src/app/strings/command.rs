@@ -10,8 +10,8 @@ pub fn describe(command: Command) -> (Text, Text) {
         C::SourcesAdd => (
             "문서 추가",
             "add",
-            "문서를 추가합니다 (PDF, 텍스트, Markdown)",
-            "Adds a document (PDF, text, Markdown)",
+            "문서를 추가합니다 (PDF, 한글 HWPX, Word, HTML, Markdown, 텍스트)",
+            "Adds a document (PDF, HWPX, Word, HTML, Markdown, text)",
         ),
         C::SourcesDraft => (
             "초안",
@@ -42,6 +42,42 @@ pub fn describe(command: Command) -> (Text, Text) {
             "remove",
             "문서와 그 쪽, 구절을 프로젝트에서 지웁니다",
             "Removes the document with its pages and passages from the project",
+        ),
+        C::SourcesSplit => (
+            "나누기",
+            "split",
+            "고른 문장 앞에서 구절을 둘로 나눕니다",
+            "Splits the passage before the selected sentence",
+        ),
+        C::SourcesMerge => (
+            "합치기",
+            "merge",
+            "같은 쪽의 다음 구절과 합칩니다",
+            "Merges the passage with the next one on its page",
+        ),
+        C::SourcesExclude => (
+            "빼기",
+            "leave out",
+            "구절을 초안과 범위에서 빼거나 다시 넣습니다",
+            "Leaves the passage out of drafting and coverage, or takes it in again",
+        ),
+        C::SourcesChanges => (
+            "새 판",
+            "changes",
+            "문서의 새 판에서 바뀐 구절을 보입니다",
+            "Shows what the new version of the document changed",
+        ),
+        C::SourcesBegin => (
+            "여기서 시작",
+            "begin here",
+            "구절이 고른 문장에서 시작하게 합니다",
+            "Lets the passage begin with the selected sentence",
+        ),
+        C::SourcesEnd => (
+            "여기서 끝",
+            "end here",
+            "구절이 고른 문장에서 끝나게 합니다",
+            "Lets the passage end with the selected sentence",
         ),
         C::SourcesAddEncrypted => (
             "암호 문서 추가",

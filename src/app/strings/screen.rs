@@ -45,6 +45,22 @@ super::texts! {
     FLAG_RECOVERED: "망가진 파일에서 건진 글입니다", "text recovered from a damaged file";
     FLAG_FAILED: "이 쪽을 읽지 못했습니다", "this page could not be read";
     FLAG_OCR: "글자 인식으로 얻은 글입니다", "text from OCR";
+    PASSAGE_OUT: "초안과 범위에서 뺀 구절입니다 · r 다시 넣기", "left out of drafting and coverage · r takes it in again";
+    CHANGE_WHERE: "구절 칸에서 누릅니다 (Tab)", "press it at a passage (Tab)";
+    CUT_WHERE: "글 칸에서 문장을 고르고 누릅니다 (Tab)", "press it in the text column, at a sentence (Tab)";
+    SPLIT_PASSAGE_WHERE: "첫 문장에서는 나눌 것이 없습니다 · ↑↓로 문장을 고르십시오", "nothing to cut here · ↑↓ chooses another sentence";
+    DONE_PASSAGE_SPLIT: "구절을 둘로 나눴습니다", "split the passage";
+    DONE_PASSAGE_MERGED: "다음 구절과 합쳤습니다", "merged with the next passage";
+    DONE_PASSAGE_OUT: "구절을 뺐습니다", "left the passage out";
+    DONE_PASSAGE_IN: "구절을 다시 넣었습니다", "took the passage in again";
+    DONE_PASSAGE_BOUNDS: "구절의 경계를 옮겼습니다", "moved a bound of the passage";
+    NO_CHANGES: "이 문서는 한 판만 있었습니다", "there was only one version of this document";
+    CHANGES_TITLE: "새 판에서 바뀐 것", "What the new version changed";
+    CHANGES_COUNTED: "그대로 {0} · 바뀜 {1} · 새로 {2} · 없어짐 {3}", "{0} unchanged · {1} changed · {2} new · {3} gone";
+    CHANGES_PAIRS: "구절을 다시 찾은 문답 {0} · 못 찾은 문답 {1}", "pairs that found their passage again: {0} · that did not: {1}";
+    PASSAGE_CHANGED: "바뀐 구절", "changed";
+    PASSAGE_NEW: "새 구절", "new";
+    PASSAGE_GONE: "없어진 구절", "gone";
 
     // curate
     CURATE_NOTHING: "문답은 문서의 구절에서 나옵니다. 먼저 문서를 추가하세요.", "Pairs are written about passages. Add a document first.";

@@ -185,6 +185,12 @@ impl Scroll {
         }
     }
 
+    /// Moves as little as needed to show a line of the text, with one line beside it.
+    pub fn reveal(&self, line: usize, height: u16) {
+        let lowest = (line + 2).saturating_sub(usize::from(height));
+        self.offset.set(self.offset.get().max(lowest).min(line.saturating_sub(1)));
+    }
+
     /// To the end; drawing finds where that is.
     pub fn end(&self) {
         self.offset.set(usize::MAX / 2);

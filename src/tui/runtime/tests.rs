@@ -9,7 +9,7 @@ use crate::app::testing::{World, sample};
 use crate::failure::Failure;
 use crate::pair::{Change, Edit, Example, ReviewState};
 use crate::progress::Progress;
-use crate::project::{DocumentId, ExampleId, StoredExample};
+use crate::project::{DocumentChanges, DocumentId, ExampleId, PassageEdit, StoredExample};
 use crate::train::TrainEvent;
 use crate::tui::CatalogReader;
 
@@ -58,6 +58,14 @@ impl Backend for MemoryBackend {
     fn remove_document(&mut self, id: DocumentId) -> Result<()> {
         self.0.snapshot.documents.retain(|document| document.id != id);
         Ok(())
+    }
+
+    fn edit_passage(&mut self, _edit: &PassageEdit, _summary: &str) -> Result<()> {
+        Ok(())
+    }
+
+    fn document_changes(&mut self, _id: DocumentId) -> Result<Option<DocumentChanges>> {
+        Ok(None)
     }
 
     fn set_setting(&mut self, key: &str, value: &Value) -> Result<()> {

@@ -282,7 +282,7 @@ impl Curate {
         let order = (start..passages.len()).chain(0..start.min(passages.len()));
         let free = |record: &&PassageRecord| {
             let page = (record.document, record.passage.page);
-            !covered.contains(&page) && Some(page) != here
+            !record.excluded && !covered.contains(&page) && Some(page) != here
         };
         match order.map(|index| &passages[index]).find(free) {
             Some(record) => {

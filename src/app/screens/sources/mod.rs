@@ -1,26 +1,28 @@
 //! Documents, their passages, and the text of a passage.
 
+mod passages;
+mod view;
+
+use std::cell::Cell;
+
 use ratatui::Frame;
 use ratatui::layout::Rect;
-use ratatui::text::{Line, Span};
 
 use super::curate::draft_passages;
 use super::{ScreenState, empty};
+use crate::app::Effect;
 use crate::app::command::Command;
 use crate::app::look::Look;
 use crate::app::overlays::{Asking, Confirm, Overlay, Prompt, Question};
 use crate::app::reply::{Place, Reply};
 use crate::app::strings::{Text, common, screen as texts};
-use crate::app::widgets::columns::{columns, draw_column, inside, split_bottom};
-use crate::app::widgets::{Column, ListState, Rich, Scroll};
-use crate::app::{format, theme};
-use crate::document::PageFlag;
+use crate::app::widgets::columns::columns;
+use crate::app::widgets::{ListState, Scroll};
 use crate::project::{DocumentRecord, PassageRecord};
-use crate::text::width::right;
-use crate::text::{fit, width};
 
 const DOCUMENTS: usize = 0;
 const PASSAGES: usize = 1;
+const TEXT: usize = 2;
 const WEIGHTS: [u16; 3] = [34, 38, 46];
 
 /// State of the screen.
@@ -32,6 +34,10 @@ pub struct Sources {
     /// Indices of the passages of the selected document.
     shown: Vec<usize>,
     scroll: Scroll,
+    /// Selected sentence of the passage.
+    sentence: usize,
+    /// The next drawing brings the selected sentence into sight.
+    follow: Cell<bool>,
 }
 
 impl Sources {
@@ -64,14 +70,20 @@ impl Sources {
                     self.passages = ListState::default();
                 }
                 self.refresh(look);
-                self.scroll.reset();
+                self.begin_text();
             }
             PASSAGES => {
                 self.passages.by(rows, self.shown.len());
-                self.scroll.reset();
+                self.begin_text();
             }
-            _ => self.scroll.by(rows),
+            _ => self.step_sentence(rows, look),
         }
+    }
+
+    /// The text column begins with another passage.
+    fn begin_text(&mut self) {
+        self.scroll.reset();
+        self.sentence = 0;
     }
 
     fn page(&mut self, pages: isize, look: &Look) {
@@ -85,118 +97,14 @@ impl Sources {
 
     fn draft_uncovered(&self, look: &Look, reply: &mut Reply) {
         let records = self.shown.iter().filter_map(|&index| look.data.snapshot.passages.get(index));
-        let free = records.filter(|record| look.data.pairs_about(record.id) == 0);
+        let free =
+            records.filter(|record| !record.excluded && look.data.pairs_about(record.id) == 0);
         let passages: Vec<_> = free.map(|record| record.id).collect();
         if passages.is_empty() {
             reply.tell(look.t(texts::ALL_COVERED));
         } else {
             draft_passages(passages, look, reply);
         }
-    }
-
-    fn draw_documents(&self, frame: &mut Frame, column: Column, look: &Look) {
-        let documents = &look.data.snapshot.documents;
-        let count = documents.len().to_string();
-        let title = look.t(texts::DOCUMENTS);
-        let inner = draw_column(frame, column, self.focus, title, &count, look);
-        let (rows, foot) = split_bottom(inner, 3.min(inner.height / 3));
-        let focused = self.focus == DOCUMENTS;
-        let focus = (DOCUMENTS, focused);
-        self.documents.draw(frame, rows, documents.len(), focus, look, |index, room| {
-            let document = &documents[index];
-            let warn = if document.needs_ocr > 0 { look.symbols.warn } else { " " };
-            let pages = look.fill(texts::PAGES, &[&document.pages]);
-            let room = room.saturating_sub(width(&pages) + 4);
-            Line::from(vec![
-                Span::raw(fit(&document.name, room, look.symbols.ellipsis)),
-                Span::styled(format!("  {pages} "), theme::DIM),
-                Span::styled(warn, theme::WARN),
-            ])
-        });
-        let Some(document) = self.document(look) else {
-            return;
-        };
-        let foot = inside(foot);
-        let mut lines = vec![Line::default()];
-        let added = format::day(document.added);
-        let passages = format::count(u64::from(document.passages));
-        lines
-            .push(Line::styled(look.fill(texts::DOCUMENT_FACTS, &[&passages, &added]), theme::DIM));
-        let flagged = |flag: PageFlag| {
-            let pages = look.data.snapshot.flagged_pages.iter();
-            let pages =
-                pages.filter(|page| page.document == document.id && page.flags.contains(&flag));
-            pages.map(|page| page.number.to_string()).collect::<Vec<_>>().join(", ")
-        };
-        let ocr = flagged(PageFlag::NeedsOcr);
-        if document.needs_ocr > 0 {
-            let words = look.fill(texts::NEEDS_OCR, &[&document.needs_ocr, &ocr]);
-            lines.push(Line::styled(words, theme::WARN));
-        }
-        for (row, line) in foot.rows().zip(lines) {
-            frame.render_widget(line, row);
-        }
-    }
-
-    fn draw_passages(&self, frame: &mut Frame, column: Column, look: &Look) {
-        let count = format::count(self.shown.len() as u64);
-        let title = look.t(texts::PASSAGES);
-        let inner = draw_column(frame, column, self.focus, title, &count, look);
-        if self.shown.is_empty() {
-            empty(frame, inner, texts::NO_PASSAGES, &[], look);
-            return;
-        }
-        let focused = self.focus == PASSAGES;
-        let focus = (PASSAGES, focused);
-        self.passages.draw(frame, inner, self.shown.len(), focus, look, |row, room| {
-            let Some(record) = look.data.snapshot.passages.get(self.shown[row]) else {
-                return Line::default();
-            };
-            let passage = &record.passage;
-            let pairs = match look.data.pairs_about(record.id) {
-                0 => look.symbols.dot.to_owned(),
-                pairs => pairs.to_string(),
-            };
-            let page = right(&passage.page.to_string(), 4);
-            let head = passage.context.last().map_or("", String::as_str);
-            let body = passage.text.lines().next().unwrap_or_default();
-            let text = if head.is_empty() { body.to_owned() } else { format!("{head}  {body}") };
-            let room = room.saturating_sub(width(&page) + width(&pairs) + 3);
-            Line::from(vec![
-                Span::styled(format!("{page} "), theme::DIM),
-                Span::raw(fit(&text, room, look.symbols.ellipsis)),
-                Span::styled(format!(" {pairs}"), theme::DIM),
-            ])
-        });
-    }
-
-    fn draw_text(&self, frame: &mut Frame, column: Column, look: &Look) {
-        let record = self.passage(look);
-        let title = look.t(texts::PASSAGE);
-        let note = record
-            .map_or_else(String::new, |record| look.fill(texts::PAGE, &[&record.passage.page]));
-        let inner = inside(draw_column(frame, column, self.focus, title, &note, look));
-        let Some(record) = record else { return };
-        let mut text = Rich::default();
-        for heading in &record.passage.context {
-            text.push(heading, theme::DIM).line();
-        }
-        if !record.passage.context.is_empty() {
-            text.line();
-        }
-        text.push(&record.passage.text, theme::PLAIN).line().line();
-        let flags =
-            look.data.snapshot.flagged_pages.iter().find(|page| {
-                page.document == record.document && page.number == record.passage.page
-            });
-        for flag in flags.map_or(&[][..], |page| page.flags.as_slice()) {
-            let words = format!("{} {}", look.symbols.warn, look.t(flag_name(*flag)));
-            text.hang(2).push(&words, theme::WARN).line();
-        }
-        let pairs = look.data.pairs_about(record.id);
-        text.push(&look.fill(texts::PAIRS_HERE, &[&pairs]), theme::DIM);
-        let lines = text.lines(usize::from(inner.width.saturating_sub(1)));
-        self.scroll.draw(frame, inner, &lines, look);
     }
 }
 
@@ -237,6 +145,16 @@ impl ScreenState for Sources {
                     reply.overlay = Some(Overlay::Confirm(Confirm::new(question, words)));
                 }
             }
+            Command::SourcesSplit => self.split(look, reply),
+            Command::SourcesMerge => self.merge(look, reply),
+            Command::SourcesExclude => self.exclude(look, reply),
+            Command::SourcesBegin => self.set_bound(true, look, reply),
+            Command::SourcesEnd => self.set_bound(false, look, reply),
+            Command::SourcesChanges => {
+                if let Some(document) = self.document(look) {
+                    reply.effect(Effect::ReadChanges(document.id));
+                }
+            }
             Command::ListOpen => match (self.focus, self.passage(look)) {
                 (DOCUMENTS, _) => self.focus = PASSAGES,
                 (_, Some(record)) => reply.go = Some(Place::Passage(record.id)),
@@ -257,8 +175,25 @@ impl ScreenState for Sources {
 
     fn unavailable(&self, command: Command, look: &Look) -> Option<Text> {
         match command {
-            Command::SourcesRemove => self.document(look).is_none().then_some(texts::NO_DOCUMENTS),
-            Command::SourcesDraft | Command::SourcesDraftAll => {
+            Command::SourcesRemove | Command::SourcesChanges => {
+                self.document(look).is_none().then_some(texts::NO_DOCUMENTS)
+            }
+            // Between sentences a passage is cut in sight of them.
+            Command::SourcesSplit | Command::SourcesBegin | Command::SourcesEnd
+                if self.focus != TEXT =>
+            {
+                Some(texts::CUT_WHERE)
+            }
+            Command::SourcesMerge | Command::SourcesExclude if self.focus == DOCUMENTS => {
+                Some(texts::CHANGE_WHERE)
+            }
+            Command::SourcesDraft
+            | Command::SourcesDraftAll
+            | Command::SourcesSplit
+            | Command::SourcesMerge
+            | Command::SourcesExclude
+            | Command::SourcesBegin
+            | Command::SourcesEnd => {
                 self.passage(look).is_none().then_some(texts::NO_PASSAGE_SELECTED)
             }
             Command::SourcesExport => {
@@ -287,18 +222,11 @@ impl ScreenState for Sources {
                 self.passages = ListState::default();
                 self.refresh(look);
             }
-            (PASSAGES, Some(row)) => self.passages.select(row, self.shown.len()),
+            (PASSAGES, Some(row)) => {
+                self.passages.select(row, self.shown.len());
+                self.begin_text();
+            }
             _ => {}
         }
-    }
-}
-
-fn flag_name(flag: PageFlag) -> Text {
-    match flag {
-        PageFlag::NeedsOcr => texts::FLAG_NEEDS_OCR,
-        PageFlag::Guessed => texts::FLAG_GUESSED,
-        PageFlag::Recovered => texts::FLAG_RECOVERED,
-        PageFlag::Failed => texts::FLAG_FAILED,
-        PageFlag::Ocr => texts::FLAG_OCR,
     }
 }
