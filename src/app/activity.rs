@@ -55,7 +55,7 @@ impl Activity {
                 }
                 self.run.get_or_insert_default().hear(&event);
             }
-            JobEvent::DataChanged | JobEvent::ChatText { .. } => {}
+            JobEvent::DataChanged | JobEvent::ChatText { .. } | JobEvent::Checked(_) => {}
             JobEvent::Ended(outcome) => {
                 match &outcome {
                     JobOutcome::Finished(line) | JobOutcome::Stopped(line) => {
@@ -204,6 +204,7 @@ pub fn is_heavy(spec: &JobSpec) -> bool {
         | JobSpec::ExportPairs { .. }
         | JobSpec::Draft { .. }
         | JobSpec::PullModel { .. }
+        | JobSpec::Check { .. }
         | JobSpec::Mix => false,
     }
 }

@@ -128,6 +128,10 @@ commands! {
     CurateTools "curate.tools" CURATE, [Key::Char('T')], Undoable, bar;
     CurateSystem "curate.system" CURATE, [Key::Char('P')], Undoable, hide;
     CurateCoverage "curate.coverage" CURATE, [Key::Char('c')], Safe, bar;
+    CurateChecks "curate.checks" CURATE, [Key::Char('C')], Safe, bar;
+    CurateDismiss "curate.dismiss" CURATE, [Key::Char('I')], Undoable, hide;
+    CurateMeasure "curate.measure_loss" CURATE, [Key::Char('L')], Safe, hide;
+    CurateKnown "curate.measure_known" CURATE, [Key::Char('K')], Safe, hide;
     CurateSaved "curate.saved_filters" CURATE, [Key::Char('F')], Safe, hide;
     CurateOrder "curate.order" CURATE, [Key::Char('S')], Safe, hide;
     CurateMarkAll "curate.mark_all" CURATE, [Key::Char('M')], Safe, hide;

@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::job::{JobId, JobSpec};
 use crate::pair::catalog::{Catalog, Query};
 use crate::pair::{Edit, Example};
-use crate::project::{DocumentId, ExampleId, PassageEdit};
+use crate::project::{Dismissal, DocumentId, ExampleId, PassageEdit};
 
 /// Something to do outside the application's state.
 #[expect(clippy::large_enum_variant, reason = "effects are moved once and never kept")]
@@ -35,6 +35,8 @@ pub enum Effect {
     EditPassage(PassageEdit, String),
     /// Read what the last version of a document changed.
     ReadChanges(DocumentId),
+    /// Record that findings are no problem, with what undo shows for it.
+    Dismiss(Vec<Dismissal>, String),
     /// Keep a setting.
     SaveSetting(String, Value),
     /// Keep text that is being typed, under a key.

@@ -31,6 +31,7 @@ impl App {
                     | Effect::SaveUnsent(..)
                     | Effect::RemoveDocument(_)
                     | Effect::EditPassage(..)
+                    | Effect::Dismiss(..)
             )
         });
         let writes =
@@ -78,8 +79,13 @@ impl App {
 
     /// Takes in what an edit, undo or redo changed; `shows` leads the eye to the first of it.
     pub(super) fn changed(&mut self, changes: Changes, shows: bool) -> Vec<Effect> {
-        let Changes::Rows(rows) = changes else {
-            return vec![Effect::Reload];
+        let rows = match changes {
+            Changes::Rows(rows) => rows,
+            Changes::Many => return vec![Effect::Reload],
+            Changes::Judged(dismissals) => {
+                self.data.dismiss(dismissals);
+                return self.data_changed();
+            }
         };
         if self.data.is_partial() {
             self.changed_meanwhile.push(rows.clone());

@@ -4,14 +4,17 @@ use std::collections::{HashMap, HashSet};
 
 use serde::{Deserialize, Serialize};
 
+use super::checked::Findings;
 use super::symbols::SymbolSet;
 use crate::document::PageFlag;
 use crate::evaluate::Evaluation;
+use crate::job::checking::CheckReport;
 use crate::mix::MixReport;
-use crate::pair::catalog::{Catalog, Digest, Place};
+use crate::pair::catalog::{Catalog, Digest, Judged, Place};
 use crate::pair::{Language, ReviewState, Tool};
 use crate::project::{
-    DocumentId, DocumentRecord, ExampleId, MixSettings, PassageId, PassageRecord, StoredExample,
+    Dismissal, DocumentId, DocumentRecord, ExampleId, MixSettings, PassageId, PassageRecord,
+    StoredExample,
 };
 use crate::train::{Recipe, RunRecord};
 
@@ -47,6 +50,8 @@ pub struct Snapshot {
     pub models: Vec<InstalledModel>,
     /// Figures of the last mix, if one was made.
     pub mix: Option<MixReport>,
+    /// Findings that a person judged to be no problem.
+    pub dismissals: Vec<Dismissal>,
     /// Text that was being typed and not saved, by key.
     pub unsent: Vec<(String, String)>,
 }
@@ -131,6 +136,8 @@ pub enum Changes {
     Rows(Vec<(ExampleId, Option<StoredExample>)>),
     /// More than is worth telling one by one; the project is read again.
     Many,
+    /// What is judged to be no problem; all of it.
+    Judged(Vec<Dismissal>),
 }
 
 /// What the last change touched.
@@ -155,6 +162,8 @@ pub struct Data {
     pub catalog: Catalog,
     /// What changed last.
     pub touched: Touched,
+    /// What the last check found, as far as it still holds.
+    pub findings: Findings,
     /// All examples are being read on a thread of its own; what is edited meanwhile must be noted.
     reading: bool,
     /// Examples near the one that is looked at, whole.
@@ -208,12 +217,44 @@ impl Data {
         if reading && catalog.len() < before.catalog.len() {
             catalog = before.catalog;
         }
-        let mut data = Self { snapshot, catalog, reading, ..Self::default() };
+        let findings = before.findings;
+        let mut data = Self { snapshot, catalog, findings, reading, ..Self::default() };
+        data.findings.dismiss(&data.snapshot.dismissals);
         data.passages = (data.snapshot.passages.iter().enumerate())
             .map(|(index, passage)| (passage.id, index))
             .collect();
         data.count_all();
+        let found: Vec<i64> = data.findings.pairs().collect();
+        data.judge(&found);
         data
+    }
+
+    /// Takes in what a check came to.
+    pub fn checked(&mut self, report: &CheckReport) {
+        let mut concerned: Vec<i64> = self.findings.pairs().collect();
+        self.findings.take(report);
+        concerned.extend(self.findings.pairs());
+        self.judge(&concerned);
+        self.touched = Touched::All;
+    }
+
+    /// Takes in what is judged to be no problem.
+    pub fn dismiss(&mut self, dismissals: Vec<Dismissal>) {
+        self.findings.dismiss(&dismissals);
+        self.snapshot.dismissals = dismissals;
+        let found: Vec<i64> = self.findings.pairs().collect();
+        self.judge(&found);
+        self.touched = Touched::All;
+    }
+
+    /// Writes into the catalog what was found about pairs.
+    fn judge(&mut self, pairs: &[i64]) {
+        for &pair in pairs {
+            let Some(entry) = self.catalog.get(pair) else { continue };
+            let found = self.findings.kinds(pair, entry.state());
+            let judged = Judged { found, ..entry.judged() };
+            self.catalog.set_judged(pair, judged);
+        }
     }
 
     /// Takes over the examples once they have been read.
@@ -223,6 +264,8 @@ impl Data {
         self.touched = Touched::All;
         self.whole.clear();
         self.count_all();
+        let found: Vec<i64> = self.findings.pairs().collect();
+        self.judge(&found);
     }
 
     /// Whether some examples are still being read.
@@ -241,6 +284,10 @@ impl Data {
                 let passage = stored.passage.map(|passage| passage.0);
                 let digest = Digest::new(id.0, passage, stored.state, &stored.example);
                 moved |= self.catalog.put(&digest);
+                let record = stored.passage.and_then(|passage| self.passage(passage));
+                let page = record.map(|record| record.passage.in_full());
+                self.findings.changed(&stored, page.as_deref());
+                self.judge(&[id.0]);
                 if self.whole.contains_key(&id) {
                     self.whole.insert(id, stored);
                 }

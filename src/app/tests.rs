@@ -4,6 +4,7 @@ use super::testing::{Harness, Project, sample};
 use super::*;
 use crate::pair::Language::{English, Korean};
 
+mod checks;
 mod curate;
 mod flow;
 mod layout;

@@ -342,6 +342,14 @@ impl App {
                 self.screens.try_.ended(id);
                 effects.extend(self.job_ended(id, &outcome));
             }
+            JobEvent::Checked(report) => {
+                self.data.checked(&report);
+                effects.extend(self.data_changed());
+                let mut reply = Reply::default();
+                let free = self.screen == Screen::Curate && self.overlays.is_empty();
+                self.screens.curate.checked(free, &look!(self), &mut reply);
+                effects.extend(self.carry_out(reply));
+            }
             JobEvent::Progress(_) | JobEvent::Note(_) | JobEvent::Train(_) => {}
         }
         effects
@@ -351,7 +359,7 @@ impl App {
         let mut effects = Vec::new();
         let spec = self.jobs.get(id).map(|job| job.spec.clone());
         match &spec {
-            Some(JobSpec::Chat { .. }) | None => {}
+            Some(JobSpec::Chat { .. } | JobSpec::Check { .. }) | None => {}
             Some(JobSpec::PullModel { .. }) => effects.push(Effect::ListModels),
             Some(_) => effects.push(Effect::Reload),
         }
@@ -474,6 +482,9 @@ impl App {
             }
             Outcome::Chosen(Choosing::Order, order) => {
                 self.screens.curate.take_order(&order, &look!(self));
+            }
+            Outcome::Chosen(Choosing::Check, name) => {
+                self.screens.curate.take_check(&name, &look!(self), &mut reply);
             }
             Outcome::Chosen(Choosing::Tool, name) => {
                 self.screens.curate.call_tool(&name, &look!(self), &mut reply);

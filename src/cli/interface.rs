@@ -15,8 +15,8 @@ use crate::model::{self, Codec, Places};
 use crate::pair::catalog::Catalog;
 use crate::pair::{Edit, Example};
 use crate::project::{
-    DocumentChanges, DocumentId, ExampleId, KeyRange, PassageEdit, Project, Store, StoredExample,
-    run_folder,
+    Dismissal, DocumentChanges, DocumentId, ExampleId, KeyRange, PassageEdit, Project, Store,
+    StoredExample, Undone, run_folder,
 };
 use crate::train::TrainEvent;
 use crate::tui::{self, Backend, CatalogReader};
@@ -63,12 +63,14 @@ const ADDED_MAX: usize = 10_000;
 const CHANGES_MAX: usize = 20_000;
 
 /// Reads all examples, a part of them on each core, each over a connection of its own.
-fn read_catalog(folder: &Path) -> Result<Catalog> {
+fn read_catalog(folder: &Path, model: Option<&str>) -> Result<Catalog> {
     let threads = std::thread::available_parallelism().map_or(1, |threads| threads.get().min(4));
     let ranges = Project::reopen(folder)?.key_ranges(threads)?;
     let parts: Vec<Result<Catalog>> = std::thread::scope(|scope| {
         let reads: Vec<_> = (ranges.into_iter())
-            .map(|range| scope.spawn(move || Project::reopen(folder)?.catalog(range, usize::MAX)))
+            .map(|range| {
+                scope.spawn(move || Project::reopen(folder)?.catalog(range, usize::MAX, model))
+            })
             .collect();
         let joined = reads.into_iter().map(std::thread::ScopedJoinHandle::join);
         joined.map(|part| part.unwrap_or_else(|_| Err(Failure::defect("reading failed")))).collect()
@@ -90,6 +92,24 @@ impl ProjectBackend {
         let store = self.store();
         let rows = touched.iter().map(|&id| Ok((id, store.example(id)?)));
         Ok(Changes::Rows(rows.collect::<Result<_>>()?))
+    }
+
+    /// What was undone or redone, and what became of it.
+    fn told(&self, done: Undone) -> Result<(String, Changes)> {
+        let changes = if done.judged {
+            Changes::Judged(self.store().dismissals()?)
+        } else {
+            self.changes(&done.touched)?
+        };
+        Ok((done.summary, changes))
+    }
+
+    /// The model whose measures are shown: the project's, or the one that measured last.
+    fn model(&self) -> Result<Option<String>> {
+        match self.store().setting(mixing::MODEL_KEY)? {
+            Some(model) => Ok(Some(model)),
+            None => self.store().measured_last(),
+        }
     }
 
     fn store(&self) -> &Store {
@@ -144,13 +164,14 @@ impl Backend for ProjectBackend {
             documents,
             flagged_pages: flagged_pages.collect(),
             passages: store.passages(None)?,
-            catalog: store.catalog(KeyRange::after(0), AT_ONCE_MAX)?,
+            catalog: store.catalog(KeyRange::after(0), AT_ONCE_MAX, self.model()?.as_deref())?,
             example_count: store.example_count()?,
             runs: store.runs()?,
             evaluations: store.evaluations()?,
             settings: self.settings()?,
             models: Vec::new(),
             mix: store.setting(mixing::REPORT_KEY)?,
+            dismissals: store.dismissals()?,
             unsent,
         })
     }
@@ -173,7 +194,8 @@ impl Backend for ProjectBackend {
 
     fn catalog_reader(&mut self) -> CatalogReader {
         let folder = self.project.folder().to_owned();
-        Box::new(move || read_catalog(&folder))
+        let model = self.model();
+        Box::new(move || read_catalog(&folder, model?.as_deref()))
     }
 
     fn examples(&mut self, ids: &[ExampleId]) -> Result<Vec<StoredExample>> {
@@ -193,12 +215,12 @@ impl Backend for ProjectBackend {
 
     fn undo(&mut self) -> Result<Option<(String, Changes)>> {
         let undone = self.store().undo()?;
-        undone.map(|done| Ok((done.summary, self.changes(&done.touched)?))).transpose()
+        undone.map(|done| self.told(done)).transpose()
     }
 
     fn redo(&mut self) -> Result<Option<(String, Changes)>> {
         let redone = self.store().redo()?;
-        redone.map(|done| Ok((done.summary, self.changes(&done.touched)?))).transpose()
+        redone.map(|done| self.told(done)).transpose()
     }
 
     fn remove_document(&mut self, id: DocumentId) -> Result<()> {
@@ -207,6 +229,11 @@ impl Backend for ProjectBackend {
 
     fn edit_passage(&mut self, edit: &PassageEdit, summary: &str) -> Result<()> {
         self.store().edit_passage(edit, summary)
+    }
+
+    fn dismiss(&mut self, dismissals: &[Dismissal], summary: &str) -> Result<Changes> {
+        self.store().dismiss(dismissals, summary)?;
+        Ok(Changes::Judged(self.store().dismissals()?))
     }
 
     fn document_changes(&mut self, id: DocumentId) -> Result<Option<DocumentChanges>> {

@@ -115,7 +115,10 @@ impl JobLines {
             JobEvent::Progress(progress) => self.progress(progress),
             JobEvent::Note(note) => self.line(note),
             JobEvent::Train(event) => self.train(event),
-            JobEvent::ChatText { .. } | JobEvent::DataChanged | JobEvent::Ended(_) => {}
+            JobEvent::ChatText { .. }
+            | JobEvent::DataChanged
+            | JobEvent::Checked(_)
+            | JobEvent::Ended(_) => {}
         }
     }
 

@@ -45,3 +45,13 @@ pub struct Passage {
     /// The text itself.
     pub text: String,
 }
+
+impl Passage {
+    /// The text under its headings, as a reader sees it.
+    pub fn in_full(&self) -> String {
+        let mut full = self.context.join("\n");
+        full.push('\n');
+        full.push_str(&self.text);
+        full
+    }
+}

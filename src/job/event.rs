@@ -1,7 +1,10 @@
 //! What a job tells while it goes on.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
+use super::checking::CheckReport;
 use crate::progress::Progress;
 use crate::train::TrainEvent;
 
@@ -27,6 +30,8 @@ pub enum JobEvent {
         /// Text to append.
         text: String,
     },
+    /// The pairs were checked.
+    Checked(Arc<CheckReport>),
     /// The job ended. Always the last event, and always sent.
     Ended(JobOutcome),
 }

@@ -73,6 +73,7 @@ fn dispatch(spec: &JobSpec, desk: &mut Desk<'_>) -> Result<JobOutcome> {
         JobSpec::Evaluate { model, run, suites, cases } => {
             evaluation::evaluate(desk, model, *run, suites, *cases)
         }
+        JobSpec::Check { model } => checking::run(desk, model.as_deref()),
         JobSpec::Measure { model, loss, known, limit } => {
             measuring::measure(desk, model, *loss, *known, *limit)
         }

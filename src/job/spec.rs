@@ -65,6 +65,11 @@ pub enum JobSpec {
         /// Which of their cases.
         cases: CaseFilter,
     },
+    /// Look for what may be wrong with the pairs that are not rejected.
+    Check {
+        /// Model whose tokens are counted; none for an estimate.
+        model: Option<String>,
+    },
     /// Measure what a base model makes of the pairs that are not rejected: those not measured yet.
     Measure {
         /// Base model.

@@ -12,6 +12,7 @@ pub mod example;
 pub mod format;
 pub mod jsonl;
 mod kind;
+mod knowledge;
 pub mod normalize;
 pub mod openai;
 mod repair;
@@ -25,6 +26,7 @@ pub use example::{
 };
 pub use jsonl::Problem;
 pub use kind::Kind;
+pub use knowledge::Knowledge;
 
 #[cfg(test)]
 mod tests;

@@ -6,7 +6,9 @@ use super::failures::SqlContext as _;
 use super::store::stored_example;
 use super::{Store, StoredExample};
 use crate::failure::Result;
-use crate::pair::catalog::{Catalog, Digest};
+use crate::pair::Knowledge;
+use crate::pair::catalog::{Catalog, Digest, Judged};
+use crate::pair::checks::content_hash;
 
 /// Keys from one to another, both included.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,20 +43,29 @@ impl Store {
         Ok((examples.len() <= limit).then_some(examples))
     }
 
-    /// Reads at most `limit` rows of a range into a catalog of their own, lowest keys first.
-    pub fn catalog(&self, range: KeyRange, limit: usize) -> Result<Catalog> {
+    /// Reads at most `limit` rows of a range into a catalog of their own, lowest keys first, with what
+    /// `model` made of them as they are now.
+    pub fn catalog(&self, range: KeyRange, limit: usize, model: Option<&str>) -> Result<Catalog> {
         let mut catalog = Catalog::default();
         let mut read = || -> rusqlite::Result<()> {
             let mut statement = self.connection().prepare_cached(
-                "SELECT id, passage, state, body FROM examples WHERE id BETWEEN ?1 AND ?2
-                 ORDER BY id LIMIT ?3",
+                "SELECT id, passage, state, body, loss, known, content_hash
+                 FROM examples LEFT JOIN measures ON measures.example = id AND model = ?4
+                 WHERE id BETWEEN ?1 AND ?2 ORDER BY id LIMIT ?3",
             )?;
             let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-            let mut rows = statement.query(params![range.first, range.last, limit])?;
+            let mut rows = statement.query(params![range.first, range.last, limit, model])?;
             while let Some(row) = rows.next()? {
                 let stored = stored_example(row)?;
                 let passage = stored.passage.map(|passage| passage.0);
                 catalog.put(&Digest::new(stored.id.0, passage, stored.state, &stored.example));
+                let hash: Option<String> = row.get(6)?;
+                if hash.is_some_and(|hash| hash == content_hash(&stored.example)) {
+                    let loss = row.get::<_, Option<f64>>(4)?.map(|loss| loss as f32);
+                    let known = row.get::<_, Option<f64>>(5)?.map(Knowledge::of_share);
+                    let found = Judged { loss, known, ..Judged::default() };
+                    catalog.set_judged(stored.id.0, found);
+                }
             }
             Ok(())
         };
@@ -111,12 +122,28 @@ mod tests {
         let ranges = store.key_ranges(3).unwrap();
         assert_eq!(ranges.len(), 3);
         for range in ranges {
-            whole.append(store.catalog(range, usize::MAX).unwrap());
+            whole.append(store.catalog(range, usize::MAX, None).unwrap());
         }
         let keys: Vec<_> = whole.iter().map(|(_, entry)| entry.key()).collect();
         assert_eq!(keys, (1..=50).filter(|key| *key != 7).collect::<Vec<_>>());
         assert_eq!(whole.get(9).unwrap().question(), "질문 8");
-        let first = store.catalog(KeyRange::after(10), 5).unwrap();
+        let first = store.catalog(KeyRange::after(10), 5, None).unwrap();
         assert_eq!((first.len(), first.last_key()), (5, 15));
+        // What a model made of pairs is read with them, as long as they say the same.
+        let row = |key| store.example(crate::project::ExampleId(key)).unwrap().unwrap();
+        let measure = |key, hash: &str| crate::project::Measure {
+            loss: Some(2.5),
+            known: Some(0.5),
+            ..Store::measured(crate::project::ExampleId(key), "m", hash)
+        };
+        let current = measure(11, &content_hash(&row(11).example));
+        store.save_measures(&[current, measure(12, "another")]).unwrap();
+        let judged = |model| {
+            let read = store.catalog(KeyRange::after(10), 5, model).unwrap();
+            [11, 12].map(|key| read.get(key).unwrap().judged())
+        };
+        let known = Judged { loss: Some(2.5), known: Some(Knowledge::Partly), ..Judged::default() };
+        assert_eq!(judged(Some("m")), [known, Judged::default()]);
+        assert_eq!(judged(Some("n")), [Judged::default(); 2]);
     }
 }

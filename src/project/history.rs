@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::document::Locator;
 use super::failures::SqlContext as _;
+use super::judgements::JudgementChange;
 use super::passage::PassageChange;
 use super::store::{json, now, state_name, stored_example, to_json};
 use super::{ExampleId, Store};
@@ -19,6 +20,8 @@ pub struct Undone {
     pub summary: String,
     /// The examples it touched, a change each; none where whole files or passages came or went.
     pub touched: Vec<ExampleId>,
+    /// Whether it was about what is judged to be no problem.
+    pub judged: bool,
 }
 
 impl Store {
@@ -115,8 +118,13 @@ impl Store {
             let Some((summary, changes)) = edit else {
                 return Ok(None);
             };
+            let is_judgement = |step: &Step| matches!(step, Step::Judgement(_));
+            let mut judged = false;
             let touched = match changes {
-                Recorded::Steps(steps) => self.make(transaction, steps)?.touched,
+                Recorded::Steps(steps) => {
+                    judged = steps.iter().any(is_judgement);
+                    self.make(transaction, steps)?.touched
+                }
                 // As many as were imported: not told one by one.
                 Recorded::Rows { rows } => {
                     if column == "forward" {
@@ -128,7 +136,7 @@ impl Store {
                 }
             };
             set_done(transaction, done_then).at(self.path())?;
-            Ok(Some(Undone { summary, touched }))
+            Ok(Some(Undone { summary, touched, judged }))
         })
     }
 
@@ -174,6 +182,13 @@ impl Store {
                     }
                     continue;
                 }
+                Step::Judgement(change) => {
+                    if let Some((change, inverse)) = change.make(self, transaction)? {
+                        made.forward.push(Step::Judgement(change));
+                        made.backward.push(Step::Judgement(inverse));
+                    }
+                    continue;
+                }
             };
             let before = match change.key() {
                 Some(key) => row(transaction, key).at(self.path())?,
@@ -203,7 +218,7 @@ impl Store {
     }
 }
 
-/// One step of an edit. The history holds both kinds, so that there is one undo.
+/// One step of an edit. The history holds all kinds, so that there is one undo.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub(super) enum Step {
@@ -211,6 +226,8 @@ pub(super) enum Step {
     Example(Change),
     /// A change of a passage.
     Passage(PassageChange),
+    /// A finding judged to be no problem.
+    Judgement(JudgementChange),
 }
 
 /// What an edit's columns `forward` and `backward` hold.

@@ -1,11 +1,14 @@
 //! What was found out about pairs beside what they say: dismissed findings, and what models make of them.
 
-use rusqlite::params;
+use rusqlite::{OptionalExtension as _, Transaction, params};
+use serde::{Deserialize, Serialize};
 
 use super::failures::SqlContext as _;
+use super::history::Step;
 use super::store::now;
 use super::{ExampleId, Store};
 use crate::failure::Result;
+use crate::pair::Knowledge;
 use crate::pair::checks::Kind;
 
 /// A finding that a person judged to be no problem.
@@ -36,48 +39,71 @@ pub struct Measure {
     pub content_hash: String,
 }
 
-/// Whether a model answers a question without having been taught.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Knowledge {
-    /// Every sampled answer was right.
-    Known,
-    /// Some were.
-    Partly,
-    /// None was.
-    Unknown,
+/// A change of what is judged to be no problem, as the history holds it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "judgement", rename_all = "snake_case")]
+pub(super) enum JudgementChange {
+    /// Findings of a kind about an example are no problem while its content has this hash.
+    Dismiss { example: i64, kind: Kind, content_hash: String },
+    /// They are told again.
+    Recall { example: i64, kind: Kind },
+}
+
+impl JudgementChange {
+    /// Makes the change; the change and the one that takes it back, or none where there is nothing to do.
+    pub(super) fn make(self, store: &Store, to: &Transaction<'_>) -> Result<Option<(Self, Self)>> {
+        let (Self::Dismiss { example, kind, .. } | Self::Recall { example, kind }) = &self;
+        let (example, kind) = (*example, *kind);
+        let before: Option<String> = to
+            .query_row(
+                "SELECT content_hash FROM dismissals WHERE example = ?1 AND kind = ?2",
+                params![example, kind.name()],
+                |row| row.get(0),
+            )
+            .optional()
+            .at(store.path())?;
+        let back = match before.clone() {
+            Some(content_hash) => Self::Dismiss { example, kind, content_hash },
+            None => Self::Recall { example, kind },
+        };
+        let changed = match &self {
+            Self::Dismiss { content_hash, .. } => to.execute(
+                "INSERT OR REPLACE INTO dismissals SELECT ?1, ?2, ?3, ?4
+                 WHERE EXISTS (SELECT 1 FROM examples WHERE id = ?1)",
+                params![example, kind.name(), content_hash, now()],
+            ),
+            Self::Recall { .. } => to.execute(
+                "DELETE FROM dismissals WHERE example = ?1 AND kind = ?2",
+                params![example, kind.name()],
+            ),
+        };
+        let changed = changed.at(store.path())?;
+        Ok((changed > 0).then_some((self, back)))
+    }
 }
 
 impl Measure {
     /// Whether the model knows the answer, once measured.
     pub fn knowledge(&self) -> Option<Knowledge> {
-        self.known.map(|share| match share {
-            share if share >= 1.0 => Knowledge::Known,
-            share if share > 0.0 => Knowledge::Partly,
-            _ => Knowledge::Unknown,
-        })
+        self.known.map(Knowledge::of_share)
     }
 }
 
 impl Store {
-    /// Records that findings of a kind about a pair are no problem, as long as the pair stays as it is.
+    /// Records that findings about pairs are no problem, as long as the pairs stay as they are, as one edit
+    /// that can be undone. A pair that is gone is passed over. `summary` is what undo shows.
     ///
     /// # Errors
-    /// When the store cannot be written, or there is no such pair.
-    pub fn dismiss(&self, dismissal: &Dismissal) -> Result<()> {
-        self.write(|transaction| {
-            transaction
-                .execute(
-                    "INSERT OR REPLACE INTO dismissals VALUES (?1, ?2, ?3, ?4)",
-                    params![
-                        dismissal.example.0,
-                        dismissal.kind.name(),
-                        dismissal.content_hash,
-                        now()
-                    ],
-                )
-                .at(self.path())
-        })?;
+    /// When the store cannot be written.
+    pub fn dismiss(&self, dismissals: &[Dismissal], summary: &str) -> Result<()> {
+        let steps = dismissals.iter().map(|dismissal| {
+            Step::Judgement(JudgementChange::Dismiss {
+                example: dismissal.example.0,
+                kind: dismissal.kind,
+                content_hash: dismissal.content_hash.clone(),
+            })
+        });
+        self.write(|transaction| self.record(transaction, summary, steps.collect()))?;
         Ok(())
     }
 
@@ -85,12 +111,11 @@ impl Store {
     ///
     /// # Errors
     /// When the store cannot be written.
-    pub fn undismiss(&self, example: ExampleId, kind: Kind) -> Result<bool> {
-        let taken = self.write(|transaction| {
-            let sql = "DELETE FROM dismissals WHERE example = ?1 AND kind = ?2";
-            transaction.execute(sql, params![example.0, kind.name()]).at(self.path())
-        })?;
-        Ok(taken > 0)
+    pub fn undismiss(&self, example: ExampleId, kind: Kind, summary: &str) -> Result<bool> {
+        let before = self.dismissals()?.len();
+        let recall = Step::Judgement(JudgementChange::Recall { example: example.0, kind });
+        self.write(|transaction| self.record(transaction, summary, vec![recall]))?;
+        Ok(self.dismissals()?.len() < before)
     }
 
     /// All dismissals, those that have become void included.
@@ -159,6 +184,16 @@ impl Store {
         })
     }
 
+    /// The model that measured a pair last; none where none was measured.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn measured_last(&self) -> Result<Option<String>> {
+        let sql = "SELECT model FROM measures ORDER BY measured_at DESC LIMIT 1";
+        let last = self.connection().query_row(sql, [], |row| row.get(0)).optional();
+        last.at(self.path())
+    }
+
     /// Makes a measure of now.
     pub fn measured(example: ExampleId, model: &str, content_hash: &str) -> Measure {
         Measure {
@@ -198,15 +233,24 @@ mod tests {
             kind: Kind::NearDuplicate,
             content_hash: "a".to_owned(),
         };
-        store.dismiss(&dismissal).unwrap();
-        let again = Dismissal { content_hash: "b".to_owned(), ..dismissal };
-        store.dismiss(&again).unwrap();
+        store.dismiss(std::slice::from_ref(&dismissal), "first").unwrap();
+        let again = Dismissal { content_hash: "b".to_owned(), ..dismissal.clone() };
+        store.dismiss(std::slice::from_ref(&again), "second").unwrap();
+        assert_eq!(store.dismissals().unwrap(), std::slice::from_ref(&again));
+        let undone = store.undo().unwrap().unwrap();
+        assert_eq!((undone.summary.as_str(), undone.judged), ("second", true));
+        assert_eq!(store.dismissals().unwrap(), [dismissal]);
+        store.redo().unwrap();
+        assert!(store.undismiss(ExampleId(1), Kind::NearDuplicate, "third").unwrap());
+        assert!(!store.undismiss(ExampleId(1), Kind::NearDuplicate, "fourth").unwrap());
+        assert!(store.dismissals().unwrap().is_empty());
+        assert_eq!(store.undo().unwrap().unwrap().summary, "third");
         assert_eq!(store.dismissals().unwrap(), [again]);
-        assert!(store.undismiss(ExampleId(1), Kind::NearDuplicate).unwrap());
-        assert!(!store.undismiss(ExampleId(1), Kind::NearDuplicate).unwrap());
+        // A pair that is gone is passed over, and nothing is left to undo for it.
         let nobody =
             Dismissal { example: ExampleId(9), kind: Kind::Leak, content_hash: String::new() };
-        assert!(store.dismiss(&nobody).is_err());
+        store.dismiss(&[nobody], "nobody").unwrap();
+        assert_eq!(store.dismissals().unwrap().len(), 1);
     }
 
     #[test]

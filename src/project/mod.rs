@@ -26,7 +26,7 @@ mod store;
 pub use catalog::KeyRange;
 pub use folder::{Project, run_folder};
 pub use history::Undone;
-pub use judgements::{Dismissal, Knowledge, Measure};
+pub use judgements::{Dismissal, Measure};
 pub use passage::PassageEdit;
 pub use record::{
     ChangedPassage, DocumentChanges, DocumentId, DocumentRecord, ExampleId, ImportKind, Imported,

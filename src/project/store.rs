@@ -1,5 +1,6 @@
 //! The connection to the store, and the examples in it.
 
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -82,6 +83,26 @@ impl Store {
     /// All examples, oldest first.
     pub fn examples(&self) -> Result<Vec<StoredExample>> {
         self.all("SELECT id, passage, state, body FROM examples ORDER BY id", [], stored_example)
+    }
+
+    /// Hands every example on, oldest first, one by one; the sink answers whether to go on.
+    pub fn each_example(
+        &self,
+        mut sink: impl FnMut(StoredExample) -> ControlFlow<()>,
+    ) -> Result<()> {
+        let mut read = || -> rusqlite::Result<()> {
+            let mut statement = self
+                .connection
+                .prepare_cached("SELECT id, passage, state, body FROM examples ORDER BY id")?;
+            let mut rows = statement.query([])?;
+            while let Some(row) = rows.next()? {
+                if sink(stored_example(row)?).is_break() {
+                    break;
+                }
+            }
+            Ok(())
+        };
+        read().at(&self.path)
     }
 
     /// One example; none when there is no such key.

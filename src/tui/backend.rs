@@ -8,7 +8,9 @@ use crate::app::snapshot::{Changes, InstalledModel};
 use crate::failure::Result;
 use crate::pair::catalog::Catalog;
 use crate::pair::{Edit, Example};
-use crate::project::{DocumentChanges, DocumentId, ExampleId, PassageEdit, StoredExample};
+use crate::project::{
+    Dismissal, DocumentChanges, DocumentId, ExampleId, PassageEdit, StoredExample,
+};
 use crate::train::TrainEvent;
 
 /// Reads all examples of a project; takes as long as it takes.
@@ -51,6 +53,9 @@ pub trait Backend {
 
     /// Edits passages as one undoable unit.
     fn edit_passage(&mut self, edit: &PassageEdit, summary: &str) -> Result<()>;
+
+    /// Records that findings are no problem, as one undoable unit.
+    fn dismiss(&mut self, dismissals: &[Dismissal], summary: &str) -> Result<Changes>;
 
     /// What the last version of a document changed; none where there was one version only.
     fn document_changes(&mut self, id: DocumentId) -> Result<Option<DocumentChanges>>;

@@ -118,6 +118,9 @@ impl Runtime {
                 self.backend.edit_passage(&edit, &summary)?;
                 Some(Message::Loaded(self.load(sender)?))
             }
+            Effect::Dismiss(dismissals, summary) => {
+                Some(Message::Changed(self.backend.dismiss(&dismissals, &summary)?))
+            }
             Effect::ReadChanges(id) => {
                 let changes = self.backend.document_changes(id)?;
                 Some(Message::ChangesRead(changes.map(Box::new)))
@@ -225,6 +228,7 @@ fn with_real_paths(mut spec: JobSpec) -> JobSpec {
         | JobSpec::Mix
         | JobSpec::Train { .. }
         | JobSpec::Evaluate { .. }
+        | JobSpec::Check { .. }
         | JobSpec::Measure { .. }
         | JobSpec::Chat { .. } => {}
     }

@@ -25,6 +25,8 @@ pub enum Choosing {
     Filter,
     /// The order of the list.
     Order,
+    /// What the checks found, by kind.
+    Check,
     /// The tool to call, by name.
     Tool,
 }
@@ -76,6 +78,7 @@ impl Choice {
             Choosing::Run => common::CHOOSE_RUN,
             Choosing::Filter => common::CHOOSE_FILTER,
             Choosing::Order => common::CHOOSE_ORDER,
+            Choosing::Check => common::CHOOSE_CHECK,
             Choosing::Tool => common::CHOOSE_TOOL,
         };
         let height = (self.options.len() as u16).saturating_add(4).clamp(6, 20);

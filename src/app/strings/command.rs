@@ -184,6 +184,30 @@ pub fn describe(command: Command) -> (Text, Text) {
             "쪽과 조항마다 문답이 몇 개인지 보고 빈 곳으로 갑니다",
             "Shows how many pairs each page and clause has, and where the holes are",
         ),
+        C::CurateChecks => (
+            "점검",
+            "checks",
+            "문답을 점검하고 나온 것을 종류별로 훑습니다",
+            "Checks the pairs and works through what is found, by kind",
+        ),
+        C::CurateDismiss => (
+            "문제없음",
+            "no problem",
+            "점검에서 나온 것을 문제없음으로 둡니다; 문답을 고치면 다시 봅니다",
+            "Judges what was found to be no problem, until the pair changes",
+        ),
+        C::CurateMeasure => (
+            "손실 재기",
+            "measure loss",
+            "기본 모델이 각 답에 놀라는 정도를 잽니다 (정렬:손실)",
+            "Measures the base model's loss of each answer (sort:-loss)",
+        ),
+        C::CurateKnown => (
+            "앎 재기",
+            "measure knowledge",
+            "기본 모델이 답을 이미 아는지 뽑아 봅니다 (앎:예)",
+            "Samples answers to see what the base model knows already (known:yes)",
+        ),
         C::CurateSaved => (
             "저장한 조건",
             "saved filters",

@@ -42,6 +42,7 @@ super::texts! {
     READ_ONLY: "다른 프로그램이 이 프로젝트를 열고 있어 읽기만 할 수 있습니다", "another program has the project open; it can only be read here";
     READ_ONLY_MARK: "읽기 전용", "read only";
     PROMPT_SYSTEM: "시스템 글 (비우면 없앰)", "system prompt; empty takes it away";
+    CHOOSE_CHECK: "점검에서 나온 것", "What the checks found";
     CHOOSE_TOOL: "부를 도구", "Tool to call";
     TOOLS_TITLE: "내놓는 도구", "Tools offered";
     TOOLS_KEYS: "Space 고르기 · Enter 정하기 · e 도구 고치기($EDITOR) · Esc 닫기", "Space choose · Enter done · e edit the tools ($EDITOR) · Esc close";

@@ -92,6 +92,7 @@ pub fn job(spec: &JobSpec) -> Text {
         JobSpec::Mix => text("섞기", "mix"),
         JobSpec::Train { .. } => text("학습", "train"),
         JobSpec::Evaluate { .. } => text("평가", "evaluate"),
+        JobSpec::Check { .. } => text("점검", "check"),
         JobSpec::Measure { .. } => text("재기", "measure"),
         JobSpec::Chat { .. } => text("대화", "chat"),
     }

@@ -62,6 +62,31 @@ super::texts! {
     PASSAGE_NEW: "새 구절", "new";
     PASSAGE_GONE: "없어진 구절", "gone";
 
+    // checks
+    PAIRS_COUNTED: "{0}개", "{0} pair{0s}";
+    CHECK_OF: "{0} (본 문답 {1}개 중)", "{0} of {1} looked at";
+    CHECK_AGAIN: "다시 점검", "check again";
+    CHECK_NOTHING: "문답 {0}개를 점검했고 나온 것이 없습니다", "checked {0} pair{0s}: nothing found";
+    CHECK_DONE: "점검이 끝났습니다 · 큐레이션에서 C", "the checks are done · C on Curate shows them";
+    CHECK_FIRST: "먼저 C로 점검합니다", "check first: C";
+    NOTHING_TO_DISMISS: "이 문답에서 나온 것이 없습니다", "nothing was found about it";
+    DONE_DISMISSED: "문답 {0}개에서 나온 것을 문제없음으로 두었습니다", "findings about {0} pair{0s} are no problem";
+    CHECK_STRUCTURE: "학습할 수 없는 형식", "cannot be trained on";
+    CHECK_EMPTY: "아무 말도 없음", "says nothing";
+    CHECK_TOO_LONG: "행의 한도보다 긺", "longer than a row may be";
+    CHECK_QUOTE: "인용이 쪽에 없음", "quote is not on the page";
+    CHECK_NUMBER: "답의 수치나 단위가 인용에 없음", "number or unit is not in the quote";
+    CHECK_LANGUAGE: "질문이나 쪽과 다른 언어", "another language than question or page";
+    CHECK_REFUSAL: "답하기를 거절함", "declines to answer";
+    CHECK_PERSONAL: "개인정보로 보임", "looks like personal data";
+    CHECK_EXACT: "앞의 문답과 같음", "same as an earlier pair";
+    CHECK_NEAR: "앞의 문답과 같은 질문일 수 있음", "may ask what an earlier pair asks";
+    CHECK_LEAK: "학습과 시험 양쪽에 걸침", "on both sides of training and test";
+    MEASURED_LOSS: "손실 {0}", "loss {0}";
+    KNOWN_YES: "기본 모델이 이미 앎", "the base knows this";
+    KNOWN_PARTLY: "기본 모델이 때때로 앎", "the base knows this at times";
+    KNOWN_NO: "기본 모델이 모름", "the base does not know this";
+
     // curate
     CURATE_NOTHING: "문답은 문서의 구절에서 나옵니다. 먼저 문서를 추가하세요.", "Pairs are written about passages. Add a document first.";
     FILTER_ALL: "모든 문답", "All pairs";

@@ -196,6 +196,11 @@ impl Harness {
             }
             let answer = match effect {
                 Effect::Apply(edit) => Some(Message::Changed(self.world.apply(&edit))),
+                Effect::Dismiss(dismissals, _) => {
+                    self.world.snapshot.rest.dismissals.extend(dismissals);
+                    let all = self.world.snapshot.dismissals.clone();
+                    Some(Message::Changed(Changes::Judged(all)))
+                }
                 Effect::Undo => Some(Message::Undone(self.world.undo())),
                 Effect::Redo => Some(Message::Redone(self.world.redo())),
                 Effect::Reload | Effect::Refresh(_) => {

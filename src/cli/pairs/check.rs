@@ -57,10 +57,13 @@ pub(super) fn run(args: &CheckArgs, folder: &Path, out: &mut dyn Write) -> Resul
         None => None,
     };
     let recipe: Recipe = store.setting("recipe")?.unwrap_or_default();
-    let all = checking::check(&store, codec.as_ref(), recipe.length_max)?;
+    let on = &mut crate::cli::print::progress();
+    let Some(report) = checking::check(&store, codec.as_ref(), recipe.length_max, on)? else {
+        return Err(Failure::user("stopped before every pair was checked"));
+    };
     let (mut faulty, mut notes) = (0, 0);
-    for checked in &all {
-        let id = checked.stored.id.0;
+    for checked in &report.found {
+        let id = checked.id.0;
         let wanted = |found: Kind| args.kind.is_none_or(|kind| kind == found);
         let findings: Vec<_> = checked.findings.iter().filter(|f| wanted(f.kind)).collect();
         if findings.iter().any(|finding| finding.severity >= Severity::Warning) {
@@ -81,7 +84,7 @@ pub(super) fn run(args: &CheckArgs, folder: &Path, out: &mut dyn Write) -> Resul
         }
     }
     if faulty > 0 {
-        return Err(Failure::user(format!("{faulty} of {} have problems", pairs(all.len())))
+        return Err(Failure::user(format!("{faulty} of {} have problems", pairs(report.pairs)))
             .hint("mend them in the interface, or reject them: `hone pairs reject ID...`")
             .hint("what is no problem: `hone pairs dismiss ID KIND`"));
     }
@@ -89,7 +92,7 @@ pub(super) fn run(args: &CheckArgs, folder: &Path, out: &mut dyn Write) -> Resul
         return Ok(());
     }
     let rest = if notes > 0 { format!("; {notes} with notes") } else { String::new() };
-    writeln!(out, "checked {}: nothing is wrong{rest}", pairs(all.len())).because("output")
+    writeln!(out, "checked {}: nothing is wrong{rest}", pairs(report.pairs)).because("output")
 }
 
 /// Records that a finding is no problem, or takes that back.
@@ -103,11 +106,12 @@ pub(super) fn dismiss(args: &DismissArgs, folder: &Path, out: &mut dyn Write) ->
     };
     let what = format!("{} of pair {}", args.kind.name(), args.id);
     let said = if args.undo {
-        let taken = store.undismiss(id, args.kind)?;
+        let taken = store.undismiss(id, args.kind, &format!("recall {what}"))?;
         if taken { format!("{what} is told again") } else { format!("{what} was not dismissed") }
     } else {
         let content_hash = content_hash(&stored.example);
-        store.dismiss(&Dismissal { example: id, kind: args.kind, content_hash })?;
+        let dismissal = Dismissal { example: id, kind: args.kind, content_hash };
+        store.dismiss(&[dismissal], &format!("dismiss {what}"))?;
         format!("{what} is no problem until the pair changes")
     };
     writeln!(out, "{said}").because("output")

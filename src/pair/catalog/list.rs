@@ -115,7 +115,7 @@ fn order(a: Entry<'_>, b: Entry<'_>, query: &Query) -> Ordering {
         Sort::Added => turn(added()),
         Sort::Length => turn(a.line.length.cmp(&b.line.length)).then_with(added),
         Sort::Score => figures(a.score().map(f32::from), b.score().map(f32::from)).then_with(added),
-        Sort::Loss => figures(a.loss(), b.loss()).then_with(added),
+        Sort::Loss => figures(a.judged().loss, b.judged().loss).then_with(added),
         Sort::Page => {
             let page = a.document().cmp(b.document()).then(a.line.page.cmp(&b.line.page));
             turn(page).then_with(added)
@@ -187,10 +187,13 @@ fn fits(entry: Entry<'_>, test: &Test) -> bool {
         Test::Page(range) => within(entry.page().map(f64::from), range),
         Test::Score(range) => within(entry.score().map(f64::from), range),
         Test::Length(range) => range.holds(f64::from(line.length)),
-        Test::Loss(range) => within(entry.loss().map(f64::from), range),
+        Test::Loss(range) => within(line.judged.loss.map(f64::from), range),
         Test::Number(range) => range.holds(line.key as f64),
         Test::NoScore => line.score == 0,
-        Test::NoLoss => line.loss.is_nan(),
+        Test::NoLoss => line.judged.loss.is_none(),
+        Test::Known(known) => line.judged.known == *known,
+        Test::Found(kind) => line.judged.found.contains(*kind),
+        Test::FoundAny => !line.judged.found.is_empty(),
         Test::Passage(passage) => line.passage == *passage,
         Test::Text(pattern) => pattern.is_in(entry.text()),
     }

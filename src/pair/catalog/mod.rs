@@ -17,7 +17,8 @@ pub use list::{Listing, list, matches};
 pub use pattern::Pattern;
 pub use query::{Field, Query, Sort};
 
-use super::{Kind, Language, ReviewState};
+use super::checks::Kinds;
+use super::{Kind, Knowledge, Language, ReviewState};
 
 /// Rows that a chunk is filled with.
 const CHUNK_ROWS: usize = 4096;
@@ -40,14 +41,24 @@ impl Place {
     }
 }
 
+/// What was found out about a row beside what it says.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Judged {
+    /// Mean loss of the answer's tokens under the base model in nats, if measured.
+    pub loss: Option<f32>,
+    /// Whether the base model knows the answer, if measured.
+    pub known: Option<Knowledge>,
+    /// Kinds of what the checks found.
+    pub found: Kinds,
+}
+
 /// What is known of one row without its text.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Line {
     key: i64,
     /// Key of the passage it is about; 0 for none.
     passage: i64,
-    /// Mean loss under the base model; not a number where it was not measured.
-    loss: f32,
+    judged: Judged,
     /// Estimated tokens of all turns.
     length: u32,
     /// Page, from 1; 0 for none.
@@ -143,6 +154,11 @@ impl Catalog {
         match chunk.lines.binary_search_by_key(&digest.key, |line| line.key) {
             Ok(row) => {
                 let old = std::mem::replace(&mut chunk.lines[row], new);
+                // What was found out holds as long as the row says the same.
+                let says = |line: &Line| &chunk.text[line.start as usize..line.end as usize];
+                if says(&old) == says(&new) {
+                    chunk.lines[row].judged = old.judged;
+                }
                 chunk.waste += (old.end - old.start) as usize;
                 chunk.disordered = true;
                 self.rows += usize::from(old.gone);
@@ -166,11 +182,13 @@ impl Catalog {
         self.rows -= 1;
     }
 
-    /// Notes the measured loss of a row.
-    pub fn set_loss(&mut self, key: i64, loss: Option<f32>) {
+    /// Notes what was measured and found about a row.
+    pub fn set_judged(&mut self, key: i64, judged: Judged) {
         let Some(place) = self.find(key) else { return };
-        let chunk = Arc::make_mut(&mut self.chunks[place.chunk()]);
-        chunk.lines[place.row()].loss = loss.unwrap_or(f32::NAN);
+        if self.chunks[place.chunk()].lines[place.row()].judged != judged {
+            let chunk = Arc::make_mut(&mut self.chunks[place.chunk()]);
+            chunk.lines[place.row()].judged = judged;
+        }
     }
 
     /// The place of the row with a key.
@@ -229,7 +247,7 @@ impl Chunk {
         Line {
             key: digest.key,
             passage: digest.passage.unwrap_or(0),
-            loss: digest.loss.unwrap_or(f32::NAN),
+            judged: Judged::default(),
             length: digest.length,
             page: digest.page,
             document: self.name(&digest.document),
@@ -317,9 +335,9 @@ impl<'a> Entry<'a> {
         self.line.length
     }
 
-    /// Mean loss of the answer's tokens under the base model, if measured.
-    pub fn loss(self) -> Option<f32> {
-        (!self.line.loss.is_nan()).then_some(self.line.loss)
+    /// What was found out about it.
+    pub fn judged(self) -> Judged {
+        self.line.judged
     }
 
     /// File name of the document; empty for none.

@@ -5,7 +5,7 @@
 //! work in Korean as well.
 
 use super::Pattern;
-use crate::pair::{Kind, Language, ReviewState};
+use crate::pair::{Kind, Knowledge, Language, ReviewState, checks};
 
 /// A field that rows are filtered by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,6 +28,10 @@ pub enum Field {
     Length,
     /// Loss under the base model.
     Loss,
+    /// Whether the base model knows the answer.
+    Known,
+    /// What the checks found.
+    Check,
     /// Language.
     Language,
     /// Key in the store.
@@ -38,7 +42,7 @@ pub enum Field {
 
 impl Field {
     /// Every field with its English and its Korean name.
-    pub const ALL: [(Self, &'static str, &'static str); 12] = [
+    pub const ALL: [(Self, &'static str, &'static str); 14] = [
         (Self::State, "state", "상태"),
         (Self::Tag, "tag", "태그"),
         (Self::Document, "doc", "문서"),
@@ -48,10 +52,18 @@ impl Field {
         (Self::Score, "score", "점수"),
         (Self::Length, "len", "길이"),
         (Self::Loss, "loss", "손실"),
+        (Self::Known, "known", "앎"),
+        (Self::Check, "check", "점검"),
         (Self::Language, "lang", "언어"),
         (Self::Number, "id", "번호"),
         (Self::Sort, "sort", "정렬"),
     ];
+
+    /// Its English and its Korean name.
+    pub fn names(self) -> (&'static str, &'static str) {
+        let own = Self::ALL.iter().find(|(field, ..)| *field == self);
+        own.map_or(("", ""), |(_, english, korean)| (english, korean))
+    }
 
     fn named(name: &str) -> Option<Self> {
         let same = |(_, english, korean): &&(Self, &str, &str)| name == *english || name == *korean;
@@ -109,6 +121,10 @@ pub(super) enum Test {
     /// The field holds nothing.
     NoScore,
     NoLoss,
+    /// None where it was not measured.
+    Known(Option<Knowledge>),
+    Found(checks::Kind),
+    FoundAny,
     Passage(i64),
     Text(Pattern),
 }
@@ -162,6 +178,11 @@ impl Query {
     pub fn with_passage(mut self, passage: i64) -> Self {
         self.tests.insert(0, (true, Test::Passage(passage)));
         self
+    }
+
+    /// Tells whether only rows with findings of a kind are listed.
+    pub fn wants_finding(&self, kind: checks::Kind) -> bool {
+        self.tests.contains(&(true, Test::Found(kind)))
     }
 
     /// Tells whether text is searched, which is what takes time.
@@ -324,6 +345,17 @@ fn test(field: Field, value: &str) -> Option<Test> {
         },
         Field::Score if nothing => Some(Test::NoScore),
         Field::Loss if nothing => Some(Test::NoLoss),
+        Field::Known if nothing => Some(Test::Known(None)),
+        Field::Known => {
+            let named = |known: &Knowledge| {
+                let (english, korean) = known.names();
+                value == english || value == korean
+            };
+            let known = Knowledge::ALL.into_iter().find(named);
+            known.map(|known| Test::Known(Some(known)))
+        }
+        Field::Check if value == "any" || value == "모두" => Some(Test::FoundAny),
+        Field::Check => checks::Kind::of_name(value).map(Test::Found),
         Field::Page => range(value).map(Test::Page),
         Field::Score => range(value).map(Test::Score),
         Field::Length => range(value).map(Test::Length),

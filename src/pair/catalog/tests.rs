@@ -38,9 +38,9 @@ fn rows_come_back_as_they_were_put() {
     assert_eq!((entry.question(), entry.text()), ("창고의 활하중은?", "창고의 활하중은?\n25 %"));
     assert_eq!((entry.document(), entry.author()), ("KDS 41 17 00.pdf", "gpt"));
     assert_eq!(entry.tags().collect::<Vec<_>>(), ["하중", "표 1"]);
-    assert_eq!((entry.score(), entry.loss(), entry.kind()), (Some(4), None, Kind::Single));
-    catalog.set_loss(3, Some(1.5));
-    assert_eq!(catalog.get(3).unwrap().loss(), Some(1.5));
+    assert_eq!((entry.score(), entry.judged().loss, entry.kind()), (Some(4), None, Kind::Single));
+    catalog.set_judged(3, Judged { loss: Some(1.5), ..Judged::default() });
+    assert_eq!(catalog.get(3).unwrap().judged().loss, Some(1.5));
     assert!(catalog.get(2).is_none() && catalog.get(4).is_none());
 }
 
@@ -52,8 +52,12 @@ fn filters_of_every_field() {
     catalog.put(&digest(1, ReviewState::Draft, &example("창고의 활하중은?", "0.5 kN/m²")));
     catalog.put(&digest(2, ReviewState::Accepted, &long));
     catalog.put(&Digest::new(3, None, ReviewState::Rejected, &example("which load?", "none")));
-    catalog.set_loss(2, Some(0.5));
-    catalog.set_loss(3, Some(2.0));
+    let found = |kind| [kind].into_iter().collect();
+    let known = Some(Knowledge::Partly);
+    let number = found(crate::pair::checks::Kind::NumberNotInQuote);
+    catalog.set_judged(2, Judged { loss: Some(0.5), known, found: number });
+    let leak = found(crate::pair::checks::Kind::Leak);
+    catalog.set_judged(3, Judged { loss: Some(2.0), known: None, found: leak });
     for (query, expected) in [
         ("", &[1, 2, 3][..]),
         ("state:draft", &[1]),
@@ -73,6 +77,11 @@ fn filters_of_every_field() {
         ("len:>20", &[2]),
         ("loss:<1", &[2]),
         ("loss:none", &[1]),
+        ("known:partly", &[2]),
+        ("앎:없음", &[1, 3]),
+        ("check:any", &[2, 3]),
+        ("점검:수치", &[2]),
+        ("-check:leak", &[1, 2]),
         ("lang:en", &[3]),
         ("id:2-", &[2, 3]),
         ("kind:single", &[1, 2, 3]),

@@ -30,39 +30,50 @@ const STEMS_MAX: usize = 16;
 
 /// Finds, for each pair, an earlier one that it may repeat.
 pub fn similar<'a>(examples: impl IntoIterator<Item = &'a Example>) -> Vec<Similar> {
-    let mut exact: HashMap<u64, u32> = HashMap::new();
-    let mut first: HashMap<u64, u32> = HashMap::new();
-    let mut shorter: HashMap<u64, u32> = HashMap::new();
-    let mut answers: Vec<u64> = Vec::new();
-    let mut found = Vec::new();
-    for (at, example) in examples.into_iter().enumerate() {
+    let mut comparison = Comparison::default();
+    examples.into_iter().filter_map(|example| comparison.add(example)).collect()
+}
+
+/// Pairs compared one by one, of each of which some hashes are kept.
+#[derive(Debug, Default)]
+pub struct Comparison {
+    exact: HashMap<u64, u32>,
+    first: HashMap<u64, u32>,
+    shorter: HashMap<u64, u32>,
+    answers: Vec<u64>,
+}
+
+impl Comparison {
+    /// Takes the next pair and tells which earlier one it may repeat.
+    pub fn add(&mut self, example: &Example) -> Option<Similar> {
         let read = Reading::of(example);
-        answers.push(read.answer);
-        let index = at as u32;
+        let later = self.answers.len();
+        let index = later as u32;
+        self.answers.push(read.answer);
+        let repeats =
+            |earlier: u32, exact| Some(Similar { later, earlier: earlier as usize, exact });
         let key = hash(&duplicates::key(example));
-        if let Some(&earlier) = exact.get(&key) {
-            found.push(Similar { later: at, earlier: earlier as usize, exact: true });
-            continue;
+        if let Some(&earlier) = self.exact.get(&key) {
+            return repeats(earlier, true);
         }
-        exact.insert(key, index);
-        let Some(whole) = read.whole else { continue };
-        let agrees = |other: &&u32| answers[**other as usize] == read.answer;
-        let earlier = first
-            .get(&whole)
-            .or_else(|| first.get(&read.joined))
-            .or_else(|| shorter.get(&whole).filter(agrees))
-            .or_else(|| read.without_one.iter().filter_map(|key| first.get(key)).find(agrees));
+        self.exact.insert(key, index);
+        let whole = read.whole?;
+        let agrees = |other: &&u32| self.answers[**other as usize] == read.answer;
+        let of_first = |key: &u64| self.first.get(key);
+        let earlier = of_first(&whole)
+            .or_else(|| of_first(&read.joined))
+            .or_else(|| self.shorter.get(&whole).filter(agrees))
+            .or_else(|| read.without_one.iter().filter_map(of_first).find(agrees));
         if let Some(&earlier) = earlier {
-            found.push(Similar { later: at, earlier: earlier as usize, exact: false });
-        } else {
-            first.insert(whole, index);
-            first.insert(read.joined, index);
-            for key in read.without_one {
-                shorter.entry(key).or_insert(index);
-            }
+            return repeats(earlier, false);
         }
+        self.first.insert(whole, index);
+        self.first.insert(read.joined, index);
+        for key in read.without_one {
+            self.shorter.entry(key).or_insert(index);
+        }
+        None
     }
-    found
 }
 
 /// A pair as it is filed.

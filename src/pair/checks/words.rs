@@ -3,6 +3,23 @@
 use super::{Detail, Finding, Kind};
 use crate::pair::Language;
 
+/// Names of the kinds in Korean, as they are typed in a search line.
+pub(super) fn korean_name(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Structure => "형식",
+        Kind::Empty => "빈글",
+        Kind::TooLong => "길이",
+        Kind::QuoteNotFound => "인용",
+        Kind::NumberNotInQuote => "수치",
+        Kind::WrongLanguage => "언어",
+        Kind::Refusal => "거절",
+        Kind::PersonalData => "개인정보",
+        Kind::ExactDuplicate => "중복",
+        Kind::NearDuplicate => "유사",
+        Kind::Leak => "누출",
+    }
+}
+
 pub(super) fn describe(finding: &Finding, language: Language) -> String {
     let korean = language == Language::Korean;
     let text = |ko: &str, en: &str| if korean { ko.to_owned() } else { en.to_owned() };

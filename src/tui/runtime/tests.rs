@@ -9,7 +9,9 @@ use crate::app::testing::{World, sample};
 use crate::failure::Failure;
 use crate::pair::{Change, Edit, Example, ReviewState};
 use crate::progress::Progress;
-use crate::project::{DocumentChanges, DocumentId, ExampleId, PassageEdit, StoredExample};
+use crate::project::{
+    Dismissal, DocumentChanges, DocumentId, ExampleId, PassageEdit, StoredExample,
+};
 use crate::train::TrainEvent;
 use crate::tui::CatalogReader;
 
@@ -62,6 +64,10 @@ impl Backend for MemoryBackend {
 
     fn edit_passage(&mut self, _edit: &PassageEdit, _summary: &str) -> Result<()> {
         Ok(())
+    }
+
+    fn dismiss(&mut self, dismissals: &[Dismissal], _summary: &str) -> Result<Changes> {
+        Ok(Changes::Judged(dismissals.to_vec()))
     }
 
     fn document_changes(&mut self, _id: DocumentId) -> Result<Option<DocumentChanges>> {

@@ -6,6 +6,7 @@ use crate::app::overlays::{Asking, Choice, Choosing, Overlay, Prompt};
 use crate::app::reply::Reply;
 use crate::app::snapshot::SavedFilter;
 use crate::app::strings::screen as texts;
+use crate::pair::Language;
 use crate::pair::catalog::{Field, Sort};
 use crate::text::nfc;
 
@@ -87,33 +88,33 @@ impl Curate {
     fn sort_name(sort: Sort, look: &Look) -> &'static str {
         let (english, korean) = sort.names();
         match look.language {
-            crate::pair::Language::Korean => korean,
-            crate::pair::Language::English => english,
+            Language::Korean => korean,
+            Language::English => english,
         }
     }
 
     /// Puts an order into the search line in place of the one there.
     pub fn take_order(&mut self, order: &str, look: &Look) {
-        let names: Vec<(&str, &str)> = (Field::ALL.iter())
-            .filter(|(field, ..)| *field == Field::Sort)
-            .map(|(_, english, korean)| (*english, *korean))
-            .collect();
-        let is_order = |word: &str| {
-            let name = word.split_once(':').map(|(name, _)| name);
-            names.iter().any(|(english, korean)| name == Some(*english) || name == Some(*korean))
-        };
-        let rest: Vec<&str> =
-            self.search.text().split(' ').filter(|word| !is_order(word)).collect();
-        let mut text = rest.join(" ").trim().to_owned();
         let plain = Self::sort_name(Sort::Added, look);
-        if order != plain {
-            let (english, korean) = names.first().copied().unwrap_or_default();
+        self.put_field(Field::Sort, Some(order).filter(|order| *order != plain), look);
+    }
+
+    /// Puts a field into the search line in place of the one there, or takes it away.
+    pub(super) fn put_field(&mut self, field: Field, value: Option<&str>, look: &Look) {
+        let (english, korean) = field.names();
+        let is_same = |word: &str| {
+            let name = word.split_once(':').map(|(name, _)| name.trim_start_matches('-'));
+            name == Some(english) || name == Some(korean)
+        };
+        let rest: Vec<&str> = self.search.text().split(' ').filter(|word| !is_same(word)).collect();
+        let mut text = rest.join(" ").trim().to_owned();
+        if let Some(value) = value {
             let name = match look.language {
-                crate::pair::Language::Korean => korean,
-                crate::pair::Language::English => english,
+                Language::Korean => korean,
+                Language::English => english,
             };
             let before = std::mem::take(&mut text);
-            text.push_str(format!("{before} {name}:{order}").trim());
+            text.push_str(format!("{before} {name}:{value}").trim());
         }
         self.search_for(&text, look);
     }

@@ -7,8 +7,8 @@ use crate::app::look::Look;
 use crate::app::reply::Reply;
 use crate::app::snapshot::Touched;
 use crate::app::strings::screen as texts;
+use crate::pair::ReviewState;
 use crate::pair::catalog::{Entry, Listing, Query, matches};
-use crate::pair::{ReviewState, check};
 use crate::project::{ExampleId, PassageId, PassageRecord, StoredExample};
 
 /// Rows up to which a list is made at once, without asking for it.
@@ -166,11 +166,6 @@ impl Curate {
         look.data.example(self.selected?)
     }
 
-    /// What the checks say of the selected example.
-    pub(super) fn problems(&self, look: &Look) -> Vec<String> {
-        self.current(look).map(|stored| check(&stored.example)).unwrap_or_default()
-    }
-
     pub(super) fn current_passage<'a>(&self, look: &Look<'a>) -> Option<&'a PassageRecord> {
         let of_pair = || self.entry(look).and_then(Entry::passage).map(PassageId);
         look.data.passage(self.alone.or_else(of_pair)?)
@@ -212,6 +207,16 @@ impl Curate {
         let draft_below = self.draft_row(true, look).filter(|&row| row > at);
         let below = (at + 1 < self.shown()).then_some(at + 1);
         if let Some(row) = draft_below.or(below).or_else(|| at.checked_sub(1)) {
+            self.list.select(row, self.shown());
+            self.settle(look);
+        }
+    }
+
+    /// Selects the row below, else the one above.
+    pub(super) fn move_on_plainly(&mut self, look: &Look) {
+        let at = self.list.selected;
+        let below = (at + 1 < self.shown()).then_some(at + 1);
+        if let Some(row) = below.or_else(|| at.checked_sub(1)) {
             self.list.select(row, self.shown());
             self.settle(look);
         }

@@ -4,6 +4,7 @@
 //! typed and not saved is kept under one key, so that leaving a field or a crash loses nothing.
 
 mod acting;
+mod checks;
 mod editing;
 mod filters;
 mod listing;
@@ -163,6 +164,10 @@ impl ScreenState for Curate {
                 let here = self.current_passage(look).map(|record| record.id);
                 reply.overlay = Some(Overlay::Coverage(Coverage::new(here, look)));
             }
+            Command::CurateChecks => Self::choose_check(look, reply),
+            Command::CurateDismiss => self.dismiss(look, reply),
+            Command::CurateMeasure => Self::measure(false, look, reply),
+            Command::CurateKnown => Self::measure(true, look, reply),
             Command::CurateMarkAll => self.mark_all(look, reply),
             Command::CurateTags => self.ask_tags(look, reply),
             Command::CurateScoreUp => self.score_by(1, look, reply),
@@ -203,7 +208,11 @@ impl ScreenState for Curate {
             (!some).then_some(texts::NO_PAIR_SELECTED)
         };
         match command {
-            Command::CurateRendered if look.model().is_none() => Some(common::NO_MODEL),
+            Command::CurateRendered | Command::CurateMeasure | Command::CurateKnown
+                if look.model().is_none() =>
+            {
+                Some(common::NO_MODEL)
+            }
             Command::CurateAccept
             | Command::CurateReject
             | Command::CurateUnreview
@@ -211,6 +220,7 @@ impl ScreenState for Curate {
             | Command::CurateEditor
             | Command::CurateRendered
             | Command::CurateDelete
+            | Command::CurateDismiss
             | Command::CurateDiff
             | Command::CurateTags
             | Command::CurateTools
@@ -243,6 +253,9 @@ impl ScreenState for Curate {
             | Command::CurateSearch
             | Command::CurateSaved
             | Command::CurateOrder
+            | Command::CurateChecks
+            | Command::CurateMeasure
+            | Command::CurateKnown
             | Command::CurateMarkAll
             | Command::CurateMarkTo => look.data.catalog.is_empty().then_some(texts::NO_PAIRS),
             Command::ListOpen => Some(texts::NO_PAIR_SELECTED),

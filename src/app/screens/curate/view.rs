@@ -1,5 +1,7 @@
 //! How Curate is drawn.
 
+use std::ops::Range;
+
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
@@ -17,8 +19,9 @@ use crate::app::widgets::columns::{
 };
 use crate::app::widgets::{Column, Rich};
 use crate::app::{pair_text, theme};
-use crate::pair::catalog::Entry;
-use crate::pair::{ReviewState, Role};
+use crate::pair::catalog::{Entry, Judged};
+use crate::pair::checks::{Field, Kind, Severity};
+use crate::pair::{Knowledge, ReviewState, Role};
 use crate::project::StoredExample;
 use crate::text::{fit, truncate, width};
 
@@ -212,20 +215,37 @@ impl Curate {
     fn pair_text(&self, stored: &StoredExample, look: &Look) -> Rich {
         let example = &stored.example;
         let mut text = Rich::default();
-        let part = |text: &mut Rich, mark: &str, words: &str, style: Style| {
-            for (index, line) in words.lines().enumerate() {
+        let findings = self.findings(look);
+        let part = |text: &mut Rich, mark: &str, words: &str, style: Style, concerned: &[_]| {
+            let mut before = 0;
+            for (index, line) in words.split('\n').enumerate() {
                 let mark = if index == 0 { mark } else { "" };
-                text.hang(2).push(&fit(mark, 2, ""), theme::ACCENT).push(line, style).line();
+                text.hang(2).push(&fit(mark, 2, ""), theme::ACCENT);
+                let start = text.len();
+                text.push(line, style);
+                for span in concerned {
+                    text.over(within(line, before, start, *span), theme::WARN);
+                }
+                text.line();
+                before += line.chars().count() + 1;
             }
         };
-        for message in &example.messages {
+        for (at, message) in example.messages.iter().enumerate() {
             let (mark, style) = match message.role {
                 Role::System => ("S", theme::DIM),
                 Role::User => ("Q", theme::BOLD),
                 Role::Assistant => ("A", theme::PLAIN),
                 Role::Tool => ("T", theme::DIM),
             };
-            part(&mut text, mark, &message.text_or_calls(), style);
+            let concerned: Vec<_> = (findings.iter())
+                .filter(|finding| {
+                    finding.severity > Severity::Note
+                        && finding.field == Field::Message(at)
+                        && message.tool_calls.is_empty()
+                })
+                .filter_map(|finding| finding.span)
+                .collect();
+            part(&mut text, mark, message.text_or_calls().trim_end(), style, &concerned);
             text.line();
         }
         if !example.tools.is_empty() {
@@ -238,7 +258,12 @@ impl Curate {
             let words = format!("{} {}", look.t(texts::TAGS), example.meta.tags.join(", "));
             text.hang(2).push(&words, theme::DIM).line();
         }
-        let problems = self.problems(look);
+        if let Some(entry) = self.entry(look) {
+            measured(&mut text, entry.judged(), look);
+        }
+        let problems: Vec<_> = (findings.iter())
+            .filter(|finding| finding.kind != Kind::QuoteNotFound || stored.passage.is_none())
+            .collect();
         if problems.is_empty() {
             text.push(&format!("{} {}", look.t(texts::CHECKS), look.symbols.yes), theme::DIM);
         }
@@ -250,8 +275,13 @@ impl Curate {
             text.push(gap, theme::PLAIN).push(&mark.content, mark.style);
         }
         text.line();
-        for problem in &problems {
-            text.hang(2).push(&format!("{} {problem}", look.symbols.warn), theme::WARN).line();
+        for finding in problems {
+            let words = finding.describe(look.language);
+            let (mark, style) = match finding.severity {
+                Severity::Note => (look.symbols.dot, theme::DIM),
+                Severity::Warning | Severity::Error => (look.symbols.warn, theme::WARN),
+            };
+            text.hang(2).push(&format!("{mark} {words}"), style).line();
         }
         if self.has_unsent(look) {
             text.line().push(look.t(texts::UNSENT), theme::WARN);
@@ -366,6 +396,32 @@ fn list_row<'a>(entry: Entry<'a>, marked: bool, room: usize, look: &Look) -> Lin
         line.push(Span::styled(score, theme::DIM));
     }
     Line::from(line)
+}
+
+/// What a base model makes of the pair.
+fn measured(text: &mut Rich, judged: Judged, look: &Look) {
+    let known = judged.known.map(|known| match known {
+        Knowledge::Known => texts::KNOWN_YES,
+        Knowledge::Partly => texts::KNOWN_PARTLY,
+        Knowledge::Unknown => texts::KNOWN_NO,
+    });
+    let loss = judged.loss.map(|loss| look.fill(texts::MEASURED_LOSS, &[&format!("{loss:.2}")]));
+    let parts: Vec<String> =
+        loss.into_iter().chain(known.map(|known| look.t(known).to_owned())).collect();
+    if !parts.is_empty() {
+        let words = parts.join(&format!(" {} ", look.symbols.dot));
+        text.hang(2).push(&words, theme::DIM).line();
+    }
+}
+
+/// The part of a line that lies in a span of characters, as bytes of the text that has the line at
+/// `start`; `before` characters stand before the line.
+fn within(line: &str, before: usize, start: usize, span: crate::text::Span) -> Range<usize> {
+    let byte = |count: usize| {
+        let inside = count.saturating_sub(before);
+        start + line.char_indices().nth(inside).map_or(line.len(), |(byte, _)| byte)
+    };
+    byte(span.start)..byte(span.end)
 }
 
 fn quote_mark(quote: &str, found: bool, look: &Look) -> Span<'static> {
