@@ -201,6 +201,7 @@ pub fn is_heavy(spec: &JobSpec) -> bool {
         | JobSpec::Draft { source: crate::job::DraftSource::Embedded { .. }, .. } => true,
         JobSpec::AddDocument { .. }
         | JobSpec::ImportPairs { .. }
+        | JobSpec::AddPool { .. }
         | JobSpec::ExportPairs { .. }
         | JobSpec::Draft { .. }
         | JobSpec::PullModel { .. }

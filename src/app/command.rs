@@ -149,6 +149,8 @@ commands! {
     CurateRejectShown "curate.reject_shown" CURATE, [Key::Char('R')], Undoable, hide;
 
     MixRun "mix.run" MIX, [Key::Char('m'), Key::F(8)], Safe, bar;
+    MixAddPool "mix.add_pool" MIX, [Key::Char('p'), Key::INSERT], Safe, bar;
+    MixDropPool "mix.remove_pool" MIX, [Key::Char('P')], Safe, hide;
     MixMore "mix.more" MIX, [Key::Char('+'), Key::Char('='), Key::Char(']')], Safe, bar;
     MixLess "mix.less" MIX, [Key::Char('-'), Key::Char('[')], Safe, bar;
 

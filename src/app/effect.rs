@@ -53,6 +53,10 @@ pub enum Effect {
     ListModels,
     /// List a folder.
     ListFolder(PathBuf),
+    /// Read the beginning of a file of pairs, with columns by their meaning as typed.
+    PreviewPairs(PathBuf, String),
+    /// Take a pool of general conversation away, by its name.
+    RemovePool(String),
     /// Render an example as a model, by name, reads it.
     Render(String, Box<Example>),
     /// Read the stored events of a run.

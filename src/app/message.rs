@@ -8,8 +8,8 @@ use ratatui::crossterm::event::{KeyEvent, MouseEvent};
 use super::snapshot::{Changes, InstalledModel, Snapshot};
 use crate::failure::Failure;
 use crate::job::{JobEvent, JobId};
-use crate::pair::Example;
 use crate::pair::catalog::{Catalog, Listing};
+use crate::pair::{Example, Problem};
 use crate::project::{DocumentChanges, ExampleId, StoredExample};
 use crate::train::TrainEvent;
 
@@ -57,6 +57,8 @@ pub enum Message {
         /// What is in it, sorted.
         entries: Vec<FolderEntry>,
     },
+    /// The beginning of a file of pairs was read, with a mapping as typed.
+    PairsPreviewed(PathBuf, String, Result<Box<PairsPreview>, Failure>),
     /// The outside editor was left; the text it saved.
     EditedOutside(String),
     /// The rendered row of an example was made.
@@ -67,6 +69,21 @@ pub enum Message {
     Failed(Failure),
     /// The process was asked to end.
     Terminated,
+}
+
+/// What a file of pairs holds, as far as its beginning tells.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PairsPreview {
+    /// What it was taken for: `CSV, question=Q, answer=A`.
+    pub read_as: String,
+    /// What places in the file count: "line" or "row".
+    pub place: &'static str,
+    /// First examples with their places.
+    pub rows: Vec<(usize, Example)>,
+    /// Rows examined.
+    pub examined: usize,
+    /// What is wrong with them.
+    pub problems: Vec<Problem>,
 }
 
 /// An entry of a folder.

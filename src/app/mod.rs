@@ -21,6 +21,7 @@ macro_rules! look {
 }
 
 mod activity;
+mod answers;
 mod checked;
 pub mod command;
 pub mod effect;

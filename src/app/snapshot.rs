@@ -50,6 +50,8 @@ pub struct Snapshot {
     pub models: Vec<InstalledModel>,
     /// Figures of the last mix, if one was made.
     pub mix: Option<MixReport>,
+    /// Pools of general conversation that the user added, by name.
+    pub pools: Vec<String>,
     /// Findings that a person judged to be no problem.
     pub dismissals: Vec<Dismissal>,
     /// Text that was being typed and not saved, by key.

@@ -7,9 +7,7 @@ use ratatui::crossterm::event::{
 use super::command::{Command, Risk, Scope};
 use super::keymap::{Key, decode, lookup, lookup_in_field};
 use super::look::Target;
-use super::overlays::{
-    Asking, Choosing, CommandList, Confirm, Outcome, Overlay, Prompt, Question, Reading,
-};
+use super::overlays::{CommandList, Confirm, Overlay, Question, Reading};
 use super::reply::{Notice, Place, Reply};
 use super::screens::curate::Curate;
 use super::screens::sources::Sources;
@@ -17,7 +15,7 @@ use super::snapshot::Settings;
 use super::strings::{self, Text, common};
 use super::widgets::Rich;
 use super::{App, Effect, Message, SCREENS, Screen, theme};
-use crate::job::{AddOptions, JobEvent, JobId, JobOutcome, JobSpec};
+use crate::job::{JobEvent, JobId, JobOutcome, JobSpec};
 use crate::pair::Language;
 
 /// Rows that one notch of the wheel moves.
@@ -79,6 +77,12 @@ impl App {
             Message::FolderListed { folder, entries } => {
                 if let Some(Overlay::Prompt(prompt)) = self.overlays.last_mut() {
                     prompt.listed(&folder, entries);
+                }
+                Vec::new()
+            }
+            Message::PairsPreviewed(path, mapping, preview) => {
+                if let Some(Overlay::Import(form)) = self.overlays.last_mut() {
+                    form.previewed(&path, &mapping, preview);
                 }
                 Vec::new()
             }
@@ -408,7 +412,7 @@ impl App {
     }
 
     /// Keeps what was typed, stops what runs and leaves once nothing runs any more.
-    fn leave(&mut self) -> Vec<Effect> {
+    pub(super) fn leave(&mut self) -> Vec<Effect> {
         let mut reply = Reply::default();
         self.screens.curate.keep_typing(&mut reply);
         let mut effects = self.carry_out(reply);
@@ -430,88 +434,6 @@ impl App {
         self.screens.get(self.screen).copied(&self.look()).filter(|text| !text.is_empty())
     }
 
-    fn answered(&mut self, outcome: Outcome) -> Vec<Effect> {
-        match outcome {
-            Outcome::Stay => return Vec::new(),
-            Outcome::Do(effect) => return vec![effect],
-            Outcome::Close => {
-                self.overlays.pop();
-                return Vec::new();
-            }
-            Outcome::Run(_)
-            | Outcome::Confirmed(_)
-            | Outcome::Entered(..)
-            | Outcome::Chosen(..)
-            | Outcome::DropFilter(_)
-            | Outcome::Passage(_)
-            | Outcome::Tools(_)
-            | Outcome::EditTools(_)
-            | Outcome::Call(..) => {
-                self.overlays.pop();
-            }
-        }
-        let mut reply = Reply::default();
-        match outcome {
-            Outcome::Run(command) => return self.run_chosen(command),
-            Outcome::Confirmed(Question::Quit) => return self.leave(),
-            Outcome::Confirmed(Question::RemoveDocument(id)) => {
-                reply.effect(Effect::RemoveDocument(id));
-            }
-            Outcome::Entered(Asking::Tags { .. }, text) => {
-                self.screens.curate.set_tags(&text, &look!(self), &mut reply);
-            }
-            Outcome::Entered(Asking::System, text) => {
-                self.screens.curate.set_system(&text, &look!(self), &mut reply);
-            }
-            Outcome::Entered(Asking::FilterName, text) => {
-                self.screens.curate.keep_filter(&text, &look!(self), &mut reply);
-            }
-            Outcome::Entered(asking, text) => entered(asking, text, &mut reply),
-            Outcome::Chosen(Choosing::Model, name) => {
-                let settings = Settings { model: Some(name), ..self.settings.clone() };
-                reply.settings = Some(Box::new(settings));
-            }
-            Outcome::Chosen(Choosing::Run, number) => {
-                self.screens.try_.choose_run(number.parse().ok());
-            }
-            Outcome::Chosen(Choosing::Filter, name) => {
-                self.screens.curate.take_filter(&name, &look!(self));
-            }
-            Outcome::DropFilter(name) => {
-                Curate::drop_filter(&name, &look!(self), &mut reply);
-            }
-            Outcome::Chosen(Choosing::Order, order) => {
-                self.screens.curate.take_order(&order, &look!(self));
-            }
-            Outcome::Chosen(Choosing::Check, name) => {
-                self.screens.curate.take_check(&name, &look!(self), &mut reply);
-            }
-            Outcome::Chosen(Choosing::Tool, name) => {
-                self.screens.curate.call_tool(&name, &look!(self), &mut reply);
-            }
-            Outcome::Tools(tools) => {
-                self.screens.curate.set_tools(&tools, &look!(self), &mut reply);
-            }
-            Outcome::EditTools(tools) => self.screens.curate.edit_tools(&tools, &mut reply),
-            Outcome::Call(line, call) => self.screens.curate.take_call(line, &call),
-            Outcome::Passage(passage) => reply.go = Some(Place::Passage(passage)),
-            Outcome::Stay | Outcome::Do(_) | Outcome::Close => {}
-        }
-        self.carry_out(reply)
-    }
-
-    /// Runs a command chosen from a list; one of a text field goes to the field.
-    fn run_chosen(&mut self, command: Command) -> Vec<Effect> {
-        if command.info().scope != Scope::Field {
-            return self.run(command);
-        }
-        let mut reply = Reply::default();
-        let look = look!(self);
-        let no_key = KeyEvent::from(KeyCode::Null);
-        self.screens.get_mut(self.screen).field_key(no_key, Some(command), &look, &mut reply);
-        self.carry_out(reply)
-    }
-
     pub(super) fn carry_out(&mut self, mut reply: Reply) -> Vec<Effect> {
         if self.data.snapshot.read_only {
             self.keep_to_reading(&mut reply);
@@ -524,8 +446,10 @@ impl App {
             effects.extend(self.change_settings(*settings));
         }
         if let Some(mut overlay) = reply.overlay {
-            if let Overlay::Prompt(prompt) = &mut overlay {
-                effects.extend(prompt.opening());
+            match &mut overlay {
+                Overlay::Prompt(prompt) => effects.extend(prompt.opening()),
+                Overlay::Import(form) => effects.push(form.opening()),
+                _ => {}
             }
             self.overlays.push(overlay);
         }
@@ -577,31 +501,5 @@ impl App {
             .filter(|(key, value)| old.get(key.as_str()) != Some(value))
             .map(|(key, value)| Effect::SaveSetting(key.clone(), value.clone()))
             .collect()
-    }
-}
-
-/// What follows from a typed line.
-fn entered(asking: Asking, text: String, reply: &mut Reply) {
-    let path = text.clone().into();
-    match asking {
-        Asking::Document => {
-            reply.start =
-                Some(JobSpec::AddDocument { path, password: None, options: AddOptions::default() });
-        }
-        Asking::EncryptedDocument => {
-            reply.overlay = Some(Overlay::Prompt(Prompt::new(Asking::Password(path), "")));
-        }
-        Asking::Password(path) => {
-            reply.start = Some(JobSpec::AddDocument {
-                path,
-                password: Some(text),
-                options: AddOptions::default(),
-            });
-        }
-        Asking::Import => reply.start = Some(JobSpec::ImportPairs { path }),
-        Asking::Export => reply.start = Some(JobSpec::ExportPairs { path }),
-        // Answered where the screen is at hand.
-        Asking::Tags { .. } | Asking::FilterName | Asking::System => {}
-        Asking::Model => reply.start = Some(JobSpec::PullModel { name: text }),
     }
 }

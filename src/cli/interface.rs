@@ -7,13 +7,15 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use crate::app::Snapshot;
-use crate::app::message::RenderedPart;
+use crate::app::message::{PairsPreview, RenderedPart};
 use crate::app::snapshot::{Changes, FlaggedPage, InstalledModel, Settings, UNSENT_KEYS};
 use crate::failure::{Context as _, Failure, Result};
 use crate::job::{self, Models, mixing};
 use crate::model::{self, Codec, Places};
 use crate::pair::catalog::Catalog;
 use crate::pair::{Edit, Example};
+use crate::project::exchange;
+use crate::project::pair_file::ReadAs;
 use crate::project::{
     Dismissal, DocumentChanges, DocumentId, ExampleId, KeyRange, PassageEdit, Project, Store,
     StoredExample, Undone, run_folder,
@@ -59,6 +61,8 @@ struct ProjectBackend {
 const AT_ONCE_MAX: usize = 4_096;
 /// New examples that are worth waiting for.
 const ADDED_MAX: usize = 10_000;
+/// Rows that a preview of a file shows.
+const PREVIEW_ROWS: usize = 5;
 /// Changed examples that are told one by one.
 const CHANGES_MAX: usize = 20_000;
 
@@ -172,6 +176,7 @@ impl Backend for ProjectBackend {
             models: Vec::new(),
             mix: store.setting(mixing::REPORT_KEY)?,
             dismissals: store.dismissals()?,
+            pools: store.pool_names()?,
             unsent,
         })
     }
@@ -250,6 +255,22 @@ impl Backend for ProjectBackend {
         } else {
             self.store().save_unsent(key, text)
         }
+    }
+
+    fn preview(&mut self, path: &Path, mapping: &str) -> Result<PairsPreview> {
+        let read_as = ReadAs { format: None, mapping: job::mapping(mapping)? };
+        let preview = exchange::preview(path, &read_as, PREVIEW_ROWS)?;
+        Ok(PairsPreview {
+            read_as: preview.file.description(),
+            place: preview.file.container.counts(),
+            rows: preview.rows,
+            examined: preview.examined,
+            problems: preview.problems,
+        })
+    }
+
+    fn remove_pool(&mut self, name: &str) -> Result<()> {
+        self.store().remove_pool(name)
     }
 
     fn run_events(&mut self, number: u32) -> Result<Vec<TrainEvent>> {

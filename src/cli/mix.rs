@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use crate::failure::{Context as _, Failure, Result};
-use crate::mix::{Mix, MixReport, RowKind, RowSource, Settings, Side, mix};
+use crate::mix::{LanguagePart, Mix, MixReport, RowKind, RowSource, Settings, Side, Source, mix};
 use crate::pair::format::Mapping;
 use crate::pair::{Example, jsonl};
 use crate::project::pair_file::ReadAs;
@@ -219,6 +219,20 @@ pub fn print_report(report: &MixReport, out: &mut dyn Write) -> std::io::Result<
     writeln!(out, "longest training row: {} tokens", report.longest)?;
     for bucket in &report.lengths {
         writeln!(out, "  up to {:>6} tokens: {} rows", bucket.up_to, bucket.rows)?;
+    }
+    for part in &report.languages {
+        let LanguagePart { language, rows, tokens } = part;
+        writeln!(out, "trained in {}: {rows} rows ({tokens} tokens)", language.code())?;
+    }
+    for part in &report.sources {
+        let name = match &part.source {
+            Source::Document(name) => name.clone(),
+            Source::NoDocument => "no document".to_owned(),
+            Source::Pool(name) => format!("pool {name}"),
+            Source::Shipped => "the shipped pool".to_owned(),
+            Source::Others(count) => format!("{count} other sources"),
+        };
+        writeln!(out, "trained from {name}: {} rows ({} tokens)", part.rows, part.tokens)?;
     }
     Ok(())
 }

@@ -24,6 +24,7 @@ use std::path::Path;
 
 pub use event::{JobEvent, JobId, JobOutcome};
 pub use loaded::Models;
+pub use pairs::mapping;
 pub use spec::{AddOptions, CaseFilter, DraftSource, JobSpec};
 
 use crate::failure::{Failure, Result};
@@ -62,8 +63,11 @@ fn dispatch(spec: &JobSpec, desk: &mut Desk<'_>) -> Result<JobOutcome> {
         JobSpec::AddDocument { path, password, options } => {
             documents::add(desk, path, password.as_deref(), options)
         }
-        JobSpec::ImportPairs { path } => pairs::import(desk, path),
-        JobSpec::ExportPairs { path } => pairs::export(desk, path),
+        JobSpec::ImportPairs { path, mapping, accept } => {
+            pairs::import(desk, path, mapping, *accept)
+        }
+        JobSpec::AddPool { path, mapping } => pairs::add_pool(desk, path, mapping),
+        JobSpec::ExportPairs { path, format } => pairs::export(desk, path, *format),
         JobSpec::Draft { passages, count, source } => {
             drafting::draft(desk, passages, *count, source)
         }

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use crate::document::{OcrUse, PassageSettings};
+use crate::pair::format::Format;
 use crate::pair::{Example, Language};
 use crate::project::PassageId;
 use crate::train::Recipe;
@@ -19,15 +20,28 @@ pub enum JobSpec {
         /// How it is read and split.
         options: AddOptions,
     },
-    /// Import examples from a JSONL file.
+    /// Import examples from a file; its format is recognized.
     ImportPairs {
         /// The file.
         path: PathBuf,
+        /// Columns by their meaning, `question=Q,answer=A`; empty for what is recognized.
+        mapping: String,
+        /// Accept rows that do not say otherwise.
+        accept: bool,
     },
-    /// Export examples to a JSONL file.
-    ExportPairs {
+    /// Add a file of general conversation to the pools that the mix draws from.
+    AddPool {
         /// The file.
         path: PathBuf,
+        /// As for an import.
+        mapping: String,
+    },
+    /// Export the accepted examples to a file, or to a folder with a data card.
+    ExportPairs {
+        /// The file, or a folder where the name has no ending.
+        path: PathBuf,
+        /// Form of the rows.
+        format: Format,
     },
     /// Have a model propose pairs about passages.
     Draft {

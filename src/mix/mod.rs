@@ -5,12 +5,14 @@
 mod general;
 mod report;
 mod settings;
+mod sources;
 mod split;
 
 use serde::{Deserialize, Serialize};
 
 pub use report::{LengthBucket, MixReport, Part, SideCounts};
 pub use settings::Settings;
+pub use sources::{LanguagePart, Source, SourcePart};
 pub use split::normalized_question;
 
 use crate::pair::{Example, Language};

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use serde::{Deserialize, Serialize};
 
+use super::sources::{self, LanguagePart, SourcePart};
 use super::{MixRow, RowKind, Settings, Side, normalized_question};
 
 /// What a mix is made of.
@@ -11,6 +12,12 @@ use super::{MixRow, RowKind, Settings, Side, normalized_question};
 pub struct MixReport {
     /// Rows and tokens by side and kind; empty combinations are left out.
     pub parts: Vec<Part>,
+    /// Training rows by where they are from, the most tokens first.
+    #[serde(default)]
+    pub sources: Vec<SourcePart>,
+    /// Training rows by language.
+    #[serde(default)]
+    pub languages: Vec<LanguagePart>,
     /// Pages of documents on each side.
     pub pages: SideCounts,
     /// Questions that stand on two sides. Counted on the result; 0 unless there is a defect.
@@ -115,6 +122,8 @@ impl MixReport {
                 .into_iter()
                 .map(|((side, kind), (rows, tokens))| Part { side, kind, rows, tokens })
                 .collect(),
+            sources: sources::sources(rows),
+            languages: sources::languages(rows),
             pages,
             leaks: question_sides.values().filter(|sides| sides.len() > 1).count(),
             moved,

@@ -143,6 +143,7 @@ impl Store {
                     path.display(),
                     number + 1
                 ))?;
+                example.meta.document.get_or_insert_with(|| name.clone());
                 example.meta.id.get_or_insert_with(|| format!("{name}-{}", number + 1));
                 rows.push(example);
             }

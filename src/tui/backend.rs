@@ -1,9 +1,11 @@
 //! What the interface needs of the project's data.
 
+use std::path::Path;
+
 use serde_json::Value;
 
 use crate::app::Snapshot;
-use crate::app::message::RenderedPart;
+use crate::app::message::{PairsPreview, RenderedPart};
 use crate::app::snapshot::{Changes, InstalledModel};
 use crate::failure::Result;
 use crate::pair::catalog::Catalog;
@@ -65,6 +67,12 @@ pub trait Backend {
 
     /// Keeps text that is being typed.
     fn save_unsent(&mut self, key: &str, text: &str) -> Result<()>;
+
+    /// Reads the beginning of a file of pairs; `mapping` gives columns by their meaning, as typed.
+    fn preview(&mut self, path: &Path, mapping: &str) -> Result<PairsPreview>;
+
+    /// Takes a pool of general conversation away.
+    fn remove_pool(&mut self, name: &str) -> Result<()>;
 
     /// Reads the events of a run from its file; empty when it left none.
     fn run_events(&mut self, number: u32) -> Result<Vec<TrainEvent>>;

@@ -140,6 +140,14 @@ impl Runtime {
                 let entries = list(&folder);
                 Some(Message::FolderListed { folder, entries })
             }
+            Effect::PreviewPairs(path, mapping) => {
+                let preview = self.backend.preview(&real_path(&path), &mapping).map(Box::new);
+                Some(Message::PairsPreviewed(path, mapping, preview))
+            }
+            Effect::RemovePool(name) => {
+                self.backend.remove_pool(&name)?;
+                Some(Message::Loaded(self.load(sender)?))
+            }
             Effect::Render(model, example) => {
                 Some(Message::Rendered(self.backend.render(&model, &example)?))
             }
@@ -221,8 +229,9 @@ impl Runtime {
 fn with_real_paths(mut spec: JobSpec) -> JobSpec {
     match &mut spec {
         JobSpec::AddDocument { path, .. }
-        | JobSpec::ImportPairs { path }
-        | JobSpec::ExportPairs { path } => *path = real_path(path),
+        | JobSpec::ImportPairs { path, .. }
+        | JobSpec::AddPool { path, .. }
+        | JobSpec::ExportPairs { path, .. } => *path = real_path(path),
         JobSpec::Draft { .. }
         | JobSpec::PullModel { .. }
         | JobSpec::Mix

@@ -29,6 +29,10 @@ pub enum Choosing {
     Check,
     /// The tool to call, by name.
     Tool,
+    /// The form of a file to write, by name.
+    Format,
+    /// The pool to take away, by name.
+    Pool,
 }
 
 /// Names with remarks.
@@ -80,6 +84,8 @@ impl Choice {
             Choosing::Order => common::CHOOSE_ORDER,
             Choosing::Check => common::CHOOSE_CHECK,
             Choosing::Tool => common::CHOOSE_TOOL,
+            Choosing::Format => common::CHOOSE_FORMAT,
+            Choosing::Pool => common::CHOOSE_POOL,
         };
         let height = (self.options.len() as u16).saturating_add(4).clamp(6, 20);
         let inner = open(frame, centred(area, 64, height), look.t(title), look);

@@ -6,6 +6,7 @@ pub mod commands;
 pub mod confirm;
 pub mod coverage;
 pub mod diff;
+pub mod import_form;
 pub mod prompt;
 pub mod tool_list;
 
@@ -19,6 +20,7 @@ pub use commands::CommandList;
 pub use confirm::{Confirm, Question};
 pub use coverage::Coverage;
 pub use diff::Reading;
+pub use import_form::{ImportForm, Importing, Purpose};
 pub use prompt::{Asking, Prompt};
 pub use tool_list::ToolList;
 
@@ -46,6 +48,8 @@ pub enum Overlay {
     Tools(ToolList),
     /// A call to fill in.
     Call(CallForm),
+    /// A file to import.
+    Import(ImportForm),
 }
 
 /// What a key did in an overlay.
@@ -72,6 +76,8 @@ pub enum Outcome {
     Tools(Vec<Tool>),
     /// Close it and open these tools in the outside editor.
     EditTools(Vec<Tool>),
+    /// Close it; this file is to be imported.
+    Import(Importing),
     /// Close it; this call was filled in, for a line of the answer or as a further one.
     Call(Option<usize>, ToolCall),
 }
@@ -88,6 +94,7 @@ impl Overlay {
             Self::Coverage(coverage) => coverage.key(key),
             Self::Tools(tools) => tools.key(key),
             Self::Call(call) => call.key(key),
+            Self::Import(form) => form.key(key),
         }
     }
 
@@ -97,6 +104,7 @@ impl Overlay {
             Self::Commands(list) => list.paste(text),
             Self::Prompt(prompt) => return prompt.paste(text),
             Self::Call(call) => call.paste(text),
+            Self::Import(form) => form.paste(text),
             Self::Confirm(_)
             | Self::Choice(_)
             | Self::Reading(_)
@@ -108,7 +116,7 @@ impl Overlay {
 
     /// Whether a text field has the focus.
     pub fn is_typing(&self) -> bool {
-        matches!(self, Self::Commands(_) | Self::Prompt(_) | Self::Call(_))
+        matches!(self, Self::Commands(_) | Self::Prompt(_) | Self::Call(_) | Self::Import(_))
     }
 
     /// Draws it in the middle of `area`.
@@ -122,6 +130,7 @@ impl Overlay {
             Self::Coverage(coverage) => coverage.view(frame, area, look),
             Self::Tools(tools) => tools.view(frame, area, look),
             Self::Call(call) => call.view(frame, area, look),
+            Self::Import(form) => form.view(frame, area, look),
         }
     }
 }

@@ -15,6 +15,7 @@ use crate::app::strings::common;
 use crate::app::theme;
 use crate::app::widgets::overlay::{centred, open};
 use crate::app::widgets::{Input, ListState};
+use crate::pair::format::Format;
 use crate::text::{hangul, truncate};
 
 /// What is asked for.
@@ -26,10 +27,12 @@ pub enum Asking {
     EncryptedDocument,
     /// Password of a document.
     Password(PathBuf),
-    /// Path of a JSONL file to import.
+    /// Path of a file of pairs to import.
     Import,
-    /// Path of a JSONL file to write.
-    Export,
+    /// Path of a file of general conversation to add as a pool.
+    Pool,
+    /// Path of a file to write, or of a folder where the name has no ending.
+    Export(Format),
     /// Name of a model to fetch.
     Model,
     /// Name to keep the search line under.
@@ -46,7 +49,11 @@ pub enum Asking {
 impl Asking {
     fn is_path(&self) -> bool {
         match self {
-            Self::Document | Self::EncryptedDocument | Self::Import | Self::Export => true,
+            Self::Document
+            | Self::EncryptedDocument
+            | Self::Import
+            | Self::Pool
+            | Self::Export(_) => true,
             Self::Password(_)
             | Self::Model
             | Self::Tags { .. }
@@ -60,7 +67,10 @@ impl Asking {
         match self {
             Self::Document => &["pdf", "txt", "md", "markdown", "html", "htm", "docx", "hwpx"],
             Self::EncryptedDocument => &["pdf"],
-            Self::Import | Self::Export => &["jsonl", "json"],
+            Self::Import | Self::Pool => &["jsonl", "json", "csv", "tsv", "parquet"],
+            Self::Export(Format::Csv) => &["csv"],
+            Self::Export(Format::Parquet) => &["parquet"],
+            Self::Export(_) => &["jsonl", "json"],
             Self::Password(_)
             | Self::Model
             | Self::Tags { .. }
@@ -97,6 +107,19 @@ impl Prompt {
             fitting: Vec::new(),
             chosen: None,
         }
+    }
+
+    /// Asks where to write pairs, starting with a name that suits the format.
+    pub fn exporting(format: Format) -> Self {
+        let name = match format {
+            Format::Csv => "pairs.csv",
+            Format::Parquet => "pairs.parquet",
+            // Their readers need more than the rows; a folder has it.
+            Format::LlamaFactory | Format::LlamaFactoryOpenAi => "pairs-llama-factory",
+            Format::Alpaca | Format::Axolotl => "pairs.json",
+            Format::Canonical | Format::OpenAi | Format::Trl | Format::ShareGpt => "pairs.jsonl",
+        };
+        Self::new(Asking::Export(format), name)
     }
 
     /// What the runtime must do before the first key: list the folder that a path starts in.
@@ -242,7 +265,8 @@ impl Prompt {
                 look.fill(common::PROMPT_PASSWORD, &[&name])
             }
             Asking::Import => look.t(common::PROMPT_IMPORT).to_owned(),
-            Asking::Export => look.t(common::PROMPT_EXPORT).to_owned(),
+            Asking::Pool => look.t(common::PROMPT_POOL).to_owned(),
+            Asking::Export(_) => look.t(common::PROMPT_EXPORT).to_owned(),
             Asking::Model => look.t(common::PROMPT_MODEL).to_owned(),
             Asking::System => look.t(common::PROMPT_SYSTEM).to_owned(),
             Asking::FilterName => look.t(common::PROMPT_FILTER).to_owned(),

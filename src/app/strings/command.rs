@@ -28,14 +28,14 @@ pub fn describe(command: Command) -> (Text, Text) {
         C::SourcesImport => (
             "가져오기",
             "import",
-            "JSONL 파일의 문답을 가져옵니다",
-            "Imports pairs from a JSONL file",
+            "파일의 문답을 먼저 보고 가져옵니다 (JSONL, JSON, CSV, Parquet)",
+            "Looks at a file of pairs and imports it (JSONL, JSON, CSV, Parquet)",
         ),
         C::SourcesExport => (
             "내보내기",
             "export",
-            "문답을 JSONL 파일로 내보냅니다",
-            "Exports pairs to a JSONL file",
+            "승인한 문답을 다른 도구의 형식으로 내보냅니다",
+            "Exports the accepted pairs in the form another program reads",
         ),
         C::SourcesRemove => (
             "제거",
@@ -294,6 +294,18 @@ pub fn describe(command: Command) -> (Text, Text) {
             "mix",
             "학습 세트를 만들고 수치를 셉니다",
             "Puts the training set together and counts it",
+        ),
+        C::MixAddPool => (
+            "일반 대화 더하기",
+            "add pool",
+            "파일의 일반 대화를 더해 섞기가 거기서도 뽑게 합니다",
+            "Adds a file of general conversation for the mix to draw from",
+        ),
+        C::MixDropPool => (
+            "일반 대화 빼기",
+            "remove pool",
+            "더한 일반 대화를 뺍니다; 원래 파일은 남습니다",
+            "Takes a pool of your own away; the file it came from stays",
         ),
         C::MixMore | C::TrainMore => (
             "늘림",

@@ -32,8 +32,14 @@ super::texts! {
     PROMPT_DOCUMENT: "추가할 문서", "Document to add";
     PROMPT_DOCUMENT_ENCRYPTED: "암호가 걸린 문서", "Document with a password";
     PROMPT_PASSWORD: "{0}의 암호", "Password of {0}";
-    PROMPT_IMPORT: "가져올 JSONL 파일", "JSONL file to import";
-    PROMPT_EXPORT: "내보낼 JSONL 파일", "JSONL file to export to";
+    PROMPT_IMPORT: "가져올 파일 (JSONL, JSON, CSV, Parquet)", "File to import (JSONL, JSON, CSV, Parquet)";
+    PROMPT_POOL: "더할 일반 대화 파일 (JSONL, JSON, CSV, Parquet)", "File of general conversation to add (JSONL, JSON, CSV, Parquet)";
+    PROMPT_EXPORT: "내보낼 파일 · 확장자가 없으면 데이터 카드가 든 폴더", "File to export to · without an ending a folder with a data card";
+    IMPORT_KEYS: "Enter 가져오기 · Tab 초안/승인 · 글자는 열 이름으로 · ↑↓ · Esc 닫기", "Enter imports · Tab drafts/accepted · type to map columns · ↑↓ · Esc closes";
+    IMPORT_KEYS_POOL: "Enter 더하기 · 글자는 열 이름으로 · ↑↓ · Esc 닫기", "Enter adds · type to map columns · ↑↓ · Esc closes";
+    IMPORT_KEYS_CHANGED: "Enter 이대로 다시 보기 · Esc 닫기", "Enter shows it read that way · Esc closes";
+    CHOOSE_FORMAT: "내보낼 형식", "Form of the file";
+    CHOOSE_POOL: "뺄 일반 대화", "Pool to take away";
     PROMPT_FILTER: "찾기 조건의 이름", "name of the filter";
     CHOOSE_FILTER: "저장한 조건", "Saved filters";
     CHOOSE_ORDER: "목록의 차례", "Order of the list";

@@ -86,6 +86,7 @@ pub fn job(spec: &JobSpec) -> Text {
     match spec {
         JobSpec::AddDocument { .. } => text("문서 읽기", "add document"),
         JobSpec::ImportPairs { .. } => text("가져오기", "import"),
+        JobSpec::AddPool { .. } => text("일반 대화 더하기", "add pool"),
         JobSpec::ExportPairs { .. } => text("내보내기", "export"),
         JobSpec::Draft { .. } => text("초안 쓰기", "draft"),
         JobSpec::PullModel { .. } => text("모델 받기", "pull model"),

@@ -62,6 +62,37 @@ super::texts! {
     PASSAGE_NEW: "새 구절", "new";
     PASSAGE_GONE: "없어진 구절", "gone";
 
+    // import and export
+    IMPORT_TITLE: "가져오기: {0}", "Import {0}";
+    POOL_TITLE: "일반 대화 더하기: {0}", "Add general conversation from {0}";
+    IMPORT_COLUMNS: "열", "columns";
+    IMPORT_COLUMNS_HINT: "저절로 알아봄 · 바꾸려면 question=질문열,answer=답열", "recognized by itself · to change: question=Q,answer=A";
+    IMPORT_READING: "읽는 중입니다", "reading";
+    IMPORT_EXAMINED: "앞 {0}행을 살펴봄", "looked at the first {0} row{0s}";
+    IMPORT_PROBLEMS: "문제 {0}", "{0} problem{0s}";
+    IMPORT_AS_DRAFTS: "초안으로 들어옵니다", "rows become drafts";
+    IMPORT_ACCEPTED: "승인한 문답으로 들어옵니다", "rows are accepted at once";
+    IMPORT_AS_POOL: "섞기의 일반 대화로 쓰입니다", "rows are drawn from by the mix";
+    FORMAT_CANONICAL: "이 프로그램의 형식, 모든 것이 남음", "this program's own, keeps everything";
+    FORMAT_OPENAI: "OpenAI 미세 조정", "OpenAI fine-tuning";
+    FORMAT_TRL: "TRL SFTTrainer", "TRL's SFTTrainer";
+    FORMAT_SHAREGPT: "ShareGPT 대화", "ShareGPT conversations";
+    FORMAT_ALPACA: "Alpaca (도구 호출은 담지 못함)", "Alpaca; holds no tool calls";
+    FORMAT_LLAMA_FACTORY: "LLaMA-Factory (sharegpt)", "LLaMA-Factory (sharegpt)";
+    FORMAT_LLAMA_FACTORY_OPENAI: "LLaMA-Factory (openai)", "LLaMA-Factory (openai)";
+    FORMAT_AXOLOTL: "Axolotl chat_template", "Axolotl chat_template";
+    FORMAT_CSV: "스프레드시트용 표", "table for spreadsheets";
+    FORMAT_PARQUET: "Hugging Face datasets", "Hugging Face datasets";
+    POOLS: "더한 일반 대화", "own pools";
+    POOL_REMOVED: "일반 대화를 뺐습니다: {0}", "took the pool away: {0}";
+    NO_POOLS: "더한 일반 대화가 없습니다 · p로 더하기", "no pools of your own · p adds one";
+    BY_SOURCE: "출처", "Source";
+    BY_LANGUAGE: "언어", "Language";
+    OTHER_SOURCES: "그 밖 {0}곳", "{0} other{0s}";
+    NO_SOURCE: "(문서 없음)", "(no document)";
+    GENERAL_SOURCE: "일반 대화: {0}", "general: {0}";
+    SHIPPED_POOL: "기본 제공", "shipped";
+
     // checks
     PAIRS_COUNTED: "{0}개", "{0} pair{0s}";
     CHECK_OF: "{0} (본 문답 {1}개 중)", "{0} of {1} looked at";

@@ -12,8 +12,10 @@ use crate::evaluate::{
     Answer, Difference, Evaluation, Form, ItemResult, Metric, MetricResult, Proportion, SuiteKind,
     SuiteResult, TextLoss, Verdict,
 };
-use crate::mix::{LengthBucket, MixReport, Part, RowKind, Side, SideCounts};
-use crate::pair::{Example, Message as Turn, Meta, ReviewState, Role};
+use crate::mix::{
+    LanguagePart, LengthBucket, MixReport, Part, RowKind, Side, SideCounts, Source, SourcePart,
+};
+use crate::pair::{Example, Language, Message as Turn, Meta, ReviewState, Role};
 use crate::project::{
     DocumentId, DocumentRecord, ExampleId, PassageId, PassageRecord, StoredExample,
 };
@@ -196,6 +198,24 @@ fn mix() -> MixReport {
             part(Side::Train, RowKind::GeneralEnglish, 118, 12_000),
             part(Side::Validation, RowKind::Domain, 96, 9_000),
             part(Side::Test, RowKind::Domain, 144, 14_000),
+        ],
+        sources: vec![
+            SourcePart {
+                source: Source::Document("건축구조기준.pdf".to_owned()),
+                rows: 246,
+                tokens: 36_000,
+            },
+            SourcePart { source: Source::NoDocument, rows: 640, tokens: 113_000 },
+            SourcePart { source: Source::Shipped, rows: 278, tokens: 28_000 },
+            SourcePart {
+                source: Source::Document("valve-manual.pdf".to_owned()),
+                rows: 40,
+                tokens: 5_000,
+            },
+        ],
+        languages: vec![
+            LanguagePart { language: Language::Korean, rows: 906, tokens: 128_000 },
+            LanguagePart { language: Language::English, rows: 298, tokens: 54_000 },
         ],
         pages: SideCounts { train: 171, validation: 17, test: 24 },
         leaks: 0,

@@ -162,7 +162,7 @@ pub(super) fn export(args: &ExportArgs, folder: &Path, out: &mut dyn Write) -> R
         return left_out(&exported, format, &mut std::io::stderr()).because("output");
     }
     let started = Instant::now();
-    let exported = if is_folder(&args.file) {
+    let exported = if exchange::is_folder(&args.file) {
         check_license(&args.license)?;
         let name = args.file.file_name().unwrap_or_default().to_string_lossy();
         let target = Target { name: &name, license: &args.license };
@@ -188,12 +188,6 @@ pub(super) fn export(args: &ExportArgs, folder: &Path, out: &mut dyn Write) -> R
     writeln!(out, "wrote {} to {}", pairs(exported.written), args.file.display())
         .because("output")?;
     left_out(&exported, format, out).because("output")
-}
-
-fn is_folder(path: &Path) -> bool {
-    path.is_dir()
-        || path.as_os_str().to_string_lossy().ends_with(['/', '\\'])
-        || (path.extension().is_none() && !path.exists())
 }
 
 /// The card's head is YAML; a licence is one plain word there.

@@ -216,6 +216,8 @@ fn mix_prints_and_writes_sides() {
     questions on two sides: 0 (0 rows moved to training for that)
     longest training row: 10 tokens
       up to     16 tokens: 8 rows
+    trained in ko: 8 rows (80 tokens)
+    trained from 기준.pdf: 8 rows (80 tokens)
     ");
     for (side, lines) in [("train", 8), ("validation", 1), ("test", 1)] {
         let text = fs::read_to_string(at.join(format!("mixed/{side}.jsonl"))).unwrap();

@@ -52,6 +52,13 @@ pub struct Exported {
     pub left_out: Vec<(i64, String)>,
 }
 
+/// Whether a path means a folder: one that is there, or a name without ending.
+pub fn is_folder(path: &Path) -> bool {
+    path.is_dir()
+        || path.as_os_str().to_string_lossy().ends_with(['/', '\\'])
+        || (path.extension().is_none() && !path.exists())
+}
+
 /// Writes examples to a file, whole or not at all; none when it was stopped.
 ///
 /// # Errors

@@ -203,7 +203,7 @@ fn edits_of_older_versions_are_still_undone() {
             [insert.to_string(), delete.to_string()],
         )
         .unwrap();
-    connection.execute_batch("DROP TABLE shelved; PRAGMA user_version = 1").unwrap();
+    connection.execute_batch("DROP TABLE shelved; PRAGMA user_version = 3").unwrap();
     drop(connection);
     let project = Project::open(folder.path()).unwrap();
     assert!(project.store().undo().unwrap().is_some());

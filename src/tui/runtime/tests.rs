@@ -3,7 +3,9 @@ use serde_json::Value;
 
 use super::*;
 use crate::app::Snapshot;
-use crate::app::message::RenderedPart;
+use std::path::Path;
+
+use crate::app::message::{PairsPreview, RenderedPart};
 use crate::app::snapshot::{Changes, InstalledModel};
 use crate::app::testing::{World, sample};
 use crate::failure::Failure;
@@ -68,6 +70,20 @@ impl Backend for MemoryBackend {
 
     fn dismiss(&mut self, dismissals: &[Dismissal], _summary: &str) -> Result<Changes> {
         Ok(Changes::Judged(dismissals.to_vec()))
+    }
+
+    fn preview(&mut self, _path: &Path, mapping: &str) -> Result<PairsPreview> {
+        Ok(PairsPreview {
+            read_as: mapping.to_owned(),
+            place: "line",
+            rows: Vec::new(),
+            examined: 0,
+            problems: Vec::new(),
+        })
+    }
+
+    fn remove_pool(&mut self, _name: &str) -> Result<()> {
+        Ok(())
     }
 
     fn document_changes(&mut self, _id: DocumentId) -> Result<Option<DocumentChanges>> {

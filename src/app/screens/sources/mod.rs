@@ -13,11 +13,12 @@ use super::{ScreenState, empty};
 use crate::app::Effect;
 use crate::app::command::Command;
 use crate::app::look::Look;
-use crate::app::overlays::{Asking, Confirm, Overlay, Prompt, Question};
+use crate::app::overlays::{Asking, Choice, Choosing, Confirm, Overlay, Prompt, Question};
 use crate::app::reply::{Place, Reply};
 use crate::app::strings::{Text, common, screen as texts};
 use crate::app::widgets::columns::columns;
 use crate::app::widgets::{ListState, Scroll};
+use crate::pair::format::Format;
 use crate::project::{DocumentRecord, PassageRecord};
 
 const DOCUMENTS: usize = 0;
@@ -132,7 +133,13 @@ impl ScreenState for Sources {
             Command::SourcesAdd => ask(Asking::Document, ""),
             Command::SourcesAddEncrypted => ask(Asking::EncryptedDocument, ""),
             Command::SourcesImport => ask(Asking::Import, ""),
-            Command::SourcesExport => ask(Asking::Export, "pairs.jsonl"),
+            Command::SourcesExport => {
+                let options = Format::ALL.map(|format| {
+                    (format.name().to_owned(), look.t(format_words(format)).to_owned())
+                });
+                let choice = Choice::new(Choosing::Format, options.to_vec(), None);
+                reply.overlay = Some(Overlay::Choice(choice));
+            }
             Command::SourcesDraft => {
                 let passage = self.passage(look).map(|record| record.id);
                 draft_passages(passage.into_iter().collect(), look, reply);
@@ -228,5 +235,20 @@ impl ScreenState for Sources {
             }
             _ => {}
         }
+    }
+}
+
+fn format_words(format: Format) -> Text {
+    match format {
+        Format::Canonical => texts::FORMAT_CANONICAL,
+        Format::OpenAi => texts::FORMAT_OPENAI,
+        Format::Trl => texts::FORMAT_TRL,
+        Format::ShareGpt => texts::FORMAT_SHAREGPT,
+        Format::Alpaca => texts::FORMAT_ALPACA,
+        Format::LlamaFactory => texts::FORMAT_LLAMA_FACTORY,
+        Format::LlamaFactoryOpenAi => texts::FORMAT_LLAMA_FACTORY_OPENAI,
+        Format::Axolotl => texts::FORMAT_AXOLOTL,
+        Format::Csv => texts::FORMAT_CSV,
+        Format::Parquet => texts::FORMAT_PARQUET,
     }
 }

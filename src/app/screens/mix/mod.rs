@@ -1,31 +1,28 @@
 //! What the training set is made of: shares, split, leaks, lengths.
 
-use std::time::Duration;
+mod figures;
 
 use ratatui::Frame;
 use ratatui::crossterm::event::KeyEvent;
 use ratatui::layout::Rect;
-use ratatui::style::Style;
-use ratatui::text::{Line, Span};
+use ratatui::text::Line;
 
 use super::{ScreenState, empty};
 use crate::app::command::Command;
+use crate::app::format;
 use crate::app::look::Look;
+use crate::app::overlays::{Asking, Choice, Choosing, Overlay, Prompt};
 use crate::app::reply::Reply;
 use crate::app::snapshot::Settings;
 use crate::app::strings::{Text, screen as texts};
-use crate::app::widgets::bars::{bar, heights};
+use crate::app::widgets::bars::bar;
 use crate::app::widgets::columns::{columns, draw_column, inside};
 use crate::app::widgets::fields::{self, Field, Form};
 use crate::app::widgets::{Column, Scroll};
-use crate::app::{format, theme};
 use crate::job::JobSpec;
-use crate::mix::{MixReport, RowKind, Side};
 use crate::pair::Language;
 use crate::project::MixSettings;
-use crate::text::fit;
 use crate::text::width::right;
-use crate::train::RunRecord;
 
 const FIELDS: usize = 0;
 const WEIGHTS: [u16; 2] = [40, 64];
@@ -139,7 +136,17 @@ impl Mix {
             Item::Test => texts::HELP_TEST,
             Item::Seed => texts::HELP_SEED,
         };
-        super::explain(frame, inner, ITEMS.len(), look.t(help));
+        let pools = look.data.snapshot.pools.join(", ");
+        let mut words = look.t(help).to_owned();
+        if self.item() == Item::General || self.item() == Item::Languages {
+            let pools = if pools.is_empty() {
+                look.t(texts::NO_POOLS).to_owned()
+            } else {
+                format!("{}: {pools}", look.t(texts::POOLS))
+            };
+            words = format!("{words}\n\n{pools}");
+        }
+        super::explain(frame, inner, ITEMS.len(), &words);
     }
 
     fn draw_figures(&self, frame: &mut Frame, column: Column, look: &Look) {
@@ -150,62 +157,12 @@ impl Mix {
             return;
         };
         let inner = inside(inner);
-        let mut lines = figures(report, usize::from(inner.width.saturating_sub(1)), look);
+        // What the slider comes to stays in sight, however small the screen.
+        let mut lines = figures::outlook_lines(report, look);
         lines.push(Line::default());
-        lines.extend(outlook_lines(report, look));
+        lines.extend(figures::figures(report, usize::from(inner.width.saturating_sub(1)), look));
         self.scroll.draw(frame, inner, &lines, look);
     }
-}
-
-/// What a general share comes to.
-#[derive(Debug, PartialEq)]
-struct Outlook {
-    rows: usize,
-    tokens: usize,
-    /// Time of all epochs on this machine; none before a run on it.
-    time: Option<Duration>,
-}
-
-/// What `share` would come to, by the rows and tokens of the last mix and the speed of the last run.
-fn outlook(report: &MixReport, share: f64, runs: &[RunRecord]) -> Outlook {
-    let general = [RowKind::GeneralKorean, RowKind::GeneralEnglish]
-        .map(|kind| report.of_kind(Side::Train, kind));
-    let (rows, tokens) = (
-        general.iter().map(|part| part.rows).sum::<usize>(),
-        general.iter().map(|part| part.tokens).sum::<usize>(),
-    );
-    let own_rows = report.rows(Side::Train) - rows;
-    let own_tokens = report.tokens(Side::Train) - tokens;
-    let wanted = own_tokens as f64 * share / (1.0 - share).max(0.05);
-    // Without general rows in the last mix their length is that of the others.
-    let (of_rows, of_tokens) = if rows > 0 { (rows, tokens) } else { (own_rows, own_tokens) };
-    let length = of_tokens as f64 / of_rows.max(1) as f64;
-    let last = runs.iter().rev().find_map(|run| Some((run, run.tokens_per_second()?)));
-    let tokens = own_tokens + wanted.round() as usize;
-    let time =
-        last.map(|(run, speed)| Duration::from_secs_f64(tokens as f64 * run.recipe.epochs / speed));
-    Outlook { rows: own_rows + (wanted / length.max(1.0)).round() as usize, tokens, time }
-}
-
-fn outlook_lines(report: &MixReport, look: &Look) -> Vec<Line<'static>> {
-    let share = look.settings.mix.general_share;
-    let Outlook { rows, tokens, time } = outlook(report, share, &look.data.snapshot.runs);
-    let percent = format::whole_percent(share);
-    let (rows, tokens) = (format::count(rows as u64), format::short(tokens as u64));
-    let words = look.fill(texts::OUTLOOK, &[&percent, &rows, &tokens]);
-    let time = match time {
-        Some(time) => {
-            let time = format::duration(time, look.language);
-            look.fill(texts::OUTLOOK_TIME, &[&time])
-        }
-        None => look.t(texts::OUTLOOK_NO_TIME).to_owned(),
-    };
-    let mut lines = vec![Line::styled(words, theme::BOLD), Line::styled(time, theme::PLAIN)];
-    if (report.general_share_asked - share).abs() > 1e-9 || report.seed != look.settings.mix.seed {
-        let words = format!("{} {}", look.symbols.warn, look.t(texts::MIX_STALE));
-        lines.push(Line::styled(words, theme::WARN));
-    }
-    lines
 }
 
 fn keep(mix: &MixSettings, look: &Look, reply: &mut Reply) {
@@ -218,96 +175,6 @@ fn next_languages(languages: &[Language]) -> Vec<Language> {
         [Language::Korean] => vec![Language::English],
         [Language::English] => vec![Language::Korean, Language::English],
         _ => vec![Language::Korean],
-    }
-}
-
-/// Figures as lines: kinds, split, lengths.
-fn figures(report: &MixReport, cells: usize, look: &Look) -> Vec<Line<'static>> {
-    let dim = |text: String| Span::styled(text, theme::DIM);
-    let head = |cells: Vec<(String, usize)>| {
-        let spans: Vec<_> =
-            cells.into_iter().map(|(text, width)| dim(right(&text, width))).collect();
-        Line::from(spans)
-    };
-    let say = |text| look.t(text).to_owned();
-    let label_width = 20.min(cells * 2 / 5);
-    let mut lines = vec![head(vec![
-        (fit(look.t(texts::KIND), label_width, ""), label_width),
-        (say(texts::ROWS), 8),
-        (say(texts::TOKENS), 9),
-        (say(texts::SHARE), 8),
-    ])];
-    let total = report.tokens(Side::Train).max(1) as f64;
-    let bar_width = cells.saturating_sub(label_width + 8 + 9 + 8 + 2);
-    let mut parts = RowKind::ALL.map(|kind| report.of_kind(Side::Train, kind)).to_vec();
-    parts.retain(|part| part.rows > 0);
-    for part in parts {
-        let share = part.tokens as f64 / total;
-        let (full, _) = bar(share, bar_width, look.symbols);
-        lines.push(Line::from(vec![
-            Span::raw(fit(look.t(kind_name(part.kind)), label_width, look.symbols.ellipsis)),
-            Span::raw(right(&format::count(part.rows as u64), 8)),
-            Span::raw(right(&format::short(part.tokens as u64), 9)),
-            Span::styled(right(&format::whole_percent(share), 8), theme::BOLD),
-            Span::styled(format!("  {full}"), theme::ACCENT),
-        ]));
-    }
-    if report.general_short_of > 0 {
-        let short = format::short(report.general_short_of as u64);
-        let words = look.fill(texts::POOL_SHORT, &[&short]);
-        lines.push(Line::styled(format!("{} {words}", look.symbols.warn), theme::WARN));
-    }
-    lines.push(Line::default());
-    lines.push(head(vec![
-        (fit(look.t(texts::SPLIT), label_width, ""), label_width),
-        (say(texts::ROWS), 8),
-        (say(texts::TOKENS), 9),
-        (say(texts::PAGES_HEAD), 8),
-    ]));
-    for side in Side::ALL {
-        let name = match side {
-            Side::Train => texts::SIDE_TRAIN,
-            Side::Validation => texts::SIDE_VALIDATION,
-            Side::Test => texts::SIDE_TEST,
-        };
-        lines.push(Line::from(vec![
-            Span::raw(fit(look.t(name), label_width, look.symbols.ellipsis)),
-            Span::raw(right(&format::count(report.rows(side) as u64), 8)),
-            Span::raw(right(&format::short(report.tokens(side) as u64), 9)),
-            Span::raw(right(&report.pages.get(side).to_string(), 8)),
-        ]));
-    }
-    let (leak, style): (String, Style) = match report.leaks {
-        0 => (format!("{} {}", look.symbols.yes, look.t(texts::NO_LEAKS)), theme::BETTER),
-        n => (format!("{} {}", look.symbols.warn, look.fill(texts::LEAKS, &[&n])), theme::WORSE),
-    };
-    lines.push(Line::styled(leak, style));
-    if report.moved > 0 {
-        lines.push(Line::styled(look.fill(texts::MOVED, &[&report.moved]), theme::DIM));
-    }
-    if !report.lengths.is_empty() {
-        lines.push(Line::default());
-        let rows: Vec<_> = report.lengths.iter().map(|bucket| bucket.rows as u32).collect();
-        let longest = format::count(report.longest as u64);
-        let columns = heights(&rows, look.symbols);
-        let label = fit(look.t(texts::LENGTHS), label_width, look.symbols.ellipsis);
-        let words = look.fill(texts::LONGEST, &[&longest]);
-        let gap = " ".repeat(2);
-        lines.push(Line::from(vec![
-            Span::raw(label),
-            Span::styled(columns, theme::ACCENT),
-            Span::styled(format!("{gap}{words}"), theme::DIM),
-        ]));
-    }
-    lines
-}
-
-fn kind_name(kind: RowKind) -> Text {
-    match kind {
-        RowKind::Domain => texts::KIND_DOMAIN,
-        RowKind::Tools => texts::KIND_TOOLS,
-        RowKind::GeneralKorean => texts::KIND_GENERAL_KO,
-        RowKind::GeneralEnglish => texts::KIND_GENERAL_EN,
     }
 }
 
@@ -327,6 +194,15 @@ impl ScreenState for Mix {
             Command::MixRun => reply.start = Some(JobSpec::Mix),
             Command::MixMore => self.change(1.0, look, reply),
             Command::MixLess => self.change(-1.0, look, reply),
+            Command::MixAddPool => {
+                reply.overlay = Some(Overlay::Prompt(Prompt::new(Asking::Pool, "")));
+            }
+            Command::MixDropPool => {
+                let pools = look.data.snapshot.pools.iter();
+                let options = pools.map(|name| (name.clone(), String::new())).collect();
+                let choice = Choice::new(Choosing::Pool, options, None);
+                reply.overlay = Some(Overlay::Choice(choice));
+            }
             Command::ListOpen if on_fields => self.open(look, reply),
             Command::ListUp if on_fields => self.form.list.by(-1, ITEMS.len()),
             Command::ListDown if on_fields => self.form.list.by(1, ITEMS.len()),
@@ -342,6 +218,7 @@ impl ScreenState for Mix {
 
     fn unavailable(&self, command: Command, look: &Look) -> Option<Text> {
         match command {
+            Command::MixDropPool => look.data.snapshot.pools.is_empty().then_some(texts::NO_POOLS),
             Command::MixRun => (look.data.summary.accepted == 0).then_some(texts::NO_ACCEPTED),
             _ => None,
         }
@@ -374,30 +251,5 @@ impl ScreenState for Mix {
         if let (FIELDS, Some(row)) = (column, row) {
             self.form.list.select(row, ITEMS.len());
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::app::testing::sample;
-
-    #[test]
-    fn a_larger_share_takes_more_tokens_and_time() {
-        let snapshot = sample();
-        let report = snapshot.mix.as_ref().unwrap();
-        let mut runs = snapshot.runs.clone();
-        let now = outlook(report, report.general_share, &runs);
-        assert!((now.tokens as f64 / report.tokens(Side::Train) as f64 - 1.0).abs() < 0.02);
-        assert_eq!(now.time, None, "no run has noted its tokens");
-        let run = runs.last_mut().unwrap();
-        (run.tokens, run.seconds) = (100_000, 1000.0);
-        run.step = run.steps;
-        let own = outlook(report, 0.0, &runs);
-        let half = outlook(report, 0.5, &runs);
-        assert_eq!(half.tokens, own.tokens * 2);
-        assert!(half.rows > own.rows);
-        let (half, own) = (half.time.unwrap(), own.time.unwrap());
-        assert!((half.as_secs_f64() / own.as_secs_f64() - 2.0).abs() < 1e-6);
     }
 }
