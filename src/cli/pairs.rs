@@ -1,6 +1,7 @@
 //! `hone pairs`: lists, imports, exports, checks, measures and judges examples.
 
 mod check;
+mod filtered;
 mod measure;
 
 use std::io::Write;
@@ -34,6 +35,10 @@ pub enum PairsCommand {
         /// Order; by loss the highest first, those not measured last
         #[arg(long, default_value = "number")]
         sort: SortArg,
+        /// Only those that the search line of the interface would list:
+        /// 'state:draft doc:KDS page:12-40 check:any /[0-9]+ MPa/ 내진 sort:-loss'
+        #[arg(long, value_name = "QUERY", conflicts_with = "sort", allow_hyphen_values = true)]
+        filter: Option<String>,
         /// One JSON object a line
         #[arg(long)]
         json: bool,
@@ -113,8 +118,12 @@ impl PairsCommand {
 /// current folder.
 pub fn run(args: &PairsArgs, folder: &Path, out: &mut dyn Write) -> Result<()> {
     match &args.command {
-        PairsCommand::List { state, sort, json } => {
-            list(folder, state.map(Into::into), *sort, *json, out)
+        PairsCommand::List { state, sort, filter, json } => {
+            let state = state.map(Into::into);
+            match filter {
+                Some(filter) => filtered::list(folder, state, filter, *json, out),
+                None => list(folder, state, *sort, *json, out),
+            }
         }
         PairsCommand::Import(args) => exchange::import(args, folder, out),
         PairsCommand::Export(args) => exchange::export(args, folder, out),
@@ -151,12 +160,13 @@ fn list(
         measure::sort_by_loss(&store, &mut all)?;
     }
     let listed = all.iter().filter(|stored| state.is_none_or(|state| stored.state == state));
-    for stored in listed {
-        let line =
-            if as_json { serde_json::to_string(stored).because("output")? } else { line(stored) };
-        writeln!(out, "{line}").because("output")?;
-    }
-    Ok(())
+    listed.into_iter().try_for_each(|stored| print(stored, as_json, out))
+}
+
+fn print(stored: &StoredExample, as_json: bool, out: &mut dyn Write) -> Result<()> {
+    let line =
+        if as_json { serde_json::to_string(stored).because("output")? } else { line(stored) };
+    writeln!(out, "{line}").because("output")
 }
 
 /// Width of the question column, in terminal cells.

@@ -231,6 +231,38 @@ fn mix_prints_and_writes_sides() {
 }
 
 #[test]
+fn a_list_can_be_filtered_as_in_the_interface() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    hone(at, &["new", "."]).unwrap();
+    let row = |question: &str, answer: &str, page: u32| {
+        json!({"messages": [{"role": "user", "content": question},
+            {"role": "assistant", "content": answer}],
+            "meta": {"document": "기준.pdf", "page": page, "quote": "두께는 50 mm로 한다."}})
+        .to_string()
+    };
+    let rows = [
+        row("기초의 두께는?", "50 mm이다.", 3),
+        row("벽의 두께는?", "70 mm이다.", 12),
+        row("슬래브의 처짐은?", "두께는 50 mm로 한다.", 30),
+    ];
+    fs::write(at.join("rows.jsonl"), rows.join("\n")).unwrap();
+    hone(at, &["pairs", "import", &path(&folder, "rows.jsonl")]).unwrap();
+    let listed = |filter: &str| {
+        let told = hone(at, &["pairs", "list", "--filter", filter]).unwrap();
+        let id = |line: &str| line.split_whitespace().next().unwrap().parse::<i64>().unwrap();
+        told.lines().map(id).collect::<Vec<_>>()
+    };
+    assert_eq!(listed("두께 page:1-20"), [1, 2]);
+    assert_eq!(listed("ㅊㅈ"), [3]);
+    assert_eq!(listed("/[0-9]+ mm/ sort:-page"), [3, 2, 1]);
+    assert_eq!(listed("check:number-not-in-quote"), [2]);
+    assert_eq!(listed("-점검:모두"), [1, 3]);
+    let bad = hone(at, &["pairs", "list", "--filter", "score:many"]).unwrap_err();
+    assert!(bad.contains("score:many"), "{bad}");
+}
+
+#[test]
 fn new_names_the_project_after_its_folder() {
     let folder = tempfile::tempdir().unwrap();
     let told = hone(folder.path(), &["new", "내진 기준"]).unwrap();

@@ -185,6 +185,11 @@ impl Query {
         self.tests.contains(&(true, Test::Found(kind)))
     }
 
+    /// Tells whether it depends on what checks found.
+    pub fn asks_for_findings(&self) -> bool {
+        self.tests.iter().any(|(_, test)| matches!(test, Test::Found(_) | Test::FoundAny))
+    }
+
     /// Tells whether text is searched, which is what takes time.
     pub fn searches_text(&self) -> bool {
         self.tests.iter().any(|(_, test)| matches!(test, Test::Text(_)))
