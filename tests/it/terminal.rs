@@ -38,7 +38,8 @@ fn the_whole_path_by_keys() {
     screen.keys("1").wait("No documents yet");
     screen.keys("a").keys("code.pdf").wait("code.pdf");
     screen.keys(ENTER).wait("passages, added");
-    screen.keys("i").keys("more.jsonl").keys(ENTER).wait("20 pairs imported");
+    screen.keys("i").keys("more.jsonl").keys(ENTER).wait("rows become drafts");
+    screen.keys(ENTER).wait("20 pairs imported");
 
     // Curate: a pair by hand, beside the passage, in Korean.
     screen.keys("2").wait("All pairs");

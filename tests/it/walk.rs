@@ -66,7 +66,8 @@ fn sources(at: &mut Interface) {
     at.keys("asite").shows(&["Document to add", "site-manual-en.pdf"]);
     at.keys("<tab><ret>").wait("passages, added");
     at.shows(&["Sources 1", "site-manual-en.pdf", "9 p."]);
-    at.keys("ipairs<tab><ret>").wait("135 pairs imported");
+    at.keys("ipairs<tab><ret>").wait("rows become drafts");
+    at.keys("<ret>").wait("135 pairs imported");
     at.shows(&["Curate 0✓ 135!"]);
 }
 
