@@ -69,7 +69,7 @@ impl Findings {
         if state == ReviewState::Rejected {
             return Kinds::default();
         }
-        self.about(pair).map(|finding| finding.kind).collect()
+        self.about(pair).filter(|finding| finding.is_listed()).map(|finding| finding.kind).collect()
     }
 
     /// What would have to be recorded to dismiss everything found of a kind, or of all, about a pair.

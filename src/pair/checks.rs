@@ -188,6 +188,12 @@ impl Finding {
         Self { field, span, ..self }
     }
 
+    /// Whether it belongs in the list to work through: what is probably wrong, and pairs that may say the
+    /// same. A figure that stands elsewhere on the page is told beside its pair only.
+    pub fn is_listed(&self) -> bool {
+        self.severity >= Severity::Warning || self.kind == Kind::NearDuplicate
+    }
+
     /// The finding in words.
     pub fn describe(&self, language: Language) -> String {
         words::describe(self, language)

@@ -11,6 +11,7 @@ use super::store::{stored_example, to_json};
 use super::{PassageId, PassageRecord, Store};
 use crate::document::{self, Passage};
 use crate::failure::{Failure, Result};
+use crate::pair::Example;
 use crate::text::Span;
 
 /// A change of one passage, or of what is about it. One whose passage is gone, because its document was
@@ -191,13 +192,18 @@ impl Store {
             let (first, second) = document::split_at(&before.record.passage, &page, at)?;
             let key = next_key(transaction).at(self.path())?;
             let (on, from) = (second.page, second.span.start);
+            let in_second = |example: &Example| {
+                let meta = &example.meta;
+                let quoted = || document::locate(&page, meta.quote.as_deref()?);
+                let known = meta.page.zip(meta.span);
+                let place = known.or_else(|| Some((on, quoted()?)));
+                place.is_some_and(|(page, span)| page == on && span.start >= from)
+            };
             let moved = examples(transaction, id)
                 .at(self.path())?
                 .into_iter()
-                .filter(|(_, place)| {
-                    place.is_some_and(|(page, span)| page == on && span.start >= from)
-                })
-                .map(|(example, ..)| PassageChange::Attach { example, passage: Some(key) });
+                .filter(|(_, example)| in_second(example))
+                .map(|(example, _)| PassageChange::Attach { example, passage: Some(key) });
             let mut changes = vec![
                 PassageChange::PassageReplace { key: id.0, passage: first },
                 PassageChange::PassageInsert {
@@ -230,7 +236,7 @@ impl Store {
             let mut changes: Vec<PassageChange> = examples(transaction, next.id)
                 .at(self.path())?
                 .into_iter()
-                .map(|(example, ..)| PassageChange::Attach { example, passage: Some(id.0) })
+                .map(|(example, _)| PassageChange::Attach { example, passage: Some(id.0) })
                 .collect();
             changes.push(PassageChange::PassageDelete { key: next.id.0 });
             changes.push(PassageChange::PassageReplace { key: id.0, passage: merged });
@@ -307,17 +313,14 @@ fn next_key(connection: &Connection) -> rusqlite::Result<i64> {
     connection.query_row(sql, [], |row| row.get(0))
 }
 
-/// The page and characters of a quote, where they are known.
-type Place = Option<(u32, Span)>;
-
-/// Keys of the examples about a passage, with the page and characters of their quotes.
-fn examples(connection: &Connection, id: PassageId) -> rusqlite::Result<Vec<(i64, Place)>> {
+/// The examples about a passage with their keys.
+fn examples(connection: &Connection, id: PassageId) -> rusqlite::Result<Vec<(i64, Example)>> {
     let mut statement = connection.prepare_cached(
         "SELECT id, passage, state, body FROM examples WHERE passage = ?1 ORDER BY id",
     )?;
     let read = |row: &rusqlite::Row<'_>| {
         let stored = stored_example(row)?;
-        Ok((stored.id.0, stored.example.meta.page.zip(stored.example.meta.span)))
+        Ok((stored.id.0, stored.example))
     };
     statement.query_map([id.0], read)?.collect()
 }

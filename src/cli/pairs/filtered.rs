@@ -59,7 +59,7 @@ fn judge(catalog: &mut Catalog, store: &Store) -> Result<()> {
     };
     for checked in report.found {
         let Some(entry) = catalog.get(checked.id.0) else { continue };
-        let found = checked.findings.iter().map(|finding| finding.kind).collect();
+        let found = checked.findings.iter().filter(|f| f.is_listed()).map(|f| f.kind).collect();
         let judged = Judged { found, ..entry.judged() };
         catalog.set_judged(checked.id.0, judged);
     }

@@ -25,7 +25,10 @@ fn with_examples() -> (tempfile::TempDir, Project, PassageId, [ExampleId; 2]) {
         example
     };
     let insert = |example: Example| Change::insert(Some(id.0), ReviewState::Accepted, example);
-    let edit = Edit::new("둘", vec![insert(about(0, 4)), insert(about(12, 17))]);
+    // Pairs of other programs have a quote without its place.
+    let mut by_quote = about(12, 17);
+    by_quote.meta.span = None;
+    let edit = Edit::new("둘", vec![insert(about(0, 4)), insert(by_quote)]);
     let ids = store.apply(edit).unwrap();
     (folder, project, id, [ids[0], ids[1]])
 }
