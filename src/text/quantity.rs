@@ -79,7 +79,8 @@ impl Figures {
     pub fn have(&self, quantity: &Quantity, question: &Self) -> bool {
         self.known.iter().any(|known| match (&quantity.unit, &known.unit) {
             (None, Some(unit)) => {
-                close(quantity.value, known.value) && question.text.contains(&unit.written)
+                let named = question.text.contains(&unit.written) || may_be_variable(unit);
+                close(quantity.value, known.value) && named
             }
             (Some(unit), None) => {
                 close(quantity.value, known.value)
@@ -90,12 +91,44 @@ impl Figures {
     }
 }
 
+/// Capital letters are units and variables both: `0.70L` is a load factor and its load more often than
+/// litres.
+fn may_be_variable(unit: &Unit) -> bool {
+    let mut letters = unit.written.chars();
+    letters.next().is_some_and(|c| c.is_ascii_uppercase()) && letters.next().is_none()
+}
+
+/// Whether a number is worked with: next to it stands a sign of arithmetic. Units are left out there.
+fn is_operand(answer: &[char], span: Span) -> bool {
+    let is_sign = |c: &&char| matches!(**c, '×' | '·' | '*' | '÷' | '/' | '+' | '=' | '√' | '≈');
+    let before = answer[..span.start].iter().rev().find(|c| !c.is_whitespace());
+    let after = answer.get(span.end..).and_then(|rest| rest.iter().find(|c| !c.is_whitespace()));
+    before.filter(|c| is_sign(c)).is_some() || after.filter(|c| is_sign(c)).is_some()
+}
+
+impl Figures {
+    /// Tells whether the source has the value of a number that is worked with, whatever its unit; 6 % is
+    /// worked with as 0.06.
+    fn have_value(&self, value: f64) -> bool {
+        self.known.iter().any(|known| {
+            let percent = known.unit.as_ref().is_some_and(|unit| unit.written == "%");
+            close(value, known.value) || (percent && close(value * 100.0, known.value))
+        })
+    }
+}
+
 /// The amounts of `answer` that neither `source` nor `question` has. Small counts that stand alone
 /// are let pass: they number lists and stand for words.
 pub fn missing(answer: &str, question: &str, source: &str) -> Vec<Quantity> {
     let (asked, known) = (Figures::of(question), Figures::of(source));
     let mut found = amounts(answer);
-    found.retain(|quantity| !known.have(quantity, &asked) && !asked.have(quantity, &asked));
+    let letters: Vec<char> = answer.chars().collect();
+    found.retain(|quantity| {
+        let worked_with = quantity.unit.is_none()
+            && is_operand(&letters, quantity.span)
+            && (known.have_value(quantity.value) || asked.have_value(quantity.value));
+        !worked_with && !known.have(quantity, &asked) && !asked.have(quantity, &asked)
+    });
     found
 }
 

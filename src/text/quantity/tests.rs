@@ -79,6 +79,13 @@ fn an_answer_may_only_use_figures_of_its_source() {
         ("It is 50%.", "", "fifty percent", true),
         ("2.5 kN/m²이다.", "", "용도 | 활하중 (kN/m²)\n사무실 | 2.5", true),
         ("No figures.", "", "", true),
+        // Factors of a formula, and units left out where numbers are worked with.
+        ("활하중에는 0.70을 곱한다.", "", "1.25D + 1.50S + 0.70L", true),
+        ("처짐은 L/420이다.", "", "바닥보 L/420 L/500", true),
+        ("1.40×500 = 700 kN·m", "전도모멘트가 500 kN·m이면?", "전도모멘트의 1.40배 이상", false),
+        ("25×0.06이다.", "폭이 25 m이면?", "폭의 6 %로 한다.", true),
+        ("25×0.07이다.", "폭이 25 m이면?", "폭의 6 %로 한다.", false),
+        ("활하중은 3.5이다.", "", "활하중은 3.5 kN/m²로 한다.", false),
     ] {
         assert_eq!(missing(answer, question, source).is_empty(), right, "{answer} / {source}");
     }
