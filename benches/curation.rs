@@ -100,9 +100,13 @@ impl Program {
     fn press(&mut self, key: &str) -> Duration {
         while self.frames.try_recv().is_ok() {}
         let pressed = Instant::now();
+        self.send(key);
+        self.wait(key, |_| true).at - pressed
+    }
+
+    fn send(&mut self, key: &str) {
         self.keys.write_all(key.as_bytes()).unwrap();
         self.keys.flush().unwrap();
-        self.wait(key, |_| true).at - pressed
     }
 
     /// Memory of the program in MiB: most so far, and now.
@@ -220,7 +224,7 @@ fn main() {
         "opening: first screen after {:.0} ms",
         (first.at - program.started).as_secs_f64() * 1e3
     );
-    program.press("2");
+    program.send("2");
     let list = |screen: &str| screen.contains("Pair 1 of");
     let usable = program.wait("the list", list);
     println!(

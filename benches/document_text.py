@@ -15,7 +15,7 @@ and blanks taken out. Cells are CER / block / space in percent:
   space  blanks that differ between matched characters, per blank of the truth; a line break is a blank
   rows   table rows whose cells follow one another; in brackets those that are a line of their own
 
-Files on which a tool asks for OCR (hone's flags) count as such and are left out of every tool's means: no text can be
+Files on which hone asks for OCR, or where tesseract is installed reads them by it (its flags), are left out of every tool's means: no text can be
 had from them. Means cap CER at 100 % a file. --long measures CPU (user and system, the whole process tree, median of
 --rounds) and peak memory of each process on further files.
 """
@@ -201,11 +201,11 @@ def table(tools, folder, hone, out):
             text = "\n".join(pages)
             if out:
                 (out / f"{file.stem}.{tool}.txt").write_text(text)
-            unreadable |= "needs-ocr" in flags and tool == "hone"
+            unreadable |= tool == "hone" and ("needs-ocr" in flags or "ocr" in flags)
             result = results[file.stem, tool] = measure(text, truth)
             cell = f"{100 * result['cer']:.2f}/{100 * result['block']:.2f}/{100 * result['space']:.1f}"
             cell += f" {result['rows']}({result['lines']})" if result["of"] else ""
-            row.append("needs-ocr" if "needs-ocr" in flags else cell)
+            row.append("needs-ocr" if "needs-ocr" in flags else "ocr " + cell if "ocr" in flags else cell)
         if not unreadable:
             readable.append(file.stem)
         print(f"{file.stem:32}" + "".join(f"{cell:>24}" for cell in row), flush=True)

@@ -39,6 +39,27 @@ pub fn judge(reference: &str, reply: &str) -> Result<(), String> {
     Ok(())
 }
 
+/// Tokens up to which an expected answer is short: a name, a figure.
+const SHORT: usize = 6;
+
+/// Whether a reply gives the expected answer, however much it says beside it: as [`judge`], but where the
+/// expected answer is short, it is enough that all of it stands in the reply.
+pub fn gives(reference: &str, reply: &str) -> bool {
+    if judge(reference, reply).is_ok() {
+        return true;
+    }
+    let numbers_there = {
+        let given = facts(reply);
+        facts(reference).iter().all(|fact| given.iter().any(|given| given.agrees_with(fact)))
+    };
+    let (wanted, mut given) = (tokens(reference), tokens(reply));
+    let all_there = wanted.iter().all(|token| {
+        let at = given.iter().position(|other| other == token);
+        at.map(|at| given.swap_remove(at)).is_some()
+    });
+    numbers_there && (1..=SHORT).contains(&wanted.len()) && all_there
+}
+
 /// Harmonic mean of the shares of tokens that expected answer and reply have in common, 0 to 1.
 pub fn token_f1(reference: &str, reply: &str) -> f64 {
     let (reference, reply) = (tokens(reference), tokens(reply));
@@ -223,6 +244,20 @@ fn words(text: &str, tokens: &mut Vec<String>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_short_answer_is_given_by_a_long_reply() {
+        for (reference, reply, expected) in [
+            ("Paris", "The capital of France is Paris.", true),
+            ("Paris", "The capital of France is Lyon.", false),
+            ("50 mm", "최소 피복두께는 여러 조건에 따라 다르나 대체로 50 mm로 한다.", true),
+            ("50 mm", "최소 피복두께는 여러 조건에 따라 다르나 대체로 50 cm로 한다.", false),
+            ("", "nothing", false),
+            ("활하중은 창고에서 최소 25 %를 포함하고 그 밖에는 포함하지 아니한다.", "25 %", false),
+        ] {
+            assert_eq!(gives(reference, reply), expected, "{reference} / {reply}");
+        }
+    }
 
     #[test]
     fn facts_leave_out_clause_numbers_and_keep_units() {

@@ -188,7 +188,7 @@ fn shares(desk: &Desk<'_>, loaded: &Loaded, chunk: &[Due]) -> Result<Option<Vec<
         let reference = &example.messages.last().ok_or_else(no_answer)?.content;
         let right = answers
             .iter()
-            .filter(|ids| domain::judge(reference, &codec.tokenizer().decode(ids)).is_ok())
+            .filter(|ids| domain::gives(reference, &codec.tokenizer().decode(ids)))
             .count();
         shares[*owner] = Some(right as f64 / SAMPLES as f64);
     }

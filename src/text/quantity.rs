@@ -100,10 +100,10 @@ fn may_be_variable(unit: &Unit) -> bool {
 
 /// Whether a number is worked with: next to it stands a sign of arithmetic. Units are left out there.
 fn is_operand(answer: &[char], span: Span) -> bool {
-    let is_sign = |c: &&char| matches!(**c, '×' | '·' | '*' | '÷' | '/' | '+' | '=' | '√' | '≈');
+    let is_sign = |c: &char| matches!(*c, '×' | '·' | '*' | '÷' | '/' | '+' | '=' | '√' | '≈');
     let before = answer[..span.start].iter().rev().find(|c| !c.is_whitespace());
     let after = answer.get(span.end..).and_then(|rest| rest.iter().find(|c| !c.is_whitespace()));
-    before.filter(|c| is_sign(c)).is_some() || after.filter(|c| is_sign(c)).is_some()
+    before.is_some_and(is_sign) || after.is_some_and(is_sign)
 }
 
 impl Figures {
