@@ -82,6 +82,7 @@ fn an_answer_may_only_use_figures_of_its_source() {
         // Factors of a formula, and units left out where numbers are worked with.
         ("활하중에는 0.70을 곱한다.", "", "1.25D + 1.50S + 0.70L", true),
         ("처짐은 L/420이다.", "", "바닥보 L/420 L/500", true),
+        ("처짐은 L/500이다.", "", "바닥보 L/420 L/500", true),
         ("1.40×500 = 700 kN·m", "전도모멘트가 500 kN·m이면?", "전도모멘트의 1.40배 이상", false),
         ("25×0.06이다.", "폭이 25 m이면?", "폭의 6 %로 한다.", true),
         ("25×0.07이다.", "폭이 25 m이면?", "폭의 6 %로 한다.", false),

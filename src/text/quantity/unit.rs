@@ -249,6 +249,14 @@ pub(super) fn read(text: &[Folded], at: usize) -> (Option<Unit>, usize) {
     if spaced && !sign.contains(['/', '°']) {
         return (None, at);
     }
+    // "L/500" is a quotient; only exponents are digits of a unit.
+    let letters: Vec<char> = sign.chars().collect();
+    let quotient = letters
+        .windows(2)
+        .any(|two| two[1].is_ascii_digit() && (two[0].is_ascii_digit() || two[0] == '/'));
+    if quotient {
+        return (None, at);
+    }
     (Some(made(&sign, &sign, 1.0)), end)
 }
 
