@@ -7,6 +7,8 @@ use crate::progress::Progress;
 use crate::train::TrainEvent;
 
 use super::live_run::LiveRun;
+use super::strings;
+use crate::pair::Language;
 
 /// Lines of a job's log that are kept.
 const LOG_LINES_MAX: usize = 500;
@@ -39,7 +41,7 @@ pub struct Activity {
 }
 
 impl Activity {
-    fn hear(&mut self, event: JobEvent, now: Duration) {
+    fn hear(&mut self, event: JobEvent, now: Duration, language: Language) {
         match event {
             JobEvent::Progress(progress) => {
                 if self.progress.as_ref().is_none_or(|old| old.stage != progress.stage) {
@@ -58,8 +60,8 @@ impl Activity {
             JobEvent::DataChanged | JobEvent::ChatText { .. } | JobEvent::Checked(_) => {}
             JobEvent::Ended(outcome) => {
                 match &outcome {
-                    JobOutcome::Finished(line) | JobOutcome::Stopped(line) => {
-                        self.note(line.clone());
+                    JobOutcome::Finished(told) | JobOutcome::Stopped(told) => {
+                        self.note(strings::told(told, language));
                     }
                     JobOutcome::Failed { message, hints } => {
                         self.note(message.clone());
@@ -142,10 +144,10 @@ impl Activities {
 
     /// Takes in an event. Late mail of an ended or unknown job is dropped; returns whether it was
     /// taken.
-    pub fn hear(&mut self, id: JobId, event: JobEvent, now: Duration) -> bool {
+    pub fn hear(&mut self, id: JobId, event: JobEvent, now: Duration, language: Language) -> bool {
         match self.jobs.iter_mut().find(|job| job.id == id && job.is_running()) {
             Some(job) => {
-                job.hear(event, now);
+                job.hear(event, now, language);
                 true
             }
             None => false,

@@ -15,7 +15,7 @@ use super::snapshot::Settings;
 use super::strings::{self, Text, common};
 use super::widgets::Rich;
 use super::{App, Effect, Message, SCREENS, Screen, theme};
-use crate::job::{JobEvent, JobId, JobOutcome, JobSpec};
+use crate::job::{JobEvent, JobId, JobOutcome, JobSpec, Told};
 use crate::pair::Language;
 
 /// Rows that one notch of the wheel moves.
@@ -333,7 +333,7 @@ impl App {
     }
 
     fn job(&mut self, id: JobId, event: JobEvent) -> Vec<Effect> {
-        if !self.jobs.hear(id, event.clone(), self.now) {
+        if !self.jobs.hear(id, event.clone(), self.now, self.language()) {
             return Vec::new();
         }
         let mut effects = Vec::new();
@@ -372,9 +372,9 @@ impl App {
             if line.is_empty() { name.to_owned() } else { format!("{name}: {line}") }
         };
         self.notice = match outcome {
-            JobOutcome::Finished(line) if line.is_empty() => self.notice.take(),
-            JobOutcome::Finished(line) | JobOutcome::Stopped(line) => {
-                Some(Notice::info(said(line)))
+            JobOutcome::Finished(Told::Nothing) => self.notice.take(),
+            JobOutcome::Finished(told) | JobOutcome::Stopped(told) => {
+                Some(Notice::info(said(&strings::told(told, self.language()))))
             }
             JobOutcome::Failed { message, hints } => {
                 let hint = hints.first().map(|hint| format!(" · {hint}")).unwrap_or_default();

@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use super::{Desk, JobEvent, JobOutcome, stopped};
+use super::{Desk, JobEvent, JobOutcome, Told, stopped};
 use crate::engine::{GenerateConfig, generate};
 use crate::failure::Result;
 use crate::pair::Example;
@@ -19,7 +19,7 @@ pub(super) fn chat(
     conversation: &Example,
 ) -> Result<JobOutcome> {
     let Some(loaded) = desk.models.get(model, &mut desk.progress())? else {
-        return Ok(stopped("no answer"));
+        return Ok(stopped());
     };
     let adapter = match run {
         None => None,
@@ -49,8 +49,8 @@ pub(super) fn chat(
         let adapter = if tuned { adapter.as_ref() } else { None };
         generate(&loaded.base, adapter, std::slice::from_ref(&prompt), &config, &mut on_token)?;
         if desk.cancel.is_cancelled() {
-            return Ok(stopped("the answer was cut short"));
+            return Ok(JobOutcome::Stopped(Told::AnswerCut));
         }
     }
-    Ok(JobOutcome::Finished(String::new()))
+    Ok(JobOutcome::Finished(Told::Nothing))
 }

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use super::{Desk, JobEvent, JobOutcome, mixing, stopped};
+use super::{Desk, JobEvent, JobOutcome, Told, mixing, stopped};
 use crate::failure::Result;
 use crate::mix::Side;
 use crate::model::Codec;
@@ -126,9 +126,9 @@ pub(super) fn run(desk: &mut Desk<'_>, model: Option<&str>) -> Result<JobOutcome
         }
     };
     let report = check(&store, codec.as_ref(), recipe.length_max, &mut desk.progress())?;
-    let Some(report) = report else { return Ok(stopped("the checks were stopped")) };
+    let Some(report) = report else { return Ok(stopped()) };
     desk.tell(JobEvent::Checked(Arc::new(report)));
-    Ok(JobOutcome::Finished(String::new()))
+    Ok(JobOutcome::Finished(Told::Nothing))
 }
 
 /// On which side each accepted pair is.

@@ -4,13 +4,13 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use super::{Desk, JobOutcome, mixing, stopped};
+use super::{Desk, JobOutcome, Told, mixing, stopped};
 use crate::document::{self, DocumentText, PageFlag, Passage, PassageSettings, ReadOptions};
 use crate::failure::Result;
 use crate::job::AddOptions;
 use crate::model;
 use crate::progress::OnProgress;
-use crate::project::{ImportKind, Imported, Store};
+use crate::project::{Imported, Store};
 use crate::text::tokens_estimate;
 
 /// Key of the passage settings in the store.
@@ -32,29 +32,13 @@ pub struct Added {
 }
 
 impl Added {
-    /// The outcome in one sentence.
-    pub fn sentence(&self) -> String {
-        let Self { name, pages, passages, imported, .. } = self;
-        let changes = &imported.changes;
-        let pairs = |count: usize| if count == 1 { "pair" } else { "pairs" };
-        match imported.kind {
-            ImportKind::Same => format!("{name}: was there already, nothing changed"),
-            ImportKind::New => format!("{name}: {pages} pages, {passages} passages"),
-            ImportKind::Replaced => {
-                let kept = changes.pairs_kept;
-                let mut text = format!(
-                    "{name}: {pages} pages, {passages} passages: {} unchanged, {} changed, {} new, {} gone; {kept} {} kept",
-                    changes.unchanged,
-                    changes.changed.len(),
-                    changes.new.len(),
-                    changes.gone.len(),
-                    pairs(kept),
-                );
-                if changes.pairs_lost > 0 {
-                    text = format!("{text}, {} lost their quote", changes.pairs_lost);
-                }
-                text
-            }
+    /// The outcome as it is told.
+    pub fn told(&self) -> Told {
+        Told::Document {
+            name: self.name.clone(),
+            pages: self.pages,
+            passages: self.passages,
+            imported: Box::new(self.imported.clone()),
         }
     }
 }
@@ -151,18 +135,18 @@ pub(super) fn add(
 ) -> Result<JobOutcome> {
     let store = desk.store()?;
     let added = add_file(&store, path, password, options, &mut desk.progress())?;
-    let Some(added) = added else { return Ok(stopped("nothing was added")) };
+    let Some(added) = added else { return Ok(stopped()) };
     desk.changed();
     for note in &added.notes {
         desk.note(format!("{}: {note}", added.name));
     }
-    Ok(JobOutcome::Finished(added.sentence()))
+    Ok(JobOutcome::Finished(added.told()))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::project::{DocumentChanges, DocumentId};
+    use crate::project::{DocumentChanges, DocumentId, ImportKind};
 
     #[test]
     fn the_outcome_is_said_in_one_sentence() {
@@ -183,10 +167,10 @@ mod tests {
             notes: Vec::new(),
         };
         assert_eq!(
-            added.sentence(),
+            added.told().to_string(),
             "기준.pdf: 4 pages, 16 passages: 12 unchanged, 0 changed, 0 new, 0 gone; 41 pairs kept, 2 lost their quote"
         );
         added.imported.kind = ImportKind::New;
-        assert_eq!(added.sentence(), "기준.pdf: 4 pages, 16 passages");
+        assert_eq!(added.told().to_string(), "기준.pdf: 4 pages, 16 passages");
     }
 }

@@ -3,7 +3,7 @@
 use std::env;
 
 use super::loaded::Loaded;
-use super::{Desk, DraftSource, JobOutcome, stopped};
+use super::{Desk, DraftSource, JobOutcome, Told, stopped};
 use crate::draft::{self, Drafter, Embedded, Endpoint, EndpointConfig};
 use crate::failure::Result;
 use crate::pair::{Change, Edit, ReviewState};
@@ -30,7 +30,7 @@ pub(super) fn draft(
         }
         DraftSource::Embedded { model } => {
             let Some(loaded) = desk.models.get(model, &mut desk.progress())? else {
-                return Ok(stopped("nothing was drafted"));
+                return Ok(stopped());
             };
             let Loaded { name, base, codec } = loaded.as_ref();
             let mut embedded = Embedded::new(name, base, codec, desk.cancel.clone());
@@ -57,7 +57,7 @@ fn propose(
             "passages",
         )));
         if desk.cancel.is_cancelled() {
-            return Ok(stopped(format!("{kept} drafts kept")));
+            return Ok(JobOutcome::Stopped(Told::DraftsKept(kept)));
         }
         let Some(record) = store.passage(*id)?.filter(|record| !record.excluded) else { continue };
         let name = documents
@@ -92,5 +92,5 @@ fn propose(
             desk.changed();
         }
     }
-    Ok(JobOutcome::Finished(format!("{kept} drafts to review; {refused} proposals were refused")))
+    Ok(JobOutcome::Finished(Told::Drafted { kept, refused }))
 }

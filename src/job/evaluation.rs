@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use super::answering::EngineAnswerer;
-use super::{CaseFilter, Desk, JobOutcome, mixing, stopped};
+use super::{CaseFilter, Desk, JobOutcome, Told, mixing, stopped};
 use crate::evaluate::{self, Suite};
 use crate::failure::{Context as _, Failure, Result};
 use crate::mix::Side;
@@ -24,7 +24,7 @@ pub(super) fn evaluate(
 ) -> Result<JobOutcome> {
     let store = desk.store()?;
     let Some(loaded) = desk.models.get(model, &mut desk.progress())? else {
-        return Ok(stopped("nothing was scored"));
+        return Ok(stopped());
     };
     let adapter = match run {
         None => None,
@@ -40,7 +40,7 @@ pub(super) fn evaluate(
     let mut answerer = EngineAnswerer { loaded: &loaded, adapter: adapter.as_ref() };
     let evaluation =
         evaluate::run(model, run, &suites, &mut answerer, adapter.is_some(), &mut desk.progress())?;
-    let Some(evaluation) = evaluation else { return Ok(stopped("nothing was scored")) };
+    let Some(evaluation) = evaluation else { return Ok(stopped()) };
     let about = about(desk, &store, run)?;
     store.save_evaluation(&evaluation)?;
     let folder = run.map_or_else(
@@ -49,7 +49,7 @@ pub(super) fn evaluate(
     );
     write_reports(&folder, &evaluation, &about)?;
     desk.changed();
-    Ok(JobOutcome::Finished(format!("report: {}", folder.join("report.md").display())))
+    Ok(JobOutcome::Finished(Told::Report(folder.join("report.md"))))
 }
 
 /// Writes `report.md` (both languages' forms beside each other) and `report.json` into `folder`.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::checking::CheckReport;
+use super::told::Told;
 use crate::progress::Progress;
 use crate::train::TrainEvent;
 
@@ -39,10 +40,10 @@ pub enum JobEvent {
 /// How a job ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum JobOutcome {
-    /// Done, with a sentence for the user.
-    Finished(String),
+    /// Done.
+    Finished(Told),
     /// Stopped by the user; what was done is kept.
-    Stopped(String),
+    Stopped(Told),
     /// Failed.
     Failed {
         /// What went wrong.

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::ops::ControlFlow;
 
 use super::loaded::Loaded;
-use super::{Desk, JobOutcome, stopped};
+use super::{Desk, JobOutcome, Told, stopped};
 use crate::engine::{GenerateConfig, Request, Row, cache_bytes, generate_each, row_losses};
 use crate::evaluate::domain;
 use crate::failure::{Failure, Result};
@@ -46,10 +46,14 @@ pub(super) fn measure(
     let mut due = due(&store, model, loss, known)?;
     due.truncate(limit.unwrap_or(usize::MAX));
     if due.is_empty() {
-        return Ok(JobOutcome::Finished("every pair is measured".to_owned()));
+        return Ok(JobOutcome::Finished(Told::Measured {
+            done: 0,
+            total: 0,
+            model: model.to_owned(),
+        }));
     }
     let Some(loaded) = desk.models.get(model, &mut desk.progress())? else {
-        return Ok(stopped("nothing was measured"));
+        return Ok(stopped());
     };
     let total = due.len();
     let (mut done, mut refused) = (0, 0);
@@ -77,8 +81,8 @@ pub(super) fn measure(
     if refused > 0 {
         desk.note(format!("{refused} pairs cannot be written in the model's chat template"));
     }
-    let told = format!("measured {done} of {total} pairs with {model}");
-    Ok(if done < total { stopped(told) } else { JobOutcome::Finished(told) })
+    let told = Told::Measured { done, total, model: model.to_owned() };
+    Ok(if done < total { JobOutcome::Stopped(told) } else { JobOutcome::Finished(told) })
 }
 
 /// Pairs that are not rejected and of which something asked for is not measured as they are now.

@@ -1,6 +1,6 @@
 //! Putting the training set together.
 
-use super::{Desk, JobOutcome, pool};
+use super::{Desk, JobOutcome, Told, pool};
 use crate::failure::Result;
 use crate::mix::{self, Mix};
 use crate::model::{self, Codec};
@@ -43,7 +43,7 @@ pub(super) fn report(desk: &mut Desk<'_>) -> Result<JobOutcome> {
     let mix = mix_project(&store, codec.as_ref())?;
     store.set_setting(REPORT_KEY, &mix.report)?;
     desk.changed();
-    Ok(JobOutcome::Finished(format!("{} rows", mix.rows.len())))
+    Ok(JobOutcome::Finished(Told::Mixed(mix.rows.len())))
 }
 
 fn estimate(example: &Example) -> usize {

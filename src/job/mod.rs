@@ -17,6 +17,7 @@ mod models;
 mod pairs;
 pub mod pool;
 pub mod spec;
+mod told;
 mod training;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -26,6 +27,7 @@ pub use event::{JobEvent, JobId, JobOutcome};
 pub use loaded::Models;
 pub use pairs::mapping;
 pub use spec::{AddOptions, CaseFilter, DraftSource, JobSpec};
+pub use told::Told;
 
 use crate::failure::{Failure, Result};
 use crate::progress::{Cancel, Progress};
@@ -120,9 +122,9 @@ impl Desk<'_> {
     }
 }
 
-/// The outcome of a job that was asked to stop.
-fn stopped(what: impl Into<String>) -> JobOutcome {
-    JobOutcome::Stopped(what.into())
+/// The outcome of a job that was stopped before anything came of it.
+fn stopped() -> JobOutcome {
+    JobOutcome::Stopped(Told::NotDone)
 }
 
 fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
@@ -137,7 +139,7 @@ impl JobOutcome {
     /// The outcome as a result, for a subcommand's exit status.
     pub fn into_result(self) -> Result<String> {
         match self {
-            Self::Finished(message) | Self::Stopped(message) => Ok(message),
+            Self::Finished(told) | Self::Stopped(told) => Ok(told.to_string()),
             Self::Failed { message, hints } => {
                 Err(Failure { kind: crate::failure::FailureKind::User, message, hints })
             }

@@ -1,6 +1,6 @@
 //! Fetching models.
 
-use super::{Desk, JobOutcome, stopped};
+use super::{Desk, JobOutcome, Told};
 use crate::failure::Result;
 use crate::model::{Places, pull};
 
@@ -9,9 +9,9 @@ pub(super) fn pull(desk: &mut Desk<'_>, name: &str) -> Result<JobOutcome> {
     let options = pull::Options::from_environment(false);
     let result = pull::pull(&places, name, &options, &mut desk.progress());
     if desk.cancel.is_cancelled() {
-        return Ok(stopped("what was fetched is kept; the next try goes on from there"));
+        return Ok(JobOutcome::Stopped(Told::FetchKept));
     }
     let manifest = result?;
     desk.changed();
-    Ok(JobOutcome::Finished(format!("{}: {}", manifest.name, manifest.path.display())))
+    Ok(JobOutcome::Finished(Told::Model { name: manifest.name, path: manifest.path }))
 }

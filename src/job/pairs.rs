@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Instant;
 
-use super::{Desk, JobOutcome, stopped};
+use super::{Desk, JobOutcome, Told, stopped};
 use crate::failure::{Failure, Result};
 use crate::pair::format::{Format, Mapping};
 use crate::pair::{Problem, ReviewState};
@@ -34,18 +34,17 @@ pub(super) fn import(
     let read_as = ReadAs { format: None, mapping: self::mapping(mapping)? };
     let options = ImportOptions { accept, read_as };
     let Some(imported) = exchange::import(&store, path, &options, &mut desk.progress())? else {
-        return Ok(stopped("nothing was imported"));
+        return Ok(stopped());
     };
     desk.note(format!("{}: {}", path.display(), imported.read_as));
     tell_problems(desk, path, &imported.problems, imported.faults);
     desk.changed();
-    Ok(JobOutcome::Finished(format!(
-        "{} pairs imported in {:.1} s, {} were there already, {} problems",
-        imported.total(),
-        started.elapsed().as_secs_f64(),
-        imported.repeated,
-        imported.faults
-    )))
+    Ok(JobOutcome::Finished(Told::Pairs {
+        added: imported.total(),
+        repeated: imported.repeated,
+        faults: imported.faults,
+        tenths: (started.elapsed().as_secs_f64() * 10.0).round() as u64,
+    }))
 }
 
 /// Names the first problems of a file in the log and counts the others.
@@ -62,12 +61,12 @@ pub(super) fn add_pool(desk: &mut Desk<'_>, path: &Path, mapping: &str) -> Resul
     let store = desk.store()?;
     let read_as = ReadAs { format: None, mapping: self::mapping(mapping)? };
     let Some(added) = store.add_pool(path, &read_as, &mut desk.progress())? else {
-        return Ok(stopped("no pool was added"));
+        return Ok(stopped());
     };
     desk.note(format!("{}: {}", path.display(), added.read_as));
     tell_problems(desk, path, &added.problems, added.faults);
     desk.changed();
-    let told = format!("{}: {} conversations, {} problems", added.name, added.rows, added.faults);
+    let told = Told::Pool { name: added.name, rows: added.rows, faults: added.faults };
     Ok(JobOutcome::Finished(told))
 }
 
@@ -82,20 +81,16 @@ pub(super) fn export(desk: &mut Desk<'_>, path: &Path, format: Format) -> Result
     } else {
         exchange::export(&store, path, selection, &mut desk.progress())?
     };
-    let Some(exported) = exported else { return Ok(stopped("nothing was written")) };
+    let Some(exported) = exported else { return Ok(stopped()) };
     for (id, reason) in exported.left_out.iter().take(PROBLEMS_TOLD_MAX) {
         desk.note(format!("pair {id}: left out: {reason}"));
     }
     if !format.leaves_out().is_empty() {
         desk.note(format!("not held by {}: {}", format.name(), format.leaves_out().join("; ")));
     }
-    let left_out = match exported.refused {
-        0 => String::new(),
-        refused => format!(", {refused} left out"),
-    };
-    Ok(JobOutcome::Finished(format!(
-        "{} accepted pairs written to {}{left_out}",
-        exported.written,
-        path.display()
-    )))
+    Ok(JobOutcome::Finished(Told::Exported {
+        written: exported.written,
+        left_out: exported.refused,
+        path: path.to_owned(),
+    }))
 }

@@ -4,7 +4,7 @@ use std::fs::OpenOptions;
 use std::io::Write as _;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use super::{Desk, JobEvent, JobOutcome, mixing, stopped};
+use super::{Desk, JobEvent, JobOutcome, Told, mixing, stopped};
 use crate::engine::{GenerateConfig, cpu, generate};
 use crate::failure::{Context as _, Result};
 use crate::mix::Side;
@@ -37,7 +37,7 @@ pub(super) fn train(
         cpu::prefer(&kernel);
     }
     let Some(loaded) = desk.models.get(model, &mut desk.progress())? else {
-        return Ok(stopped("nothing was trained"));
+        return Ok(stopped());
     };
     let mix = mixing::mix_project(&store, Some(&loaded.codec))?;
     store.set_setting(mixing::REPORT_KEY, &mix.report)?;
@@ -139,11 +139,12 @@ pub(super) fn train(
     desk.changed();
     result?;
     Ok(match outcome {
-        RunOutcome::Stopped => stopped(format!(
-            "run {number} stopped at step {} of {}; `hone train --resume {number}` goes on",
-            record.step, record.steps
-        )),
-        _ => JobOutcome::Finished(format!("run {number}: {} steps", record.step)),
+        RunOutcome::Stopped => JobOutcome::Stopped(Told::TrainingStopped {
+            run: number,
+            step: record.step,
+            steps: record.steps,
+        }),
+        _ => JobOutcome::Finished(Told::Trained { run: number, steps: record.step }),
     })
 }
 

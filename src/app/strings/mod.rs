@@ -3,8 +3,11 @@
 pub mod command;
 pub mod common;
 pub mod screen;
+mod told;
 
 use std::fmt::Display;
+
+pub use told::told;
 
 use super::Screen;
 use super::command::Scope;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::*;
 use crate::job::checking::{CheckReport, Checked};
-use crate::job::{JobEvent, JobOutcome, JobSpec};
+use crate::job::{JobEvent, JobOutcome, JobSpec, Told};
 use crate::pair::checks::{Detail, Finding, Kind, Severity, content_hash};
 use crate::project::Dismissal;
 
@@ -31,7 +31,7 @@ fn checked(language: Language) -> Harness {
     });
     let report = CheckReport { pairs: 4, found: found.to_vec() };
     harness.send(Message::Job(id, JobEvent::Checked(Arc::new(report))));
-    harness.send(Message::Job(id, JobEvent::Ended(JobOutcome::Finished(String::new()))));
+    harness.send(Message::Job(id, JobEvent::Ended(JobOutcome::Finished(Told::Nothing))));
     harness
 }
 

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::*;
-use crate::job::{AddOptions, JobEvent, JobId, JobOutcome, JobSpec};
+use crate::job::{AddOptions, JobEvent, JobId, JobOutcome, JobSpec, Told};
 
 use crate::app::message::{FolderEntry, RenderedPart};
 use crate::progress::Progress;
@@ -68,15 +68,15 @@ fn job_events_drive_the_strip_and_late_mail_is_dropped() {
     harness.keys("x");
     assert_eq!(harness.effects.last(), Some(&Effect::Cancel(id)));
     assert!(harness.screen(80, 24).contains("stopping"));
-    let stopped = JobOutcome::Stopped("50 pages read".to_owned());
+    let stopped = JobOutcome::Stopped(Told::NotDone);
     harness.send(Message::Job(id, JobEvent::Ended(stopped)));
     harness
         .send(Message::Job(id, JobEvent::Progress(Progress::new("read", 60, Some(200), "pages"))));
     let text = harness.screen(80, 24);
     assert!(!text.contains("▶"), "{text}");
-    assert!(text.contains("50 pages read"));
+    assert!(text.contains("nothing was changed"));
     harness.keys("7");
-    assert!(harness.screen(80, 24).contains("50 pages read"));
+    assert!(harness.screen(80, 24).contains("nothing was changed"));
 }
 
 #[test]
@@ -133,7 +133,10 @@ fn training_draws_its_curve_and_figures() {
     assert!(harness.screen(120, 40).contains("train is running"));
     let ended = TrainEvent::Ended { outcome: RunOutcome::Finished };
     harness.send(Message::Job(id, JobEvent::Train(ended)));
-    harness.send(Message::Job(id, JobEvent::Ended(JobOutcome::Finished("run 3".to_owned()))));
+    harness.send(Message::Job(
+        id,
+        JobEvent::Ended(JobOutcome::Finished(Told::Trained { run: 3, steps: 360 })),
+    ));
     harness.keys("4");
     assert!(harness.screen(120, 40).contains("finished"));
     assert!(harness.effects.contains(&Effect::Reload));
@@ -283,7 +286,7 @@ fn chat_streams_into_both_columns() {
     harness.keys("부산은?<ret>");
     assert_eq!(started(&harness).len(), 1);
     assert!(harness.screen(80, 24).contains("부산은?"));
-    harness.send(Message::Job(id, JobEvent::Ended(JobOutcome::Finished(String::new()))));
+    harness.send(Message::Job(id, JobEvent::Ended(JobOutcome::Finished(Told::Nothing))));
     harness.keys("<ret>");
     let JobSpec::Chat { conversation, .. } = &started(&harness)[1].1 else { panic!() };
     assert_eq!(conversation.messages.len(), 3);
@@ -302,7 +305,7 @@ fn quitting_while_a_job_runs_asks_then_waits() {
     harness.keys("q<ret>");
     assert!(harness.effects.contains(&Effect::Cancel(id)));
     assert!(!harness.effects.contains(&Effect::Quit), "waits for the job");
-    harness.send(Message::Job(id, JobEvent::Ended(JobOutcome::Stopped("kept".to_owned()))));
+    harness.send(Message::Job(id, JobEvent::Ended(JobOutcome::Stopped(Told::NotDone))));
     assert!(harness.effects.contains(&Effect::Quit));
     let mut idle = Harness::new(sample(), English);
     idle.keys("q");

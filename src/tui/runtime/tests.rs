@@ -9,6 +9,7 @@ use crate::app::message::{PairsPreview, RenderedPart};
 use crate::app::snapshot::{Changes, InstalledModel};
 use crate::app::testing::{World, sample};
 use crate::failure::Failure;
+use crate::job::Told;
 use crate::pair::{Change, Edit, Example, ReviewState};
 use crate::progress::Progress;
 use crate::project::{
@@ -118,7 +119,7 @@ fn runtime(runner: Runner) -> (Runtime, Sender<Message>, Receiver<Message>) {
 }
 
 fn idle() -> Runner {
-    Arc::new(|_, _, _, _| JobOutcome::Finished(String::new()))
+    Arc::new(|_, _, _, _| JobOutcome::Finished(Told::Nothing))
 }
 
 #[test]
@@ -166,8 +167,8 @@ fn a_job_tells_its_events_in_order_and_its_outcome_once() {
             on_event(JobEvent::Progress(Progress::new("train", 1, None, "steps")));
             thread::yield_now();
         }
-        on_event(JobEvent::Ended(JobOutcome::Finished("twice".to_owned())));
-        JobOutcome::Stopped("at step 1".to_owned())
+        on_event(JobEvent::Ended(JobOutcome::Finished(Told::Mixed(2))));
+        JobOutcome::Stopped(Told::NotDone)
     });
     let (mut runtime, sender, receiver) = runtime(runner);
     let id = JobId(3);
@@ -183,7 +184,7 @@ fn a_job_tells_its_events_in_order_and_its_outcome_once() {
             _ => None,
         })
         .collect();
-    assert_eq!(ends, [JobOutcome::Stopped("at step 1".to_owned())]);
+    assert_eq!(ends, [JobOutcome::Stopped(Told::NotDone)]);
 }
 
 #[test]
