@@ -202,6 +202,7 @@ pub fn is_heavy(spec: &JobSpec) -> bool {
         | JobSpec::Chat { .. }
         | JobSpec::Draft { source: crate::job::DraftSource::Embedded { .. }, .. } => true,
         JobSpec::AddDocument { .. }
+        | JobSpec::SplitDocument { .. }
         | JobSpec::ImportPairs { .. }
         | JobSpec::AddPool { .. }
         | JobSpec::ExportPairs { .. }

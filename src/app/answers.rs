@@ -8,6 +8,7 @@ use super::overlays::{
 };
 use super::reply::{Place, Reply};
 use super::screens::curate::Curate;
+use super::screens::sources::Sources;
 use super::snapshot::Settings;
 use super::{App, Effect};
 use crate::job::{AddOptions, JobSpec};
@@ -49,6 +50,9 @@ impl App {
             }
             Outcome::Entered(Asking::FilterName, text) => {
                 self.screens.curate.keep_filter(&text, &look!(self), &mut reply);
+            }
+            Outcome::Entered(Asking::PassageLength(document), text) => {
+                Sources::split_again(document, &text, &look!(self), &mut reply);
             }
             Outcome::Entered(asking, text) => entered(asking, text, &mut reply),
             Outcome::Chosen(Choosing::Model, name) => {
@@ -138,7 +142,7 @@ fn entered(asking: Asking, text: String, reply: &mut Reply) {
         }
         Asking::Export(format) => reply.start = Some(JobSpec::ExportPairs { path, format }),
         // Answered where the screen is at hand.
-        Asking::Tags { .. } | Asking::FilterName | Asking::System => {}
+        Asking::Tags { .. } | Asking::FilterName | Asking::System | Asking::PassageLength(_) => {}
         Asking::Model => reply.start = Some(JobSpec::PullModel { name: text }),
     }
 }

@@ -103,6 +103,7 @@ commands! {
     SourcesImport "sources.import" SOURCES, [Key::Char('i')], Safe, bar;
     SourcesExport "sources.export" SOURCES, [Key::Char('o')], Safe, bar;
     SourcesRemove "sources.remove" SOURCES, [Key::Char('d'), Key::DELETE], Confirm, bar;
+    SourcesLength "sources.passage_length" SOURCES, [Key::Char('t')], Safe, bar;
     SourcesChanges "sources.changes" SOURCES, [Key::Char('w')], Safe, bar;
     SourcesAddEncrypted "sources.add_encrypted" SOURCES, [Key::Char('P')], Safe, hide;
 

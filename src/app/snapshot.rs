@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::checked::Findings;
 use super::symbols::SymbolSet;
-use crate::document::PageFlag;
+use crate::document::{PageFlag, PassageSettings};
 use crate::evaluate::Evaluation;
 use crate::job::checking::CheckReport;
 use crate::mix::MixReport;
@@ -99,6 +99,8 @@ pub struct Settings {
     pub recipe: Recipe,
     /// Mix settings.
     pub mix: MixSettings,
+    /// How long passages are.
+    pub passages: PassageSettings,
     /// Tools that pairs can offer.
     pub tools: Vec<Tool>,
     /// Search lines kept under names.
@@ -125,6 +127,7 @@ impl Default for Settings {
             draft_count: 3,
             recipe: Recipe::default(),
             mix: MixSettings::default(),
+            passages: PassageSettings::default(),
             tools: Vec::new(),
             filters: Vec::new(),
         }

@@ -132,6 +132,7 @@ impl ProjectBackend {
             draft_count: store.setting("draft_count")?.unwrap_or(defaults.draft_count),
             recipe: store.setting(super::train::RECIPE_KEY)?.unwrap_or(defaults.recipe),
             mix: store.setting(mixing::SETTINGS_KEY)?.unwrap_or(defaults.mix),
+            passages: job::documents::settings(store)?,
             tools: store.setting("tools")?.unwrap_or(defaults.tools),
             filters: store.setting("filters")?.unwrap_or(defaults.filters),
         })

@@ -6,11 +6,11 @@ use serde::Serialize;
 
 use super::{Desk, JobOutcome, Told, mixing, stopped};
 use crate::document::{self, DocumentText, PageFlag, Passage, PassageSettings, ReadOptions};
-use crate::failure::Result;
+use crate::failure::{Failure, Result};
 use crate::job::AddOptions;
 use crate::model;
 use crate::progress::OnProgress;
-use crate::project::{Imported, Store};
+use crate::project::{DocumentId, Imported, Store};
 use crate::text::tokens_estimate;
 
 /// Key of the passage settings in the store.
@@ -143,10 +143,37 @@ pub(super) fn add(
     Ok(JobOutcome::Finished(added.told()))
 }
 
+/// Splits a document's pages anew. Pairs stay with the passages that have their quotes.
+pub(super) fn split_again(
+    desk: &mut Desk<'_>,
+    id: DocumentId,
+    chosen: PassageSettings,
+) -> Result<JobOutcome> {
+    let store = desk.store()?;
+    let Some(record) = store.documents()?.into_iter().find(|record| record.id == id) else {
+        return Err(Failure::user("the document is no longer there"));
+    };
+    store.set_setting(SETTINGS_KEY, &chosen)?;
+    let pages = store.pages(id)?;
+    let (mut count, estimated) = counter(Some(&store))?;
+    let passages = document::split(&pages, &mut count, &chosen);
+    let imported = store.import_document(&record.name, &record.sha256, &pages, &passages, true)?;
+    desk.changed();
+    if let Some(note) = estimated {
+        desk.note(note);
+    }
+    Ok(JobOutcome::Finished(Told::Document {
+        name: record.name,
+        pages: pages.len(),
+        passages: passages.len(),
+        imported: Box::new(imported),
+    }))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::project::{DocumentChanges, DocumentId, ImportKind};
+    use crate::project::{DocumentChanges, ImportKind};
 
     #[test]
     fn the_outcome_is_said_in_one_sentence() {

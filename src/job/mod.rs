@@ -65,6 +65,9 @@ fn dispatch(spec: &JobSpec, desk: &mut Desk<'_>) -> Result<JobOutcome> {
         JobSpec::AddDocument { path, password, options } => {
             documents::add(desk, path, password.as_deref(), options)
         }
+        JobSpec::SplitDocument { document, passages } => {
+            documents::split_again(desk, *document, *passages)
+        }
         JobSpec::ImportPairs { path, mapping, accept } => {
             pairs::import(desk, path, mapping, *accept)
         }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use crate::document::{OcrUse, PassageSettings};
 use crate::pair::format::Format;
 use crate::pair::{Example, Language};
-use crate::project::PassageId;
+use crate::project::{DocumentId, PassageId};
 use crate::train::Recipe;
 
 /// A piece of long work.
@@ -19,6 +19,13 @@ pub enum JobSpec {
         password: Option<String>,
         /// How it is read and split.
         options: AddOptions,
+    },
+    /// Split a document that was read into passages of another length, which the project keeps.
+    SplitDocument {
+        /// The document.
+        document: DocumentId,
+        /// How long passages are.
+        passages: PassageSettings,
     },
     /// Import examples from a file; its format is recognized.
     ImportPairs {

@@ -235,6 +235,7 @@ fn with_real_paths(mut spec: JobSpec) -> JobSpec {
         JobSpec::Draft { .. }
         | JobSpec::PullModel { .. }
         | JobSpec::Mix
+        | JobSpec::SplitDocument { .. }
         | JobSpec::Train { .. }
         | JobSpec::Evaluate { .. }
         | JobSpec::Check { .. }

@@ -16,6 +16,7 @@ use crate::app::theme;
 use crate::app::widgets::overlay::{centred, open};
 use crate::app::widgets::{Input, ListState};
 use crate::pair::format::Format;
+use crate::project::DocumentId;
 use crate::text::{hangul, truncate};
 
 /// What is asked for.
@@ -35,6 +36,8 @@ pub enum Asking {
     Export(Format),
     /// Name of a model to fetch.
     Model,
+    /// Tokens of the passages of a document, and how many they repeat.
+    PassageLength(DocumentId),
     /// Name to keep the search line under.
     FilterName,
     /// System prompt of pairs.
@@ -56,6 +59,7 @@ impl Asking {
             | Self::Export(_) => true,
             Self::Password(_)
             | Self::Model
+            | Self::PassageLength(_)
             | Self::Tags { .. }
             | Self::FilterName
             | Self::System => false,
@@ -73,6 +77,7 @@ impl Asking {
             Self::Export(_) => &["jsonl", "json"],
             Self::Password(_)
             | Self::Model
+            | Self::PassageLength(_)
             | Self::Tags { .. }
             | Self::FilterName
             | Self::System => &[],
@@ -265,6 +270,7 @@ impl Prompt {
                 look.fill(common::PROMPT_PASSWORD, &[&name])
             }
             Asking::Import => look.t(common::PROMPT_IMPORT).to_owned(),
+            Asking::PassageLength(_) => look.t(common::PROMPT_PASSAGES).to_owned(),
             Asking::Pool => look.t(common::PROMPT_POOL).to_owned(),
             Asking::Export(_) => look.t(common::PROMPT_EXPORT).to_owned(),
             Asking::Model => look.t(common::PROMPT_MODEL).to_owned(),

@@ -61,6 +61,12 @@ pub fn describe(command: Command) -> (Text, Text) {
             "구절을 초안과 범위에서 빼거나 다시 넣습니다",
             "Leaves the passage out of drafting and coverage, or takes it in again",
         ),
+        C::SourcesLength => (
+            "구절 길이",
+            "passage length",
+            "문서를 다른 길이의 구절로 다시 나눕니다; 문답은 인용이 있는 구절에 남습니다",
+            "Splits the document into passages of another length; pairs stay where their quotes are",
+        ),
         C::SourcesChanges => (
             "새 판",
             "changes",

@@ -33,6 +33,7 @@ super::texts! {
     PROMPT_DOCUMENT_ENCRYPTED: "암호가 걸린 문서", "Document with a password";
     PROMPT_PASSWORD: "{0}의 암호", "Password of {0}";
     PROMPT_IMPORT: "가져올 파일 (JSONL, JSON, CSV, Parquet)", "File to import (JSONL, JSON, CSV, Parquet)";
+    PROMPT_PASSAGES: "구절의 토큰 수와 겹칠 토큰 수", "Tokens a passage, and tokens that passages share";
     PROMPT_POOL: "더할 일반 대화 파일 (JSONL, JSON, CSV, Parquet)", "File of general conversation to add (JSONL, JSON, CSV, Parquet)";
     PROMPT_EXPORT: "내보낼 파일 · 확장자가 없으면 데이터 카드가 든 폴더", "File to export to · without an ending a folder with a data card";
     IMPORT_KEYS: "Enter 가져오기 · Tab 초안/승인 · 글자는 열 이름으로 · ↑↓ · Esc 닫기", "Enter imports · Tab drafts/accepted · type to map columns · ↑↓ · Esc closes";

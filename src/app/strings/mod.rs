@@ -88,6 +88,7 @@ pub fn scope(scope: Scope) -> Text {
 pub fn job(spec: &JobSpec) -> Text {
     match spec {
         JobSpec::AddDocument { .. } => text("문서 읽기", "add document"),
+        JobSpec::SplitDocument { .. } => text("구절 나누기", "split"),
         JobSpec::ImportPairs { .. } => text("가져오기", "import"),
         JobSpec::AddPool { .. } => text("일반 대화 더하기", "add pool"),
         JobSpec::ExportPairs { .. } => text("내보내기", "export"),

@@ -46,6 +46,7 @@ super::texts! {
     FLAG_FAILED: "이 쪽을 읽지 못했습니다", "this page could not be read";
     FLAG_OCR: "글자 인식으로 얻은 글입니다", "text from OCR";
     PASSAGE_OUT: "초안과 범위에서 뺀 구절입니다 · r 다시 넣기", "left out of drafting and coverage · r takes it in again";
+    BAD_PASSAGE_LENGTH: "숫자 하나나 둘을 씁니다: 400 또는 400 60", "one number or two: 400, or 400 60";
     CHANGE_WHERE: "구절 칸에서 누릅니다 (Tab)", "press it at a passage (Tab)";
     CUT_WHERE: "글 칸에서 문장을 고르고 누릅니다 (Tab)", "press it in the text column, at a sentence (Tab)";
     SPLIT_PASSAGE_WHERE: "첫 문장에서는 나눌 것이 없습니다 · ↑↓로 문장을 고르십시오", "nothing to cut here · ↑↓ chooses another sentence";

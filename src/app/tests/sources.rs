@@ -1,7 +1,8 @@
 //! Passages are cut, merged and left out where they are read.
 
 use super::*;
-use crate::document::{DiffKind, DiffPart};
+use crate::document::{DiffKind, DiffPart, PassageSettings};
+use crate::job::JobSpec;
 use crate::project::{ChangedPassage, DocumentChanges, PassageEdit};
 use crate::text::Span;
 
@@ -101,4 +102,30 @@ fn what_a_new_version_changed_is_told_in_words() {
     harness.keys("<esc>");
     harness.send(Message::ChangesRead(None));
     assert!(harness.screen(120, 40).contains("only one version"));
+}
+
+#[test]
+fn a_document_is_split_into_passages_of_another_length() {
+    let mut harness = Harness::new(sample(), Korean);
+    harness.keys("1t");
+    assert!(harness.screen(80, 24).contains("400 0"), "{}", harness.screen(80, 24));
+    harness.keys("<back><back>");
+    harness.keys("<back><back><back>many<ret>");
+    assert!(harness.screen(80, 24).contains("숫자"), "{}", harness.screen(80, 24));
+    harness.keys("t");
+    for _ in 0..5 {
+        harness.keys("<back>");
+    }
+    harness.keys("200 500<ret>");
+    let document = harness.world.snapshot.documents[0].id;
+    let passages = PassageSettings { tokens: 200, overlap: 100 };
+    let split = JobSpec::SplitDocument { document, passages };
+    assert!(
+        harness
+            .effects
+            .iter()
+            .any(|effect| matches!(effect, Effect::Spawn(_, spec) if *spec == split)),
+        "{:?}",
+        harness.effects
+    );
 }

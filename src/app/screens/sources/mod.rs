@@ -155,6 +155,7 @@ impl ScreenState for Sources {
             Command::SourcesSplit => self.split(look, reply),
             Command::SourcesMerge => self.merge(look, reply),
             Command::SourcesExclude => self.exclude(look, reply),
+            Command::SourcesLength => self.ask_length(look, reply),
             Command::SourcesBegin => self.set_bound(true, look, reply),
             Command::SourcesEnd => self.set_bound(false, look, reply),
             Command::SourcesChanges => {
@@ -182,7 +183,7 @@ impl ScreenState for Sources {
 
     fn unavailable(&self, command: Command, look: &Look) -> Option<Text> {
         match command {
-            Command::SourcesRemove | Command::SourcesChanges => {
+            Command::SourcesRemove | Command::SourcesChanges | Command::SourcesLength => {
                 self.document(look).is_none().then_some(texts::NO_DOCUMENTS)
             }
             // Between sentences a passage is cut in sight of them.

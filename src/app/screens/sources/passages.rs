@@ -5,14 +5,19 @@
 use super::Sources;
 use crate::app::Effect;
 use crate::app::look::Look;
-use crate::app::overlays::{Overlay, Reading};
+use crate::app::overlays::{Asking, Overlay, Prompt, Reading};
 use crate::app::reply::Reply;
 use crate::app::strings::{Text, common, screen as texts};
 use crate::app::theme;
 use crate::app::widgets::Rich;
-use crate::document::{DiffKind, sentence_spans};
-use crate::project::{DocumentChanges, PassageEdit};
+use crate::document::{DiffKind, PassageSettings, sentence_spans};
+use crate::job::JobSpec;
+use crate::project::{DocumentChanges, DocumentId, PassageEdit};
 use crate::text::Span;
+
+/// Tokens that a passage may be asked to have.
+const TOKENS_MIN: usize = 32;
+const TOKENS_MAX: usize = 8_192;
 
 impl Sources {
     /// The sentences of the selected passage, in characters of its text.
@@ -80,6 +85,29 @@ impl Sources {
             return;
         }
         edit(PassageEdit::Bounds(record.id, bounds), texts::DONE_PASSAGE_BOUNDS, look, reply);
+    }
+
+    /// Asks how long the passages of the selected document are to be.
+    pub(super) fn ask_length(&self, look: &Look, reply: &mut Reply) {
+        let Some(document) = self.document(look) else { return };
+        let PassageSettings { tokens, overlap } = look.settings.passages;
+        let asking = Asking::PassageLength(document.id);
+        let prompt = Prompt::new(asking, &format!("{tokens} {overlap}"));
+        reply.overlay = Some(Overlay::Prompt(prompt));
+    }
+
+    /// Splits a document anew, into passages of the length that was typed.
+    pub fn split_again(document: DocumentId, text: &str, look: &Look, reply: &mut Reply) {
+        let numbers: Option<Vec<usize>> =
+            text.split_whitespace().map(|number| number.parse().ok()).collect();
+        let (tokens, overlap) = match numbers.as_deref() {
+            Some([tokens]) => (*tokens, 0),
+            Some([tokens, overlap]) => (*tokens, *overlap),
+            _ => return reply.warn(look.t(texts::BAD_PASSAGE_LENGTH)),
+        };
+        let tokens = tokens.clamp(TOKENS_MIN, TOKENS_MAX);
+        let passages = PassageSettings { tokens, overlap: overlap.min(tokens / 2) };
+        reply.start = Some(JobSpec::SplitDocument { document, passages });
     }
 
     /// Shows what the last version of the selected document changed.
