@@ -4,6 +4,7 @@
 
 mod chat_templates;
 mod command_line;
+mod curation;
 mod datasets;
 mod documents;
 mod drafting;
