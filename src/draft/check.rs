@@ -1,6 +1,8 @@
 //! Judges a proposal by code: its quote must stand in the passage, its language must be the
 //! passage's, and figures in the answer must occur in the source.
 
+use serde_json::Map;
+
 use crate::document::Passage;
 use crate::pair::{Example, Language, Message, Meta, ReviewState, Role};
 use crate::text::script::{Letters, is_han};
@@ -131,6 +133,8 @@ impl Frame<'_> {
                 author: Some(self.author.to_owned()),
                 state: Some(ReviewState::Draft),
                 tags,
+                // What the data card of an export counts drafts by.
+                other: Map::from_iter([("prompt".to_owned(), self.prompt.name().into())]),
                 ..Meta::default()
             },
         })

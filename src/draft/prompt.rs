@@ -34,6 +34,11 @@ impl Prompt {
         format!("draft.{}.md", language.code())
     }
 
+    /// What drafts are marked with: the file's name and version, `draft.ko.md 1`.
+    pub fn name(&self) -> String {
+        format!("{} {}", Self::file_name(self.language), self.version).trim_end().to_owned()
+    }
+
     /// The prompt that comes with the program.
     pub fn built_in(language: Language) -> Self {
         let text = match language {

@@ -47,6 +47,7 @@ fn a_good_proposal_becomes_a_draft_with_its_source() {
     assert_eq!(meta.page, Some(7));
     assert_eq!(meta.document.as_deref(), Some("기준.pdf"));
     assert_eq!(meta.author.as_deref(), Some("model-x"));
+    assert_eq!(meta.other["prompt"], Prompt::built_in(Language::Korean).name());
     assert_eq!(meta.language, Some(Language::Korean));
     assert_eq!(meta.quote.as_deref(), Some("사무실의 등분포\n활하중은 2.5 kN/m²로 한다."));
     // The span counts characters of the page, so the page's text at the span is the quote.
