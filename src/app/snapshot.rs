@@ -155,6 +155,8 @@ pub enum Touched {
     Rows(Vec<Place>),
 }
 
+/// Changed examples that are judged anew at once; those beyond wait for the next check.
+const JUDGED_AT_ONCE: usize = 500;
 /// Examples that are kept whole at a time.
 const WHOLE_MAX: usize = 64;
 
@@ -281,17 +283,21 @@ impl Data {
     /// Puts in examples that an edit touched; none removes the example.
     pub fn change(&mut self, changed: Vec<(ExampleId, Option<StoredExample>)>) {
         let mut places = Vec::new();
-        let mut moved = false;
+        let (mut moved, mut judged) = (false, 0);
         for (id, example) in changed {
             let before = self.catalog.find(id.0);
             self.count(id, false);
             if let Some(stored) = example {
                 let passage = stored.passage.map(|passage| passage.0);
                 let digest = Digest::new(id.0, passage, stored.state, &stored.example);
+                let says_same = self.catalog.says(&digest);
                 moved |= self.catalog.put(&digest);
-                let record = stored.passage.and_then(|passage| self.passage(passage));
-                let page = record.map(|record| record.passage.in_full());
-                self.findings.changed(&stored, page.as_deref());
+                if !says_same && judged < JUDGED_AT_ONCE {
+                    let record = stored.passage.and_then(|passage| self.passage(passage));
+                    let page = record.map(|record| record.passage.in_full());
+                    self.findings.changed(&stored, page.as_deref());
+                    judged += 1;
+                }
                 self.judge(&[id.0]);
                 if self.whole.contains_key(&id) {
                     self.whole.insert(id, stored);

@@ -174,6 +174,11 @@ impl Catalog {
         }
     }
 
+    /// Whether the row of a digest's key says what the digest says.
+    pub fn says(&self, digest: &Digest) -> bool {
+        self.get(digest.key).is_some_and(|entry| entry.text() == digest.text)
+    }
+
     /// Removes a row; its place stays free for it.
     pub fn remove(&mut self, key: i64) {
         let Some(place) = self.find(key) else { return };
