@@ -66,6 +66,8 @@ fn keys_for_another_test() {
     passages(&mut at);
     checks(&mut at);
     files(&mut at);
+    // A job that runs still is asked about before the program is left.
+    at.wait_gone("▶");
     at.keys("q");
     assert!(at.left);
 }
