@@ -1,6 +1,6 @@
 //! What the checks found about pairs, kept true while pairs are edited.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use crate::job::checking::CheckReport;
 use crate::pair::ReviewState;
@@ -23,7 +23,7 @@ pub struct Findings {
     /// Pairs that were checked; none before the first check.
     checked: Option<usize>,
     /// What a person judged to be no problem, with the content it was judged in.
-    dismissed: HashSet<(i64, Kind, String)>,
+    dismissed: HashMap<(i64, Kind), String>,
 }
 
 impl Findings {
@@ -38,10 +38,10 @@ impl Findings {
 
     /// Takes in everything that is judged to be no problem.
     pub fn dismiss(&mut self, dismissals: &[Dismissal]) {
-        let key = |dismissal: &Dismissal| {
-            (dismissal.example.0, dismissal.kind, dismissal.content_hash.clone())
+        let entry = |dismissal: &Dismissal| {
+            ((dismissal.example.0, dismissal.kind), dismissal.content_hash.clone())
         };
-        self.dismissed = dismissals.iter().map(key).collect();
+        self.dismissed = dismissals.iter().map(entry).collect();
     }
 
     /// How many pairs were checked; none before the first check.
@@ -56,12 +56,34 @@ impl Findings {
 
     /// What was found about a pair and not dismissed.
     pub fn about(&self, pair: i64) -> impl Iterator<Item = &Finding> {
-        let found = self.by_pair.get(&pair);
-        let open = move |finding: &&Finding| {
-            let hash = found.map_or_else(String::new, |found| found.hash.clone());
-            !self.dismissed.contains(&(pair, finding.kind, hash))
-        };
-        found.into_iter().flat_map(|found| &found.findings).filter(open)
+        self.by_pair.get(&pair).into_iter().flat_map(move |found| {
+            let open = move |finding: &&Finding| self.is_open(pair, finding.kind, &found.hash);
+            found.findings.iter().filter(open)
+        })
+    }
+
+    fn is_open(&self, pair: i64, kind: Kind, hash: &str) -> bool {
+        self.dismissed.get(&(pair, kind)).is_none_or(|judged| judged != hash)
+    }
+
+    /// What is to be told about a pair: what the last check found, or before the first one, what the pair
+    /// and its page tell by themselves. `page` is asked for only then.
+    pub fn told(
+        &self,
+        stored: &StoredExample,
+        page: impl FnOnce() -> Option<String>,
+    ) -> Vec<Finding> {
+        if self.checked.is_some() {
+            return self.about(stored.id.0).cloned().collect();
+        }
+        let page = page();
+        let source = Source { page: page.as_deref(), tokens: None };
+        let mut findings = checks::findings(&stored.example, source);
+        if !self.dismissed.is_empty() {
+            let hash = content_hash(&stored.example);
+            findings.retain(|finding| self.is_open(stored.id.0, finding.kind, &hash));
+        }
+        findings
     }
 
     /// Kinds of what was found about a pair. A rejected pair is settled.

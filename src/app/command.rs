@@ -151,7 +151,7 @@ commands! {
 
     MixRun "mix.run" MIX, [Key::Char('m'), Key::F(8)], Safe, bar;
     MixAddPool "mix.add_pool" MIX, [Key::Char('p'), Key::INSERT], Safe, bar;
-    MixDropPool "mix.remove_pool" MIX, [Key::Char('P')], Safe, hide;
+    MixDropPool "mix.remove_pool" MIX, [Key::Char('P')], Confirm, hide;
     MixMore "mix.more" MIX, [Key::Char('+'), Key::Char('='), Key::Char(']')], Safe, bar;
     MixLess "mix.less" MIX, [Key::Char('-'), Key::Char('[')], Safe, bar;
 

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::strings::{Text, screen as texts};
+use crate::document::locate;
 use crate::pair::{Example, Language, Message, Meta, Role, ToolCall};
 use crate::project::PassageRecord;
 use crate::text::nfc;
@@ -112,23 +113,9 @@ pub fn note_language(example: &mut Example) {
     example.meta.language = Some(language);
 }
 
-/// Where the supporting quote stands in its passage, as a byte range: word for word, or apart from
-/// spaces and line breaks.
+/// Where the supporting quote stands in its passage, as a byte range: where the checks find it.
 pub fn quote_range(passage: &str, quote: &str) -> Option<Range<usize>> {
-    let quote = quote.trim();
-    if quote.is_empty() {
-        return None;
-    }
-    if let Some(start) = passage.find(quote) {
-        return Some(start..start + quote.len());
-    }
-    let wanted: Vec<char> = quote.chars().filter(|c| !c.is_whitespace()).collect();
-    let given: Vec<(usize, char)> =
-        passage.char_indices().filter(|(_, c)| !c.is_whitespace()).collect();
-    let at =
-        given.windows(wanted.len()).position(|window| window.iter().map(|(_, c)| c).eq(&wanted))?;
-    let (start, (last, letter)) = (given.get(at)?.0, given.get(at + wanted.len() - 1)?);
-    Some(start..last + letter.len_utf8())
+    locate(passage, quote).map(|span| span.bytes(passage))
 }
 
 /// Turns as one text for the outside editor: question, divider, answer; or where there is more,
@@ -287,6 +274,7 @@ mod tests {
         for (quote, expected) in [
             ("활하중의 최소", Some("활하중의 최소")),
             ("공간에서는 활하중의", Some("공간에서는\n활하중의")),
+            ("활하중의 최소 25%", Some("활하중의 최소 25 %")),
             ("적설하중", None),
             ("  ", None),
         ] {

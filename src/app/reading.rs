@@ -32,11 +32,16 @@ impl App {
                     | Effect::RemoveDocument(_)
                     | Effect::EditPassage(..)
                     | Effect::Dismiss(..)
+                    | Effect::RemovePool(_)
             )
         });
-        let writes =
-            |spec: &JobSpec| !matches!(spec, JobSpec::Chat { .. } | JobSpec::ExportPairs { .. });
-        if reply.start.take_if(|spec| writes(spec)).is_some() {
+        let reads = |spec: &JobSpec| {
+            matches!(
+                spec,
+                JobSpec::Chat { .. } | JobSpec::ExportPairs { .. } | JobSpec::Check { .. }
+            )
+        };
+        if reply.start.take_if(|spec| !reads(spec)).is_some() {
             self.notice = Some(Notice::warning(common::READ_ONLY.of(self.language())));
             reply.notice = None;
         }

@@ -22,14 +22,9 @@ pub const F1_MIN: f64 = 0.5;
 
 /// Judges a reply; the error says what is missing.
 pub fn judge(reference: &str, reply: &str) -> Result<(), String> {
-    let expected = facts(reference);
-    let given = facts(reply);
-    let missing: Vec<String> = expected
-        .iter()
-        .filter(|fact| !given.iter().any(|given| given.agrees_with(fact)))
-        .map(Fact::to_string)
-        .collect();
+    let missing = missing(reference, reply);
     if !missing.is_empty() {
+        let missing: Vec<String> = missing.iter().map(Fact::to_string).collect();
         return Err(format!("missing number: {}", missing.join(", ")));
     }
     let f1 = token_f1(reference, reply);
@@ -37,6 +32,14 @@ pub fn judge(reference: &str, reply: &str) -> Result<(), String> {
         return Err(format!("little in common: token F1 {f1:.2}"));
     }
     Ok(())
+}
+
+/// Numbers of the expected answer that the reply has not.
+fn missing(reference: &str, reply: &str) -> Vec<Fact> {
+    let given = facts(reply);
+    let mut expected = facts(reference);
+    expected.retain(|fact| !given.iter().any(|given| given.agrees_with(fact)));
+    expected
 }
 
 /// Tokens up to which an expected answer is short: a name, a figure.
@@ -48,16 +51,14 @@ pub fn gives(reference: &str, reply: &str) -> bool {
     if judge(reference, reply).is_ok() {
         return true;
     }
-    let numbers_there = {
-        let given = facts(reply);
-        facts(reference).iter().all(|fact| given.iter().any(|given| given.agrees_with(fact)))
-    };
     let (wanted, mut given) = (tokens(reference), tokens(reply));
-    let all_there = wanted.iter().all(|token| {
+    let mut take = |token: &String| {
         let at = given.iter().position(|other| other == token);
         at.map(|at| given.swap_remove(at)).is_some()
-    });
-    numbers_there && (1..=SHORT).contains(&wanted.len()) && all_there
+    };
+    (1..=SHORT).contains(&wanted.len())
+        && missing(reference, reply).is_empty()
+        && wanted.iter().all(&mut take)
 }
 
 /// Harmonic mean of the shares of tokens that expected answer and reply have in common, 0 to 1.

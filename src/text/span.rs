@@ -1,5 +1,7 @@
 //! Ranges of characters.
 
+use std::ops::Range;
+
 use serde::{Deserialize, Serialize};
 
 /// Half-open range of characters (Unicode scalar values, not bytes) in a text.
@@ -24,10 +26,15 @@ impl Span {
 
     /// The covered part of `text`; shorter, or empty, where `text` ends before the span does.
     pub fn of(self, text: &str) -> &str {
+        &text[self.bytes(text)]
+    }
+
+    /// The covered part of `text` as bytes; shorter, or empty, where `text` ends before the span does.
+    pub fn bytes(self, text: &str) -> Range<usize> {
         let byte = |characters: usize| {
             text.char_indices().nth(characters).map_or(text.len(), |(index, _)| index)
         };
-        let (start, end) = (byte(self.start), byte(self.end));
-        &text[start..end.max(start)]
+        let start = byte(self.start);
+        start..byte(self.end).max(start)
     }
 }

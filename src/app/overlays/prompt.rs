@@ -116,15 +116,12 @@ impl Prompt {
 
     /// Asks where to write pairs, starting with a name that suits the format.
     pub fn exporting(format: Format) -> Self {
+        // LLaMA-Factory needs more than the rows; a folder has it.
         let name = match format {
-            Format::Csv => "pairs.csv",
-            Format::Parquet => "pairs.parquet",
-            // Their readers need more than the rows; a folder has it.
-            Format::LlamaFactory | Format::LlamaFactoryOpenAi => "pairs-llama-factory",
-            Format::Alpaca | Format::Axolotl => "pairs.json",
-            Format::Canonical | Format::OpenAi | Format::Trl | Format::ShareGpt => "pairs.jsonl",
+            Format::LlamaFactory | Format::LlamaFactoryOpenAi => "pairs-llama-factory".to_owned(),
+            _ => format!("pairs.{}", format.extension()),
         };
-        Self::new(Asking::Export(format), name)
+        Self::new(Asking::Export(format), &name)
     }
 
     /// What the runtime must do before the first key: list the folder that a path starts in.

@@ -119,3 +119,23 @@ fn what_the_base_makes_of_a_pair_is_shown_and_measured_on_request() {
     };
     assert!(*loss && !*known);
 }
+
+#[test]
+fn what_was_dismissed_before_stays_so_before_the_next_check() {
+    let mut project = sample();
+    let second = &mut project.examples[1];
+    second.example.messages[1].content = "99 MPa다.".to_owned();
+    let dismissal = Dismissal {
+        example: second.id,
+        kind: Kind::NumberNotInQuote,
+        content_hash: content_hash(&second.example),
+    };
+    let mut harness = Harness::new(project.clone(), English);
+    harness.keys("2<down>");
+    let told = "\"99 MPa\" in the answer";
+    assert!(harness.screen(120, 40).contains(told), "{}", harness.screen(120, 40));
+    project.rest.dismissals = vec![dismissal];
+    let mut harness = Harness::new(project, English);
+    harness.keys("2<down>");
+    assert!(!harness.screen(120, 40).contains(told), "{}", harness.screen(120, 40));
+}

@@ -91,3 +91,15 @@ fn general_conversation_of_ones_own_is_added_and_taken_away_on_mix() {
     harness.keys("P<ret>");
     assert_eq!(harness.effects.last(), Some(&Effect::RemovePool("chat".to_owned())));
 }
+
+#[test]
+fn a_project_that_is_read_only_keeps_its_pools_and_can_be_checked() {
+    let mut project = sample();
+    (project.rest.read_only, project.rest.pools) = (true, vec!["chat".to_owned()]);
+    let mut harness = Harness::new(project, English);
+    harness.keys("3P<ret>");
+    let removed = |effect: &Effect| matches!(effect, Effect::RemovePool(_));
+    assert!(!harness.effects.iter().any(removed), "{:?}", harness.effects);
+    harness.keys("<esc>2C");
+    assert!(matches!(spawned(&harness), Some(JobSpec::Check { .. })), "{:?}", harness.effects);
+}

@@ -8,7 +8,7 @@ use crate::app::strings::{common, screen as texts};
 use crate::app::{Effect, format};
 use crate::job::JobSpec;
 use crate::pair::catalog::Field;
-use crate::pair::checks::{self, Finding, Kind, Source};
+use crate::pair::checks::{Finding, Kind};
 use crate::project::ExampleId;
 
 /// Value of the choice that checks anew.
@@ -67,16 +67,14 @@ impl Curate {
         }
     }
 
-    /// What is to be told about the selected pair, found just now where all pairs were not checked.
+    /// What is to be told about the selected pair.
     pub(super) fn findings(&self, look: &Look) -> Vec<Finding> {
         let Some(stored) = self.current(look) else { return Vec::new() };
-        if look.data.findings.checked().is_some() {
-            return look.data.findings.about(stored.id.0).cloned().collect();
-        }
-        let record = stored.passage.and_then(|passage| look.data.passage(passage));
-        let page = record.map(|record| record.passage.in_full());
-        let source = Source { page: page.as_deref(), tokens: None };
-        checks::findings(&stored.example, source)
+        let page = || {
+            let record = stored.passage.and_then(|passage| look.data.passage(passage));
+            record.map(|record| record.passage.in_full())
+        };
+        look.data.findings.told(stored, page)
     }
 
     /// Judges what was found about the pairs to be no problem: the kind that is listed, or all of it.

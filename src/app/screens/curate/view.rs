@@ -417,11 +417,12 @@ fn measured(text: &mut Rich, judged: Judged, look: &Look) {
 /// The part of a line that lies in a span of characters, as bytes of the text that has the line at
 /// `start`; `before` characters stand before the line.
 fn within(line: &str, before: usize, start: usize, span: crate::text::Span) -> Range<usize> {
-    let byte = |count: usize| {
-        let inside = count.saturating_sub(before);
-        start + line.char_indices().nth(inside).map_or(line.len(), |(byte, _)| byte)
+    let inside = crate::text::Span {
+        start: span.start.saturating_sub(before),
+        end: span.end.saturating_sub(before),
     };
-    byte(span.start)..byte(span.end)
+    let bytes = inside.bytes(line);
+    start + bytes.start..start + bytes.end
 }
 
 fn quote_mark(quote: &str, found: bool, look: &Look) -> Span<'static> {

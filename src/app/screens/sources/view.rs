@@ -118,12 +118,9 @@ impl Sources {
         if self.focus == TEXT
             && let Some(sentence) = self.selected_sentence(look)
         {
-            let byte = |count: usize| {
-                start + words.char_indices().nth(count).map_or(words.len(), |(byte, _)| byte)
-            };
-            let range = byte(sentence.start)..byte(sentence.end);
-            at = text.line_at(range.start, room);
-            text.over(range, theme::QUOTE);
+            let bytes = sentence.bytes(words);
+            at = text.line_at(start + bytes.start, room);
+            text.over(start + bytes.start..start + bytes.end, theme::QUOTE);
         }
         let flags =
             look.data.snapshot.flagged_pages.iter().find(|page| {
