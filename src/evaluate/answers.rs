@@ -17,15 +17,84 @@ use unicode_normalization::UnicodeNormalization as _;
 
 use super::case::ShortAnswer;
 use crate::text::number::{is_hangul, numbers};
+use crate::text::quantity;
 
 /// Tells whether a reply gives the short answer.
 pub fn is_right(expected: &ShortAnswer, reply: &str) -> bool {
-    let number =
-        (expected.number).is_some_and(|number| states_number(reply, number, expected.tolerance));
-    number || {
-        let reply = normalize(reply);
-        expected.accept.iter().any(|wording| occurs(&reply, &normalize(wording)))
+    let number = expected.number.is_some_and(|number| match &expected.unit {
+        Some(unit) => states_amount(reply, number, unit, expected.tolerance),
+        None => states_number(reply, number, expected.tolerance),
+    });
+    number || tells_any(&expected.accept, reply)
+}
+
+/// Tells whether any of the wordings occurs in a reply, between boundaries.
+pub fn tells_any(wordings: &[String], reply: &str) -> bool {
+    let reply = normalize(reply);
+    wordings.iter().any(|wording| occurs(&reply, &normalize(wording)))
+}
+
+/// The facts, by their index, that a reply does not tell: in none of their wordings, nor, where a
+/// wording is an amount with a unit, as the same amount in another unit.
+pub fn facts_missing(facts: &[Vec<String>], reply: &str) -> Vec<usize> {
+    let amounts = quantity::quantities(reply);
+    let told = |wordings: &[String]| {
+        tells_any(wordings, reply)
+            || wordings.iter().any(|wording| match quantity::quantities(wording).as_slice() {
+                [wanted] if wanted.unit.is_some() && wanted.span.start == 0 => {
+                    wanted.span.end == wording.chars().count()
+                        && amounts.iter().any(|amount| amount.equals(wanted))
+                }
+                _ => false,
+            })
+    };
+    (facts.iter().enumerate())
+        .filter(|(_, wordings)| !told(wordings))
+        .map(|(index, _)| index)
+        .collect()
+}
+
+/// The label that a reply tells; none if it tells none or several. A label inside a longer one that
+/// is told (`safe` in `not safe`) does not count.
+pub fn label_told(labels: &[String], reply: &str) -> Option<usize> {
+    let mut left = normalize(reply);
+    let mut order: Vec<usize> = (0..labels.len()).collect();
+    let length = |index: &usize| labels.get(*index).map_or(0, String::len);
+    order.sort_by_key(|index| std::cmp::Reverse(length(index)));
+    let mut told = Vec::new();
+    for index in order {
+        let label = normalize(labels.get(index).map_or("", String::as_str));
+        if occurs(&left, &label) {
+            told.push(index);
+            left = left.replace(&label, "\u{0}");
+        }
     }
+    match told.as_slice() {
+        [one] => Some(*one),
+        _ => None,
+    }
+}
+
+/// Tells whether a reply states an amount in its unit or another of the same kind. The tolerance is
+/// in the unit asked for.
+fn states_amount(reply: &str, number: f64, unit: &str, tolerance: f64) -> bool {
+    let wanted = quantity::quantities(&format!("{number} {unit}"));
+    let Some(wanted) = wanted.iter().find_map(|wanted| wanted.unit.as_ref()) else {
+        // A unit that is not known is looked for as it is written, right after the number.
+        let reply = reply.nfkc().collect::<String>().to_lowercase();
+        let unit = unit.nfkc().collect::<String>().to_lowercase();
+        return numbers(&reply).iter().any(|found| {
+            let after = reply.get(found.end..).unwrap_or_default().trim_start();
+            found.is_plain() && found.is(number, tolerance) && after.starts_with(&unit)
+        });
+    };
+    quantity::quantities(reply).iter().any(|found| {
+        found.unit.as_ref().is_some_and(|unit| {
+            let value = found.value * unit.scale / wanted.scale;
+            let slack = tolerance.max(1e-9 * number.abs());
+            unit.dimension == wanted.dimension && (value - number).abs() <= slack
+        })
+    })
 }
 
 /// Particles and endings that may follow a Hangul noun within its word.
@@ -170,7 +239,7 @@ mod tests {
         ShortAnswer {
             accept: accept.iter().map(|&text| text.to_owned()).collect(),
             number,
-            tolerance: 0.0,
+            ..ShortAnswer::default()
         }
     }
 
@@ -233,5 +302,50 @@ mod tests {
         let near = ShortAnswer { tolerance: 0.01, ..short(&[], Some(2.67)) };
         assert!(is_right(&near, "약 2.667"));
         assert!(!is_right(&near, "약 2.7"));
+    }
+    #[test]
+    fn amounts_are_compared_in_their_units() {
+        let wanted = |number: f64, unit: &str, tolerance: f64| ShortAnswer {
+            unit: Some(unit.to_owned()),
+            tolerance,
+            ..short(&[], Some(number))
+        };
+        for (number, unit, tolerance, reply, right) in [
+            (2.5, "kN/m2", 0.0, "활하중은 2.5 kN/m²이다.", true),
+            (2.5, "kN/m2", 0.0, "활하중은 2500 N/m²이다.", true),
+            (2.5, "kN/m2", 0.0, "활하중은 2.5 kN이다.", false),
+            (2.5, "kN/m2", 0.0, "2.5", false),
+            (40.0, "mm", 1.0, "about 4.05 cm", true),
+            (40.0, "mm", 0.1, "about 4.05 cm", false),
+            (3.0, "widgets", 0.0, "It needs 3 widgets.", true),
+            (3.0, "widgets", 0.0, "It needs 3 gadgets.", false),
+        ] {
+            assert_eq!(is_right(&wanted(number, unit, tolerance), reply), right, "{reply}");
+        }
+    }
+
+    #[test]
+    fn facts_and_labels_are_told_or_not() {
+        let facts =
+            vec![vec!["2.5 kN/m2".to_owned()], vec!["사무실".to_owned(), "office".to_owned()]];
+        for (reply, missing) in [
+            ("사무실은 2.5kN/㎡입니다.", vec![]),
+            ("An office takes 2500 N/m2.", vec![]),
+            ("사무실은 3.5 kN/m²입니다.", vec![0]),
+            ("", vec![0, 1]),
+        ] {
+            assert_eq!(facts_missing(&facts, reply), missing, "{reply}");
+        }
+        let labels: Vec<String> =
+            ["safe", "not safe", "unknown"].iter().map(|&label| label.to_owned()).collect();
+        for (reply, told) in [
+            ("It is safe.", Some(0)),
+            ("It is not safe.", Some(1)),
+            ("Safe or not safe?", None),
+            ("Label: UNKNOWN", Some(2)),
+            ("yes", None),
+        ] {
+            assert_eq!(label_told(&labels, reply), told, "{reply}");
+        }
     }
 }

@@ -18,7 +18,7 @@ pub fn judge(options: &[String], right: usize, nats: &[f64]) -> Answer {
     Answer {
         text: chosen.and_then(|index| options.get(index).cloned()).unwrap_or_default(),
         verdicts: accuracy(chosen == Some(right)),
-        reason: None,
+        ..Answer::default()
     }
 }
 

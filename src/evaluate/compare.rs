@@ -8,8 +8,14 @@ use super::statistics;
 use super::suite::Suite;
 
 /// Metrics in the order they are shown.
-const METRICS: [Metric; 5] =
-    [Metric::JsonValidity, Metric::ToolName, Metric::Parameters, Metric::NoCall, Metric::Accuracy];
+const METRICS: [Metric; 6] = [
+    Metric::JsonValidity,
+    Metric::ToolName,
+    Metric::Parameters,
+    Metric::ExactMatch,
+    Metric::NoCall,
+    Metric::Accuracy,
+];
 
 /// Puts the outcomes of one suite together. Denominators are all items to which a metric applies,
 /// whatever could be read from the replies.
@@ -32,6 +38,8 @@ pub(super) fn compare(
             tags: case.tags.clone(),
             base: base.answer,
             tuned: tuned.next(),
+            source: case.source.clone(),
+            ..ItemResult::default()
         })
         .collect();
     let mut metrics = metrics(&items, None, with_tuned);
@@ -49,7 +57,9 @@ pub(super) fn compare(
         forgetting: suite.forgetting,
         metrics,
         text_loss,
+        arguments: None,
         items,
+        excluded: Vec::new(),
     }
 }
 
@@ -114,7 +124,10 @@ fn metric_result(
             delta: (f64::from(improved) - f64::from(regressed)) / f64::from(n),
             interval: statistics::paired_interval(improved, regressed, n),
             p: statistics::mcnemar(improved, regressed),
+            needed: statistics::items_needed(improved, regressed, n),
+            ..Difference::default()
         }),
+        others: Vec::new(),
     }
 }
 

@@ -13,6 +13,7 @@ pub mod compare;
 pub mod domain;
 pub mod parse;
 pub mod result;
+pub mod rules;
 pub mod run;
 pub mod score;
 pub mod statistics;
@@ -20,8 +21,9 @@ pub mod suite;
 
 pub use case::{Case, Expect, ExpectedArgument, ExpectedCall, NO_CALL, ShortAnswer};
 pub use result::{
-    Answer, Difference, Evaluation, Form, ItemResult, Metric, MetricResult, Proportion, SuiteKind,
-    SuiteResult, TextLoss, Title, Verdict,
+    Answer, ArgumentCounts, ArgumentScores, Clustered, Column, ColumnKind, Difference, Evaluation,
+    Form, ItemResult, Metric, MetricResult, Part, Proportion, Provenance, SeenItem, SuiteKind,
+    SuiteResult, TextLoss, Title, Training, Verdict,
 };
 pub use run::{Answerer, Prompt, recorded, run};
-pub use suite::{Problem, Suite, calls_suite, domain_suite, shipped};
+pub use suite::{Problem, PromptStyle, Suite, calls_suite, domain_suite, shipped};

@@ -92,6 +92,7 @@ pub fn run(
         created: now.map_or(0, |time| time.as_secs() as i64),
         seconds: start.elapsed().as_secs_f64(),
         suites: results,
+        ..Evaluation::default()
     }))
 }
 
@@ -259,8 +260,7 @@ fn outcomes(
             let each = if tokens > 0 { nats / tokens as f64 } else { 0.0 };
             let answer = Answer {
                 text: format!("{each:.3} nats/token, {tokens} tokens"),
-                verdicts: Vec::new(),
-                reason: None,
+                ..Answer::default()
             };
             let loss = Some((nats, tokens));
             place(*index, Outcome { answer, loss });

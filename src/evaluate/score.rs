@@ -6,12 +6,20 @@ use super::case::{Case, Expect, ExpectedCall};
 use super::domain;
 use super::parse;
 use super::result::{Answer, Form, Metric, Verdict};
+use super::rules;
 use crate::pair::example::FunctionCall;
 
 /// Tells whether a case is answered by generated text, rather than scored by likelihood.
 pub fn is_answered(expect: &Expect) -> bool {
     match expect {
-        Expect::Calls(_) | Expect::Reference(_) | Expect::Short(_) => true,
+        Expect::Calls(_)
+        | Expect::AnyCall
+        | Expect::Reference(_)
+        | Expect::Facts(_)
+        | Expect::Short(_)
+        | Expect::Label { .. }
+        | Expect::Rules(_)
+        | Expect::Program(_) => true,
         Expect::Choice { .. } | Expect::Text(_) => false,
     }
 }
@@ -25,10 +33,33 @@ pub fn score(case: &Case, reply: String) -> Answer {
             let judgement = domain::judge(reference, &reply);
             (accuracy(judgement.is_ok()), judgement.err())
         }
+        Expect::AnyCall => score_any_call(&reply),
+        Expect::Facts(facts) => {
+            let missing = answers::facts_missing(facts, &reply);
+            let named = missing.iter().filter_map(|index| facts.get(*index)?.first());
+            let named: Vec<&str> = named.map(String::as_str).collect();
+            let reason =
+                (!missing.is_empty()).then(|| format!("missing fact: {}", named.join(", ")));
+            (accuracy(missing.is_empty()), reason)
+        }
         Expect::Short(short) => (accuracy(answers::is_right(short, &reply)), None),
-        Expect::Choice { .. } | Expect::Text(_) => (Vec::new(), None),
+        Expect::Label { labels, right } => {
+            let told = answers::label_told(labels, &reply);
+            let reason = match told {
+                Some(told) if told == *right => None,
+                Some(told) => labels.get(told).map(|label| format!("other label: {label}")),
+                None => Some("no label: the reply tells none, or several".to_owned()),
+            };
+            (accuracy(told == Some(*right)), reason)
+        }
+        Expect::Rules(kept) => {
+            let broken = rules::broken(kept, &reply);
+            (accuracy(broken.is_none()), broken.map(|rule| format!("broken rule: {rule}")))
+        }
+        // Programs are run apart, on request only.
+        Expect::Program(_) | Expect::Choice { .. } | Expect::Text(_) => (Vec::new(), None),
     };
-    Answer { text: reply, verdicts, reason }
+    Answer { text: reply, verdicts, reason, ..Answer::default() }
 }
 
 /// The verdict of a suite that knows right and wrong only. It counts as lenient: the answer is
@@ -77,6 +108,21 @@ fn with_lenient(strict: Vec<Verdict>) -> Vec<Verdict> {
     strict.into_iter().chain(lenient).collect()
 }
 
+/// Some call, whichever: JSON validity is all that is asked.
+fn score_any_call(reply: &str) -> (Vec<Verdict>, Option<String>) {
+    let strict = parse::strict(reply).is_some();
+    let lenient = strict || parse::lenient(reply).is_some();
+    let verdicts = [(Form::Strict, strict), (Form::Lenient, lenient)]
+        .map(|(form, right)| Verdict { metric: Metric::JsonValidity, form, right })
+        .to_vec();
+    let reason = match (strict, lenient) {
+        (true, _) => None,
+        (false, true) => Some(WRONG_FORM.to_owned()),
+        (false, false) => Some(NO_CALL_FOUND.to_owned()),
+    };
+    (verdicts, reason)
+}
+
 /// No call where none fits. Strictly, the reply must be plain words: neither a call in any form
 /// nor broken call syntax, so that a model earns nothing by writing calls that do not parse.
 /// Leniently, it is enough that no call can be found.
@@ -110,6 +156,7 @@ mod tests {
                 (true, Metric::JsonValidity) => 'J',
                 (true, Metric::ToolName) => 'N',
                 (true, Metric::Parameters) => 'P',
+                (true, Metric::ExactMatch) => 'E',
                 (true, Metric::NoCall) => 'C',
                 (true, Metric::Accuracy) => 'A',
             })

@@ -33,12 +33,25 @@ pub struct Suite {
     pub languages: Vec<Language>,
     /// Licence of the cases, as an SPDX expression.
     pub licence: String,
+    /// How the cases are put to a model.
+    pub prompt: PromptStyle,
     /// Most tokens a reply may have.
     pub max_new: usize,
     /// Tags that are scored apart too.
     pub subsets: Vec<String>,
     /// The cases.
     pub cases: Vec<Case>,
+}
+
+/// How cases are put to a model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PromptStyle {
+    /// As a conversation, by the model's chat template.
+    #[default]
+    Chat,
+    /// As plain text to be gone on with, as lm-evaluation-harness does by default.
+    Plain,
 }
 
 /// A line of a cases file that could not be used.
@@ -89,6 +102,7 @@ impl Suite {
             forgetting: manifest.forgetting,
             languages: manifest.languages,
             licence: manifest.licence,
+            prompt: manifest.prompt,
             subsets: manifest.subsets,
             cases: read,
         };
@@ -206,7 +220,9 @@ fn reply_tokens_max(kind: SuiteKind) -> usize {
     match kind {
         // Room for two calls with long arguments, and for an explanation.
         SuiteKind::Tools | SuiteKind::Domain => 160,
-        SuiteKind::Answers | SuiteKind::Choice | SuiteKind::Text => 24,
+        SuiteKind::Programs => 320,
+        SuiteKind::Generation => 96,
+        SuiteKind::Answers | SuiteKind::Classification | SuiteKind::Choice | SuiteKind::Text => 24,
     }
 }
 
@@ -221,6 +237,8 @@ struct Manifest {
     forgetting: bool,
     languages: Vec<Language>,
     licence: String,
+    #[serde(default)]
+    prompt: PromptStyle,
     max_new: Option<usize>,
     #[serde(default)]
     subsets: Vec<String>,
@@ -228,12 +246,12 @@ struct Manifest {
 
 fn check_kind(kind: SuiteKind, expect: &Expect) -> Result<(), String> {
     let fits = match expect {
-        Expect::Calls(_) => kind == SuiteKind::Tools,
-        Expect::Reference(_) => kind == SuiteKind::Domain,
-        Expect::Short(_) | Expect::Choice { .. } => {
-            matches!(kind, SuiteKind::Answers | SuiteKind::Choice)
-        }
+        Expect::Calls(_) | Expect::AnyCall => kind == SuiteKind::Tools,
         Expect::Text(_) => kind == SuiteKind::Text,
+        Expect::Program(_) => kind == SuiteKind::Programs,
+        // What is told in words may stand side by side: a suite about documents may ask for a figure
+        // here and for facts there.
+        _ => !matches!(kind, SuiteKind::Tools | SuiteKind::Text | SuiteKind::Programs),
     };
     if fits {
         Ok(())
@@ -295,9 +313,19 @@ fn cases_of(
             tools: example.tools.clone(),
             expect,
             tags,
+            source: source_of(example),
         });
     }
     cases
+}
+
+/// The page a pair was made from; without one, the tool its answer calls.
+fn source_of(example: &Example) -> Option<String> {
+    let page = (example.meta.document.as_ref()).zip(example.meta.page);
+    page.map(|(document, page)| format!("{document} p. {page}")).or_else(|| {
+        let calls = example.messages.iter().flat_map(|message| &message.tool_calls).last();
+        calls.map(|call| call.function.name.clone())
+    })
 }
 
 fn project_suite(cases: Vec<Case>) -> Suite {
@@ -315,6 +343,7 @@ fn project_suite(cases: Vec<Case>) -> Suite {
         subsets: (languages.iter().map(|language| language.code().to_owned())).collect(),
         languages,
         licence: String::new(),
+        prompt: PromptStyle::Chat,
         max_new: 0,
         cases,
     }

@@ -316,7 +316,7 @@ fn settings_runs_evaluations_and_unsent_text_are_kept() {
         run: Some(1),
         created: 5,
         seconds: 2.0,
-        suites: vec![],
+        ..Evaluation::default()
     };
     store.save_evaluation(&evaluation).unwrap();
     assert_eq!(store.evaluations().unwrap(), [evaluation]);

@@ -126,6 +126,8 @@ mod tests {
             delta: (f64::from(improved) - f64::from(regressed)) / f64::from(n),
             interval: statistics::paired_interval(improved, regressed, n),
             p: statistics::mcnemar(improved, regressed),
+            needed: statistics::items_needed(improved, regressed, n),
+            ..Difference::default()
         }
     }
 

@@ -341,6 +341,7 @@ impl Report<'_> {
             Metric::JsonValidity,
             Metric::ToolName,
             Metric::Parameters,
+            Metric::ExactMatch,
             Metric::NoCall,
             Metric::Accuracy,
         ] {
@@ -353,7 +354,15 @@ impl Report<'_> {
             self.line(&format!("- {}", words.strict_definition));
             self.line(&format!("- {}", words.lenient_definition));
         }
-        for kind in [SuiteKind::Domain, SuiteKind::Answers, SuiteKind::Choice, SuiteKind::Text] {
+        for kind in [
+            SuiteKind::Domain,
+            SuiteKind::Answers,
+            SuiteKind::Classification,
+            SuiteKind::Generation,
+            SuiteKind::Programs,
+            SuiteKind::Choice,
+            SuiteKind::Text,
+        ] {
             if let Some(definition) = words.kind_definition(kind)
                 && evaluation.suites.iter().any(|suite| suite.kind == kind)
             {

@@ -50,13 +50,16 @@ pub struct Words {
     pub korean: &'static str,
     pub english: &'static str,
     pub parallel: &'static str,
-    metrics: [&'static str; 5],
-    definition: [&'static str; 5],
+    metrics: [&'static str; 6],
+    definition: [&'static str; 6],
     error_classes: [(&'static str, &'static str); 11],
     pub strict_definition: &'static str,
     pub lenient_definition: &'static str,
     pub choice_definition: &'static str,
     pub answers_definition: &'static str,
+    pub classification_definition: &'static str,
+    pub generation_definition: &'static str,
+    pub programs_definition: &'static str,
     pub domain_definition: &'static str,
     pub text_definition: &'static str,
     pub statistics_definition: &'static str,
@@ -107,12 +110,13 @@ pub const KOREAN: Words = Words {
     korean: "한국어",
     english: "영어",
     parallel: "여러 호출",
-    metrics: ["JSON 유효성", "도구 이름", "매개변수", "호출하지 않기", "정확도"],
+    metrics: ["JSON 유효성", "도구 이름", "매개변수", "JSON 일치", "호출하지 않기", "정확도"],
     definition: [
         "호출해야 하는 모든 문항 가운데 답을 호출로 읽을 수 있는 비율.",
         "호출해야 하는 모든 문항 가운데 부른 도구 이름의 모음이 정확히 같은 비율.",
         "호출해야 하는 모든 문항 가운데 호출 전체가 맞는 비율. BFCL의 AST 규칙: 이름, 필수 인자, 형식, \
          허용된 값, 모르는 인자 없음. 부분 점수는 없습니다. 여러 호출은 순서와 관계없이 가장 잘 맞는 짝으로 비교합니다.",
+        "호출해야 하는 모든 문항 가운데 호출이 기대한 JSON과 값까지 똑같은 비율.",
         "맞는 도구가 없는 모든 문항 가운데 호출하지 않은 비율. 엄격: 평범한 말로만 답함(깨진 호출도 틀림). \
          관대: 호출을 찾을 수 없음.",
         "모든 문항 가운데 맞은 비율.",
@@ -134,6 +138,9 @@ pub const KOREAN: Words = Words {
     lenient_definition: "관대: 태그, 코드 블록, 문장 속에서 찾은 호출도 인정합니다. JSON을 고쳐 읽지는 않습니다.",
     choice_definition: "고르기: 선택지마다 로그 가능도를 UTF-8 바이트 수로 나누어 가장 높은 것을 모델의 답으로 봅니다.",
     answers_definition: "짧은 답: 기대한 수나 낱말이 답 속에 따로 서 있으면 맞음. `=` 뒤에 수가 있으면 마지막 것이 답입니다.",
+    classification_definition: "정답 분류를 말하고 다른 분류는 말하지 않으면 맞음",
+    generation_definition: "답이 정해진 규칙을 모두 지키면 맞음",
+    programs_definition: "작성한 프로그램이 시험을 통과하면 맞음",
     domain_definition: "문서 질문: 기대한 답의 모든 수치와 단위(조항 번호 제외)가 있고 토큰 F1이 0.5 이상이면 맞음. 규칙일 뿐 뜻을 읽지는 않습니다.",
     text_definition: "교차 엔트로피: 주어진 글의 토큰당 평균 nats. 낮을수록 글을 잘 예측합니다. 구간은 글 단위 부트스트랩입니다.",
     statistics_definition: "비율의 구간은 95 % 윌슨 구간, 차이의 구간은 95 % 짝비교 점수 구간(Tango 1998)이고 단위는 퍼센트포인트, p는 정확 맥니머 검정(양측)입니다. \
@@ -185,13 +192,21 @@ pub const ENGLISH: Words = Words {
     korean: "Korean",
     english: "English",
     parallel: "several calls",
-    metrics: ["JSON validity", "Tool name", "Parameters", "No call when none fits", "Accuracy"],
+    metrics: [
+        "JSON validity",
+        "Tool name",
+        "Parameters",
+        "Exact JSON",
+        "No call when none fits",
+        "Accuracy",
+    ],
     definition: [
         "share of all items that expect a call whose reply can be read as calls.",
         "share of all items that expect a call where exactly the right tools are named.",
         "share of all items that expect a call where the whole call is right by BFCL's AST rule: name, \
          required arguments, types, acceptable values, no unknown argument. No partial credit. Several \
          calls are matched in any order, in the best way.",
+        "share of all items that expect a call where the calls equal the expected JSON, value by value.",
         "share of all items that no tool fits where none is called. Strict: the reply is plain words \
          (a broken call is wrong too). Lenient: no call can be found.",
         "share of all items that are right.",
@@ -213,6 +228,9 @@ pub const ENGLISH: Words = Words {
     lenient_definition: "Lenient: calls found in tags, code fences or prose count too. JSON is never repaired.",
     choice_definition: "Multiple choice: the option with the highest log-likelihood per UTF-8 byte is the model's answer.",
     answers_definition: "Short answers: right if the expected number or word stands by itself in the reply; after `=` the last number is the answer.",
+    classification_definition: "right when the reply tells the right label and no other",
+    generation_definition: "right when the reply keeps every rule",
+    programs_definition: "right when the program passes its test",
     domain_definition: "Questions about documents: right if every number with its unit (clause numbers aside) is there and the token F1 is at least 0.5. It is a rule and does not understand.",
     text_definition: "Cross-entropy: mean nats a token on given texts; lower predicts them better. Its interval is a bootstrap over the texts.",
     statistics_definition: "Shares have 95 % Wilson intervals, differences 95 % paired score intervals (Tango 1998) in percentage points, p is McNemar's exact two-sided test. \
@@ -244,6 +262,9 @@ impl Words {
             SuiteKind::Tools => None,
             SuiteKind::Domain => Some(self.domain_definition),
             SuiteKind::Answers => Some(self.answers_definition),
+            SuiteKind::Classification => Some(self.classification_definition),
+            SuiteKind::Generation => Some(self.generation_definition),
+            SuiteKind::Programs => Some(self.programs_definition),
             SuiteKind::Choice => Some(self.choice_definition),
             SuiteKind::Text => Some(self.text_definition),
         }
@@ -286,7 +307,8 @@ fn index(metric: Metric) -> usize {
         Metric::JsonValidity => 0,
         Metric::ToolName => 1,
         Metric::Parameters => 2,
-        Metric::NoCall => 3,
-        Metric::Accuracy => 4,
+        Metric::ExactMatch => 3,
+        Metric::NoCall => 4,
+        Metric::Accuracy => 5,
     }
 }

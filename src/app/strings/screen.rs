@@ -327,6 +327,7 @@ super::texts! {
     METRIC_JSON: "JSON 유효", "JSON validity";
     METRIC_TOOL: "도구 이름", "tool name";
     METRIC_PARAMETERS: "호출 전체", "parameters";
+    METRIC_EXACT: "JSON 일치", "exact JSON";
     METRIC_NO_CALL: "부르지 않음", "no call when none fits";
     METRIC_ACCURACY: "정답", "accuracy";
     CROSS_ENTROPY: "교차 엔트로피", "cross-entropy";

@@ -249,13 +249,16 @@ fn evaluation() -> Evaluation {
                 delta,
                 interval: (low, high),
                 p,
+                ..Difference::default()
             }),
+            others: Vec::new(),
         }
     };
     let answer = |text: &str, right: bool, reason: Option<&str>| Answer {
         text: text.to_owned(),
         verdicts: vec![Verdict { metric: Metric::Parameters, form: Form::Strict, right }],
         reason: reason.map(str::to_owned),
+        ..Answer::default()
     };
     let call = |city: &str| {
         format!(
@@ -269,6 +272,7 @@ fn evaluation() -> Evaluation {
         tags: vec!["ko".to_owned()],
         base,
         tuned: Some(tuned),
+        ..ItemResult::default()
     };
     let items = vec![
         item(
@@ -297,7 +301,9 @@ fn evaluation() -> Evaluation {
         forgetting,
         metrics,
         text_loss: None,
+        arguments: None,
         items: Vec::new(),
+        excluded: Vec::new(),
     };
     let mut tools = suite(
         "tools",
@@ -353,5 +359,6 @@ fn evaluation() -> Evaluation {
         created: 1_795_446_300,
         seconds: 640.0,
         suites: vec![tools, mathematics, korean],
+        ..Evaluation::default()
     }
 }

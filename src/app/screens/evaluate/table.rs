@@ -79,6 +79,7 @@ pub(super) fn metric_name(metric: Metric) -> Text {
         Metric::JsonValidity => texts::METRIC_JSON,
         Metric::ToolName => texts::METRIC_TOOL,
         Metric::Parameters => texts::METRIC_PARAMETERS,
+        Metric::ExactMatch => texts::METRIC_EXACT,
         Metric::NoCall => texts::METRIC_NO_CALL,
         Metric::Accuracy => texts::METRIC_ACCURACY,
     }

@@ -1,16 +1,20 @@
-//! One item of a suite: what is asked and what counts as right.
+//! One item of a suite: what is asked and what counts as right. [`line`] reads it from a file.
+
+mod line;
 
 use std::collections::HashSet;
 
-use serde::Deserialize;
 use serde_json::{Map, Value, json};
-use unicode_normalization::UnicodeNormalization as _;
 
+pub use super::rules::Rule;
 use crate::pair::example::{Message, Role, Tool};
 use crate::text::number;
 
 /// What a case that expects no call shows as its expected answer.
 pub const NO_CALL: &str = "no call";
+
+/// What a case that expects some call shows as its expected answer.
+pub const ANY_CALL: &str = "any call";
 
 /// One item: a prompt and what counts as right.
 #[derive(Debug, Clone, PartialEq)]
@@ -25,6 +29,9 @@ pub struct Case {
     pub expect: Expect,
     /// Labels, by which subsets are formed.
     pub tags: Vec<String>,
+    /// What the case was made of (a page, a tool): cases of one source are not independent, and are
+    /// drawn together by the bootstrap. None where the case stands for itself.
+    pub source: Option<String>,
 }
 
 /// What counts as right.
@@ -32,10 +39,25 @@ pub struct Case {
 pub enum Expect {
     /// These calls, in any order; none means that no call fits.
     Calls(Vec<ExpectedCall>),
+    /// Some call, whichever (BFCL's relevance cases).
+    AnyCall,
     /// An answer that says what this one says.
     Reference(String),
+    /// Facts that must all be told, each in one of its wordings.
+    Facts(Vec<Vec<String>>),
     /// A short answer.
     Short(ShortAnswer),
+    /// One of several labels, told in words.
+    Label {
+        /// The labels.
+        labels: Vec<String>,
+        /// Index of the right one.
+        right: usize,
+    },
+    /// A reply that keeps all these rules.
+    Rules(Vec<Rule>),
+    /// A Python program that passes a test.
+    Program(Program),
     /// One of several options, chosen by likelihood.
     Choice {
         /// The options.
@@ -65,6 +87,17 @@ pub struct ExpectedArgument {
     pub accepted: Vec<Value>,
 }
 
+/// A program to be written, as HumanEval states it (Chen et al., 2021, arXiv 2107.03374).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Program {
+    /// The beginning of the program: imports, the function's head and what it should do.
+    pub prompt: String,
+    /// The function's name.
+    pub entry_point: String,
+    /// Defines `check(candidate)`, which raises where the function is wrong.
+    pub test: String,
+}
+
 /// What counts as right for a short answer; one of the two is enough.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct ShortAnswer {
@@ -74,6 +107,8 @@ pub struct ShortAnswer {
     pub number: Option<f64>,
     /// How far the number may be off, in the number's own unit.
     pub tolerance: f64,
+    /// The number's unit, if it must be told. Another unit of the same kind is converted.
+    pub unit: Option<String>,
 }
 
 impl ExpectedCall {
@@ -92,36 +127,6 @@ impl ExpectedCall {
 }
 
 impl Case {
-    /// Reads one line of a cases file; the error is a reason to show beside the line number.
-    pub fn parse(line: &str) -> Result<Self, String> {
-        let line: Line = serde_json::from_str(line).map_err(|error| error.to_string())?;
-        if line.id.trim().is_empty() {
-            return Err("`id` is empty".to_owned());
-        }
-        let mut messages = line.messages;
-        if let Some(question) = line.question {
-            if !messages.is_empty() {
-                return Err("give `question` or `messages`, not both".to_owned());
-            }
-            messages.push(Message::text(Role::User, question));
-        }
-        for message in &mut messages {
-            message.content = message.content.nfc().collect();
-        }
-        let expect = match (line.text, line.expect) {
-            (Some(text), None) if messages.is_empty() => Expect::Text(text.nfc().collect()),
-            (None, Some(expect)) => expect.read()?,
-            _ => {
-                return Err(
-                    "give `expect` with `question` or `messages`, or `text` alone".to_owned()
-                );
-            }
-        };
-        let case = Self { id: line.id, messages, tools: line.tools, expect, tags: line.tags };
-        case.check()?;
-        Ok(case)
-    }
-
     /// The question as people read it: the user's turn, or the turns with their roles if several.
     pub fn question(&self) -> String {
         match (self.messages.as_slice(), &self.expect) {
@@ -149,12 +154,23 @@ impl Case {
             Expect::Calls(calls) => {
                 calls.iter().map(|call| call.to_json().to_string()).collect::<Vec<_>>().join("\n")
             }
+            Expect::AnyCall => ANY_CALL.to_owned(),
             Expect::Reference(text) => text.clone(),
-            Expect::Short(short) => match short.number {
-                Some(number) => number.to_string(),
-                None => short.accept.join(" | "),
+            Expect::Facts(facts) => {
+                facts.iter().map(|wordings| wordings.join(" | ")).collect::<Vec<_>>().join("\n")
+            }
+            Expect::Short(short) => match (short.number, &short.unit) {
+                (Some(number), Some(unit)) => format!("{number} {unit}"),
+                (Some(number), None) => number.to_string(),
+                (None, _) => short.accept.join(" | "),
             },
-            Expect::Choice { options, right } => options.get(*right).cloned().unwrap_or_default(),
+            Expect::Choice { options: texts, right } | Expect::Label { labels: texts, right } => {
+                texts.get(*right).cloned().unwrap_or_default()
+            }
+            Expect::Rules(rules) => {
+                rules.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+            }
+            Expect::Program(program) => program.test.clone(),
             Expect::Text(_) => String::new(),
         }
     }
@@ -184,15 +200,14 @@ impl Case {
                 }
                 Ok(())
             }
-            Expect::Choice { options, right } => {
-                let distinct: HashSet<&String> = options.iter().collect();
-                if options.len() < 2 || distinct.len() != options.len() || *right >= options.len() {
-                    return Err(
-                        "`options` must be two or more different texts and `right` the index of one"
-                            .to_owned(),
-                    );
+            Expect::Choice { options: texts, right } | Expect::Label { labels: texts, right } => {
+                let distinct: HashSet<&String> = texts.iter().collect();
+                if texts.len() < 2 || distinct.len() != texts.len() || *right >= texts.len() {
+                    return Err("there must be two or more different texts to choose from, and \
+                                `right` must be the index of one"
+                        .to_owned());
                 }
-                if options.iter().any(|option| option.trim().is_empty()) {
+                if texts.iter().any(|option| option.trim().is_empty()) {
                     return Err("an option is empty".to_owned());
                 }
                 Ok(())
@@ -200,7 +215,24 @@ impl Case {
             Expect::Reference(text) if text.trim().is_empty() => {
                 Err("`reference` is empty".to_owned())
             }
-            Expect::Reference(_) | Expect::Text(_) => Ok(()),
+            Expect::AnyCall if self.tools.is_empty() => Err("there is no tool to call".to_owned()),
+            Expect::Rules(rules) if rules.iter().all(|rule| rule.is_kept("")) => {
+                Err("an empty reply would keep the rules".to_owned())
+            }
+            Expect::Facts(facts) => {
+                let empty = |wordings: &Vec<String>| {
+                    wordings.is_empty() || wordings.iter().any(|text| text.trim().is_empty())
+                };
+                if facts.is_empty() || facts.iter().any(empty) {
+                    return Err("a fact is empty".to_owned());
+                }
+                Ok(())
+            }
+            Expect::Reference(_)
+            | Expect::Text(_)
+            | Expect::AnyCall
+            | Expect::Rules(_)
+            | Expect::Program(_) => Ok(()),
         }
     }
 
@@ -218,95 +250,6 @@ impl Case {
             }
         }
         Ok(())
-    }
-}
-
-/// A case as it stands in a file.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Line {
-    id: String,
-    #[serde(default)]
-    question: Option<String>,
-    #[serde(default)]
-    messages: Vec<Message>,
-    #[serde(default)]
-    tools: Vec<Tool>,
-    #[serde(default)]
-    text: Option<String>,
-    #[serde(default)]
-    expect: Option<ExpectLine>,
-    #[serde(default)]
-    tags: Vec<String>,
-}
-
-/// The `expect` object; exactly one family of keys may be used.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ExpectLine {
-    calls: Option<Vec<CallLine>>,
-    reference: Option<String>,
-    accept: Option<Vec<String>>,
-    number: Option<f64>,
-    tolerance: Option<f64>,
-    options: Option<Vec<String>>,
-    right: Option<usize>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct CallLine {
-    name: String,
-    #[serde(default)]
-    arguments: Map<String, Value>,
-}
-
-impl ExpectLine {
-    fn read(self) -> Result<Expect, String> {
-        let short = self.accept.is_some() || self.number.is_some();
-        match (self.calls, self.reference, short, self.options, self.right) {
-            (Some(calls), None, false, None, None) => {
-                calls.into_iter().map(CallLine::read).collect::<Result<_, _>>().map(Expect::Calls)
-            }
-            (None, Some(reference), false, None, None) => {
-                Ok(Expect::Reference(reference.nfc().collect()))
-            }
-            (None, None, true, None, None) => {
-                let accept: Vec<String> = self.accept.unwrap_or_default();
-                if accept.iter().any(|text| text.trim().is_empty()) {
-                    return Err("an accepted answer is empty".to_owned());
-                }
-                if accept.is_empty() && self.number.is_none() {
-                    return Err("`accept` is empty".to_owned());
-                }
-                Ok(Expect::Short(ShortAnswer {
-                    accept,
-                    number: self.number,
-                    tolerance: self.tolerance.unwrap_or(0.0).abs(),
-                }))
-            }
-            (None, None, false, Some(options), Some(right)) => Ok(Expect::Choice {
-                options: options.iter().map(|text| text.nfc().collect()).collect(),
-                right,
-            }),
-            _ => Err("`expect` must hold one of: `calls`; `reference`; `accept` or `number`; \
-                 `options` and `right`"
-                .to_owned()),
-        }
-    }
-}
-
-impl CallLine {
-    fn read(self) -> Result<ExpectedCall, String> {
-        let arguments = self
-            .arguments
-            .into_iter()
-            .map(|(name, accepted)| match accepted {
-                Value::Array(accepted) => Ok(ExpectedArgument { name, accepted }),
-                _ => Err(format!("`{name}` must be a list of acceptable values")),
-            })
-            .collect::<Result<_, _>>()?;
-        Ok(ExpectedCall { name: self.name, arguments })
     }
 }
 

@@ -1,9 +1,15 @@
 //! What an evaluation found: the shape of `report.json`.
 
+mod about;
+mod arguments;
+
 use serde::{Deserialize, Serialize};
 
+pub use about::{Column, ColumnKind, Part, Provenance, Training};
+pub use arguments::{ArgumentCounts, ArgumentScores};
+
 /// Base and tuned model on every suite.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Evaluation {
     /// Version of this shape.
     pub version: u32,
@@ -15,8 +21,17 @@ pub struct Evaluation {
     pub created: i64,
     /// Seconds the evaluation took.
     pub seconds: f64,
+    /// Columns beside base and tuned, in the order of `others` in metrics and items.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub others: Vec<Column>,
     /// One result a suite, in the order they ran.
     pub suites: Vec<SuiteResult>,
+    /// What the figures were made of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provenance: Option<Provenance>,
+    /// How the tuned model was trained.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub training: Option<Training>,
 }
 
 /// What a suite asks for.
@@ -29,6 +44,12 @@ pub enum SuiteKind {
     Domain,
     /// Short answers checked by rule.
     Answers,
+    /// One of several labels, told in words.
+    Classification,
+    /// Freely written replies that must keep rules.
+    Generation,
+    /// Programs that must pass a test.
+    Programs,
     /// Multiple choice by likelihood.
     Choice,
     /// Cross-entropy of given texts.
@@ -51,8 +72,27 @@ pub struct SuiteResult {
     /// Cross-entropy, for [`SuiteKind::Text`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub text_loss: Option<TextLoss>,
+    /// Arguments of calls one by one, for [`SuiteKind::Tools`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub arguments: Option<ArgumentScores>,
     /// Every item with both answers.
     pub items: Vec<ItemResult>,
+    /// Cases left out because the run was trained on them, or on nearly the same.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub excluded: Vec<SeenItem>,
+}
+
+/// A case that the training rows hold.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SeenItem {
+    /// Case identifier.
+    pub id: String,
+    /// The question, as text for people.
+    pub question: String,
+    /// What in the training rows is like it.
+    pub like: String,
+    /// Whether it is the same, rather than nearly so.
+    pub exact: bool,
 }
 
 /// A title in both languages.
@@ -74,6 +114,8 @@ pub enum Metric {
     ToolName,
     /// Whole call right by BFCL's AST rule (all items that expect a call).
     Parameters,
+    /// Calls equal to the expected ones as JSON, first acceptable values, keys in any order.
+    ExactMatch,
     /// No call where none fits.
     NoCall,
     /// Right answer.
@@ -119,10 +161,13 @@ pub struct MetricResult {
     pub tuned_interval: Option<(f64, f64)>,
     /// Tuned minus base on the same items.
     pub difference: Option<Difference>,
+    /// Further columns on the same items.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub others: Vec<Proportion>,
 }
 
 /// A paired difference.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 pub struct Difference {
     /// Items the tuned model alone gets right.
     pub improved: u32,
@@ -134,12 +179,38 @@ pub struct Difference {
     pub interval: (f64, f64),
     /// Two-sided exact McNemar p value.
     pub p: f64,
+    /// The p value adjusted by Holm's method over the evaluation's family of tests: the main metric
+    /// of every suite. None for metrics outside the family.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub holm: Option<f64>,
+    /// 95 % interval by drawing sources (pages, tools) anew instead of items, where several items
+    /// share one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clustered: Option<Clustered>,
+    /// Items that would tell the difference if it stayed as it is; none where it is told, or where
+    /// nothing can be said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub needed: Option<u32>,
+}
+
+/// An interval over sources.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Clustered {
+    /// Sources.
+    pub sources: u32,
+    /// 95 % interval of the difference.
+    pub interval: (f64, f64),
 }
 
 impl Difference {
-    /// Tells whether the difference can be told from nothing (p below .05).
+    /// Tells whether the difference can be told from nothing: p below .05, adjusted where it belongs
+    /// to a family of tests, and the interval over sources, where there is one, leaves out zero.
     pub fn is_told(&self) -> bool {
-        self.p < 0.05
+        let apart = self.clustered.is_none_or(|clustered| {
+            let (low, high) = clustered.interval;
+            low > 0.0 || high < 0.0
+        });
+        self.holm.unwrap_or(self.p) < 0.05 && apart
     }
 }
 
@@ -171,7 +242,7 @@ impl TextLoss {
 }
 
 /// One item with both answers.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct ItemResult {
     /// Case identifier.
     pub id: String,
@@ -186,10 +257,16 @@ pub struct ItemResult {
     pub base: Answer,
     /// Tuned model's answer.
     pub tuned: Option<Answer>,
+    /// Answers of further columns.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub others: Vec<Answer>,
+    /// What the case was made of: a page or a tool.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
 }
 
 /// An answer and what each metric says of it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Answer {
     /// The model's text.
     pub text: String,
@@ -198,6 +275,15 @@ pub struct Answer {
     /// Why it is wrong, in words, if it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// The argument that is wrong, if the reason is about one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub argument: Option<String>,
+    /// Arguments one by one, where calls were expected.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub counts: Option<ArgumentCounts>,
+    /// Share of sampled replies that are right, where several were asked for. The text is the first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub right_share: Option<f64>,
 }
 
 impl Answer {
@@ -207,7 +293,7 @@ impl Answer {
     pub fn is_right(&self) -> Option<bool> {
         let decides = |verdict: &&Verdict| match verdict.metric {
             Metric::Parameters | Metric::NoCall | Metric::Accuracy => true,
-            Metric::JsonValidity | Metric::ToolName => false,
+            Metric::JsonValidity | Metric::ToolName | Metric::ExactMatch => false,
         };
         let mut verdicts: Vec<&Verdict> = self.verdicts.iter().filter(decides).collect();
         verdicts.sort_by_key(|verdict| verdict.form != Form::Strict);
