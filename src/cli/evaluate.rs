@@ -1,5 +1,7 @@
 //! `hone eval`: score base and tuned, list suites, show reports.
 
+mod score;
+
 use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
@@ -39,6 +41,8 @@ pub enum EvalCommand {
         #[arg(long)]
         json: bool,
     },
+    /// Score outputs that were recorded elsewhere.
+    Score(score::ScoreOptions),
     /// Show an earlier evaluation again.
     Show {
         /// Run it belongs to; the newest evaluation when left out.
@@ -81,6 +85,7 @@ pub fn run(
             show(&newest(&folder, run)?, json, out)?;
             if json { Ok(()) } else { say(out, message) }
         }
+        EvalCommand::Score(options) => score::run(&options, out),
         EvalCommand::Show { run, json } => show(&newest(&folder()?, run)?, json, out),
         EvalCommand::Suites => {
             for suite in evaluate::shipped() {

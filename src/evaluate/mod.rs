@@ -12,6 +12,7 @@ pub mod choice;
 pub mod compare;
 pub mod domain;
 pub mod parse;
+pub mod recorded;
 pub mod result;
 pub mod rules;
 pub mod run;

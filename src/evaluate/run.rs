@@ -388,7 +388,7 @@ mod tests {
         }
         let tools = &evaluation.suites[0];
         let all = tools.metrics.iter().filter(|metric| metric.subset.is_none());
-        assert_eq!(all.clone().count(), 8, "four metrics in two forms");
+        assert_eq!(all.clone().count(), 10, "five metrics in two forms");
         assert!(all.clone().any(|m| m.metric == Metric::NoCall && m.form == Form::Strict));
         let parts = |name: &str| {
             let subset = tools.metrics.iter().filter(|metric| {

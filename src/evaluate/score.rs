@@ -1,13 +1,12 @@
 //! The verdicts on one generated reply.
 
 use super::answers;
-use super::calls;
+use super::calls::{Dispatch, Expectation, Found, Rules};
 use super::case::{Case, Expect, ExpectedCall};
 use super::domain;
 use super::parse;
 use super::result::{Answer, Form, Metric, Verdict};
 use super::rules;
-use crate::pair::example::FunctionCall;
 
 /// Tells whether a case is answered by generated text, rather than scored by likelihood.
 pub fn is_answered(expect: &Expect) -> bool {
@@ -28,7 +27,7 @@ pub fn is_answered(expect: &Expect) -> bool {
 pub fn score(case: &Case, reply: String) -> Answer {
     let (verdicts, reason) = match &case.expect {
         Expect::Calls(expected) if expected.is_empty() => score_no_call(&reply),
-        Expect::Calls(expected) => score_calls(case, expected, &reply),
+        Expect::Calls(expected) => return score_calls(case, expected, reply),
         Expect::Reference(reference) => {
             let judgement = domain::judge(reference, &reply);
             (accuracy(judgement.is_ok()), judgement.err())
@@ -73,32 +72,38 @@ const NO_CALL_FOUND: &str = "no call: the reply holds none";
 const WRONG_FORM: &str =
     "form: the call is right but not written in the form the template asks for";
 
-fn score_calls(
-    case: &Case,
-    expected: &[ExpectedCall],
-    reply: &str,
-) -> (Vec<Verdict>, Option<String>) {
-    let readings = [(Form::Strict, parse::strict(reply)), (Form::Lenient, parse::lenient(reply))];
+fn score_calls(case: &Case, expected: &[ExpectedCall], text: String) -> Answer {
+    let expectation = Expectation::new(expected, &case.tools, Dispatch::Parallel);
+    let readings = [(Form::Strict, parse::strict(&text)), (Form::Lenient, parse::lenient(&text))];
     let mut verdicts = Vec::new();
-    let mut reason = None;
+    let mut answer = Answer { text, ..Answer::default() };
     for (form, found) in readings {
-        let found: &[FunctionCall] = found.as_deref().unwrap_or_default();
-        let outcome = calls::check(expected, &case.tools, found);
+        let found: Vec<Found> = found.iter().flatten().map(Found::from).collect();
+        let outcome = expectation.check(&found, Rules::Hone);
         for (metric, right) in [
             (Metric::JsonValidity, !found.is_empty()),
-            (Metric::ToolName, calls::names_equal(expected, found)),
+            (Metric::ToolName, expectation.names_equal(&found)),
             (Metric::Parameters, outcome.is_ok()),
+            (Metric::ExactMatch, outcome.is_ok() && expectation.is_exact(&found)),
         ] {
             verdicts.push(Verdict { metric, form, right });
         }
-        reason = match (form, outcome) {
+        answer.counts = Some(expectation.counts(&found, Rules::Hone));
+        answer.argument = None;
+        answer.reason = match (form, outcome) {
             (_, Err(_)) if found.is_empty() => Some(NO_CALL_FOUND.to_owned()),
-            (_, Err(error)) => Some(error.to_string()),
-            (Form::Strict, Ok(())) => return (with_lenient(verdicts), None),
+            (_, Err(error)) => {
+                let reason = error.to_string();
+                answer.argument = error.argument;
+                Some(reason)
+            }
+            (Form::Strict, Ok(())) => {
+                return Answer { verdicts: with_lenient(verdicts), ..answer };
+            }
             (Form::Lenient, Ok(())) => Some(WRONG_FORM.to_owned()),
         };
     }
-    (verdicts, reason)
+    Answer { verdicts, ..answer }
 }
 
 /// What is right strictly is right leniently.
@@ -146,7 +151,7 @@ mod tests {
 
     const CASE: &str = r#"{"id":"a","question":"아산 날씨","tools":[{"type":"function","function":{"name":"get_weather","parameters":{"type":"object","properties":{"city":{"type":"string"}},"required":["city"]}}}],"expect":{"calls":[{"name":"get_weather","arguments":{"city":["아산","Asan"]}}]}}"#;
 
-    /// Verdicts as text: J N P strict, then J N P lenient, a dot for wrong.
+    /// Verdicts as text: J N P E strict, then J N P E lenient, a dot for wrong.
     fn marks(answer: &Answer) -> String {
         answer
             .verdicts
@@ -168,17 +173,17 @@ mod tests {
         let case = Case::parse(CASE).unwrap();
         let right = r#"{"name":"get_weather","arguments":{"city":"아산"}}"#;
         let cases = [
-            (format!("<tool_call>\n{right}\n</tool_call>"), "JNPJNP", ""),
-            (format!("```json\n{right}\n```"), "...JNP", "form"),
-            (right.to_owned(), "...JNP", "form"),
-            (right.replace("아산", "부산"), "...JN.", "value"),
-            (right.replace("get_", "the_"), "...J..", "name"),
-            (right.replace(":\"아산\"", ":3"), "...JN.", "type"),
-            (right.replace("city", "town"), "...JN.", "missing"),
-            ("아산은 맑습니다.".to_owned(), "......", "no call"),
+            (format!("<tool_call>\n{right}\n</tool_call>"), "JNPEJNPE", ""),
+            (format!("```json\n{right}\n```"), "....JNPE", "form"),
+            (right.to_owned(), "....JNPE", "form"),
+            (right.replace("아산", "부산"), "....JN..", "value"),
+            (right.replace("get_", "the_"), "....J...", "name"),
+            (right.replace(":\"아산\"", ":3"), "....JN..", "type"),
+            (right.replace("city", "town"), "....JN..", "missing"),
+            ("아산은 맑습니다.".to_owned(), "........", "no call"),
             (
                 format!("<tool_call>\n{}\n</tool_call>", right.replace("아산", "천안")),
-                "JN.JN.",
+                "JN..JN..",
                 "value",
             ),
         ];

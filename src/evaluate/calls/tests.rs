@@ -2,7 +2,10 @@
 
 use serde_json::json;
 
+use unicode_normalization::UnicodeNormalization as _;
+
 use super::*;
+use crate::evaluate::case::ExpectedArgument;
 
 fn expected(name: &str, arguments: Value) -> ExpectedCall {
     let Value::Object(arguments) = arguments else {
@@ -25,8 +28,20 @@ fn tool(name: &str, properties: &Value, required: &Value) -> Tool {
     serde_json::from_value(json!({"function": {"name": name, "parameters": parameters}})).unwrap()
 }
 
-fn found(name: &str, arguments: &Value) -> FunctionCall {
-    serde_json::from_value(json!({"name": name, "arguments": arguments})).unwrap()
+fn found(name: &str, arguments: &Value) -> Found {
+    Found {
+        name: Literal::Text(name.to_owned()),
+        arguments: super::arguments(arguments.as_object().unwrap()),
+    }
+}
+
+fn check(expected: &[ExpectedCall], tools: &[Tool], found: &[Found]) -> Result<(), CallError> {
+    Expectation::new(expected, tools, Dispatch::Parallel).check(found, Rules::Hone)
+}
+
+/// The outcome as it is shown.
+fn shown(outcome: Result<(), CallError>) -> String {
+    outcome.err().map_or_else(String::new, |error| error.to_string())
 }
 
 #[test]
@@ -66,7 +81,6 @@ fn one_argument_at_a_time() {
         ("list depth", list("array"), json!([[["A b"]]]), json!([["ab"]]), "value"),
         ("empty list where listed", list("string"), json!([["a"], ""]), json!([]), ""),
         ("empty list", list("string"), json!([["a"]]), json!([]), "value"),
-        ("list of float, ints", list("float"), json!([[1.0, 2.0]]), json!([1, 2]), "type"),
         ("list of mixed", list("integer"), json!([[1, 2]]), json!([1, "2"]), "type"),
         ("text for list", list("string"), json!([["a", "b"]]), json!("a,b"), "type"),
         ("dict numbers", dict.clone(), json!([{"k": [5]}]), json!({"k": 5.0}), ""),
@@ -87,6 +101,7 @@ fn one_argument_at_a_time() {
         ("name in place of a value", integer.clone(), json!(["x_1"]), json!("x_1"), ""),
         ("name, exact case", integer, json!(["x_1"]), json!("X_1"), "value"),
         // Not taken over.
+        ("list of float, ints", list("float"), json!([[1.0, 2.0]]), json!([1, 2]), ""),
         ("decomposed Hangul", text.clone(), json!(["서울시"]), json!(nfd), ""),
         ("list of number, ints", list("number"), json!([[1.0, 2.0]]), json!([1, 2]), ""),
         ("no type", json!({}), json!(["a"]), json!("A"), ""),
@@ -130,13 +145,12 @@ fn names_and_presence() {
     ];
     for (name, arguments, outcome) in cases {
         let result = check(std::slice::from_ref(&wanted), &tools, &[found(name, &arguments)]);
-        let shown = result.err().map_or_else(String::new, |error| error.to_string());
-        assert_eq!(shown, outcome);
+        assert_eq!(shown(result), outcome);
     }
     // Not required by the schema, but its omission is not listed.
     let wanted = expected("get.weather", json!({"city": ["서울"], "date": ["오늘"]}));
     let result = check(&[wanted], &tools, &[found("get.weather", &json!({"city": "서울"}))]);
-    assert_eq!(result, Err(CallError::Missing("date".to_owned())));
+    assert_eq!(shown(result), "missing: date");
 }
 
 #[test]
@@ -152,68 +166,82 @@ fn several_calls_are_matched_in_the_best_way() {
     // BFCL's greedy matching refuses the first of these and takes the second.
     assert_eq!(check(&wanted, &tools, &[both.clone(), short.clone()]), Ok(()));
     assert_eq!(check(&wanted, &tools, &[short.clone(), both.clone()]), Ok(()));
-    assert_eq!(
-        check(&wanted, &tools, &[short.clone(), short]),
-        Err(CallError::Missing("y".to_owned()))
-    );
-    assert_eq!(
-        check(&wanted, &tools, std::slice::from_ref(&both)),
-        Err(CallError::Count { expected: 2, found: 1 })
-    );
-    assert!(names_equal(&wanted, &[both.clone(), both.clone()]));
-    assert!(!names_equal(&wanted, &[both.clone(), found("g", &json!({}))]));
-    assert!(!names_equal(&wanted, &[both]));
+    assert_eq!(shown(check(&wanted, &tools, &[short.clone(), short.clone()])), "missing: y");
+    assert_eq!(shown(check(&wanted, &tools, std::slice::from_ref(&both))), "count: 1 for 2");
+    let expectation = Expectation::new(&wanted, &tools, Dispatch::Parallel);
+    let greedy = |calls: &[Found]| expectation.check(calls, Rules::Bfcl).is_ok();
+    assert!(!greedy(&[both.clone(), short.clone()]) && greedy(&[short.clone(), both.clone()]));
+    assert!(expectation.names_equal(&[both.clone(), both.clone()]));
+    assert!(!expectation.names_equal(&[both.clone(), found("g", &json!({}))]));
+    assert!(!expectation.names_equal(&[both]));
 }
 
-/// Agreement with BFCL's own verdicts on its mutated outputs; run by hand with the folder that
-/// holds `bfcl_cases_dev.jsonl` and `bfcl_mutations_dev.jsonl` in `HONE_BFCL`.
 #[test]
-#[ignore = "needs data that is not in the tree"]
-fn agreement_with_bfcl() {
-    use std::collections::{BTreeMap, HashMap};
+fn bfcl_differs_where_it_is_said_to() {
+    let nfd = "서울".nfd().collect::<String>();
+    for (schema, accepted, value) in [
+        (json!({"type": "string"}), json!(["서울"]), json!(nfd)),
+        (json!({"type": "array", "items": {"type": "float"}}), json!([[1.0, 2.0]]), json!([1, 2])),
+    ] {
+        let tools = [tool("f", &json!({"x": schema}), &json!(["x"]))];
+        let wanted = [expected("f", json!({"x": accepted}))];
+        let expectation = Expectation::new(&wanted, &tools, Dispatch::Simple);
+        let calls = [found("f", &json!({"x": value}))];
+        assert!(expectation.check(&calls, Rules::Hone).is_ok(), "{value}");
+        assert!(expectation.check(&calls, Rules::Bfcl).is_err(), "{value}");
+    }
+}
 
-    let folder = std::path::PathBuf::from(std::env::var("HONE_BFCL").unwrap());
-    let read = |name: &str| -> Vec<Value> {
-        let text = std::fs::read_to_string(folder.join(name)).unwrap();
-        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+#[test]
+fn exact_match_forgives_nothing() {
+    let tools =
+        [tool("f", &json!({"x": {"type": "string"}, "n": {"type": "number"}}), &json!(["x"]))];
+    let wanted = [expected("f", json!({"x": ["New York", "NY"], "n": [2, ""]}))];
+    let expectation = Expectation::new(&wanted, &tools, Dispatch::Parallel);
+    for (arguments, exact) in [
+        (json!({"x": "New York"}), true),
+        (json!({"n": 2.0, "x": "NY"}), true),
+        (json!({"x": "new york"}), false),
+        (json!({"x": "NY", "n": true}), false),
+        (json!({"n": 2}), false),
+    ] {
+        assert_eq!(expectation.is_exact(&[found("f", &arguments)]), exact, "{arguments}");
+    }
+}
+
+#[test]
+fn arguments_are_counted_one_by_one() {
+    let properties =
+        json!({"x": {"type": "integer"}, "y": {"type": "string"}, "z": {"type": "string"}});
+    let tools = [
+        tool("f", &properties, &json!(["x"])),
+        tool("g", &json!({"a": {"type": "string"}}), &json!([])),
+    ];
+    let wanted = [
+        expected("f", json!({"x": [1], "y": ["a"], "z": ["b", ""]})),
+        expected("g", json!({"a": ["c"]})),
+    ];
+    let expectation = Expectation::new(&wanted, &tools, Dispatch::Parallel);
+    let counts = |calls: &[Found]| {
+        let counts = expectation.counts(calls, Rules::Hone);
+        [
+            counts.expected,
+            counts.given,
+            counts.right,
+            counts.missing,
+            counts.extra,
+            counts.wrong_type,
+            counts.wrong_value,
+            counts.wrong_name,
+        ]
     };
-    let mut cases: HashMap<String, (Vec<ExpectedCall>, Vec<Tool>)> = HashMap::new();
-    for case in read("bfcl_cases_dev.jsonl") {
-        let truth = case["ground_truth"].as_array().cloned().unwrap_or_default();
-        let calls = truth
-            .iter()
-            .flat_map(|call| call.as_object().unwrap())
-            .map(|(name, arguments)| expected(name, arguments.clone()));
-        let functions = case["functions"].as_array().unwrap().iter();
-        let tools = functions.map(|f| serde_json::from_value(json!({"function": f})).unwrap());
-        cases.insert(case["id"].as_str().unwrap().to_owned(), (calls.collect(), tools.collect()));
-    }
-    // Per mutation: rows, agreements when the reply is read strictly and leniently.
-    let mut table: BTreeMap<String, [u32; 3]> = BTreeMap::new();
-    for row in read("bfcl_mutations_dev.jsonl") {
-        let (calls, tools) = &cases[row["id"].as_str().unwrap()];
-        let raw = row["raw"].as_str().unwrap();
-        let valid = row["valid"].as_bool().unwrap();
-        let readings = [super::super::parse::strict(raw), super::super::parse::lenient(raw)];
-        let agreed = readings.map(|reading| {
-            let right = if calls.is_empty() {
-                reading.is_none()
-            } else {
-                check(calls, tools, &reading.unwrap_or_default()).is_ok()
-            };
-            u32::from(right == valid)
-        });
-        let mutation = row["mut"].as_str().unwrap().to_owned();
-        for key in [mutation, "= all".to_owned()] {
-            let counts = table.entry(key).or_default();
-            counts[0] += 1;
-            counts[1] += agreed[0];
-            counts[2] += agreed[1];
-        }
-    }
-    for (mutation, [n, strict, lenient]) in table {
-        if strict < n || lenient < n || mutation.starts_with('=') {
-            println!("{mutation:34} n={n:5} strict={strict:5} lenient={lenient:5}");
-        }
-    }
+    let f = |arguments: Value| found("f", &arguments);
+    let g = found("g", &json!({"a": "c"}));
+    assert_eq!(counts(&[f(json!({"x": 1, "y": "a"})), g.clone()]), [3, 3, 3, 0, 0, 0, 0, 0]);
+    assert_eq!(counts(&[f(json!({"x": 1, "y": "a", "z": "b"}))]), [4, 3, 3, 1, 0, 0, 0, 0]);
+    assert_eq!(counts(&[f(json!({"x": "1", "y": "q", "w": 1})), g]), [3, 4, 1, 0, 1, 1, 1, 0]);
+    assert_eq!(counts(&[found("h", &json!({"x": 1}))]), [3, 1, 0, 3, 1, 0, 0, 1]);
+    // The pair with more right arguments is made first.
+    let both = [f(json!({"x": 2})), f(json!({"x": 1, "y": "a"}))];
+    assert_eq!(counts(&both), [3, 3, 2, 1, 1, 0, 0, 0]);
 }
