@@ -1,7 +1,10 @@
 //! From verdicts to metrics: proportions, intervals, paired differences, subsets.
 
+use std::collections::HashMap;
+
 use super::result::{
-    Answer, Difference, Form, ItemResult, Metric, MetricResult, Proportion, SuiteResult, TextLoss,
+    Answer, ArgumentCounts, ArgumentScores, Clustered, Difference, Form, ItemResult, Metric,
+    MetricResult, Proportion, SuiteResult, TextLoss,
 };
 use super::run::Outcome;
 use super::statistics;
@@ -57,7 +60,7 @@ pub(super) fn compare(
         forgetting: suite.forgetting,
         metrics,
         text_loss,
-        arguments: None,
+        arguments: arguments(&items),
         items,
         excluded: Vec::new(),
     }
@@ -72,16 +75,19 @@ fn metrics_of(items: &[&ItemResult], subset: Option<&String>, tuned: bool) -> Ve
     let mut results = Vec::new();
     for metric in METRICS {
         for form in [Form::Strict, Form::Lenient] {
-            let pairs: Vec<(bool, Option<bool>)> = items
+            let pairs: Vec<Pair<'_>> = items
                 .iter()
                 .filter_map(|item| {
                     let base = verdict(&item.base, metric, form)?;
                     let tuned = item.tuned.as_ref();
-                    Some((base, tuned.and_then(|answer| verdict(answer, metric, form))))
+                    let tuned = tuned.and_then(|answer| verdict(answer, metric, form));
+                    Some(Pair { base, tuned, source: item.source.as_deref() })
                 })
                 .collect();
             if !pairs.is_empty() {
-                results.push(metric_result(metric, form, subset, &pairs, tuned));
+                let mut result = metric_result(metric, form, subset, &pairs, tuned);
+                result.others = others(items, metric, form);
+                results.push(result);
             }
         }
     }
@@ -95,20 +101,44 @@ fn verdict(answer: &Answer, metric: Metric, form: Form) -> Option<bool> {
         .map(|verdict| verdict.right)
 }
 
+/// What further columns got of the same items; items that one has no verdict on are left out of
+/// its count.
+fn others(items: &[&ItemResult], metric: Metric, form: Form) -> Vec<Proportion> {
+    let columns = items.iter().map(|item| item.others.len()).max().unwrap_or(0);
+    let column = |column: usize| {
+        let verdicts = items.iter().filter_map(|item| {
+            let answer = item.others.get(column)?;
+            verdict(answer, metric, form)
+        });
+        verdicts.fold(Proportion { successes: 0, n: 0 }, |sum, right| Proportion {
+            successes: sum.successes + u32::from(right),
+            n: sum.n + 1,
+        })
+    };
+    (0..columns).map(column).collect()
+}
+
+/// Both verdicts on an item.
+struct Pair<'a> {
+    base: bool,
+    tuned: Option<bool>,
+    source: Option<&'a str>,
+}
+
 fn metric_result(
     metric: Metric,
     form: Form,
     subset: Option<&String>,
-    pairs: &[(bool, Option<bool>)],
+    pairs: &[Pair<'_>],
     tuned: bool,
 ) -> MetricResult {
     let n = pairs.len() as u32;
     let both = |base: bool, tuned: bool| {
-        let alike = pairs.iter().filter(|pair| **pair == (base, Some(tuned)));
+        let alike = pairs.iter().filter(|pair| (pair.base, pair.tuned) == (base, Some(tuned)));
         alike.count() as u32
     };
     let (improved, regressed) = (both(false, true), both(true, false));
-    let base = Proportion { successes: pairs.iter().filter(|(base, _)| *base).count() as u32, n };
+    let base = Proportion { successes: pairs.iter().filter(|pair| pair.base).count() as u32, n };
     let tuned = tuned.then(|| Proportion { successes: both(true, true) + improved, n });
     MetricResult {
         metric,
@@ -124,11 +154,77 @@ fn metric_result(
             delta: (f64::from(improved) - f64::from(regressed)) / f64::from(n),
             interval: statistics::paired_interval(improved, regressed, n),
             p: statistics::mcnemar(improved, regressed),
+            holm: None,
+            clustered: clustered(pairs),
             needed: statistics::items_needed(improved, regressed, n),
-            ..Difference::default()
         }),
         others: Vec::new(),
     }
+}
+
+/// The interval over sources, where several items share one. An item without a source is one of its
+/// own.
+fn clustered(pairs: &[Pair<'_>]) -> Option<Clustered> {
+    let mut sources: Vec<(f64, usize)> = Vec::new();
+    let mut places: HashMap<&str, usize> = HashMap::new();
+    for pair in pairs {
+        let change = f64::from(u8::from(pair.tuned?)) - f64::from(u8::from(pair.base));
+        let place = match pair.source {
+            Some(source) => *places.entry(source).or_insert(sources.len()),
+            None => sources.len(),
+        };
+        match sources.get_mut(place) {
+            Some((sum, count)) => {
+                *sum += change;
+                *count += 1;
+            }
+            None => sources.push((change, 1)),
+        }
+    }
+    // Fewer than two sources cannot be drawn anew.
+    let shared = sources.len() < pairs.len() && sources.len() > 1;
+    shared.then(|| Clustered {
+        sources: sources.len() as u32,
+        interval: statistics::mean_interval(&sources),
+    })
+}
+
+/// Adjusts the p values of an evaluation's family of tests: of every suite the metrics by which it is
+/// judged, read strictly where they can be, over all its items.
+pub(super) fn adjust(suites: &mut [SuiteResult]) {
+    let mut family: Vec<&mut Difference> = suites
+        .iter_mut()
+        .flat_map(|suite| &mut suite.metrics)
+        .filter(|result| {
+            let form = if result.metric == Metric::Accuracy { Form::Lenient } else { Form::Strict };
+            let judged = !matches!(result.metric, Metric::ExactMatch);
+            result.subset.is_none() && result.form == form && judged
+        })
+        .filter_map(|result| result.difference.as_mut())
+        .collect();
+    let p: Vec<f64> = family.iter().map(|difference| difference.p).collect();
+    for (difference, adjusted) in family.iter_mut().zip(statistics::holm(&p)) {
+        difference.holm = Some(adjusted);
+    }
+}
+
+/// Arguments of a suite's calls, by model.
+fn arguments(items: &[ItemResult]) -> Option<ArgumentScores> {
+    let sum = |answer: &dyn Fn(&ItemResult) -> Option<&Answer>| {
+        let mut counts = items.iter().filter_map(|item| answer(item)?.counts).peekable();
+        counts.peek()?;
+        let mut total = ArgumentCounts::default();
+        counts.for_each(|counts| total.add(&counts));
+        Some(total)
+    };
+    let columns = items.iter().map(|item| item.others.len()).max().unwrap_or(0);
+    Some(ArgumentScores {
+        base: sum(&|item| Some(&item.base))?,
+        tuned: sum(&|item| item.tuned.as_ref()),
+        others: (0..columns)
+            .filter_map(|column| sum(&|item: &ItemResult| item.others.get(column)))
+            .collect(),
+    })
 }
 
 fn text_loss(base: &[Outcome], tuned: Option<&[Outcome]>) -> Option<TextLoss> {

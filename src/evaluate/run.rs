@@ -84,6 +84,7 @@ pub fn run(
         let base = outcomes.next().unwrap_or_default();
         results.push(compare::compare(suite, base, outcomes.next()));
     }
+    compare::adjust(&mut results);
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
     Ok(Some(Evaluation {
         version: EVALUATION_VERSION,

@@ -42,6 +42,7 @@ impl Case {
             tags: line.tags,
             source: line.source,
         };
+        let case = Self { source: case.source.clone().or_else(|| case.first_tool()), ..case };
         case.check()?;
         Ok(case)
     }

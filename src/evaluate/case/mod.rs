@@ -127,6 +127,14 @@ impl ExpectedCall {
 }
 
 impl Case {
+    /// The tool that is to be called first: what calls are made of where nothing else is said.
+    fn first_tool(&self) -> Option<String> {
+        match &self.expect {
+            Expect::Calls(calls) => calls.first().map(|call| call.name.clone()),
+            _ => None,
+        }
+    }
+
     /// The question as people read it: the user's turn, or the turns with their roles if several.
     pub fn question(&self) -> String {
         match (self.messages.as_slice(), &self.expect) {

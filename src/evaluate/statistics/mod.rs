@@ -1,7 +1,10 @@
 //! Intervals and tests for proportions, without large-sample shortcuts where n is small.
 
-use rand::{Rng as _, SeedableRng as _};
-use rand_chacha::ChaCha8Rng;
+mod bootstrap;
+mod family;
+
+pub use bootstrap::mean_interval;
+pub use family::holm;
 
 /// Standard normal quantile of a two-sided 95 % interval.
 const Z: f64 = 1.959_963_984_540_054;
@@ -84,38 +87,13 @@ pub fn items_needed(improved: u32, regressed: u32, n: u32) -> Option<u32> {
     (n..=n.saturating_mul(100)).step_by(step).find(told)
 }
 
-/// 95 % percentile bootstrap interval of a weighted mean: `items` are (sum, weight), the mean is
-/// the sum of the sums over the sum of the weights, items are drawn anew (Efron, 1979). The same
-/// items give the same interval.
-pub fn mean_interval(items: &[(f64, usize)]) -> (f64, f64) {
-    const DRAWS: usize = 4000;
-    let mut random = ChaCha8Rng::seed_from_u64(1);
-    let mut means: Vec<f64> = (0..DRAWS)
-        .filter_map(|_| {
-            let (mut sum, mut weight) = (0.0, 0);
-            for _ in items {
-                let (item, tokens) = items.get(random.random_range(0..items.len()))?;
-                sum += item;
-                weight += tokens;
-            }
-            (weight > 0).then(|| sum / weight as f64)
-        })
-        .collect();
-    means.sort_by(f64::total_cmp);
-    let at = |share: f64| {
-        let index = (share * means.len() as f64) as usize;
-        means.get(index.min(means.len().saturating_sub(1))).copied().unwrap_or(0.0)
-    };
-    (at(0.025), at(0.975))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use serde_json::Value;
 
     /// Made by `tests/fixtures/statistics.py` with scipy and statsmodels.
-    const FIXTURE: &str = include_str!("../../tests/fixtures/statistics.json");
+    const FIXTURE: &str = include_str!("../../../tests/fixtures/statistics.json");
 
     fn close(ours: f64, theirs: &Value, tolerance: f64, what: &str) {
         let theirs = theirs.as_f64().unwrap();
@@ -147,9 +125,31 @@ mod tests {
                 count(&row["regressed"]),
                 count(&row["n"]),
             );
-            // The fixture's restricted likelihood is maximized numerically.
-            close(low, &row["low"], 1e-5, &row.to_string());
-            close(high, &row["high"], 1e-5, &row.to_string());
+            close(low, &row["low"], 1e-9, &row.to_string());
+            close(high, &row["high"], 1e-9, &row.to_string());
+        }
+        let numbers = |value: &Value| -> Vec<f64> {
+            value.as_array().unwrap().iter().map(|value| value.as_f64().unwrap()).collect()
+        };
+        for row in rows("holm") {
+            let adjusted = holm(&numbers(&row["p"]));
+            for (ours, theirs) in adjusted.iter().zip(row["adjusted"].as_array().unwrap()) {
+                close(*ours, theirs, 1e-9, &row.to_string());
+            }
+        }
+        for row in rows("bootstrap") {
+            let items: Vec<(f64, usize)> = (row["items"].as_array().unwrap().iter())
+                .map(|item| (item[0].as_f64().unwrap(), item[1].as_u64().unwrap() as usize))
+                .collect();
+            let mut means: Vec<f64> = (row["picks"].as_array().unwrap().iter())
+                .map(|picks| {
+                    let picks = numbers(picks).into_iter().map(|pick| pick as usize);
+                    bootstrap::mean_of(&items, picks).unwrap()
+                })
+                .collect();
+            let (low, high) = bootstrap::percentiles(&mut means);
+            close(low, &row["low"], 1e-9, "bootstrap");
+            close(high, &row["high"], 1e-9, "bootstrap");
         }
         assert!(
             rows("wilson").len() > 20 && rows("mcnemar").len() > 20 && rows("tango").len() > 20
