@@ -26,10 +26,13 @@ pub(super) fn compare(
     suite: &Suite,
     base: Vec<Outcome>,
     tuned: Option<Vec<Outcome>>,
+    others: Vec<Vec<Outcome>>,
 ) -> SuiteResult {
     let text_loss = text_loss(&base, tuned.as_deref());
     let with_tuned = tuned.is_some();
     let mut tuned = tuned.into_iter().flatten().map(|outcome| outcome.answer);
+    let mut others: Vec<_> =
+        others.into_iter().map(|column| column.into_iter().map(|outcome| outcome.answer)).collect();
     let items: Vec<ItemResult> = suite
         .cases
         .iter()
@@ -41,8 +44,8 @@ pub(super) fn compare(
             tags: case.tags.clone(),
             base: base.answer,
             tuned: tuned.next(),
+            others: others.iter_mut().filter_map(Iterator::next).collect(),
             source: case.source.clone(),
-            ..ItemResult::default()
         })
         .collect();
     let mut metrics = metrics(&items, None, with_tuned);
@@ -86,7 +89,7 @@ fn metrics_of(items: &[&ItemResult], subset: Option<&String>, tuned: bool) -> Ve
                 .collect();
             if !pairs.is_empty() {
                 let mut result = metric_result(metric, form, subset, &pairs, tuned);
-                result.others = others(items, metric, form);
+                result.others = columns(items, metric, form);
                 results.push(result);
             }
         }
@@ -103,7 +106,7 @@ fn verdict(answer: &Answer, metric: Metric, form: Form) -> Option<bool> {
 
 /// What further columns got of the same items; items that one has no verdict on are left out of
 /// its count.
-fn others(items: &[&ItemResult], metric: Metric, form: Form) -> Vec<Proportion> {
+fn columns(items: &[&ItemResult], metric: Metric, form: Form) -> Vec<Proportion> {
     let columns = items.iter().map(|item| item.others.len()).max().unwrap_or(0);
     let column = |column: usize| {
         let verdicts = items.iter().filter_map(|item| {

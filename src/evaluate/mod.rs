@@ -5,7 +5,9 @@
 //! [`compare`] turns the verdicts into metrics with intervals and paired tests ([`statistics`]).
 //! Nothing here knows models or files: the caller implements [`Answerer`] and reads the suites.
 
+pub mod answerer;
 pub mod answers;
+pub mod cached;
 pub mod calls;
 pub mod case;
 pub mod choice;
@@ -17,14 +19,18 @@ pub mod result;
 pub mod rules;
 pub mod run;
 pub mod score;
+pub mod seen;
 pub mod statistics;
 pub mod suite;
 
+pub use answerer::{Answerer, Decoding, Nats, Prompt, Reply};
+pub use cached::{AnswerCache, Cached};
 pub use case::{Case, Expect, ExpectedArgument, ExpectedCall, NO_CALL, ShortAnswer};
 pub use result::{
     Answer, ArgumentCounts, ArgumentScores, Clustered, Column, ColumnKind, Difference, Evaluation,
     Form, ItemResult, Metric, MetricResult, Part, Proportion, Provenance, SeenItem, SuiteKind,
     SuiteResult, TextLoss, Title, Training, Verdict,
 };
-pub use run::{Answerer, Prompt, recorded, run};
+pub use run::{Extra, Plan, recorded, run};
+pub use seen::TrainingSet;
 pub use suite::{Problem, PromptStyle, Suite, calls_suite, domain_suite, shipped};

@@ -4,94 +4,108 @@ use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
+use super::answerer::{Answerer, Decoding, Prompt, Reply};
 use super::case::{Case, Expect};
-use super::result::{Answer, Evaluation, SuiteResult};
+use super::result::{Answer, Column, Evaluation, SuiteResult};
 use super::suite::Suite;
 use super::{choice, compare, score};
 use crate::failure::{Failure, Result};
-use crate::pair::example::{Message, Tool};
 use crate::progress::{OnProgress, Progress};
 
 /// Version of the shape of [`Evaluation`] that is written.
-pub const EVALUATION_VERSION: u32 = 1;
+pub const EVALUATION_VERSION: u32 = 2;
 
 /// Stage name of the progress reports.
 pub const STAGE: &str = "evaluate";
 
-/// What a model is shown.
+/// What is evaluated and how.
 #[derive(Debug, Clone, Copy)]
-pub struct Prompt<'a> {
-    /// The conversation so far, ending with the user's turn.
-    pub messages: &'a [Message],
-    /// Tools offered.
-    pub tools: &'a [Tool],
+pub struct Plan<'a> {
+    /// Base model name.
+    pub model: &'a str,
+    /// Run whose adapter is tuned.
+    pub run: Option<u32>,
+    /// The suites.
+    pub suites: &'a [Suite],
+    /// Whether the tuned model is asked too.
+    pub tuned: bool,
+    /// Replies a case. The first one is judged; of all of them the share that is right is told.
+    pub samples: u32,
+    /// 0 takes the likeliest token at every step.
+    pub temperature: f64,
+    /// Seed of the draws; each sample has its own.
+    pub seed: u64,
 }
 
-/// A model that can be asked with and without its adapter. Replies are greedy, so that the same
-/// model gives the same scores again.
-pub trait Answerer {
-    /// Replies of each side to `prompts`, in their order, with at most `max_new` tokens each and without
-    /// end-of-turn tokens; a side is the base (`false`) or the tuned model. Asked for in one call, so
-    /// that what both need is done once. `on_done` is told how many replies of this call are
-    /// finished; when it breaks, the rest may be left out.
-    fn answer(
-        &mut self,
-        prompts: &[Prompt<'_>],
-        sides: &[bool],
-        max_new: usize,
-        on_done: &mut dyn FnMut(usize) -> ControlFlow<()>,
-    ) -> Result<Vec<Vec<String>>>;
+impl<'a> Plan<'a> {
+    /// Greedy decoding, one reply a case.
+    pub fn greedy(model: &'a str, run: Option<u32>, suites: &'a [Suite], tuned: bool) -> Self {
+        Self { model, run, suites, tuned, samples: 1, temperature: 0.0, seed: 0 }
+    }
 
-    /// Negative log-likelihood of each text as the assistant's turn after its prompt, without the
-    /// end-of-turn token: (nats, tokens). Items of one case follow each other and share a prompt.
-    fn continuation_nats(
-        &mut self,
-        items: &[(Prompt<'_>, &str)],
-        tuned: bool,
-    ) -> Result<Vec<(f64, usize)>>;
-
-    /// Negative log-likelihood of plain texts, no chat template: (nats, tokens).
-    fn text_nats(&mut self, texts: &[&str], tuned: bool) -> Result<Vec<(f64, usize)>>;
+    fn decoding(&self, suite: &Suite, sample: u32) -> Decoding {
+        Decoding {
+            max_new: suite.max_new,
+            temperature: self.temperature,
+            seed: self.seed + u64::from(sample),
+        }
+    }
 }
 
-/// Scores `suites` with the base model and, if `tuned`, with the adapter of `run` on. Returns
-/// nothing when `on` asked for a stop.
+/// A further column: who answers and as which side.
+pub struct Extra<'a> {
+    /// Its name and kind.
+    pub column: Column,
+    /// Who answers.
+    pub answerer: &'a mut dyn Answerer,
+    /// Whether its answerer is asked as the tuned side.
+    pub tuned: bool,
+}
+
+/// Scores the plan's suites with the base model, the tuned one if asked for, and further columns.
+/// Returns nothing when `on` asked for a stop.
+///
+/// # Errors
+/// When a model fails; a further column that fails on an item has no verdict there.
 pub fn run(
-    model: &str,
-    run: Option<u32>,
-    suites: &[Suite],
+    plan: &Plan<'_>,
     answerer: &mut dyn Answerer,
-    tuned: bool,
+    extras: &mut [Extra<'_>],
     on: &mut OnProgress<'_>,
 ) -> Result<Option<Evaluation>> {
     let start = Instant::now();
-    let cases: usize = suites.iter().map(|suite| suite.cases.len()).sum();
-    let mut counter =
-        Counter { done: 0, total: cases * (1 + usize::from(tuned)), stopped: false, on };
+    let sides = if plan.tuned { &[false, true][..] } else { &[false][..] };
+    let cases: usize = plan.suites.iter().map(|suite| suite.cases.len()).sum();
+    let total = cases * (sides.len() + extras.len()) * plan.samples.max(1) as usize;
+    let mut counter = Counter { done: 0, total, stopped: false, on };
     let _ = counter.advance(0);
-    let mut results = Vec::with_capacity(suites.len());
-    for suite in suites {
-        let sides = if tuned { &[false, true][..] } else { &[false][..] };
-        let replies = replies(suite, answerer, sides, &mut counter)?;
-        let mut outcomes = Vec::with_capacity(sides.len());
-        for (&tuned, replies) in sides.iter().zip(replies) {
-            outcomes.push(self::outcomes(suite, answerer, tuned, replies, &mut counter)?);
+    let mut results = Vec::with_capacity(plan.suites.len());
+    for suite in plan.suites {
+        let mut sheets = outcomes(plan, suite, answerer, sides, &mut counter)?;
+        let mut others = Vec::with_capacity(extras.len());
+        for extra in extras.iter_mut() {
+            if !counter.stopped {
+                let side = [extra.tuned];
+                let column = outcomes(plan, suite, extra.answerer, &side, &mut counter)?;
+                others.extend(column);
+            }
         }
         if counter.stopped {
             return Ok(None);
         }
-        let mut outcomes = outcomes.into_iter();
-        let base = outcomes.next().unwrap_or_default();
-        results.push(compare::compare(suite, base, outcomes.next()));
+        let tuned = sheets.split_off(1).pop();
+        let base = sheets.pop().unwrap_or_default();
+        results.push(compare::compare(suite, base, tuned, others));
     }
     compare::adjust(&mut results);
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
     Ok(Some(Evaluation {
         version: EVALUATION_VERSION,
-        model: model.to_owned(),
-        run,
+        model: plan.model.to_owned(),
+        run: plan.run,
         created: now.map_or(0, |time| time.as_secs() as i64),
         seconds: start.elapsed().as_secs_f64(),
+        others: extras.iter().map(|extra| extra.column.clone()).collect(),
         suites: results,
         ..Evaluation::default()
     }))
@@ -99,6 +113,9 @@ pub fn run(
 
 /// Scores replies that were made elsewhere, by case id. Cases that are scored by likelihood are left
 /// out; a case without a reply is an error, so that nothing is gained by leaving hard ones out.
+///
+/// # Errors
+/// Names the first case without a reply.
 pub fn recorded(
     suite: &Suite,
     base: &BTreeMap<String, String>,
@@ -129,11 +146,11 @@ pub fn recorded(
         Ok(scored.collect())
     };
     let tuned = tuned.map(outcomes).transpose()?;
-    Ok(compare::compare(&answered, outcomes(base)?, tuned))
+    Ok(compare::compare(&answered, outcomes(base)?, tuned, Vec::new()))
 }
 
 /// One model's outcome on one case.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub(super) struct Outcome {
     /// The answer and its verdicts.
     pub answer: Answer,
@@ -144,6 +161,9 @@ pub(super) struct Outcome {
 /// Cases whose likelihoods are asked for in one call: enough to share work, few enough that a stop
 /// is heard soon.
 const LIKELIHOOD_CASES: usize = 4;
+
+/// What an answer that could not be had says.
+const NO_ANSWER: &str = "no answer";
 
 struct Counter<'a, 'b> {
     done: usize,
@@ -162,61 +182,114 @@ impl Counter<'_, '_> {
     }
 }
 
-/// What each side says to the cases of a suite that are answered in words, in their order; nothing
-/// once the counter is stopped.
-fn replies(
+/// The outcomes of each side on every case, in the suite's order; incomplete once the counter is
+/// stopped.
+fn outcomes(
+    plan: &Plan<'_>,
     suite: &Suite,
     answerer: &mut dyn Answerer,
     sides: &[bool],
     counter: &mut Counter<'_, '_>,
-) -> Result<Vec<Vec<String>>> {
-    let asked = suite.cases.iter().filter(|case| score::is_answered(&case.expect));
-    let prompts: Vec<Prompt<'_>> = asked.map(prompt).collect();
-    let nothing = || vec![Vec::new(); sides.len()];
-    if prompts.is_empty() || counter.stopped {
-        return Ok(nothing());
+) -> Result<Vec<Vec<Outcome>>> {
+    let mut sheets: Vec<Vec<Outcome>> =
+        vec![vec![Outcome::default(); suite.cases.len()]; sides.len()];
+    answered(plan, suite, answerer, sides, &mut sheets, counter)?;
+    for (&side, sheet) in sides.iter().zip(&mut sheets) {
+        likelihoods(plan, suite, answerer, side, sheet, counter)?;
     }
-    let mut seen = 0;
-    let replies = answerer.answer(&prompts, sides, suite.max_new, &mut |finished| {
-        let fresh = finished.saturating_sub(seen);
-        seen += fresh;
-        counter.advance(fresh)
-    })?;
-    if counter.stopped {
-        return Ok(nothing());
-    }
-    check_count(replies.len(), sides.len())?;
-    for replies in &replies {
-        check_count(replies.len(), prompts.len())?;
-    }
-    let all = prompts.len() * sides.len();
-    let _ = counter.advance(all - seen.min(all));
-    Ok(replies)
+    Ok(sheets)
 }
 
-/// The outcomes of every case in the suite's order; incomplete once the counter is stopped. `replies`
-/// are those to the cases that are answered in words.
-fn outcomes(
+/// Fills in what each side says to the cases that are answered in words.
+fn answered(
+    plan: &Plan<'_>,
+    suite: &Suite,
+    answerer: &mut dyn Answerer,
+    sides: &[bool],
+    sheets: &mut [Vec<Outcome>],
+    counter: &mut Counter<'_, '_>,
+) -> Result<()> {
+    let asked: Vec<(usize, &Case)> = suite
+        .cases
+        .iter()
+        .enumerate()
+        .filter(|(_, case)| score::is_answered(&case.expect))
+        .collect();
+    if asked.is_empty() {
+        return Ok(());
+    }
+    let prompts: Vec<Prompt<'_>> = asked.iter().map(|(_, case)| prompt(suite, case)).collect();
+    let samples = plan.samples.max(1);
+    for sample in 0..samples {
+        if counter.stopped {
+            return Ok(());
+        }
+        let mut seen = 0;
+        let decoding = plan.decoding(suite, sample);
+        let replies = answerer.answer(&prompts, sides, &decoding, &mut |finished| {
+            let fresh = finished.saturating_sub(seen);
+            seen += fresh;
+            counter.advance(fresh)
+        })?;
+        if counter.stopped {
+            return Ok(());
+        }
+        check_count(replies.len(), sides.len())?;
+        let all = prompts.len() * sides.len();
+        let _ = counter.advance(all - seen.min(all));
+        for (sheet, replies) in sheets.iter_mut().zip(replies) {
+            check_count(replies.len(), prompts.len())?;
+            for ((index, case), reply) in asked.iter().zip(replies) {
+                if let Some(outcome) = sheet.get_mut(*index) {
+                    add_reply(&mut outcome.answer, case, reply, (sample, samples));
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Takes a case's next reply: the first is judged, all of them count in the share that is right.
+fn add_reply(answer: &mut Answer, case: &Case, reply: Reply, (sample, samples): (u32, u32)) {
+    let judged = match reply {
+        Ok(text) => score::score(case, text),
+        Err(reason) => {
+            Answer { reason: Some(format!("{NO_ANSWER}: {reason}")), ..Answer::default() }
+        }
+    };
+    let right = f64::from(u8::from(judged.is_right() == Some(true))) / f64::from(samples);
+    let share = answer.right_share.unwrap_or(0.0) + right;
+    if sample == 0 {
+        *answer = judged;
+    }
+    if samples > 1 {
+        answer.right_share = Some(share);
+    }
+}
+
+/// Fills in what is scored by likelihood: choices and texts.
+fn likelihoods(
+    plan: &Plan<'_>,
     suite: &Suite,
     answerer: &mut dyn Answerer,
     tuned: bool,
-    replies: Vec<String>,
+    sheet: &mut [Outcome],
     counter: &mut Counter<'_, '_>,
-) -> Result<Vec<Outcome>> {
-    let mut outcomes: Vec<Option<Outcome>> = vec![None; suite.cases.len()];
+) -> Result<()> {
+    let samples = plan.samples.max(1) as usize;
     let mut place = |index: usize, outcome: Outcome| {
-        if let Some(slot) = outcomes.get_mut(index) {
-            *slot = Some(outcome);
+        if let Some(slot) = sheet.get_mut(index) {
+            *slot = outcome;
         }
     };
+    let untold = || Outcome {
+        answer: Answer {
+            reason: Some(format!("{NO_ANSWER}: likelihoods cannot be had here")),
+            ..Answer::default()
+        },
+        loss: None,
+    };
     let cases = || suite.cases.iter().enumerate();
-
-    let asked = cases().filter(|(_, case)| score::is_answered(&case.expect));
-    for ((index, case), reply) in asked.zip(replies) {
-        let answer = score::score(case, reply);
-        place(index, Outcome { answer, loss: None });
-    }
-
     let choices: Vec<(usize, &Case, &[String], usize)> = cases()
         .filter_map(|(index, case)| match &case.expect {
             Expect::Choice { options, right } => Some((index, case, options.as_slice(), *right)),
@@ -225,23 +298,30 @@ fn outcomes(
         .collect();
     for part in choices.chunks(LIKELIHOOD_CASES) {
         if counter.stopped {
-            break;
+            return Ok(());
         }
         let items: Vec<(Prompt<'_>, &str)> = part
             .iter()
             .flat_map(|(_, case, options, _)| {
-                options.iter().map(|option| (prompt(case), option.as_str()))
+                options.iter().map(|option| (prompt(suite, case), option.as_str()))
             })
             .collect();
         let nats = answerer.continuation_nats(&items, tuned)?;
-        check_count(nats.len(), items.len())?;
-        let mut nats = nats.into_iter().map(|(nats, _)| nats);
-        for (index, _, options, right) in part {
-            let nats: Vec<f64> = nats.by_ref().take(options.len()).collect();
-            let answer = choice::judge(options, *right, &nats);
-            place(*index, Outcome { answer, loss: None });
+        if let Some(nats) = &nats {
+            check_count(nats.len(), items.len())?;
         }
-        let _ = counter.advance(part.len());
+        let mut nats = nats.map(|nats| nats.into_iter().map(|(nats, _)| nats));
+        for (index, _, options, right) in part {
+            let outcome = match nats.as_mut() {
+                Some(nats) => {
+                    let nats: Vec<f64> = nats.by_ref().take(options.len()).collect();
+                    Outcome { answer: choice::judge(options, *right, &nats), loss: None }
+                }
+                None => untold(),
+            };
+            place(*index, outcome);
+        }
+        let _ = counter.advance(part.len() * samples);
     }
 
     let texts: Vec<(usize, &str)> = cases()
@@ -252,27 +332,32 @@ fn outcomes(
         .collect();
     for part in texts.chunks(LIKELIHOOD_CASES) {
         if counter.stopped {
-            break;
+            return Ok(());
         }
         let items: Vec<&str> = part.iter().map(|(_, text)| *text).collect();
         let losses = answerer.text_nats(&items, tuned)?;
-        check_count(losses.len(), items.len())?;
-        for ((index, _), (nats, tokens)) in part.iter().zip(losses) {
-            let each = if tokens > 0 { nats / tokens as f64 } else { 0.0 };
-            let answer = Answer {
-                text: format!("{each:.3} nats/token, {tokens} tokens"),
-                ..Answer::default()
-            };
-            let loss = Some((nats, tokens));
-            place(*index, Outcome { answer, loss });
+        if let Some(losses) = &losses {
+            check_count(losses.len(), items.len())?;
         }
-        let _ = counter.advance(part.len());
+        for (at, (index, _)) in part.iter().enumerate() {
+            let outcome = match losses.as_ref().and_then(|losses| losses.get(at)) {
+                Some(&(nats, tokens)) => {
+                    let each = if tokens > 0 { nats / tokens as f64 } else { 0.0 };
+                    let text = format!("{each:.3} nats/token, {tokens} tokens");
+                    let answer = Answer { text, ..Answer::default() };
+                    Outcome { answer, loss: Some((nats, tokens)) }
+                }
+                None => untold(),
+            };
+            place(*index, outcome);
+        }
+        let _ = counter.advance(part.len() * samples);
     }
-    Ok(outcomes.into_iter().flatten().collect())
+    Ok(())
 }
 
-fn prompt(case: &Case) -> Prompt<'_> {
-    Prompt { messages: &case.messages, tools: &case.tools }
+fn prompt<'a>(suite: &Suite, case: &'a Case) -> Prompt<'a> {
+    Prompt { messages: &case.messages, tools: &case.tools, style: suite.prompt }
 }
 
 fn check_count(got: usize, asked: usize) -> Result<()> {
@@ -286,7 +371,8 @@ fn check_count(got: usize, asked: usize) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::evaluate::result::{Form, Metric};
+    use crate::evaluate::answerer::Nats;
+    use crate::evaluate::result::{ColumnKind, Form, Metric};
     use crate::evaluate::shipped;
 
     /// A model that has learned the suites: tuned it answers as expected, base it repeats the
@@ -307,15 +393,15 @@ mod tests {
             &mut self,
             prompts: &[Prompt<'_>],
             sides: &[bool],
-            _: usize,
+            _: &Decoding,
             on_done: &mut dyn FnMut(usize) -> ControlFlow<()>,
-        ) -> Result<Vec<Vec<String>>> {
+        ) -> Result<Vec<Vec<Reply>>> {
             let mut done = 0;
             let mut all = vec![Vec::new(); sides.len()];
             for (&tuned, replies) in sides.iter().zip(&mut all) {
                 for prompt in prompts {
                     let case = self.case(prompt);
-                    replies.push(match &case.expect {
+                    replies.push(Ok(match &case.expect {
                         Expect::Calls(calls) if tuned && !calls.is_empty() => calls
                             .iter()
                             .map(|call| format!("<tool_call>\n{}\n</tool_call>", call.to_json()))
@@ -326,7 +412,7 @@ mod tests {
                             None => short.accept[0].clone(),
                         },
                         _ => "죄송하지만 잘 모르겠습니다.".to_owned(),
-                    });
+                    }));
                     done += 1;
                     if on_done(done).is_break() {
                         return Ok(all);
@@ -340,22 +426,24 @@ mod tests {
             &mut self,
             items: &[(Prompt<'_>, &str)],
             tuned: bool,
-        ) -> Result<Vec<(f64, usize)>> {
-            Ok((items.iter())
-                .map(|(prompt, option)| {
-                    let Expect::Choice { options, right } = &self.case(prompt).expect else {
-                        panic!("not a choice");
-                    };
-                    let favoured = if tuned { &options[*right] } else { &options[0] };
-                    let each = if option == favoured { 0.1 } else { 1.0 };
-                    (each * option.len() as f64, option.len())
-                })
-                .collect())
+        ) -> Result<Option<Vec<Nats>>> {
+            Ok(Some(
+                (items.iter())
+                    .map(|(prompt, option)| {
+                        let Expect::Choice { options, right } = &self.case(prompt).expect else {
+                            panic!("not a choice");
+                        };
+                        let favoured = if tuned { &options[*right] } else { &options[0] };
+                        let each = if option == favoured { 0.1 } else { 1.0 };
+                        (each * option.len() as f64, option.len())
+                    })
+                    .collect(),
+            ))
         }
 
-        fn text_nats(&mut self, texts: &[&str], tuned: bool) -> Result<Vec<(f64, usize)>> {
+        fn text_nats(&mut self, texts: &[&str], tuned: bool) -> Result<Option<Vec<Nats>>> {
             let each = if tuned { 2.2 } else { 2.0 };
-            Ok(texts.iter().map(|text| (each * text.len() as f64, text.len())).collect())
+            Ok(Some(texts.iter().map(|text| (each * text.len() as f64, text.len())).collect()))
         }
     }
 
@@ -370,7 +458,9 @@ mod tests {
             ControlFlow::Continue(())
         };
         let evaluation =
-            run("small", Some(3), &suites, &mut answerer, true, &mut on).unwrap().unwrap();
+            run(&Plan::greedy("small", Some(3), &suites, true), &mut answerer, &mut [], &mut on)
+                .unwrap()
+                .unwrap();
         let last = last.unwrap();
         assert_eq!(Some(last.done), last.total);
         for (suite, result) in suites.iter().zip(&evaluation.suites) {
@@ -407,7 +497,10 @@ mod tests {
         let suites: Vec<Suite> = shipped().iter().map(|suite| suite.sample(6, 1)).collect();
         let mut answerer = Scripted { suites: suites.clone() };
         let mut go = |_: Progress| ControlFlow::Continue(());
-        let alone = run("small", None, &suites, &mut answerer, false, &mut go).unwrap().unwrap();
+        let alone =
+            run(&Plan::greedy("small", None, &suites, false), &mut answerer, &mut [], &mut go)
+                .unwrap()
+                .unwrap();
         assert!(alone.suites.iter().all(|suite| suite.items.iter().all(|i| i.tuned.is_none())));
         assert!(alone.suites[0].metrics[0].difference.is_none());
         for stop_at in [0, 3, 7, 40] {
@@ -420,7 +513,9 @@ mod tests {
                     ControlFlow::Continue(())
                 }
             };
-            let outcome = run("small", None, &suites, &mut answerer, true, &mut on).unwrap();
+            let outcome =
+                run(&Plan::greedy("small", None, &suites, true), &mut answerer, &mut [], &mut on)
+                    .unwrap();
             assert!(outcome.is_none());
             assert_eq!(calls, 1, "stopped at {stop_at} and asked on");
         }
@@ -442,5 +537,81 @@ mod tests {
         short.remove("mathematics-01");
         let failure = recorded(mathematics, &short, None).unwrap_err();
         assert!(failure.message.contains("mathematics-01"), "{failure}");
+    }
+    /// An endpoint that fails on every other item and knows no likelihoods; its replies are drawn.
+    struct Flaky(usize);
+
+    impl Answerer for Flaky {
+        fn answer(
+            &mut self,
+            prompts: &[Prompt<'_>],
+            _: &[bool],
+            decoding: &Decoding,
+            _: &mut dyn FnMut(usize) -> ControlFlow<()>,
+        ) -> Result<Vec<Vec<Reply>>> {
+            let replies = prompts.iter().map(|_| {
+                self.0 += 1;
+                match self.0 % 2 {
+                    0 => Err("status 500".to_owned()),
+                    _ => Ok(format!("{}", decoding.seed)),
+                }
+            });
+            Ok(vec![replies.collect()])
+        }
+
+        fn continuation_nats(
+            &mut self,
+            _: &[(Prompt<'_>, &str)],
+            _: bool,
+        ) -> Result<Option<Vec<Nats>>> {
+            Ok(None)
+        }
+
+        fn text_nats(&mut self, _: &[&str], _: bool) -> Result<Option<Vec<Nats>>> {
+            Ok(None)
+        }
+    }
+
+    #[test]
+    fn further_columns_stand_apart_and_failures_are_no_verdicts() {
+        let suites: Vec<Suite> = shipped().iter().map(|suite| suite.sample(6, 1)).collect();
+        let mut answerer = Scripted { suites: suites.clone() };
+        let plan = Plan::greedy("small", Some(1), &suites, true);
+        let mut go = |_: Progress| ControlFlow::Continue(());
+        let alone = run(&plan, &mut answerer, &mut [], &mut go).unwrap().unwrap();
+        let mut flaky = Flaky(0);
+        let column = Column { name: "far".to_owned(), kind: ColumnKind::Endpoint };
+        let extra = Extra { column, answerer: &mut flaky, tuned: false };
+        let beside = run(&plan, &mut answerer, &mut [extra], &mut go).unwrap().unwrap();
+        assert_eq!(beside.others.len(), 1);
+        for (suite, alone) in beside.suites.iter().zip(&alone.suites) {
+            for (metric, alone) in suite.metrics.iter().zip(&alone.metrics) {
+                assert_eq!((metric.base, metric.tuned), (alone.base, alone.tuned));
+                assert!(metric.others[0].n <= metric.base.n.div_ceil(2), "{metric:?}");
+            }
+            let failed = suite.items.iter().filter(|item| item.others[0].verdicts.is_empty());
+            for item in failed {
+                let reason = item.others[0].reason.as_deref();
+                let text = suite.text_loss.is_some() && reason.is_none();
+                assert!(text || reason.unwrap().starts_with(NO_ANSWER), "{item:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn several_samples_give_the_share_that_is_right() {
+        let suite = shipped().into_iter().find(|s| s.name == "forgetting/mathematics").unwrap();
+        let case = r#"{"id":"a","question":"one more than zero?","expect":{"number":1}}"#;
+        let suites = [Suite { cases: vec![Case::parse(case).unwrap()], ..suite }];
+        let plan = Plan { samples: 4, temperature: 0.8, ..Plan::greedy("m", None, &suites, false) };
+        let mut go = |_: Progress| ControlFlow::Continue(());
+        // Replies are the seeds 0 and 2; the second and fourth fail.
+        let evaluation = run(&plan, &mut Flaky(0), &mut [], &mut go).unwrap().unwrap();
+        let answer = &evaluation.suites[0].items[0].base;
+        assert_eq!((answer.text.as_str(), answer.right_share), ("0", Some(0.0)));
+        let plan = Plan { seed: 1, ..plan };
+        let evaluation = run(&plan, &mut Flaky(0), &mut [], &mut go).unwrap().unwrap();
+        let answer = &evaluation.suites[0].items[0].base;
+        assert_eq!((answer.text.as_str(), answer.right_share), ("1", Some(0.25)));
     }
 }

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, HashSet};
 use rand::SeedableRng as _;
 use rand::seq::SliceRandom as _;
 use rand_chacha::ChaCha8Rng;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use unicode_normalization::UnicodeNormalization as _;
 
 use super::case::{Case, Expect, ExpectedArgument, ExpectedCall};
@@ -44,7 +44,7 @@ pub struct Suite {
 }
 
 /// How cases are put to a model.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum PromptStyle {
     /// As a conversation, by the model's chat template.

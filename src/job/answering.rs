@@ -6,7 +6,7 @@ use super::loaded::Loaded;
 use crate::engine::{
     Adapter, GenerateConfig, Request, Row, cache_bytes, generate_each, row_losses,
 };
-use crate::evaluate::{Answerer, Prompt};
+use crate::evaluate::{Answerer, Decoding, Nats, Prompt, PromptStyle, Reply};
 use crate::failure::Result;
 
 /// Sequences decoded together, at most: weights are read and decoded once for all of them.
@@ -27,6 +27,19 @@ impl EngineAnswerer<'_> {
         if tuned { self.adapter } else { None }
     }
 
+    /// The tokens of a prompt, by the chat template or as plain text.
+    fn encode(&self, prompt: &Prompt<'_>) -> Result<Vec<u32>> {
+        let codec = &self.loaded.codec;
+        match prompt.style {
+            PromptStyle::Chat => codec.encode_prompt(prompt.messages, prompt.tools),
+            PromptStyle::Plain => {
+                let turns: Vec<&str> =
+                    prompt.messages.iter().map(|message| message.content.as_str()).collect();
+                Ok(codec.tokenizer().encode(&turns.join("\n")))
+            }
+        }
+    }
+
     /// Losses of rows; what goes beyond the model's context is not counted.
     fn losses(&self, mut rows: Vec<Row>, tuned: bool) -> Result<Vec<(f64, usize)>> {
         for row in &mut rows {
@@ -43,14 +56,12 @@ impl Answerer for EngineAnswerer<'_> {
         &mut self,
         prompts: &[Prompt<'_>],
         sides: &[bool],
-        max_new: usize,
+        decoding: &Decoding,
         on_done: &mut dyn FnMut(usize) -> ControlFlow<()>,
-    ) -> Result<Vec<Vec<String>>> {
+    ) -> Result<Vec<Vec<Reply>>> {
         let codec = &self.loaded.codec;
-        let ids = prompts
-            .iter()
-            .map(|prompt| codec.encode_prompt(prompt.messages, prompt.tools))
-            .collect::<Result<Vec<_>>>()?;
+        let max_new = decoding.max_new;
+        let ids = prompts.iter().map(|prompt| self.encode(prompt)).collect::<Result<Vec<_>>>()?;
         // A prompt that fills the model's context gets no answer, which counts as a wrong one.
         let room = self.loaded.base.config().context_length;
         // Prompts that begin alike are read together, and so that the sides of one prompt are in a batch, they
@@ -60,8 +71,14 @@ impl Answerer for EngineAnswerer<'_> {
         order.sort_by_key(|index| &ids[*index]);
         let longest = order.iter().map(|index| ids[*index].len()).max().unwrap_or(0) + max_new;
         let batch = (CACHE_BYTES / cache_bytes(&self.loaded.base, longest)).clamp(2, BATCH_MAX);
-        let config =
-            GenerateConfig { max_new, stop: codec.stop_ids(), batch, ..GenerateConfig::default() };
+        let config = GenerateConfig {
+            max_new,
+            stop: codec.stop_ids(),
+            batch,
+            temperature: decoding.temperature as f32,
+            seed: decoding.seed,
+            ..GenerateConfig::default()
+        };
         let asked: Vec<(usize, usize)> = order
             .chunks(batch / 2)
             .flat_map(|part| {
@@ -72,7 +89,7 @@ impl Answerer for EngineAnswerer<'_> {
             .iter()
             .map(|(side, index)| Request { prompt: &ids[*index], tuned: sides[*side] })
             .collect();
-        let mut texts = vec![vec![String::new(); ids.len()]; sides.len()];
+        let mut texts: Vec<Vec<Reply>> = vec![vec![Ok(String::new()); ids.len()]; sides.len()];
         let base = &self.loaded.base;
         let tokens = generate_each(base, self.adapter, &requests, &config, &mut |_, id| {
             if id.is_some() {
@@ -82,7 +99,7 @@ impl Answerer for EngineAnswerer<'_> {
             on_done(done)
         })?;
         for ((side, index), tokens) in asked.iter().zip(tokens) {
-            texts[*side][*index] = codec.tokenizer().decode(&tokens);
+            texts[*side][*index] = Ok(codec.tokenizer().decode(&tokens));
         }
         Ok(texts)
     }
@@ -91,12 +108,12 @@ impl Answerer for EngineAnswerer<'_> {
         &mut self,
         items: &[(Prompt<'_>, &str)],
         tuned: bool,
-    ) -> Result<Vec<(f64, usize)>> {
+    ) -> Result<Option<Vec<Nats>>> {
         let codec = &self.loaded.codec;
         let rows = items
             .iter()
             .map(|(prompt, continuation)| {
-                let mut ids = codec.encode_prompt(prompt.messages, prompt.tools)?;
+                let mut ids = self.encode(prompt)?;
                 let mut labels = vec![false; ids.len()];
                 let added = codec.tokenizer().encode(continuation);
                 labels.extend(std::iter::repeat_n(true, added.len()));
@@ -104,10 +121,10 @@ impl Answerer for EngineAnswerer<'_> {
                 Ok(Row { ids, labels })
             })
             .collect::<Result<Vec<_>>>()?;
-        self.losses(rows, tuned)
+        self.losses(rows, tuned).map(Some)
     }
 
-    fn text_nats(&mut self, texts: &[&str], tuned: bool) -> Result<Vec<(f64, usize)>> {
+    fn text_nats(&mut self, texts: &[&str], tuned: bool) -> Result<Option<Vec<Nats>>> {
         let rows = texts
             .iter()
             .map(|text| {
@@ -116,7 +133,7 @@ impl Answerer for EngineAnswerer<'_> {
                 Ok(Row { ids, labels })
             })
             .collect::<Result<Vec<_>>>()?;
-        self.losses(rows, tuned)
+        self.losses(rows, tuned).map(Some)
     }
 }
 

@@ -38,8 +38,8 @@ pub(super) fn evaluate(
         mix.rows.into_iter().filter(|row| row.side == Side::Test).map(|row| row.example).collect();
     let suites = narrow(choose(all_suites(desk, &test)?, wanted)?, cases);
     let mut answerer = EngineAnswerer { loaded: &loaded, adapter: adapter.as_ref() };
-    let evaluation =
-        evaluate::run(model, run, &suites, &mut answerer, adapter.is_some(), &mut desk.progress())?;
+    let plan = evaluate::Plan::greedy(model, run, &suites, adapter.is_some());
+    let evaluation = evaluate::run(&plan, &mut answerer, &mut [], &mut desk.progress())?;
     let Some(evaluation) = evaluation else { return Ok(stopped()) };
     let about = about(desk, &store, run)?;
     store.save_evaluation(&evaluation)?;

@@ -76,6 +76,21 @@ impl Comparison {
     }
 }
 
+/// A question by what carries its content: its numbers and its stems.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct QuestionKey {
+    numbers: Vec<String>,
+    stems: Vec<String>,
+}
+
+/// The key under which a question is filed; none if it has fewer than two stems.
+pub fn question_key(question: &str) -> Option<QuestionKey> {
+    let mut stems = stems(question);
+    stems.sort_unstable();
+    stems.dedup();
+    (stems.len() > 1).then(|| QuestionKey { numbers: numbers(question), stems })
+}
+
 /// A pair as it is filed.
 struct Reading {
     /// All stems of the question and its numbers; none where the question has no content.

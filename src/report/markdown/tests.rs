@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 
 use super::*;
-use crate::evaluate::{Answerer, Prompt, Suite, run};
+use crate::evaluate::{Answerer, Decoding, Nats, Plan, Prompt, Reply, Suite, run};
 use crate::failure::Result;
 
 /// Calls the tool in a code fence as base and in the right form as tuned, except that the tuned
@@ -15,9 +15,9 @@ impl Answerer for Pupil {
         &mut self,
         prompts: &[Prompt<'_>],
         sides: &[bool],
-        _: usize,
+        _: &Decoding,
         on_done: &mut dyn FnMut(usize) -> ControlFlow<()>,
-    ) -> Result<Vec<Vec<String>>> {
+    ) -> Result<Vec<Vec<Reply>>> {
         let reply = |prompt: &Prompt<'_>, tuned: bool| {
             let question = prompt.messages.last().unwrap().content.as_str();
             let city = question.split(' ').next().unwrap();
@@ -33,7 +33,7 @@ impl Answerer for Pupil {
         };
         let replies = sides
             .iter()
-            .map(|tuned| prompts.iter().map(|prompt| reply(prompt, *tuned)).collect())
+            .map(|tuned| prompts.iter().map(|prompt| Ok(reply(prompt, *tuned))).collect())
             .collect();
         let _ = on_done(prompts.len() * sides.len());
         Ok(replies)
@@ -43,14 +43,14 @@ impl Answerer for Pupil {
         &mut self,
         items: &[(Prompt<'_>, &str)],
         _: bool,
-    ) -> Result<Vec<(f64, usize)>> {
-        Ok(items.iter().map(|(_, option)| (option.len() as f64, 1)).collect())
+    ) -> Result<Option<Vec<Nats>>> {
+        Ok(Some(items.iter().map(|(_, option)| (option.len() as f64, 1)).collect()))
     }
 
-    fn text_nats(&mut self, texts: &[&str], tuned: bool) -> Result<Vec<(f64, usize)>> {
+    fn text_nats(&mut self, texts: &[&str], tuned: bool) -> Result<Option<Vec<Nats>>> {
         let each = if tuned { 2.5 } else { 2.4 };
         let nats = texts.iter().enumerate().map(|(i, _)| (40.0 * each + i as f64, 40));
-        Ok(nats.collect())
+        Ok(Some(nats.collect()))
     }
 }
 
@@ -102,7 +102,8 @@ pub(in crate::report) fn sample(tuned: bool) -> Evaluation {
     ];
     let mut go = |_| ControlFlow::Continue(());
     let number = tuned.then_some(4);
-    let evaluation = run("qwen2.5-0.5b", number, &suites, &mut Pupil, tuned, &mut go);
+    let evaluation =
+        run(&Plan::greedy("qwen2.5-0.5b", number, &suites, tuned), &mut Pupil, &mut [], &mut go);
     let mut evaluation = evaluation.unwrap().unwrap();
     evaluation.created = 1_795_424_700;
     evaluation.seconds = 63.2;

@@ -1,0 +1,74 @@
+//! What an evaluation asks of a model.
+
+use std::ops::ControlFlow;
+
+use serde::Serialize;
+
+use super::suite::PromptStyle;
+use crate::failure::Result;
+use crate::pair::example::{Message, Tool};
+
+/// What a model is shown.
+#[derive(Debug, Clone, Copy)]
+pub struct Prompt<'a> {
+    /// The conversation so far, ending with the user's turn.
+    pub messages: &'a [Message],
+    /// Tools offered.
+    pub tools: &'a [Tool],
+    /// By the chat template, or as plain text.
+    pub style: PromptStyle,
+}
+
+/// How replies are made.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Decoding {
+    /// Most tokens of a reply.
+    pub max_new: usize,
+    /// 0 takes the likeliest token at every step.
+    pub temperature: f64,
+    /// Seed of the draws.
+    pub seed: u64,
+}
+
+/// A reply; or why there is none, where that is not the model's fault (an endpoint that fails).
+pub type Reply = Result<String, String>;
+
+/// A likelihood: nats (negative log-likelihood) and the tokens they are over.
+pub type Nats = (f64, usize);
+
+/// A model that can be asked with and without its adapter.
+pub trait Answerer {
+    /// Replies of each side to `prompts`, in their order, without end-of-turn tokens; a side is the
+    /// base (`false`) or the tuned model. Asked for in one call, so that what both need is done
+    /// once. `on_done` is told how many replies of this call are finished; when it breaks, the rest
+    /// may be left out.
+    ///
+    /// # Errors
+    /// When no further reply can be had at all.
+    fn answer(
+        &mut self,
+        prompts: &[Prompt<'_>],
+        sides: &[bool],
+        decoding: &Decoding,
+        on_done: &mut dyn FnMut(usize) -> ControlFlow<()>,
+    ) -> Result<Vec<Vec<Reply>>>;
+
+    /// Negative log-likelihood of each text as the assistant's turn after its prompt, without the
+    /// end-of-turn token. Items of one case follow each other and share a prompt. `None` if this
+    /// answerer cannot tell likelihoods.
+    ///
+    /// # Errors
+    /// When the model fails.
+    fn continuation_nats(
+        &mut self,
+        items: &[(Prompt<'_>, &str)],
+        tuned: bool,
+    ) -> Result<Option<Vec<Nats>>>;
+
+    /// Negative log-likelihood of plain texts, no chat template; as
+    /// [`continuation_nats`](Self::continuation_nats).
+    ///
+    /// # Errors
+    /// When the model fails.
+    fn text_nats(&mut self, texts: &[&str], tuned: bool) -> Result<Option<Vec<Nats>>>;
+}
