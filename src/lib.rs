@@ -2,9 +2,11 @@
 //! tuned model beside its base.
 //!
 //! The folders are named for what the user's data is at that point. A folder imports only from
-//! those above it in this list (`tests/tidy.rs` checks this); [`failure`], [`progress`] and [`whole_file`] are
+//! those above it in this list (`tests/tidy.rs` checks this); [`digest`], [`failure`], [`progress`] and
+//! [`whole_file`] are
 //! below everything.
 
+pub mod digest;
 pub mod failure;
 pub mod progress;
 pub mod whole_file;

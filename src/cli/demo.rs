@@ -9,7 +9,7 @@ use clap::Args;
 use super::train::RECIPE_KEY;
 use super::{print, print::Output, print::clock, say};
 use crate::failure::{Context as _, Result};
-use crate::job::{self, AddOptions, CaseFilter, JobSpec, Models, mixing};
+use crate::job::{self, AddOptions, CaseFilter, EvaluateOptions, JobSpec, Models, mixing};
 use crate::mix::MixReport;
 use crate::pair::{Change, Edit, Example, Language, ReviewState, jsonl};
 use crate::progress::Cancel;
@@ -199,7 +199,8 @@ impl Demo<'_> {
             (Vec::new(), None)
         };
         let cases = CaseFilter { language, limit };
-        JobSpec::Evaluate { model: self.args.model.clone(), run: Some(run), suites, cases }
+        let options = EvaluateOptions { suites, cases, ..EvaluateOptions::default() };
+        JobSpec::Evaluate { model: self.args.model.clone(), run: Some(run), options }
     }
 }
 

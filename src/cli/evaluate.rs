@@ -9,7 +9,7 @@ use clap::Subcommand;
 use super::{print, print::Output, run_job, say};
 use crate::evaluate::{self, Evaluation};
 use crate::failure::{Failure, Result};
-use crate::job::{CaseFilter, JobSpec, Models};
+use crate::job::{CaseFilter, EvaluateOptions, JobSpec, Models};
 use crate::pair::Language;
 use crate::project::Project;
 use crate::report;
@@ -37,6 +37,28 @@ pub enum EvalCommand {
         /// At most this many cases a suite.
         #[arg(long, value_name = "N")]
         limit: Option<usize>,
+        /// Replies a case. The first is judged; of all of them the share that is right is told.
+        #[arg(long, value_name = "N", default_value_t = 1)]
+        samples: u32,
+        /// 0 takes the likeliest token at every step.
+        #[arg(long, value_name = "T", default_value_t = 0.0)]
+        temperature: f64,
+        /// Seed of the draws.
+        #[arg(long, default_value_t = 0)]
+        seed: u64,
+        /// A further column: a model behind an OpenAI-compatible endpoint, for example
+        /// `http://127.0.0.1:8000/v1`; its key is read from HONE_API_KEY or OPENAI_API_KEY.
+        #[arg(long, value_name = "URL")]
+        endpoint: Option<String>,
+        /// Name of the model sent to the endpoint.
+        #[arg(long, value_name = "NAME", requires = "endpoint", default_value = "default")]
+        endpoint_model: String,
+        /// Ask also cases that the run was trained on.
+        #[arg(long)]
+        keep_seen: bool,
+        /// Ask everything anew, whatever was answered before.
+        #[arg(long)]
+        fresh: bool,
         /// Print the report as JSON.
         #[arg(long)]
         json: bool,
@@ -63,7 +85,22 @@ pub fn run(
     out: &mut Output,
 ) -> Result<()> {
     match command {
-        EvalCommand::Run { model, run, base, suites, language, limit, json } => {
+        EvalCommand::Run {
+            model,
+            run,
+            base,
+            suites,
+            language,
+            limit,
+            samples,
+            temperature,
+            seed,
+            endpoint,
+            endpoint_model,
+            keep_seen,
+            fresh,
+            json,
+        } => {
             let folder = folder()?;
             let store = Project::reopen(&folder)?;
             let model = super::train::chosen_model(&store, model)?;
@@ -79,8 +116,23 @@ pub fn run(
                 }
             };
             drop(store);
-            let cases = CaseFilter { language, limit };
-            let spec = JobSpec::Evaluate { model, run, suites, cases };
+            if samples > 1 && temperature <= 0.0 {
+                return Err(Failure::user(
+                    "several samples without a temperature are all the same",
+                )
+                .hint("give one: `--temperature 0.7`"));
+            }
+            let options = EvaluateOptions {
+                suites,
+                cases: CaseFilter { language, limit },
+                samples,
+                temperature,
+                seed,
+                endpoint: endpoint.map(|url| (url, endpoint_model)),
+                keep_seen,
+                fresh,
+            };
+            let spec = JobSpec::Evaluate { model, run, options };
             let message = run_job(&spec, &folder, &Models::default())?;
             show(&newest(&folder, run)?, json, out)?;
             if json { Ok(()) } else { say(out, message) }

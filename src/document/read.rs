@@ -1,6 +1,5 @@
 //! Reading a document file.
 
-use std::fmt::Write as _;
 use std::fs::File;
 use std::io::Read as _;
 use std::ops::ControlFlow;
@@ -16,6 +15,7 @@ use super::passage::{Page, PageFlag};
 use super::plain::{self, Decoded};
 use super::supervise::{Outcome, supervise};
 use super::wire::Refusal;
+use crate::digest::hexadecimal;
 use crate::failure::{Context, Failure, Result};
 use crate::progress::OnProgress;
 
@@ -202,14 +202,6 @@ fn digest(path: &Path) -> Result<String> {
 /// A PDF file has its mark among the first 1024 bytes (ISO 32000-1, annex H, note 13).
 fn is_pdf(bytes: &[u8]) -> bool {
     bytes.windows(5).take(1024).any(|window| window == b"%PDF-")
-}
-
-fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        // Writing to a string cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 fn read_pdf(

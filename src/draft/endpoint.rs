@@ -12,7 +12,7 @@ use reqwest::redirect::Policy;
 use serde_json::{Value, json};
 
 use crate::failure::{Context, Failure, Result};
-use crate::pair::Message;
+use crate::pair::{Message, Tool};
 use crate::progress::Cancel;
 
 use super::Drafter;
@@ -145,15 +145,17 @@ impl Endpoint {
         Ok(Self { config, address, client, cancel, dialect, cut: false })
     }
 
-    fn body(&self, messages: &[Message], max_tokens: usize) -> Value {
-        let messages: Vec<Value> = messages.iter().map(wire_message).collect();
+    fn body(&self, asked: &Asked<'_>) -> Value {
+        let messages: Vec<Value> = asked.messages.iter().map(wire_message).collect();
         let mut body = json!({"model": self.config.model, "messages": messages, "stream": true});
+        if !asked.tools.is_empty() {
+            body["tools"] = json!(asked.tools);
+        }
         let limit =
             if self.dialect.completion_tokens { "max_completion_tokens" } else { "max_tokens" };
-        body[limit] = max_tokens.into();
+        body[limit] = asked.max_tokens.into();
         if self.dialect.temperature {
-            // Low, so that quotes stay verbatim.
-            body["temperature"] = json!(0.2);
+            body["temperature"] = json!(asked.temperature);
         }
         body
     }
@@ -261,6 +263,34 @@ impl Drafter for Endpoint {
         max_tokens: usize,
         on_text: &mut dyn FnMut(&str),
     ) -> Result<String> {
+        // Low, so that quotes stay verbatim.
+        self.ask(&Asked { messages, tools: &[], max_tokens, temperature: 0.2 }, on_text)
+    }
+
+    fn was_cut(&self) -> bool {
+        self.cut
+    }
+}
+
+/// One request.
+pub struct Asked<'a> {
+    /// The conversation so far.
+    pub messages: &'a [Message],
+    /// Tools offered.
+    pub tools: &'a [Tool],
+    /// Most tokens of the answer.
+    pub max_tokens: usize,
+    /// 0 takes the likeliest token at every step.
+    pub temperature: f64,
+}
+
+impl Endpoint {
+    /// Asks, again after passing faults, and gives the whole answer. Calls of tools are written
+    /// after the text in the Hermes form, one block each.
+    ///
+    /// # Errors
+    /// As for [`Drafter::complete`].
+    pub fn ask(&mut self, asked: &Asked<'_>, on_text: &mut dyn FnMut(&str)) -> Result<String> {
         self.cut = false;
         let mut repeated = 0;
         let mut shown_any = false;
@@ -269,7 +299,7 @@ impl Drafter for Endpoint {
                 on_text("\n");
                 shown_any = false;
             }
-            let body = self.body(messages, max_tokens);
+            let body = self.body(asked);
             let trouble = match self.attempt(&body, &mut |text| {
                 shown_any = true;
                 on_text(text);
@@ -277,7 +307,7 @@ impl Drafter for Endpoint {
                 Ok(text) => return Ok(text),
                 Err(trouble) => trouble,
             };
-            let (failure, asked) = match trouble {
+            let (failure, wanted) = match trouble {
                 Trouble::Final(failure) => return Err(failure),
                 // Cannot go round for ever: each parameter is given up once.
                 Trouble::Dialect(failure) => {
@@ -296,15 +326,11 @@ impl Drafter for Endpoint {
                     failure.hint(format!("The request was repeated {times}. Try again later."))
                 );
             }
-            let wait = retry::wait(&self.config, repeated, asked);
+            let wait = retry::wait(&self.config, repeated, wanted);
             tracing::info!("{failure}; asking again in {:.1} s", wait.as_secs_f64());
             retry::sleep(wait, &self.cancel)?;
             repeated += 1;
         }
-    }
-
-    fn was_cut(&self) -> bool {
-        self.cut
     }
 }
 

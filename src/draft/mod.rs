@@ -13,7 +13,7 @@ mod prompt;
 
 pub use check::{CHECK_NUMBERS, CHECK_QUESTION, QUOTE_FROM_ANSWER, language_of, locate};
 pub use embedded::Embedded;
-pub use endpoint::{Endpoint, EndpointConfig};
+pub use endpoint::{Asked, Endpoint, EndpointConfig};
 pub use prompt::Prompt;
 
 /// Something that completes a conversation: an endpoint or the embedded engine.

@@ -1,15 +1,13 @@
 //! Replies and likelihoods remembered by model, adapter, prompt and settings: an interrupted
 //! evaluation goes on where it was, a repeated one is read back.
 
-use std::fmt::Write as _;
 use std::ops::ControlFlow;
 
+use super::answerer::{Answerer, Decoding, Nats, Prompt, Reply};
+use crate::digest;
+use crate::failure::Result;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use sha2::{Digest as _, Sha256};
-
-use super::answerer::{Answerer, Decoding, Nats, Prompt, Reply};
-use crate::failure::Result;
 
 /// Where answers are kept.
 pub trait AnswerCache {
@@ -63,11 +61,7 @@ impl<'a> Cached<'a> {
     fn key(&self, tuned: bool, what: &str, asked: &impl Serialize) -> String {
         let asked =
             serde_json::to_string(&(VERSION, &self.identity[usize::from(tuned)], what, asked));
-        let digest = Sha256::digest(asked.unwrap_or_default());
-        digest.iter().fold(String::with_capacity(64), |mut key, byte| {
-            let _ = write!(key, "{byte:02x}");
-            key
-        })
+        digest::sha256(asked.unwrap_or_default())
     }
 
     fn look<T: DeserializeOwned>(&mut self, key: &str) -> Result<Option<T>> {

@@ -15,6 +15,11 @@ pub const KEY_VARIABLE: &str = "HONE_API_KEY";
 /// Refused proposals told one by one.
 const REFUSALS_TOLD_MAX: usize = 10;
 
+/// The endpoint's key, from the environment only.
+pub(super) fn key() -> Option<String> {
+    env::var(KEY_VARIABLE).or_else(|_| env::var("OPENAI_API_KEY")).ok()
+}
+
 pub(super) fn draft(
     desk: &mut Desk<'_>,
     passages: &[PassageId],
@@ -23,8 +28,7 @@ pub(super) fn draft(
 ) -> Result<JobOutcome> {
     match source {
         DraftSource::Endpoint { url, model } => {
-            let key = env::var(KEY_VARIABLE).or_else(|_| env::var("OPENAI_API_KEY")).ok();
-            let config = EndpointConfig::new(url, model, key);
+            let config = EndpointConfig::new(url, model, key());
             let mut endpoint = Endpoint::new(config, desk.cancel.clone())?;
             propose(desk, passages, count, &mut endpoint)
         }
@@ -32,7 +36,7 @@ pub(super) fn draft(
             let Some(loaded) = desk.models.get(model, &mut desk.progress())? else {
                 return Ok(stopped());
             };
-            let Loaded { name, base, codec } = loaded.as_ref();
+            let Loaded { name, base, codec, .. } = loaded.as_ref();
             let mut embedded = Embedded::new(name, base, codec, desk.cancel.clone());
             propose(desk, passages, count, &mut embedded)
         }

@@ -1,5 +1,6 @@
 //! Models in memory, loaded once and kept while the same one is asked for again.
 
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::engine::{Base, Precision};
@@ -12,6 +13,10 @@ use crate::train::memory;
 pub struct Loaded {
     /// Name it was asked for by.
     pub name: String,
+    /// The file or folder it was read from.
+    pub path: PathBuf,
+    /// How its weights are kept in memory.
+    pub precision: Precision,
     /// Frozen weights.
     pub base: Base,
     /// Tokenizer and chat template.
@@ -37,7 +42,13 @@ impl Models {
             .map_err(|failure| failure.context(name))?;
         let base = Base::load(&opened.config, opened.source.as_mut(), precision, on)?;
         let Some(base) = base else { return Ok(None) };
-        let loaded = Arc::new(Loaded { name: name.to_owned(), base, codec: opened.codec });
+        let loaded = Arc::new(Loaded {
+            name: name.to_owned(),
+            path: opened.description.path,
+            precision,
+            base,
+            codec: opened.codec,
+        });
         *last = Some(Arc::clone(&loaded));
         Ok(Some(loaded))
     }

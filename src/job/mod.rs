@@ -8,8 +8,10 @@ mod chat;
 pub mod checking;
 pub mod documents;
 mod drafting;
+mod endpoint_column;
 mod evaluation;
 pub mod event;
+mod identity;
 pub mod loaded;
 mod measuring;
 pub mod mixing;
@@ -19,6 +21,7 @@ pub mod pool;
 pub mod spec;
 mod told;
 mod training;
+mod training_set;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
@@ -26,7 +29,7 @@ use std::path::Path;
 pub use event::{JobEvent, JobId, JobOutcome};
 pub use loaded::Models;
 pub use pairs::mapping;
-pub use spec::{AddOptions, CaseFilter, DraftSource, JobSpec};
+pub use spec::{AddOptions, CaseFilter, DraftSource, EvaluateOptions, JobSpec};
 pub use told::Told;
 
 use crate::failure::{Failure, Result};
@@ -79,8 +82,8 @@ fn dispatch(spec: &JobSpec, desk: &mut Desk<'_>) -> Result<JobOutcome> {
         JobSpec::PullModel { name } => models::pull(desk, name),
         JobSpec::Mix => mixing::report(desk),
         JobSpec::Train { model, recipe, resume } => training::train(desk, model, recipe, *resume),
-        JobSpec::Evaluate { model, run, suites, cases } => {
-            evaluation::evaluate(desk, model, *run, suites, *cases)
+        JobSpec::Evaluate { model, run, options } => {
+            evaluation::evaluate(desk, model, *run, options)
         }
         JobSpec::Check { model } => checking::run(desk, model.as_deref()),
         JobSpec::Measure { model, loss, known, limit } => {

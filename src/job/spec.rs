@@ -81,10 +81,8 @@ pub enum JobSpec {
         model: String,
         /// Run whose adapter is *tuned*; none scores the base alone.
         run: Option<u32>,
-        /// Suites by name; empty for all.
-        suites: Vec<String>,
-        /// Which of their cases.
-        cases: CaseFilter,
+        /// What is asked and how.
+        options: EvaluateOptions,
     },
     /// Look for what may be wrong with the pairs that are not rejected.
     Check {
@@ -120,6 +118,42 @@ pub struct AddOptions {
     pub ocr: OcrUse,
     /// How long passages are, from now on in this project; none leaves that as it is.
     pub passages: Option<PassageSettings>,
+}
+
+/// What an evaluation asks and how.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EvaluateOptions {
+    /// Suites by name; empty for all.
+    pub suites: Vec<String>,
+    /// Which of their cases.
+    pub cases: CaseFilter,
+    /// Replies a case; the first is judged, of all of them the share that is right is told.
+    pub samples: u32,
+    /// 0 takes the likeliest token at every step.
+    pub temperature: f64,
+    /// Seed of the draws.
+    pub seed: u64,
+    /// A model behind an endpoint as a further column: base address and model name.
+    pub endpoint: Option<(String, String)>,
+    /// Ask also cases that the run was trained on.
+    pub keep_seen: bool,
+    /// Ask everything anew, whatever was answered before.
+    pub fresh: bool,
+}
+
+impl Default for EvaluateOptions {
+    fn default() -> Self {
+        Self {
+            suites: Vec::new(),
+            cases: CaseFilter::default(),
+            samples: 1,
+            temperature: 0.0,
+            seed: 0,
+            endpoint: None,
+            keep_seen: false,
+            fresh: false,
+        }
+    }
 }
 
 /// Which cases of a suite are asked.

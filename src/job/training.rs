@@ -4,7 +4,7 @@ use std::fs::OpenOptions;
 use std::io::Write as _;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use super::{Desk, JobEvent, JobOutcome, Told, mixing, stopped};
+use super::{Desk, JobEvent, JobOutcome, Told, mixing, stopped, training_set};
 use crate::engine::{GenerateConfig, cpu, generate};
 use crate::failure::{Context as _, Result};
 use crate::mix::Side;
@@ -68,6 +68,7 @@ pub(super) fn train(
     }
     let sets = epochs(&train_rows, &examples, &loaded.codec, recipe);
     std::fs::create_dir_all(&folder).because(folder.display())?;
+    training_set::write(&folder, &mix)?;
     let events_path = folder.join("events.jsonl");
     let mut events = OpenOptions::new()
         .create(true)

@@ -17,6 +17,7 @@ use reqwest::redirect::Policy;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
+use crate::digest::hexadecimal;
 use crate::failure::{Failure, Result};
 use crate::progress::{OnProgress, Progress};
 
@@ -426,11 +427,6 @@ pub fn sha256(
         }
     }
     Ok(hexadecimal(&hash.finalize()))
-}
-
-fn hexadecimal(bytes: &[u8]) -> String {
-    let digit = |value: u8| char::from_digit(value.into(), 16).unwrap_or('0');
-    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }
 
 /// Says which file could not be written or read, and why; a full disk in plain words.

@@ -3,6 +3,7 @@
 //! One process writes at a time (a lock file says which); its job threads use connections of their
 //! own, see [`Project::reopen`]. Every method of [`Store`] is one transaction.
 
+mod answer_cache;
 mod attach;
 mod backup;
 mod catalog;
@@ -23,6 +24,7 @@ mod schema;
 mod settings;
 mod store;
 
+pub use answer_cache::AnswerStore;
 pub use catalog::KeyRange;
 pub use folder::{Project, run_folder};
 pub use history::Undone;

@@ -1,6 +1,9 @@
 //! Reads the body of a completion: a stream of events, or one JSON object where the server does
 //! not stream.
 
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
 use serde_json::Value;
 
 use crate::draft::parse::beginning;
@@ -25,6 +28,8 @@ pub(super) struct Reader {
     form: Form,
     bytes_read: usize,
     text: String,
+    /// Calls of tools by their index: name and arguments, as far as they have come.
+    calls: BTreeMap<u64, (String, String)>,
     text_limit: usize,
     /// A length limit was met, the model's or ours.
     cut: bool,
@@ -51,6 +56,7 @@ impl Reader {
             form: Form::Unknown,
             bytes_read: 0,
             text: String::new(),
+            calls: BTreeMap::new(),
             text_limit,
             cut: false,
             finished: false,
@@ -141,6 +147,7 @@ impl Reader {
                 }
             }
         }
+        self.write_calls();
         Ok(Answer { text: self.text, cut: self.cut })
     }
 
@@ -197,11 +204,52 @@ impl Reader {
         for text in parts.iter().filter_map(|part| choice.pointer(part)).filter_map(plain_text) {
             self.take_text(&text, on_text);
         }
+        for part in ["/delta/tool_calls", "/message/tool_calls"] {
+            let calls = choice.pointer(part).and_then(Value::as_array);
+            for (place, call) in (0..).zip(calls.into_iter().flatten()) {
+                self.take_call(place, call);
+            }
+        }
         if let Some(reason) = choice.get("finish_reason").and_then(Value::as_str) {
             self.finished = true;
             self.cut |= reason == "length";
         }
         Ok(true)
+    }
+
+    /// Takes a piece of a call: a stream gives the name once and the arguments bit by bit.
+    fn take_call(&mut self, place: u64, call: &Value) {
+        let index = call.get("index").and_then(Value::as_u64).unwrap_or(place);
+        let held: usize = self.calls.values().map(|(_, arguments)| arguments.len()).sum();
+        let (name, arguments) = self.calls.entry(index).or_default();
+        if let Some(given) = call.pointer("/function/name").and_then(Value::as_str)
+            && name.is_empty()
+        {
+            given.clone_into(name);
+        }
+        match call.pointer("/function/arguments") {
+            Some(Value::String(part)) if held + part.len() <= self.text_limit => {
+                arguments.push_str(part);
+            }
+            Some(Value::String(_)) => self.cut = true,
+            // Some servers give the object itself.
+            Some(object @ Value::Object(_)) => *arguments = object.to_string(),
+            _ => {}
+        }
+    }
+
+    /// Writes the calls after the text, in the Hermes form; arguments stay as the model wrote them,
+    /// valid JSON or not.
+    fn write_calls(&mut self) {
+        for (name, arguments) in std::mem::take(&mut self.calls).into_values() {
+            if !self.text.is_empty() && !self.text.ends_with('\n') {
+                self.text.push('\n');
+            }
+            let name = Value::from(name);
+            let arguments = if arguments.trim().is_empty() { "{}" } else { arguments.trim() };
+            let call = format!("{{\"name\": {name}, \"arguments\": {arguments}}}");
+            let _ = write!(self.text, "<tool_call>\n{call}\n</tool_call>");
+        }
     }
 
     fn take_text(&mut self, text: &str, on_text: &mut dyn FnMut(&str)) {

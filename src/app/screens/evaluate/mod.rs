@@ -16,7 +16,7 @@ use crate::app::{Effect, format, pair_text};
 use crate::evaluate::{
     Difference, Evaluation, Form, ItemResult, Metric, MetricResult, SuiteResult,
 };
-use crate::job::{CaseFilter, JobSpec};
+use crate::job::{EvaluateOptions, JobSpec};
 use crate::pair::{Change, Edit, ReviewState};
 use crate::train::RunOutcome;
 use items::{Filter, Standing, standing};
@@ -139,12 +139,7 @@ impl Evaluate {
         let Some(model) = look.model().map(str::to_owned) else {
             return;
         };
-        reply.start = Some(JobSpec::Evaluate {
-            model,
-            run,
-            suites: Vec::new(),
-            cases: CaseFilter::default(),
-        });
+        reply.start = Some(JobSpec::Evaluate { model, run, options: EvaluateOptions::default() });
     }
 }
 

@@ -1,0 +1,83 @@
+//! What a report says of where its figures come from.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
+
+use crate::engine::cpu;
+use crate::evaluate::{Suite, Training};
+use crate::job::EvaluateOptions;
+use crate::train::TrainEvent;
+
+/// The loss by step, from the events of a run.
+pub(super) fn curve(events: &Path) -> Training {
+    let mut training = Training::default();
+    let text = fs::read_to_string(events).unwrap_or_default();
+    for line in text.lines() {
+        match serde_json::from_str(line) {
+            Ok(TrainEvent::Step { step, loss, .. }) => {
+                training.losses.push((step as u32, f64::from(loss)));
+            }
+            Ok(TrainEvent::Validation { step, loss, .. }) => {
+                training.held_out.push((step as u32, f64::from(loss)));
+            }
+            _ => {}
+        }
+    }
+    training
+}
+
+/// The processor's architecture, threads and kernel.
+pub(super) fn machine() -> String {
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    format!(
+        "{} {}, {threads} threads, {}",
+        std::env::consts::OS,
+        std::env::consts::ARCH,
+        cpu::kernel().name()
+    )
+}
+
+/// What the cases say, for a hash: identifiers, questions and what is expected.
+pub(super) fn cases_text(suites: &[Suite]) -> String {
+    let mut text = String::new();
+    for suite in suites {
+        for case in &suite.cases {
+            let _ = writeln!(text, "{:?}", (&suite.name, case));
+        }
+    }
+    text
+}
+
+/// The command that repeats an evaluation.
+pub(super) fn command(model: &str, run: Option<u32>, options: &EvaluateOptions) -> String {
+    let mut command = format!("hone eval run --model {model}");
+    match run {
+        Some(run) => {
+            let _ = write!(command, " --run {run}");
+        }
+        None => command.push_str(" --base"),
+    }
+    for suite in &options.suites {
+        let _ = write!(command, " --suite {suite}");
+    }
+    if let Some(language) = options.cases.language {
+        let _ = write!(command, " --language {}", language.code());
+    }
+    if let Some(limit) = options.cases.limit {
+        let _ = write!(command, " --limit {limit}");
+    }
+    if options.samples > 1 {
+        let _ = write!(command, " --samples {}", options.samples);
+    }
+    if options.temperature > 0.0 {
+        let _ = write!(command, " --temperature {} --seed {}", options.temperature, options.seed);
+    }
+    if let Some((url, model)) = &options.endpoint {
+        let _ = write!(command, " --endpoint {url} --endpoint-model {model}");
+    }
+    if options.keep_seen {
+        command.push_str(" --keep-seen");
+    }
+    command
+}
