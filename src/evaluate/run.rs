@@ -534,9 +534,9 @@ mod tests {
         let all = &result.metrics[0];
         assert_eq!((all.base.successes, all.tuned.unwrap().successes), (0, all.base.n));
         let mut short = right.clone();
-        short.remove("mathematics-01");
+        short.remove("mathematics-ko-001");
         let failure = recorded(mathematics, &short, None).unwrap_err();
-        assert!(failure.message.contains("mathematics-01"), "{failure}");
+        assert!(failure.message.contains("mathematics-ko-001"), "{failure}");
     }
     /// An endpoint that fails on every other item and knows no likelihoods; its replies are drawn.
     struct Flaky(usize);

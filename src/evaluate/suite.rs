@@ -208,10 +208,11 @@ macro_rules! shipped_suite {
 /// The suites compiled in, as manifest and cases.
 const SHIPPED: &[(&str, &str)] = &[
     shipped_suite!("tools"),
-    shipped_suite!("forgetting/korean"),
+    shipped_suite!("forgetting/conversation"),
     shipped_suite!("forgetting/mathematics"),
     shipped_suite!("forgetting/code"),
     shipped_suite!("forgetting/knowledge"),
+    shipped_suite!("forgetting/instructions"),
     shipped_suite!("forgetting/text"),
 ];
 
