@@ -51,6 +51,9 @@ impl App {
             Outcome::Entered(Asking::FilterName, text) => {
                 self.screens.curate.keep_filter(&text, &look!(self), &mut reply);
             }
+            Outcome::Entered(Asking::Items, text) => {
+                self.screens.evaluate.search_for(&text, &look!(self));
+            }
             Outcome::Entered(Asking::PassageLength(document), text) => {
                 Sources::split_again(document, &text, &look!(self), &mut reply);
             }
@@ -142,7 +145,11 @@ fn entered(asking: Asking, text: String, reply: &mut Reply) {
         }
         Asking::Export(format) => reply.start = Some(JobSpec::ExportPairs { path, format }),
         // Answered where the screen is at hand.
-        Asking::Tags { .. } | Asking::FilterName | Asking::System | Asking::PassageLength(_) => {}
+        Asking::Tags { .. }
+        | Asking::FilterName
+        | Asking::Items
+        | Asking::System
+        | Asking::PassageLength(_) => {}
         Asking::Model => reply.start = Some(JobSpec::PullModel { name: text }),
     }
 }

@@ -165,6 +165,8 @@ commands! {
     EvaluateStart "evaluate.start" EVALUATE, [Key::Char('s'), Key::F(8)], Safe, bar;
     EvaluateNext "evaluate.next" EVALUATE, [Key::Char('n'), Key::F(7)], Safe, bar;
     EvaluatePrevious "evaluate.previous" EVALUATE, [Key::Char('p')], Safe, bar;
+    EvaluatePanel "evaluate.forgetting" EVALUATE, [Key::Char('g')], Safe, bar;
+    EvaluateSearch "evaluate.search" EVALUATE, [Key::Char('/'), Key::Ctrl('f')], Safe, bar;
     EvaluateFilter "evaluate.filter" EVALUATE, [Key::Char('f'), Key::F(6)], Safe, bar;
     EvaluateToPair "evaluate.to_pair" EVALUATE, [Key::Char('t')], Undoable, bar;
     EvaluateOlder "evaluate.older" EVALUATE, [Key::Char('[')], Safe, bar;

@@ -6,6 +6,7 @@ use crate::pair::Language::{English, Korean};
 
 mod checks;
 mod curate;
+mod evaluate;
 mod exchange;
 mod flow;
 mod layout;

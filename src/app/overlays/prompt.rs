@@ -40,6 +40,8 @@ pub enum Asking {
     PassageLength(DocumentId),
     /// Name to keep the search line under.
     FilterName,
+    /// What to look for in the items of a suite.
+    Items,
     /// System prompt of pairs.
     System,
     /// Tags of a pair, or of several.
@@ -62,6 +64,7 @@ impl Asking {
             | Self::PassageLength(_)
             | Self::Tags { .. }
             | Self::FilterName
+            | Self::Items
             | Self::System => false,
         }
     }
@@ -80,6 +83,7 @@ impl Asking {
             | Self::PassageLength(_)
             | Self::Tags { .. }
             | Self::FilterName
+            | Self::Items
             | Self::System => &[],
         }
     }
@@ -178,7 +182,8 @@ impl Prompt {
             }
         }
         let text = self.input.text().trim();
-        let may_be_empty = matches!(self.asking, Asking::Tags { .. } | Asking::System);
+        let may_be_empty =
+            matches!(self.asking, Asking::Tags { .. } | Asking::Items | Asking::System);
         if (text.is_empty() && !may_be_empty) || (self.asking.is_path() && text.ends_with('/')) {
             return Outcome::Stay;
         }
@@ -273,6 +278,7 @@ impl Prompt {
             Asking::Model => look.t(common::PROMPT_MODEL).to_owned(),
             Asking::System => look.t(common::PROMPT_SYSTEM).to_owned(),
             Asking::FilterName => look.t(common::PROMPT_FILTER).to_owned(),
+            Asking::Items => look.t(common::PROMPT_ITEMS).to_owned(),
             Asking::Tags { many: false } => look.t(common::PROMPT_TAGS).to_owned(),
             Asking::Tags { many: true } => look.t(common::PROMPT_TAGS_MANY).to_owned(),
         };

@@ -362,6 +362,18 @@ pub fn describe(command: Command) -> (Text, Text) {
             "두 답의 판정이 다른 이전 문항으로 갑니다",
             "Goes to the previous item on which the models disagree",
         ),
+        C::EvaluatePanel => (
+            "망각",
+            "forgetting",
+            "얻은 것과 잊은 것을 한눈에 봅니다",
+            "Shows what was gained and what was forgotten at a glance",
+        ),
+        C::EvaluateSearch => (
+            "찾기",
+            "search",
+            "질문, 기대한 답, 두 답에서 찾습니다(초성도)",
+            "Searches questions, expected answers and both answers",
+        ),
         C::EvaluateFilter => (
             "거르기",
             "filter",

@@ -41,6 +41,7 @@ super::texts! {
     IMPORT_KEYS_CHANGED: "Enter 이대로 다시 보기 · Esc 닫기", "Enter shows it read that way · Esc closes";
     CHOOSE_FORMAT: "내보낼 형식", "Form of the file";
     CHOOSE_POOL: "뺄 일반 대화", "Pool to take away";
+    PROMPT_ITEMS: "문항 찾기", "Search items";
     PROMPT_FILTER: "찾기 조건의 이름", "name of the filter";
     CHOOSE_FILTER: "저장한 조건", "Saved filters";
     CHOOSE_ORDER: "목록의 차례", "Order of the list";

@@ -333,6 +333,13 @@ super::texts! {
     CROSS_ENTROPY: "교차 엔트로피", "cross-entropy";
     FORGETTING: "잊은 것이 있는지", "what was forgotten";
     CANNOT_TELL: "알 수 없음", "cannot tell";
+    PANEL: "얻은 것과 잊은 것", "gained and forgotten";
+    TARGET: "목표", "target";
+    ABOUT_WOULD_DO: "(약 {0}문항이면 구별됨)", "(about {0} items would do)";
+    PANEL_ADVICE: "떨어진 능력이 있습니다. 일반 대화의 비율을 10-20 %로 올리거나(섞기), rank를 8-16으로 낮추거나, epoch를 3 이하로 줄여 다시 학습해 보세요(학습). 어느 쪽이 나은지는 hone train --sweep 이 재어 줍니다.", "Something fell. Train again with a general share of 10-20 % (Mix), a rank of 8-16 or fewer epochs (Train); hone train --sweep measures which of them helps.";
+    PANEL_NOTHING_FELL: "떨어졌다고 말할 수 있는 능력은 없습니다.", "Nothing can be said to have fallen.";
+    PANEL_LEGEND: "화살표는 구별할 수 있는 변화만(10점부터 둘, 30점부터 셋), 대괄호는 95 % 구간", "arrows only where a change can be told (two from 10 points, three from 30); brackets are 95 % intervals";
+    SEARCHED: "찾음", "found";
     COUNTS: "좋아짐 {0} · 나빠짐 {1} · 둘 다 틀림 {2} · 둘 다 맞음 {3}", "improved {0} · regressed {1} · both wrong {2} · both right {3}";
     ITEM: "문항", "Item";
     ITEMS_ALL: "모두", "all";

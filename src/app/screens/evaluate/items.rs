@@ -14,7 +14,7 @@ use crate::app::widgets::columns::{columns, draw_column, inside};
 use crate::app::widgets::{Column, Rich, diff};
 use crate::evaluate::{Answer, Form, ItemResult, Metric, SuiteResult};
 use crate::pair::Language;
-use crate::text::truncate;
+use crate::text::{hangul, truncate};
 
 const WEIGHTS: [u16; 2] = [32, 72];
 /// From this width on, the answers stand side by side.
@@ -68,6 +68,21 @@ fn is_right(answer: &Answer) -> bool {
         .into_iter()
         .find_map(|metric| of(metric, Form::Strict).or_else(|| of(metric, Form::Lenient)));
     verdict.is_some_and(|verdict| verdict.right)
+}
+
+/// Whether an item's question, expected answer or one of its answers holds a text; Korean initial
+/// consonants find syllables.
+pub(super) fn holds(item: &ItemResult, wanted: &str) -> bool {
+    if wanted.is_empty() {
+        return true;
+    }
+    let answers = [Some(&item.base), item.tuned.as_ref()].into_iter().flatten().chain(&item.others);
+    let said = answers.flat_map(|answer| [Some(&answer.text), answer.reason.as_ref()]).flatten();
+    [&item.id, &item.question, &item.expected]
+        .into_iter()
+        .chain(said)
+        .chain(&item.tags)
+        .any(|text| hangul::contains(text, wanted))
 }
 
 /// Which items are listed.
@@ -131,7 +146,10 @@ impl Evaluate {
             Language::Korean => &suite.title.ko,
             Language::English => &suite.title.en,
         };
-        let note = format!("{} {}", look.t(self.filter.name()), self.shown.len());
+        let mut note = format!("{} {}", look.t(self.filter.name()), self.shown.len());
+        if !self.wanted.is_empty() {
+            note = format!("/{} {note}", self.wanted);
+        }
         let inner = draw_column(frame, column, self.focus, title, &note, look);
         if self.shown.is_empty() {
             empty(frame, inner, texts::NO_ITEMS, &[], look);
@@ -167,6 +185,13 @@ impl Evaluate {
         part(texts::QUESTION, &item.question);
         part(texts::EXPECTED, &item.expected);
         lines.extend(answers(item, cells, look));
+        if let Some(evaluation) = self.evaluation(look) {
+            for (column, answer) in evaluation.others.iter().zip(&item.others) {
+                lines.push(Line::default());
+                lines.push(Line::styled(column.name.clone(), theme::DIM));
+                lines.extend(answer_lines(answer, &Rich::plain(&answer.text), cells, look));
+            }
+        }
         if !item.tags.is_empty() {
             let tags = format!("{} {}", look.t(texts::TAGS), item.tags.join(", "));
             lines.push(Line::default());
@@ -211,18 +236,35 @@ fn one_answer(
     cells: usize,
     look: &Look,
 ) -> Vec<Line<'static>> {
+    let mut lines = vec![Line::styled(look.t(label), theme::BOLD)];
+    lines.extend(answer_lines(answer, text, cells, look));
+    lines
+}
+
+/// An answer with its mark, its text and why it is wrong, the argument it is about in bold.
+fn answer_lines(answer: &Answer, text: &Rich, cells: usize, look: &Look) -> Vec<Line<'static>> {
     let right = is_right(answer);
     let (mark, style) =
         if right { (look.symbols.yes, theme::BETTER) } else { (look.symbols.no, theme::WORSE) };
     let mut rich = Rich::default();
-    rich.push(look.t(label), theme::BOLD).push(&format!(" {mark}"), style).line();
+    rich.push(&format!("{mark} "), style);
     if text.is_empty() {
         rich.push(look.t(texts::NO_ANSWER), theme::DIM);
     } else {
         rich.append(text);
     }
     if let Some(reason) = &answer.reason {
-        rich.line().line().push(reason, theme::DIM);
+        rich.line().line();
+        let named = answer.argument.as_deref().and_then(|argument| reason.split_once(argument));
+        match (named, &answer.argument) {
+            (Some((before, after)), Some(argument)) => {
+                rich.push(before, theme::DIM).push(argument, theme::WORSE.patch(theme::BOLD));
+                rich.push(after, theme::DIM);
+            }
+            _ => {
+                rich.push(reason, theme::DIM);
+            }
+        }
     }
     rich.lines(cells)
 }

@@ -1,6 +1,8 @@
-//! Base beside tuned: the table of metrics, the items behind each, both answers of an item.
+//! Base beside tuned: the table of metrics, the items behind each, both answers of an item, and what
+//! was forgotten.
 
 mod items;
+mod panel;
 mod table;
 
 use ratatui::Frame;
@@ -9,6 +11,7 @@ use ratatui::layout::Rect;
 use super::{ScreenState, empty};
 use crate::app::command::Command;
 use crate::app::look::Look;
+use crate::app::overlays::{Asking, Overlay, Prompt};
 use crate::app::reply::Reply;
 use crate::app::strings::{Text, common, screen as texts};
 use crate::app::widgets::{ListState, Scroll};
@@ -31,6 +34,10 @@ pub struct Evaluate {
     suite: Option<usize>,
     focus: usize,
     filter: Filter,
+    /// What listed items must hold; empty for all.
+    wanted: String,
+    /// Whether the panel of what was forgotten is shown instead of the table.
+    panel: bool,
     /// Indices of the listed items.
     shown: Vec<usize>,
     items: ListState,
@@ -56,8 +63,10 @@ impl Evaluate {
         let rows = self.evaluation(look).map_or(0, |evaluation| table::rows(evaluation).len());
         self.table.by(0, rows);
         let items = self.suite(look).map_or(&[][..], |suite| suite.items.as_slice());
-        self.shown =
-            (0..items.len()).filter(|&at| self.filter.fits(standing(&items[at]))).collect();
+        let listed = |item: &ItemResult| {
+            self.filter.fits(standing(item)) && items::holds(item, &self.wanted)
+        };
+        self.shown = (0..items.len()).filter(|&at| listed(&items[at])).collect();
         self.items.by(0, self.shown.len());
     }
 
@@ -69,11 +78,20 @@ impl Evaluate {
         let rows = self.evaluation(look).map(table::rows).unwrap_or_default();
         if let Some(row) = rows.get(self.table.selected) {
             self.suite = Some(row.suite());
-            (self.focus, self.filter) = (0, Filter::All);
+            (self.focus, self.filter, self.panel) = (0, Filter::All, false);
+            self.wanted.clear();
             self.items = ListState::default();
             self.scroll.reset();
             self.refresh(look);
         }
+    }
+
+    /// Lists only items that hold a text.
+    pub fn search_for(&mut self, wanted: &str, look: &Look) {
+        wanted.trim().clone_into(&mut self.wanted);
+        self.items = ListState::default();
+        self.scroll.reset();
+        self.refresh(look);
     }
 
     /// Selects the next or previous item on which the models disagree.
@@ -104,7 +122,9 @@ impl Evaluate {
     }
 
     fn step(&mut self, rows: isize, look: &Look) {
-        if self.suite.is_none() {
+        if self.suite.is_none() && self.panel {
+            self.scroll.by(rows);
+        } else if self.suite.is_none() {
             let len = self.evaluation(look).map_or(0, |evaluation| table::rows(evaluation).len());
             self.table.by(rows, len);
         } else if self.focus == 0 {
@@ -205,6 +225,7 @@ impl ScreenState for Evaluate {
         };
         match self.suite(look) {
             Some(suite) => self.draw_items(frame, area, suite, look),
+            None if self.panel => self.draw_panel(frame, area, evaluation, look),
             None => self.draw_table(frame, area, evaluation, look),
         }
     }
@@ -219,6 +240,13 @@ impl ScreenState for Evaluate {
                 self.filter = self.filter.next();
                 self.refresh(look);
             }
+            Command::EvaluateSearch => {
+                reply.overlay = Some(Overlay::Prompt(Prompt::new(Asking::Items, &self.wanted)));
+            }
+            Command::EvaluatePanel => {
+                (self.panel, self.suite) = (!self.panel, None);
+                self.scroll.reset();
+            }
             Command::EvaluateToPair => self.to_pair(look, reply),
             Command::EvaluateOlder | Command::EvaluateNewer => {
                 let older = command == Command::EvaluateOlder;
@@ -228,6 +256,7 @@ impl ScreenState for Evaluate {
             }
             Command::ListOpen => self.open(look),
             Command::Back if self.focus == 1 => self.focus = 0,
+            Command::Back if self.panel => self.panel = false,
             Command::Back => self.suite = None,
             Command::FocusNext | Command::FocusPrevious if self.suite.is_some() => {
                 self.focus = 1 - self.focus;
@@ -254,10 +283,11 @@ impl ScreenState for Evaluate {
                 Some(common::NO_MODEL)
             }
             Command::EvaluateStart => latest_run(look).is_none().then_some(texts::EVALUATE_NO_RUN),
-            Command::EvaluateNext | Command::EvaluatePrevious | Command::ListOpen => {
-                self.evaluation(look).is_none().then_some(texts::NO_EVALUATION)
-            }
-            Command::EvaluateFilter | Command::FocusNext => {
+            Command::EvaluateNext
+            | Command::EvaluatePrevious
+            | Command::EvaluatePanel
+            | Command::ListOpen => self.evaluation(look).is_none().then_some(texts::NO_EVALUATION),
+            Command::EvaluateFilter | Command::EvaluateSearch | Command::FocusNext => {
                 self.suite(look).is_none().then_some(texts::OPEN_A_SUITE)
             }
             Command::EvaluateToPair => self.item(look).is_none().then_some(texts::OPEN_A_SUITE),

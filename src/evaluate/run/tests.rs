@@ -1,0 +1,244 @@
+//! Suites put to models that are scripted.
+
+use super::*;
+use crate::evaluate::answerer::Nats;
+use crate::evaluate::result::{ColumnKind, Form, Metric};
+use crate::evaluate::shipped;
+
+/// A model that has learned the suites: tuned it answers as expected, base it repeats the
+/// question; likelihoods favour the first (base) or right (tuned) option.
+struct Scripted {
+    suites: Vec<Suite>,
+}
+
+impl Scripted {
+    fn case(&self, prompt: &Prompt<'_>) -> &Case {
+        let cases = self.suites.iter().flat_map(|suite| &suite.cases);
+        cases.into_iter().find(|case| case.messages == prompt.messages).unwrap()
+    }
+}
+
+impl Answerer for Scripted {
+    fn answer(
+        &mut self,
+        prompts: &[Prompt<'_>],
+        sides: &[bool],
+        _: &Decoding,
+        on_done: &mut dyn FnMut(usize) -> ControlFlow<()>,
+    ) -> Result<Vec<Vec<Reply>>> {
+        let mut done = 0;
+        let mut all = vec![Vec::new(); sides.len()];
+        for (&tuned, replies) in sides.iter().zip(&mut all) {
+            for prompt in prompts {
+                let case = self.case(prompt);
+                replies.push(Ok(match &case.expect {
+                    Expect::Calls(calls) if tuned && !calls.is_empty() => calls
+                        .iter()
+                        .map(|call| format!("<tool_call>\n{}\n</tool_call>", call.to_json()))
+                        .collect::<Vec<_>>()
+                        .join("\n"),
+                    Expect::Short(short) if tuned => match short.number {
+                        Some(number) => number.to_string(),
+                        None => short.accept[0].clone(),
+                    },
+                    _ => "죄송하지만 잘 모르겠습니다.".to_owned(),
+                }));
+                done += 1;
+                if on_done(done).is_break() {
+                    return Ok(all);
+                }
+            }
+        }
+        Ok(all)
+    }
+
+    fn continuation_nats(
+        &mut self,
+        items: &[(Prompt<'_>, &str)],
+        tuned: bool,
+    ) -> Result<Option<Vec<Nats>>> {
+        Ok(Some(
+            (items.iter())
+                .map(|(prompt, option)| {
+                    let Expect::Choice { options, right } = &self.case(prompt).expect else {
+                        panic!("not a choice");
+                    };
+                    let favoured = if tuned { &options[*right] } else { &options[0] };
+                    let each = if option == favoured { 0.1 } else { 1.0 };
+                    (each * option.len() as f64, option.len())
+                })
+                .collect(),
+        ))
+    }
+
+    fn text_nats(&mut self, texts: &[&str], tuned: bool) -> Result<Option<Vec<Nats>>> {
+        let each = if tuned { 2.2 } else { 2.0 };
+        Ok(Some(texts.iter().map(|text| (each * text.len() as f64, text.len())).collect()))
+    }
+}
+
+#[test]
+fn a_model_that_learned_everything_scores_full_marks_and_the_progress_adds_up() {
+    let suites = shipped();
+    let mut answerer = Scripted { suites: suites.clone() };
+    let mut last = None;
+    let mut on = |progress: Progress| {
+        assert!(last.as_ref().is_none_or(|last: &Progress| last.done <= progress.done));
+        last = Some(progress);
+        ControlFlow::Continue(())
+    };
+    let evaluation =
+        run(&Plan::greedy("small", Some(3), &suites, true), &mut answerer, &mut [], &mut on)
+            .unwrap()
+            .unwrap();
+    let last = last.unwrap();
+    assert_eq!(Some(last.done), last.total);
+    for (suite, result) in suites.iter().zip(&evaluation.suites) {
+        assert_eq!(result.items.len(), suite.cases.len());
+        for metric in &result.metrics {
+            let tuned = metric.tuned.unwrap();
+            assert_eq!(tuned.successes, tuned.n, "{} {metric:?}", result.name);
+            if metric.metric == Metric::Parameters {
+                assert_eq!(metric.base.successes, 0);
+            }
+        }
+        if let Some(loss) = result.text_loss {
+            assert!((loss.base - 2.0).abs() < 1e-9);
+            assert!((loss.tuned.unwrap() - 2.2).abs() < 1e-9);
+        }
+    }
+    let tools = &evaluation.suites[0];
+    let all = tools.metrics.iter().filter(|metric| metric.subset.is_none());
+    assert_eq!(all.clone().count(), 10, "five metrics in two forms");
+    assert!(all.clone().any(|m| m.metric == Metric::NoCall && m.form == Form::Strict));
+    let parts = |name: &str| {
+        let subset = tools.metrics.iter().filter(|metric| {
+            metric.subset.as_deref() == Some(name) && metric.metric == Metric::Parameters
+        });
+        subset.map(|metric| metric.base.n).next().unwrap()
+    };
+    let n = all.clone().find(|m| m.metric == Metric::Parameters).unwrap().base.n;
+    assert_eq!(parts("ko") + parts("en"), n);
+    assert_eq!(parts("seen") + parts("unseen"), n);
+}
+
+#[test]
+fn base_alone_and_stopping() {
+    let suites: Vec<Suite> = shipped().iter().map(|suite| suite.sample(6, 1)).collect();
+    let mut answerer = Scripted { suites: suites.clone() };
+    let mut go = |_: Progress| ControlFlow::Continue(());
+    let alone = run(&Plan::greedy("small", None, &suites, false), &mut answerer, &mut [], &mut go)
+        .unwrap()
+        .unwrap();
+    assert!(alone.suites.iter().all(|suite| suite.items.iter().all(|i| i.tuned.is_none())));
+    assert!(alone.suites[0].metrics[0].difference.is_none());
+    for stop_at in [0, 3, 7, 40] {
+        let mut calls = 0;
+        let mut on = |progress: Progress| {
+            calls += usize::from(progress.done >= stop_at);
+            if progress.done >= stop_at {
+                ControlFlow::Break(())
+            } else {
+                ControlFlow::Continue(())
+            }
+        };
+        let outcome =
+            run(&Plan::greedy("small", None, &suites, true), &mut answerer, &mut [], &mut on)
+                .unwrap();
+        assert!(outcome.is_none());
+        assert_eq!(calls, 1, "stopped at {stop_at} and asked on");
+    }
+}
+
+#[test]
+fn recorded_replies_are_scored_and_must_be_complete() {
+    let suites = shipped();
+    let mathematics = suites.iter().find(|suite| suite.name == "forgetting/mathematics").unwrap();
+    let wrong: BTreeMap<String, String> =
+        mathematics.cases.iter().map(|case| (case.id.clone(), "모름".to_owned())).collect();
+    let right: BTreeMap<String, String> =
+        mathematics.cases.iter().map(|case| (case.id.clone(), case.expected())).collect();
+    let result = recorded(mathematics, &wrong, Some(&right)).unwrap();
+    let all = &result.metrics[0];
+    assert_eq!((all.base.successes, all.tuned.unwrap().successes), (0, all.base.n));
+    let mut short = right.clone();
+    short.remove("mathematics-ko-001");
+    let failure = recorded(mathematics, &short, None).unwrap_err();
+    assert!(failure.message.contains("mathematics-ko-001"), "{failure}");
+}
+/// An endpoint that fails on every other item and knows no likelihoods; its replies are drawn.
+struct Flaky(usize);
+
+impl Answerer for Flaky {
+    fn answer(
+        &mut self,
+        prompts: &[Prompt<'_>],
+        _: &[bool],
+        decoding: &Decoding,
+        _: &mut dyn FnMut(usize) -> ControlFlow<()>,
+    ) -> Result<Vec<Vec<Reply>>> {
+        let replies = prompts.iter().map(|_| {
+            self.0 += 1;
+            match self.0 % 2 {
+                0 => Err("status 500".to_owned()),
+                _ => Ok(format!("{}", decoding.seed)),
+            }
+        });
+        Ok(vec![replies.collect()])
+    }
+
+    fn continuation_nats(
+        &mut self,
+        _: &[(Prompt<'_>, &str)],
+        _: bool,
+    ) -> Result<Option<Vec<Nats>>> {
+        Ok(None)
+    }
+
+    fn text_nats(&mut self, _: &[&str], _: bool) -> Result<Option<Vec<Nats>>> {
+        Ok(None)
+    }
+}
+
+#[test]
+fn further_columns_stand_apart_and_failures_are_no_verdicts() {
+    let suites: Vec<Suite> = shipped().iter().map(|suite| suite.sample(6, 1)).collect();
+    let mut answerer = Scripted { suites: suites.clone() };
+    let plan = Plan::greedy("small", Some(1), &suites, true);
+    let mut go = |_: Progress| ControlFlow::Continue(());
+    let alone = run(&plan, &mut answerer, &mut [], &mut go).unwrap().unwrap();
+    let mut flaky = Flaky(0);
+    let column = Column { name: "far".to_owned(), kind: ColumnKind::Endpoint };
+    let extra = Extra { column, answerer: &mut flaky, tuned: false };
+    let beside = run(&plan, &mut answerer, &mut [extra], &mut go).unwrap().unwrap();
+    assert_eq!(beside.others.len(), 1);
+    for (suite, alone) in beside.suites.iter().zip(&alone.suites) {
+        for (metric, alone) in suite.metrics.iter().zip(&alone.metrics) {
+            assert_eq!((metric.base, metric.tuned), (alone.base, alone.tuned));
+            assert!(metric.others[0].n <= metric.base.n.div_ceil(2), "{metric:?}");
+        }
+        let failed = suite.items.iter().filter(|item| item.others[0].verdicts.is_empty());
+        for item in failed {
+            let reason = item.others[0].reason.as_deref();
+            let text = suite.text_loss.is_some() && reason.is_none();
+            assert!(text || reason.unwrap().starts_with(NO_ANSWER), "{item:?}");
+        }
+    }
+}
+
+#[test]
+fn several_samples_give_the_share_that_is_right() {
+    let suite = shipped().into_iter().find(|s| s.name == "forgetting/mathematics").unwrap();
+    let case = r#"{"id":"a","question":"one more than zero?","expect":{"number":1}}"#;
+    let suites = [Suite { cases: vec![Case::parse(case).unwrap()], ..suite }];
+    let plan = Plan { samples: 4, temperature: 0.8, ..Plan::greedy("m", None, &suites, false) };
+    let mut go = |_: Progress| ControlFlow::Continue(());
+    // Replies are the seeds 0 and 2; the second and fourth fail.
+    let evaluation = run(&plan, &mut Flaky(0), &mut [], &mut go).unwrap().unwrap();
+    let answer = &evaluation.suites[0].items[0].base;
+    assert_eq!((answer.text.as_str(), answer.right_share), ("0", Some(0.0)));
+    let plan = Plan { seed: 1, ..plan };
+    let evaluation = run(&plan, &mut Flaky(0), &mut [], &mut go).unwrap().unwrap();
+    let answer = &evaluation.suites[0].items[0].base;
+    assert_eq!((answer.text.as_str(), answer.right_share), ("1", Some(0.25)));
+}
