@@ -2,7 +2,7 @@
 
 use super::*;
 
-fn shown(language: crate::pair::Language) -> Harness {
+fn shown(language: Language) -> Harness {
     let mut harness = Harness::new(sample(), language);
     harness.keys("5");
     harness
