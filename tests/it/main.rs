@@ -8,6 +8,7 @@ mod curation;
 mod datasets;
 mod documents;
 mod drafting;
+mod evaluating;
 mod formats;
 mod full_disk;
 mod hub;
