@@ -18,6 +18,7 @@ pub fn judge(options: &[String], right: usize, nats: &[f64]) -> Answer {
     Answer {
         text: chosen.and_then(|index| options.get(index).cloned()).unwrap_or_default(),
         verdicts: accuracy(chosen == Some(right)),
+        nats: nats.iter().copied().filter(|nats| nats.is_finite()).collect(),
         ..Answer::default()
     }
 }

@@ -32,12 +32,25 @@ impl EngineAnswerer<'_> {
         let codec = &self.loaded.codec;
         match prompt.style {
             PromptStyle::Chat => codec.encode_prompt(prompt.messages, prompt.tools),
-            PromptStyle::Plain => {
-                let turns: Vec<&str> =
-                    prompt.messages.iter().map(|message| message.content.as_str()).collect();
-                Ok(codec.tokenizer().encode(&turns.join("\n")))
-            }
+            PromptStyle::Plain => Ok(codec.tokenizer().encode(&plain_text(prompt))),
         }
+    }
+
+    /// The tokens of a prompt and what continues it, and where the continuation begins. Of plain text
+    /// as lm-evaluation-harness 0.4.13 has it (`TemplateLM._encode_pair`): blanks at the end of the
+    /// prompt belong to the continuation, and both are one text.
+    fn encode_with(&self, prompt: &Prompt<'_>, continuation: &str) -> Result<(Vec<u32>, usize)> {
+        let tokenizer = self.loaded.codec.tokenizer();
+        if prompt.style == PromptStyle::Chat {
+            let mut ids = self.encode(prompt)?;
+            let from = ids.len();
+            ids.extend(tokenizer.encode(continuation));
+            return Ok((ids, from));
+        }
+        let text = plain_text(prompt);
+        let ids = tokenizer.encode(&format!("{text}{continuation}"));
+        let from = tokenizer.encode(text.trim_end()).len().min(ids.len());
+        Ok((ids, from))
     }
 
     /// Losses of rows; what goes beyond the model's context is not counted.
@@ -49,6 +62,12 @@ impl EngineAnswerer<'_> {
         let losses = row_losses(&self.loaded.base, self.adapter(tuned), &rows)?;
         Ok(losses.into_iter().map(|loss| (loss.nats, loss.tokens)).collect())
     }
+}
+
+/// The turns of a prompt as plain text.
+fn plain_text(prompt: &Prompt<'_>) -> String {
+    let turns: Vec<&str> = prompt.messages.iter().map(|turn| turn.content.as_str()).collect();
+    turns.join("\n")
 }
 
 impl Answerer for EngineAnswerer<'_> {
@@ -109,15 +128,11 @@ impl Answerer for EngineAnswerer<'_> {
         items: &[(Prompt<'_>, &str)],
         tuned: bool,
     ) -> Result<Option<Vec<Nats>>> {
-        let codec = &self.loaded.codec;
         let rows = items
             .iter()
             .map(|(prompt, continuation)| {
-                let mut ids = self.encode(prompt)?;
-                let mut labels = vec![false; ids.len()];
-                let added = codec.tokenizer().encode(continuation);
-                labels.extend(std::iter::repeat_n(true, added.len()));
-                ids.extend(added);
+                let (ids, from) = self.encode_with(prompt, continuation)?;
+                let labels = (0..ids.len()).map(|index| index >= from).collect();
                 Ok(Row { ids, labels })
             })
             .collect::<Result<Vec<_>>>()?;

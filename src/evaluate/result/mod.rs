@@ -281,6 +281,9 @@ pub struct Answer {
     /// Arguments one by one, where calls were expected.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub counts: Option<ArgumentCounts>,
+    /// Negative log-likelihood of each option in nats, where one was chosen by likelihood.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub nats: Vec<f64>,
     /// Share of sampled replies that are right, where several were asked for. The text is the first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub right_share: Option<f64>,
