@@ -5,15 +5,17 @@ use std::ops::Range;
 use crate::failure::{Failure, Result};
 use crate::model::template::ChatTemplate;
 use crate::model::tokenizer::Tokenizer;
-use crate::pair::{Example, Message, Role, Tool};
+use crate::pair::{Example, Message, Role, Tool, ToolCall};
 
 /// Tokenizer and chat template of one model: conversations in, token ids out.
 #[derive(Debug, Clone)]
 pub struct Codec {
     tokenizer: Tokenizer,
     template: ChatTemplate,
-    /// Whether the template writes earlier turns alike whatever follows them.
-    keeps_turns: bool,
+    /// Whether the template writes earlier turns alike whatever follows them; by whether there are
+    /// tools, then by whether there is a system turn, since Mistral's write both beside the last
+    /// question only.
+    keeps_turns: [[bool; 2]; 2],
 }
 
 /// An example as the model sees it.
@@ -42,12 +44,17 @@ impl Encoded {
 
 impl Codec {
     /// Joins a tokenizer and a template. The token with which the template ends the assistant's
-    /// turn becomes one that stops generation.
+    /// turn becomes one that stops generation; control tokens that calls are written with become
+    /// ones that decoding writes out.
     pub fn new(mut tokenizer: Tokenizer, template: ChatTemplate) -> Self {
         if let Some(id) = end_of_turn(&tokenizer, &template) {
             tokenizer.add_stop(id);
         }
-        let keeps_turns = keeps_turns(&template);
+        let marks = template.tool_format().marks();
+        let marks = marks.into_iter().flat_map(|mark| tokenizer.encode(mark)).collect::<Vec<_>>();
+        tokenizer.write_out(marks.into_iter());
+        let keeps_turns = [false, true]
+            .map(|tools| [false, true].map(|system| keeps_turns(&template, tools, system)));
         Self { tokenizer, template, keeps_turns }
     }
 
@@ -71,25 +78,22 @@ impl Codec {
     /// What is trained is found by rendering the conversation up to each assistant turn, once
     /// with the turn opened and once with it written: the difference is the turn. The ids before
     /// a trained turn are exactly those [`Self::encode_prompt`] gives for the same conversation.
-    /// Where a template writes earlier turns differently once others follow, only the last turn is
-    /// trained; [`Self::parts`] makes each turn the last of an example of its own.
+    /// Where a template writes earlier turns differently once others follow, the text ends with the
+    /// last turn and only that is trained; [`Self::parts`] makes each turn the last of an example of
+    /// its own.
     ///
     /// # Errors
     /// When the template refuses the conversation, or writes a turn differently once it is written,
     /// so that no part of the text is the turn.
     pub fn encode(&self, example: &Example) -> Result<Encoded> {
         let Example { messages, tools, .. } = example;
+        if !self.keeps_turns(example) {
+            return self.encode_last(messages, tools);
+        }
         let text = self.template.render(messages, tools, false)?;
         let mut turns: Vec<Range<usize>> = Vec::new();
-        let last = messages.iter().rposition(|message| message.role == Role::Assistant);
-        for (position, message) in messages.iter().enumerate() {
-            if message.role != Role::Assistant || (!self.keeps_turns && Some(position) != last) {
-                continue;
-            }
-            let (before, _) = messages.split_at(position);
-            let through = messages.get(..=position).unwrap_or(messages);
-            let opened = self.template.render(before, tools, true)?;
-            let written = self.template.render(through, tools, false)?;
+        for (position, _) in messages.iter().enumerate().filter(|(_, message)| is_said(message)) {
+            let (opened, written) = self.around(messages, tools, position)?;
             if !written.starts_with(&opened) || !text.starts_with(&written) {
                 return Err(not_a_prefix(position));
             }
@@ -101,14 +105,55 @@ impl Codec {
         self.label(text, &turns)
     }
 
+    /// A conversation as far as the assistant's last turn, which is trained.
+    fn encode_last(&self, messages: &[Message], tools: &[Tool]) -> Result<Encoded> {
+        let Some(position) = messages.iter().rposition(is_said) else {
+            return self.label(self.template.render(messages, tools, false)?, &[]);
+        };
+        let (opened, written) = self.around(messages, tools, position)?;
+        if written.starts_with(&opened) {
+            let turn = opened.len()..written.len();
+            return self.label(written, &[turn]);
+        }
+        // Mistral's templates write the system turn into a question only until it is answered. The
+        // answer follows what generation is given; its own text is that without a system turn.
+        if let Some((_, bare)) =
+            messages.split_first().filter(|(first, _)| first.role == Role::System)
+        {
+            let (without, answered) = self.around(bare, tools, position - 1)?;
+            if let Some(turn) = answered.strip_prefix(&without) {
+                let turn = opened.len()..opened.len() + turn.len();
+                return self.label(opened + answered.split_at(without.len()).1, &[turn]);
+            }
+        }
+        Err(not_a_prefix(position))
+    }
+
+    /// The text up to a turn of the assistant, once opened and once written.
+    fn around(
+        &self,
+        messages: &[Message],
+        tools: &[Tool],
+        position: usize,
+    ) -> Result<(String, String)> {
+        let (before, _) = messages.split_at(position);
+        let through = messages.get(..=position).unwrap_or(messages);
+        let opened = self.template.render(before, tools, true)?;
+        Ok((opened, self.template.render(through, tools, false)?))
+    }
+
+    fn keeps_turns(&self, example: &Example) -> bool {
+        let system = example.messages.first().is_some_and(|first| first.role == Role::System);
+        self.keeps_turns[usize::from(!example.tools.is_empty())][usize::from(system)]
+    }
+
     /// The examples that train all turns of one: itself, or where the template writes earlier turns
     /// differently once others follow, the conversation up to each of the assistant's turns.
     pub fn parts(&self, example: &Example) -> Vec<Example> {
-        let said = |message: &Message| message.role == Role::Assistant;
-        if self.keeps_turns || example.messages.iter().filter(|m| said(m)).count() < 2 {
+        if self.keeps_turns(example) || example.messages.iter().filter(|m| is_said(m)).count() < 2 {
             return vec![example.clone()];
         }
-        let ends = (1..=example.messages.len()).filter(|end| said(&example.messages[end - 1]));
+        let ends = (1..=example.messages.len()).filter(|end| is_said(&example.messages[end - 1]));
         let part =
             |end: usize| Example { messages: example.messages[..end].to_vec(), ..example.clone() };
         ends.map(part).collect()
@@ -196,21 +241,45 @@ fn not_a_prefix(position: usize) -> Failure {
     .hint("Split the conversation so that it ends with this turn.")
 }
 
-/// Tells whether an answer is written alike before and after more is said, also one in several steps.
-fn keeps_turns(template: &ChatTemplate) -> bool {
-    let user = Message::text(Role::User, "x");
-    let (answer, more) = (Message::text(Role::Assistant, "y"), Message::text(Role::Assistant, "z"));
-    let result = Message::text(Role::Tool, "w");
+fn is_said(message: &Message) -> bool {
+    message.role == Role::Assistant
+}
+
+/// Tells whether each answer is written as it was opened, and alike before and after more is said, also
+/// one in several steps.
+fn keeps_turns(template: &ChatTemplate, tools: bool, system: bool) -> bool {
+    const NAME: &str = "f";
+    let user = |text| Message::text(Role::User, text);
+    let first = if tools {
+        Message::calls(vec![ToolCall::new("call_1", NAME, serde_json::Map::new())])
+    } else {
+        Message::text(Role::Assistant, "y")
+    };
+    let result = Message {
+        tool_call_id: Some("call_1".to_owned()),
+        name: Some(NAME.to_owned()),
+        ..Message::text(Role::Tool, "w")
+    };
+    let tools: Vec<Tool> = tools.then(|| Tool::named(NAME)).into_iter().collect();
+    let system = system.then(|| Message::text(Role::System, "s"));
+    let more = Message::text(Role::Assistant, "z");
     [
-        vec![user.clone(), answer.clone(), user.clone(), more.clone()],
-        vec![user, answer, result, more],
+        vec![user("x"), Message::text(Role::Assistant, "y"), user("v"), more.clone()],
+        vec![user("x"), first, result, more],
     ]
-    .iter()
-    .all(|messages| {
-        let (whole, part) = (messages.as_slice(), &messages[..2]);
-        let render = |messages: &[Message]| template.render(messages, &[], false);
+    .into_iter()
+    .all(|turns| {
+        let messages: Vec<Message> = system.clone().into_iter().chain(turns).collect();
+        let render = |messages: &[Message], open| template.render(messages, &tools, open);
         // What is refused is told when it is to be encoded.
-        render(whole).ok().zip(render(part).ok()).is_none_or(|(w, p)| w.starts_with(&p))
+        let Ok(whole) = render(&messages, false) else { return true };
+        (0..messages.len()).filter(|position| is_said(&messages[*position])).all(|position| {
+            let opened = render(&messages[..position], true);
+            let written = render(&messages[..=position], false);
+            opened.ok().zip(written.ok()).is_none_or(|(opened, written)| {
+                written.starts_with(&opened) && whole.starts_with(&written)
+            })
+        })
     })
 }
 

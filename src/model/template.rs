@@ -1,13 +1,19 @@
 //! Chat templates: how a conversation becomes one text.
 //!
-//! Templates are Jinja as `transformers` runs it (`utils/chat_template_utils.py`). Where a
-//! template does not know tools, this program writes them into the conversation itself, in the
-//! form of [`hermes`].
+//! Templates are Jinja as `transformers` runs it (`utils/chat_template_utils.py`). A template that
+//! writes tools, calls and results itself is left to do so in its own form, whatever that is
+//! ([`ToolFormat`]). Where a template does not know tools, this program writes them into the
+//! conversation, in the form of [`hermes`].
 
 mod environment;
+mod forms;
 pub mod hermes;
+mod ids;
+mod probe;
 
 use std::path::Path;
+
+pub use forms::{CallForm, ToolFormat, has_mark, named};
 
 use minijinja::value::Serde;
 use minijinja::{Environment, Value, context};
@@ -15,15 +21,7 @@ use serde_json::Map;
 
 use crate::failure::{Context, Failure, Result};
 use crate::model::gguf::GgufFile;
-use crate::pair::{Message, Role, Tool, ToolCall};
-
-/// How a model writes a tool call; what the strict score asks for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ToolFormat {
-    /// `<tool_call>\n{"name": ..., "arguments": {...}}\n</tool_call>`, one block a call, and
-    /// nothing else but white space around and between them.
-    Hermes,
-}
+use crate::pair::{Message, Tool};
 
 /// A template ready to render conversations.
 #[derive(Debug, Clone)]
@@ -32,7 +30,8 @@ pub struct ChatTemplate {
     source: String,
     /// Whether a separate template for conversations with tools was given.
     separate_tools: bool,
-    native_tools: bool,
+    /// The template's own way with tools, if it has one.
+    native: Option<probe::Native>,
     beginning: String,
     ending: String,
 }
@@ -67,11 +66,11 @@ impl ChatTemplate {
             environment,
             source: source.to_owned(),
             separate_tools: with_tools.is_some(),
-            native_tools: false,
+            native: None,
             beginning: beginning.to_owned(),
             ending: ending.to_owned(),
         };
-        template.native_tools = template.handles_tools();
+        template.native = probe::native(&template);
         Ok(template)
     }
 
@@ -132,31 +131,49 @@ impl ChatTemplate {
     /// Writes a conversation as the model was trained to read it. `add_generation_prompt` opens
     /// the assistant's next turn.
     ///
+    /// Where the template writes tools itself, this is what `apply_chat_template(messages, tools=tools)`
+    /// of `transformers` gives, in the form of [`Self::tool_format`]; what such a template leaves out
+    /// (Llama 3 and Mistral: text beside a call) is left out. Only call ids are changed, and only for
+    /// templates that refuse others than Mistral's of nine letters and digits. Elsewhere tools, calls and
+    /// results are given to the template as plain turns in Hermes' form.
+    ///
     /// # Errors
-    /// When the template refuses the conversation, with its own message.
+    /// When the template refuses the conversation, with its own message: Llama 3's refuse several
+    /// calls in a turn, Mistral's turns that do not alternate. It is never written in another form.
     pub fn render(
         &self,
         messages: &[Message],
         tools: &[Tool],
         add_generation_prompt: bool,
     ) -> Result<String> {
-        if self.native_tools {
-            self.render_as_given(messages, tools, add_generation_prompt)
-        } else {
+        let Some(native) = &self.native else {
             let messages = hermes::plain_turns(messages, tools);
-            self.render_as_given(&messages, &[], add_generation_prompt)
-        }
+            return self.render_as_given(&messages, &[], add_generation_prompt);
+        };
+        let rendered = if native.nine_letter_ids {
+            let messages = ids::of_nine_letters(messages);
+            self.render_as_given(&messages, tools, add_generation_prompt)
+        } else {
+            self.render_as_given(messages, tools, add_generation_prompt)
+        };
+        let several = messages.iter().any(|message| message.tool_calls.len() > 1);
+        rendered.map_err(|failure| {
+            if native.format.is_single() && several {
+                failure.hint("Give each call a turn of its own, followed by its result.")
+            } else {
+                failure
+            }
+        })
     }
 
-    /// Whether the template itself writes tools, calls and results in the Hermes form. If not,
-    /// this program does.
+    /// Whether the template itself writes tools, calls and results. If not, this program does.
     pub fn has_native_tools(&self) -> bool {
-        self.native_tools
+        self.native.is_some()
     }
 
     /// The form in which calls are written.
-    pub fn tool_format(&self) -> ToolFormat {
-        ToolFormat::Hermes
+    pub fn tool_format(&self) -> &ToolFormat {
+        self.native.as_ref().map_or(&ToolFormat::Hermes, |native| &native.format)
     }
 
     /// Spelling of the token that opens a text; empty if the model names none.
@@ -175,8 +192,8 @@ impl ChatTemplate {
     }
 
     /// Runs the template on just these turns and tools: what `apply_chat_template` of `transformers`
-    /// gives. [`render`](Self::render) differs from it only where the template has no tools in the
-    /// Hermes form: there, what it gives is this of [`hermes::plain_turns`].
+    /// gives. [`render`](Self::render) gives this too, of other call ids where the template wants
+    /// Mistral's, and of [`hermes::plain_turns`] where it has no tools.
     ///
     /// # Errors
     /// When the template refuses the conversation, with its own message.
@@ -204,29 +221,6 @@ impl ChatTemplate {
                 .hint("The model's template does not accept this order or kind of turns.")
         })
     }
-
-    /// Renders a conversation with a tool and looks whether the tool, a call of it in the Hermes
-    /// form and its result all come out.
-    fn handles_tools(&self) -> bool {
-        const NAME: &str = "probe_of_tools";
-        const RESULT: &str = "result of the probe";
-        let tool: Result<Tool, _> = serde_json::from_value(serde_json::json!({
-            "type": "function",
-            "function": {"name": NAME, "description": "A probe.",
-                         "parameters": {"type": "object", "properties": {}}}
-        }));
-        let Ok(tool) = tool else { return false };
-        let call = ToolCall::new("call_1", NAME, Map::new());
-        let written = hermes::call_text(&call.function);
-        let user = Message::text(Role::User, "x");
-        let answer = Message::calls(vec![call]);
-        let result = Message { name: Some(NAME.to_owned()), ..Message::text(Role::Tool, RESULT) };
-        let offered =
-            self.render_as_given(std::slice::from_ref(&user), std::slice::from_ref(&tool), true);
-        let called = self.render_as_given(&[user, answer, result], &[tool], true);
-        offered.is_ok_and(|text| text.contains(NAME))
-            && called.is_ok_and(|text| text.contains(&written) && text.contains(RESULT))
-    }
 }
 
 fn no_template(place: &str) -> Failure {
@@ -241,5 +235,7 @@ fn describe(name: &str, error: &minijinja::Error) -> String {
     format!("{name}{line}: {reason}")
 }
 
+#[cfg(test)]
+mod native_tests;
 #[cfg(test)]
 mod tests;

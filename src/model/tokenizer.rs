@@ -21,6 +21,8 @@ pub struct Tokenizer {
     inner: Arc<tokenizers::Tokenizer>,
     stop: BTreeSet<u32>,
     control: Arc<BTreeSet<u32>>,
+    /// Control tokens that decoding writes out.
+    written: Arc<BTreeSet<u32>>,
     beginning: Option<u32>,
     ending: Option<u32>,
     /// Whether text cut in two and encoded piece by piece decodes to the same text.
@@ -92,6 +94,7 @@ impl Tokenizer {
             inner: Arc::new(inner),
             stop: BTreeSet::new(),
             control: Arc::new(control),
+            written: Arc::default(),
             beginning: None,
             ending: None,
             splittable: true,
@@ -127,9 +130,23 @@ impl Tokenizer {
         self.inner.encode(text, false).ok()
     }
 
-    /// Text of token ids, without control tokens. Bytes that are no UTF-8 become U+FFFD.
+    /// Text of token ids, without control tokens but those that are [written
+    /// out](Self::write_out). Bytes that are no UTF-8 become U+FFFD.
     pub fn decode(&self, ids: &[u32]) -> String {
-        self.inner.decode(ids, true).unwrap_or_default()
+        let is_written = |id: &u32| self.written.contains(id);
+        let parts = ids.chunk_by(|a, b| is_written(a) == is_written(b));
+        let decode = |part: &[u32]| {
+            let hidden = part.first().is_none_or(|first| !is_written(first));
+            self.inner.decode(part, hidden).unwrap_or_default()
+        };
+        parts.map(decode).collect()
+    }
+
+    /// Makes decoding write out the control tokens among `ids`, save those that stop generation:
+    /// what calls are marked with is part of what a model says.
+    pub fn write_out(&mut self, ids: impl Iterator<Item = u32>) {
+        let marks = ids.filter(|id| self.is_control(*id) && !self.is_stop(*id));
+        self.written = Arc::new(self.written.iter().copied().chain(marks).collect());
     }
 
     /// Text of token ids, control tokens written out.

@@ -206,6 +206,16 @@ pub struct Tool {
     pub function: FunctionDefinition,
 }
 
+impl Tool {
+    /// A tool that takes no arguments.
+    pub fn named(name: impl Into<String>) -> Self {
+        let parameters = serde_json::json!({"type": "object", "properties": {}});
+        let function =
+            FunctionDefinition { name: name.into(), description: String::new(), parameters };
+        Self { kind: function_kind(), function }
+    }
+}
+
 /// Name, description and parameter schema of a tool.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct FunctionDefinition {

@@ -8,8 +8,9 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use hone::model::{ChatTemplate, GgufFile, Tokenizer};
-use hone::pair::{Message, Tool};
+use hone::model::template::hermes;
+use hone::model::{ChatTemplate, Codec, GgufFile, Tokenizer, ToolFormat};
+use hone::pair::{Example, FunctionCall, Message, Role, Tool};
 use serde::Deserialize;
 
 #[derive(Deserialize)]
@@ -18,6 +19,14 @@ struct Case {
     messages: Vec<Message>,
     #[serde(default)]
     tools: Vec<Tool>,
+}
+
+impl Case {
+    fn has_tools(&self) -> bool {
+        let about_tools =
+            |message: &Message| message.role == Role::Tool || !message.tool_calls.is_empty();
+        !self.tools.is_empty() || self.messages.iter().any(about_tools)
+    }
 }
 
 /// What transformers made of one conversation.
@@ -46,6 +55,9 @@ fn bare(path: &Path) -> ChatTemplate {
 /// What differs between hone and transformers for one model, and how many conversations were compared.
 struct Comparison {
     compared: usize,
+    /// Those of them that hone trains and asks with in just this form: all where the template has tools of
+    /// its own, elsewhere those without tools.
+    trained: usize,
     refused: usize,
     differences: Vec<String>,
 }
@@ -57,13 +69,22 @@ fn compare(
 ) -> Comparison {
     let date = ChatTemplate::new("{{ strftime_now('%d %b %Y') }}", None, "", "").unwrap();
     let today = date.render_as_given(&[], &[], false).unwrap();
-    let mut result = Comparison { compared: 0, refused: 0, differences: Vec::new() };
+    let mut result = Comparison { compared: 0, trained: 0, refused: 0, differences: Vec::new() };
     for case in cases() {
         for opened in [false, true] {
             let name = if opened { format!("{}+open", case.name) } else { case.name.clone() };
             let theirs = &expected[&name];
             result.compared += 1;
-            let differs = match template.render_as_given(&case.messages, &case.tools, opened) {
+            let given = template.render_as_given(&case.messages, &case.tools, opened);
+            if template.has_native_tools() || !case.has_tools() {
+                result.trained += 1;
+                let rendered = template.render(&case.messages, &case.tools, opened);
+                if rendered.as_ref().ok() != given.as_ref().ok() {
+                    let what = format!("{name}: trained is {rendered:?}");
+                    result.differences.push(what);
+                }
+            }
+            let differs = match given {
                 Err(failure) => {
                     result.refused += 1;
                     theirs.error.is_none().then(|| failure.to_string())
@@ -93,6 +114,50 @@ fn compare(
     result
 }
 
+/// The assistant's turns with calls whose trained tokens, decoded as an answer is, are the calls again;
+/// and what those turns are that are not.
+fn calls_read_back(codec: &Codec) -> (usize, Vec<String>) {
+    let (mut read, mut wrong) = (0, Vec::new());
+    for case in cases().into_iter().filter(Case::has_tools) {
+        let example = Example { messages: case.messages, tools: case.tools, ..Example::default() };
+        let Ok(encoded) = codec
+            .parts(&example)
+            .iter()
+            .map(|part| codec.encode(part))
+            .collect::<Result<Vec<_>, _>>()
+        else {
+            continue;
+        };
+        let mut turns: Vec<Vec<u32>> = Vec::new();
+        for row in &encoded {
+            let tokens: Vec<(u32, bool)> =
+                row.ids.iter().copied().zip(row.labels.iter().copied()).collect();
+            let runs = tokens.chunk_by(|a, b| a.1 == b.1).filter(|run| run[0].1);
+            turns.extend(runs.map(|run| run.iter().map(|(id, _)| *id).collect()));
+        }
+        let said = example.messages.iter().filter(|message| message.role == Role::Assistant);
+        for (turn, message) in turns.iter().zip(said).filter(|(_, m)| !m.tool_calls.is_empty()) {
+            let (end, tokens) = turn.split_last().unwrap();
+            let text = codec.tokenizer().decode(tokens);
+            let calls: Vec<FunctionCall> =
+                message.tool_calls.iter().map(|call| call.function.clone()).collect();
+            let right = match codec.template().tool_format() {
+                ToolFormat::Own(form) => form.read(&text).as_ref() == Some(&calls),
+                ToolFormat::Hermes => {
+                    let calls: Vec<String> = calls.iter().map(hermes::call_text).collect();
+                    text.ends_with(&calls.join("\n"))
+                }
+            };
+            if right && codec.tokenizer().is_stop(*end) {
+                read += 1;
+            } else {
+                wrong.push(format!("{}: trained as {text:?}", case.name));
+            }
+        }
+    }
+    (read, wrong)
+}
+
 /// What stands around the first place where two sequences differ.
 fn first_difference<T: PartialEq + Clone>(ours: &[T], theirs: &[T]) -> Option<(Vec<T>, Vec<T>)> {
     let same = ours.iter().zip(theirs).take_while(|(a, b)| a == b).count();
@@ -112,6 +177,9 @@ fn templates_give_the_text_transformers_gave() {
         let result = compare(&template, None, expected);
         assert!(result.differences.is_empty(), "{name}: {}", result.differences.join("\n"));
         assert!(result.compared >= 36 && result.refused < result.compared / 2, "{name}");
+        let native = !["constructs", "gemma3"].contains(&name.as_str());
+        assert_eq!(template.has_native_tools(), native, "{name}");
+        assert_eq!(result.trained == result.compared, native, "{name}");
     }
 }
 
@@ -161,6 +229,7 @@ fn real_templates_and_tokenizers_give_what_transformers_gives_now() {
         }
     };
     let mut wrong = Vec::new();
+    let (mut native, mut trained) = (0, 0);
     for (name, path) in models {
         let Some(expected) = expected.get(&name) else {
             continue;
@@ -186,14 +255,33 @@ fn real_templates_and_tokenizers_give_what_transformers_gives_now() {
             }
         };
         let result = compare(&template, tokenizer.as_ref(), expected);
+        if template.has_native_tools() {
+            native += 1;
+            trained += result.trained;
+        }
+        let form = if template.has_native_tools() {
+            format!("calls as {}", template.tool_format()).replace('\n', "\\n")
+        } else {
+            "no tools of its own".to_owned()
+        };
         eprintln!(
-            "{name}: {} conversations{}, {} refused by the template, {} differ",
+            "{name}: {form}: {} conversations, {} trained as they are{}, {} refused by the template, \
+             {} differ",
             result.compared,
+            result.trained,
             if tokenizer.is_some() { " with token ids" } else { "" },
             result.refused,
             result.differences.len()
         );
+        if let Some(tokenizer) = tokenizer {
+            let (read, unread) = calls_read_back(&Codec::new(tokenizer, template));
+            eprintln!("{name}: {read} turns with calls read back from their trained tokens");
+            wrong.extend(unread.iter().map(|what| format!("{name}: {what}")));
+        }
         wrong.extend(result.differences.iter().map(|what| format!("{name}: {what}")));
     }
+    eprintln!(
+        "{native} templates have tools of their own: {trained} conversations are trained as they are"
+    );
     assert!(wrong.is_empty(), "{} differences:\n{}", wrong.len(), wrong.join("\n"));
 }

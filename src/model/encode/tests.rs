@@ -191,6 +191,93 @@ fn gemma3_trains_its_turns_and_their_end() {
     assert!(codec.stop_ids().contains(&end));
 }
 
+/// The toy's control tokens under other spellings.
+fn codec_with(control: [&str; 3], template: &str) -> Codec {
+    let folder = tempfile::tempdir().unwrap();
+    let path = toy::tokenizer_file(folder.path());
+    let text = std::fs::read_to_string(&path).unwrap();
+    let text = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
+        .iter()
+        .zip(control)
+        .fold(text, |text, (old, new)| text.replace(old, new));
+    std::fs::write(&path, text).unwrap();
+    let tokenizer = Tokenizer::from_file(&path).unwrap();
+    Codec::new(tokenizer, ChatTemplate::new(template, None, "<s>", "</s>").unwrap())
+}
+
+/// Checks what is trained of each part, that it follows what generation is given, and that what
+/// decoding gives of it is read as the call.
+fn check_own_form(codec: &Codec, example: &Example, parts: usize, said: [&str; 3]) {
+    let found = codec.parts(example);
+    assert_eq!(found.len(), parts);
+    let mut all = Vec::new();
+    for part in &found {
+        let encoded = codec.encode(part).unwrap();
+        assert_eq!(codec.tokenizer().decode_all(&encoded.ids), encoded.text);
+        all.extend(trained(codec, &encoded));
+        let last = part.messages.iter().rposition(|m| m.role == Role::Assistant).unwrap();
+        let prompt = codec.encode_prompt(&part.messages[..last], &part.tools).unwrap();
+        assert_eq!(encoded.ids[..prompt.len()], prompt);
+        assert!(encoded.labels[prompt.len()] && !encoded.labels[prompt.len() - 1]);
+    }
+    assert_eq!(all, said);
+    let mut generated = codec.tokenizer().encode(said[0]);
+    assert!(codec.stop_ids().contains(&generated.pop().unwrap()));
+    let reply = codec.tokenizer().decode(&generated);
+    let mut stream = codec.tokenizer().stream();
+    let mut streamed: String = generated.iter().map(|id| stream.push(*id)).collect();
+    streamed += &stream.finish();
+    assert_eq!(streamed, reply);
+    let crate::model::ToolFormat::Own(form) = codec.template().tool_format() else { panic!() };
+    let called: Vec<_> = example.calls().map(|call| call.function.clone()).collect();
+    assert_eq!(form.read(&reply), Some(called), "{reply}");
+}
+
+#[test]
+fn llama3_trains_calls_in_its_own_form() {
+    let codec = codec_with(
+        ["<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>"],
+        include_str!("../../../tests/fixtures/chat_templates/llama3.2.jinja"),
+    );
+    let said = [
+        "{\"name\": \"live_load\", \"parameters\": {\"use\": \"사무실\"}}<|eot_id|>",
+        "2.5 kN/m²입니다.<|eot_id|>",
+        "You're welcome.<|eot_id|>",
+    ];
+    check_own_form(&codec, &conversation(), 1, said);
+    let text = codec.encode(&conversation()).unwrap().text;
+    assert!(text.contains("Given the following functions, please respond"), "{text}");
+}
+
+/// Mistral's templates write tools and the system turn beside the last question only, so that each
+/// turn is the last of a row of its own, behind just what generation is given.
+#[test]
+fn mistral_trains_calls_in_its_own_forms() {
+    let answers = ["2.5 kN/m²입니다.</s>", "You're welcome.</s>"];
+    let codec = codec_with(
+        ["[TOOL_CALLS]", "[INST]", "</s>"],
+        include_str!("../../../tests/fixtures/chat_templates/mistral-v3.jinja"),
+    );
+    let list = "[TOOL_CALLS] [{\"name\": \"live_load\", \"arguments\": {\"use\": \"사무실\"}, \"id\": \"call00001\"}]</s>";
+    let spaced = answers.map(|answer| format!(" {answer}"));
+    check_own_form(&codec, &conversation(), 3, [list, &spaced[0], &spaced[1]]);
+    let parts = codec.parts(&conversation());
+    let text = codec.encode(&parts[0]).unwrap().text;
+    assert!(text.contains("[INST] 짧게 답한다.\n\n사무실의 활하중은?[/INST]"), "{text}");
+    let text = codec.encode(&parts[2]).unwrap().text;
+    assert!(text.contains("[AVAILABLE_TOOLS] ") && text.contains("[INST] 짧게 답한다.\n\nThanks!"));
+
+    let small = include_str!("../../../tests/fixtures/chat_templates/mistral-small-3.2.jinja");
+    let codec = codec_with(["[TOOL_CALLS]", "[ARGS]", "</s>"], small);
+    let named = "[TOOL_CALLS]live_load[CALL_ID]call00001[ARGS]{\"use\": \"사무실\"}</s>";
+    check_own_form(&codec, &conversation(), 3, [named, answers[0], answers[1]]);
+
+    let ministral = include_str!("../../../tests/fixtures/chat_templates/ministral3.jinja");
+    let codec = codec_with(["[TOOL_CALLS]", "[ARGS]", "</s>"], ministral);
+    let named = "[TOOL_CALLS]live_load[ARGS]{\"use\": \"사무실\"}</s>";
+    check_own_form(&codec, &conversation(), 1, [named, answers[0], answers[1]]);
+}
+
 #[test]
 fn a_template_without_an_end_of_turn_trains_the_whole_turn() {
     let codec = toy_codec(

@@ -2,6 +2,7 @@ use serde_json::json;
 
 use super::*;
 use crate::model::toy;
+use crate::pair::{Role, ToolCall};
 
 /// The tool part of Qwen2.5's template, shortened in its wording.
 const NATIVE: &str = include_str!("../../../tests/fixtures/chat_templates/qwen2.5.jinja");
