@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::suite::PromptStyle;
 use crate::failure::Result;
+use crate::model::ToolFormat;
 use crate::pair::example::{Message, Tool};
 
 /// What a model is shown.
@@ -52,6 +53,11 @@ pub trait Answerer {
         decoding: &Decoding,
         on_done: &mut dyn FnMut(usize) -> ControlFlow<()>,
     ) -> Result<Vec<Vec<Reply>>>;
+
+    /// The form in which the model writes calls, which is what counts as strictly right.
+    fn tool_format(&self) -> ToolFormat {
+        ToolFormat::Hermes
+    }
 
     /// Negative log-likelihood of each text as the assistant's turn after its prompt, without the
     /// end-of-turn token. Items of one case follow each other and share a prompt. `None` if this

@@ -6,6 +6,7 @@ use std::ops::ControlFlow;
 use super::answerer::{Answerer, Decoding, Nats, Prompt, Reply};
 use crate::digest;
 use crate::failure::Result;
+use crate::model::ToolFormat;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -166,6 +167,10 @@ impl Answerer for Cached<'_> {
             }
         }
         Ok(gathered(replies))
+    }
+
+    fn tool_format(&self) -> ToolFormat {
+        self.inner.tool_format()
     }
 
     fn continuation_nats(

@@ -1,17 +1,31 @@
 //! From a model's text to the calls in it.
 //!
-//! *Strict* is the Hermes form that Qwen's chat template asks for and nothing else. *Lenient* also
-//! finds calls in code fences and prose; it never repairs JSON that is not JSON.
+//! *Strict* is the form that the model's chat template asks for and nothing else. *Lenient* also
+//! finds calls in other forms, code fences and prose; it never repairs JSON that is not JSON.
 
 use serde_json::{Map, Value};
 
+use crate::model::template::{self, ToolFormat};
 use crate::pair::example::FunctionCall;
 
 const OPEN: &str = "<tool_call>";
 const CLOSE: &str = "</tool_call>";
 const FENCE: &str = "```";
 
-/// Reads calls in the exact form: the whole reply is one or more blocks of `<tool_call>`, newline,
+/// Reads calls in the exact form of a model.
+pub fn strict_in(format: &ToolFormat, reply: &str) -> Option<Vec<FunctionCall>> {
+    match format {
+        ToolFormat::Hermes => strict(reply),
+        ToolFormat::Own(form) => form.read(reply),
+    }
+}
+
+/// Reads calls in the exact form of a model, else wherever they are.
+pub fn lenient_in(format: &ToolFormat, reply: &str) -> Option<Vec<FunctionCall>> {
+    strict_in(format, reply).or_else(|| lenient(reply))
+}
+
+/// Reads calls in Hermes' exact form: the whole reply is one or more blocks of `<tool_call>`, newline,
 /// an RFC 8259 object with exactly the keys `name` (string) and `arguments` (object), newline,
 /// `</tool_call>`, with nothing but whitespace around them.
 pub fn strict(reply: &str) -> Option<Vec<FunctionCall>> {
@@ -34,12 +48,14 @@ pub fn strict(reply: &str) -> Option<Vec<FunctionCall>> {
     (!calls.is_empty()).then_some(calls)
 }
 
-/// Reads calls wherever they are: in tags (any case, closed or not), else in code fences, else as
-/// JSON anywhere in the text. All calls of the first of these places that has any are taken.
+/// Reads calls wherever they are: in tags (any case, closed or not), else behind marks with the name
+/// outside of the JSON, else in code fences, else as JSON anywhere in the text. All calls of the
+/// first of these places that has any are taken.
 pub fn lenient(reply: &str) -> Option<Vec<FunctionCall>> {
     let places = [
         |reply: &str| strict(reply).unwrap_or_default(),
         |reply: &str| tagged(reply).iter().flat_map(|part| json_calls(part)).collect(),
+        template::named,
         |reply: &str| fenced(reply).iter().flat_map(|part| json_calls(part)).collect(),
         json_calls,
     ];
@@ -50,7 +66,8 @@ pub fn lenient(reply: &str) -> Option<Vec<FunctionCall>> {
 /// arguments.
 pub fn is_call_attempt(reply: &str) -> bool {
     let lower = reply.to_lowercase();
-    lower.contains("<tool_call") || lower.contains("</tool_call") || {
+    let marked = lower.contains("<tool_call") || lower.contains("</tool_call");
+    marked || template::has_mark(reply) || {
         ["\"arguments\"", "\"parameters\""].iter().any(|key| {
             lower.match_indices(key).any(|(at, _)| {
                 let after = lower.get(at + key.len()..).unwrap_or_default();
@@ -220,6 +237,32 @@ mod tests {
             assert_eq!(shown(strict(reply)), *strictly, "strict {reply:?}");
             assert_eq!(shown(lenient(reply)), *leniently, "lenient {reply:?}");
         }
+    }
+
+    #[test]
+    fn a_model_s_own_form_is_strict_and_every_form_is_found() {
+        let llama = include_str!("../../tests/fixtures/chat_templates/llama3.2.jinja");
+        let ministral = include_str!("../../tests/fixtures/chat_templates/ministral3.jinja");
+        let format = |source| {
+            let template = crate::model::ChatTemplate::new(source, None, "", "").unwrap();
+            template.tool_format().clone()
+        };
+        let formats = [ToolFormat::Hermes, format(llama), format(ministral)];
+        let replies = [
+            "<tool_call>\n{\"name\":\"f\",\"arguments\":{\"x\":1}}\n</tool_call>",
+            r#"{"name":"f","parameters":{"x":1}}"#,
+            r#"[TOOL_CALLS]f[ARGS]{"x":1}"#,
+            r#"[TOOL_CALLS][{"name":"f","arguments":{"x":1},"id":"VvvODy9mT"}]"#,
+            r#"네. [TOOL_CALLS]f[CALL_ID]VvvODy9mT[ARGS]{"x":1}"#,
+        ];
+        for (own, format) in formats.iter().enumerate() {
+            for (place, reply) in replies.iter().enumerate() {
+                let strictly = if place == own { r#"f{"x":1}"# } else { "-" };
+                assert_eq!(shown(strict_in(format, reply)), strictly, "{format}: {reply}");
+                assert_eq!(shown(lenient_in(format, reply)), r#"f{"x":1}"#, "{format}: {reply}");
+            }
+        }
+        assert!(is_call_attempt("[TOOL_CALLS]f[ARGS]{"));
     }
 
     #[test]

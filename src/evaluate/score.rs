@@ -7,6 +7,7 @@ use super::domain;
 use super::parse;
 use super::result::{Answer, Form, Metric, Verdict};
 use super::rules;
+use crate::model::ToolFormat;
 
 /// Tells whether a case is answered by generated text, rather than scored by likelihood.
 pub fn is_answered(expect: &Expect) -> bool {
@@ -23,16 +24,17 @@ pub fn is_answered(expect: &Expect) -> bool {
     }
 }
 
-/// Judges a reply. Cases scored by likelihood get no verdict here.
-pub fn score(case: &Case, reply: String) -> Answer {
+/// Judges a reply; `format` is the form in which the model writes calls. Cases scored by likelihood
+/// get no verdict here.
+pub fn score(case: &Case, format: &ToolFormat, reply: String) -> Answer {
     let (verdicts, reason) = match &case.expect {
-        Expect::Calls(expected) if expected.is_empty() => score_no_call(&reply),
-        Expect::Calls(expected) => return score_calls(case, expected, reply),
+        Expect::Calls(expected) if expected.is_empty() => score_no_call(format, &reply),
+        Expect::Calls(expected) => return score_calls(case, expected, format, reply),
         Expect::Reference(reference) => {
             let judgement = domain::judge(reference, &reply);
             (accuracy(judgement.is_ok()), judgement.err())
         }
-        Expect::AnyCall => score_any_call(&reply),
+        Expect::AnyCall => score_any_call(format, &reply),
         Expect::Facts(facts) => {
             let missing = answers::facts_missing(facts, &reply);
             let named = missing.iter().filter_map(|index| facts.get(*index)?.first());
@@ -72,9 +74,17 @@ const NO_CALL_FOUND: &str = "no call: the reply holds none";
 const WRONG_FORM: &str =
     "form: the call is right but not written in the form the template asks for";
 
-fn score_calls(case: &Case, expected: &[ExpectedCall], text: String) -> Answer {
+fn score_calls(
+    case: &Case,
+    expected: &[ExpectedCall],
+    format: &ToolFormat,
+    text: String,
+) -> Answer {
     let expectation = Expectation::new(expected, &case.tools, Dispatch::Parallel);
-    let readings = [(Form::Strict, parse::strict(&text)), (Form::Lenient, parse::lenient(&text))];
+    let readings = [
+        (Form::Strict, parse::strict_in(format, &text)),
+        (Form::Lenient, parse::lenient_in(format, &text)),
+    ];
     let mut verdicts = Vec::new();
     let mut answer = Answer { text, ..Answer::default() };
     for (form, found) in readings {
@@ -114,8 +124,8 @@ fn with_lenient(strict: Vec<Verdict>) -> Vec<Verdict> {
 }
 
 /// Some call, whichever: JSON validity is all that is asked.
-fn score_any_call(reply: &str) -> (Vec<Verdict>, Option<String>) {
-    let strict = parse::strict(reply).is_some();
+fn score_any_call(format: &ToolFormat, reply: &str) -> (Vec<Verdict>, Option<String>) {
+    let strict = parse::strict_in(format, reply).is_some();
     let lenient = strict || parse::lenient(reply).is_some();
     let verdicts = [(Form::Strict, strict), (Form::Lenient, lenient)]
         .map(|(form, right)| Verdict { metric: Metric::JsonValidity, form, right })
@@ -131,8 +141,8 @@ fn score_any_call(reply: &str) -> (Vec<Verdict>, Option<String>) {
 /// No call where none fits. Strictly, the reply must be plain words: neither a call in any form
 /// nor broken call syntax, so that a model earns nothing by writing calls that do not parse.
 /// Leniently, it is enough that no call can be found.
-fn score_no_call(reply: &str) -> (Vec<Verdict>, Option<String>) {
-    let called = parse::lenient(reply).is_some();
+fn score_no_call(format: &ToolFormat, reply: &str) -> (Vec<Verdict>, Option<String>) {
+    let called = parse::lenient_in(format, reply).is_some();
     let broken = !called && parse::is_call_attempt(reply);
     let verdicts = [(Form::Strict, !called && !broken), (Form::Lenient, !called)]
         .map(|(form, right)| Verdict { metric: Metric::NoCall, form, right })
@@ -188,7 +198,7 @@ mod tests {
             ),
         ];
         for (reply, expected, reason) in cases {
-            let answer = score(&case, reply.clone());
+            let answer = score(&case, &ToolFormat::Hermes, reply.clone());
             assert_eq!(marks(&answer), expected, "{reply}");
             let class = answer.reason.as_deref().unwrap_or_default();
             assert_eq!(class.split(':').next().unwrap(), reason, "{reply}");
@@ -209,7 +219,8 @@ mod tests {
             (r#"{"name": "get_weather", "arguments": {"city": "#, ".C"),
         ];
         for (reply, expected) in cases {
-            assert_eq!(marks(&score(&case, reply.to_owned())), expected, "{reply}");
+            let answer = score(&case, &ToolFormat::Hermes, reply.to_owned());
+            assert_eq!(marks(&answer), expected, "{reply}");
         }
     }
 }

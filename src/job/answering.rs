@@ -8,6 +8,7 @@ use crate::engine::{
 };
 use crate::evaluate::{Answerer, Decoding, Nats, Prompt, PromptStyle, Reply};
 use crate::failure::Result;
+use crate::model::ToolFormat;
 
 /// Sequences decoded together, at most: weights are read and decoded once for all of them.
 const BATCH_MAX: usize = 48;
@@ -80,12 +81,18 @@ impl Answerer for EngineAnswerer<'_> {
     ) -> Result<Vec<Vec<Reply>>> {
         let codec = &self.loaded.codec;
         let max_new = decoding.max_new;
-        let ids = prompts.iter().map(|prompt| self.encode(prompt)).collect::<Result<Vec<_>>>()?;
-        // A prompt that fills the model's context gets no answer, which counts as a wrong one.
+        let ids: Vec<Result<Vec<u32>>> = prompts.iter().map(|prompt| self.encode(prompt)).collect();
+        // A prompt that the template refuses or that fills the model's context gets no answer, which
+        // counts as a wrong one. Where it refuses all, nothing is measured.
+        if let Some(Err(first)) = ids.first().filter(|_| ids.iter().all(Result::is_err)) {
+            return Err(first.clone());
+        }
+        let ids: Vec<Vec<u32>> = ids.into_iter().map(Result::unwrap_or_default).collect();
         let room = self.loaded.base.config().context_length;
         // Prompts that begin alike are read together, and so that the sides of one prompt are in a batch, they
         // take turns by half batches; the answers keep the order of the prompts.
-        let mut order: Vec<usize> = (0..ids.len()).filter(|i| ids[*i].len() < room).collect();
+        let mut order: Vec<usize> =
+            (0..ids.len()).filter(|i| (1..room).contains(&ids[*i].len())).collect();
         let mut done = (ids.len() - order.len()) * sides.len();
         order.sort_by_key(|index| &ids[*index]);
         let longest = order.iter().map(|index| ids[*index].len()).max().unwrap_or(0) + max_new;
@@ -137,6 +144,10 @@ impl Answerer for EngineAnswerer<'_> {
             })
             .collect::<Result<Vec<_>>>()?;
         self.losses(rows, tuned).map(Some)
+    }
+
+    fn tool_format(&self) -> ToolFormat {
+        self.loaded.codec.template().tool_format().clone()
     }
 
     fn text_nats(&mut self, texts: &[&str], tuned: bool) -> Result<Option<Vec<Nats>>> {

@@ -10,6 +10,7 @@ use super::result::{Answer, Column, Evaluation, SuiteResult};
 use super::suite::Suite;
 use super::{choice, compare, score};
 use crate::failure::{Failure, Result};
+use crate::model::ToolFormat;
 use crate::progress::{OnProgress, Progress};
 
 /// Version of the shape of [`Evaluation`] that is written.
@@ -111,7 +112,7 @@ pub fn run(
     }))
 }
 
-/// Scores replies that were made elsewhere, by case id. Cases that are scored by likelihood are left
+/// Scores replies that were made elsewhere, by case id; Hermes' form is what counts as strict. Cases that are scored by likelihood are left
 /// out; a case without a reply is an error, so that nothing is gained by leaving hard ones out.
 ///
 /// # Errors
@@ -140,7 +141,11 @@ pub fn recorded(
             .hint("give every case a reply; an empty one if the model said nothing"));
         }
         let scored = answered.cases.iter().map(|case| Outcome {
-            answer: score::score(case, replies.get(&case.id).cloned().unwrap_or_default()),
+            answer: score::score(
+                case,
+                &ToolFormat::Hermes,
+                replies.get(&case.id).cloned().unwrap_or_default(),
+            ),
             loss: None,
         });
         Ok(scored.collect())
@@ -220,6 +225,7 @@ fn answered(
     }
     let prompts: Vec<Prompt<'_>> = asked.iter().map(|(_, case)| prompt(suite, case)).collect();
     let samples = plan.samples.max(1);
+    let format = answerer.tool_format();
     for sample in 0..samples {
         if counter.stopped {
             return Ok(());
@@ -241,7 +247,7 @@ fn answered(
             check_count(replies.len(), prompts.len())?;
             for ((index, case), reply) in asked.iter().zip(replies) {
                 if let Some(outcome) = sheet.get_mut(*index) {
-                    add_reply(&mut outcome.answer, case, reply, (sample, samples));
+                    add_reply(&mut outcome.answer, case, &format, reply, (sample, samples));
                 }
             }
         }
@@ -250,9 +256,15 @@ fn answered(
 }
 
 /// Takes a case's next reply: the first is judged, all of them count in the share that is right.
-fn add_reply(answer: &mut Answer, case: &Case, reply: Reply, (sample, samples): (u32, u32)) {
+fn add_reply(
+    answer: &mut Answer,
+    case: &Case,
+    format: &ToolFormat,
+    reply: Reply,
+    (sample, samples): (u32, u32),
+) {
     let judged = match reply {
-        Ok(text) => score::score(case, text),
+        Ok(text) => score::score(case, format, text),
         Err(reason) => {
             Answer { reason: Some(format!("{NO_ANSWER}: {reason}")), ..Answer::default() }
         }
