@@ -198,6 +198,7 @@ fn facts(opened: &Opened, sums: &[(String, String)]) -> Value {
         "tensor_types": description.tensor_types,
         "licence": description.licence,
         "template_writes_tools": description.native_tools,
+        "call_form": opened.codec.template().tool_format().to_string(),
         "stop_tokens": stop,
         "checksums": sums,
     })
@@ -247,6 +248,7 @@ fn print_facts(facts: &Value, out: &mut dyn Write) -> Result<()> {
         ("tensors", types.join(", ")),
         ("tied head", config("tied_head")),
         ("tools", tools.to_owned()),
+        ("calls", fact("call_form")),
         ("stops at", stop.join(" ")),
         ("licence", fact("licence")),
     ];
