@@ -3,9 +3,13 @@
 
 use std::path::{Path, PathBuf};
 
+#[path = "../../src/digest.rs"]
+pub mod digest;
 pub mod document;
 #[path = "../../src/engine/mod.rs"]
 pub mod engine;
+#[path = "../../src/evaluate/mod.rs"]
+pub mod evaluate;
 #[path = "../../src/failure.rs"]
 pub mod failure;
 #[path = "../../src/model/mod.rs"]
