@@ -20,6 +20,8 @@ pub enum BenchCommand {
     Train(TrainArgs),
     /// Reading random prompts and generating after them, greedily.
     Generate(GenerateArgs),
+    /// An evaluation of base and tuned in one pass, and one question at a time.
+    Evaluate(EvaluateArgs),
 }
 
 /// Where to run.
@@ -84,6 +86,20 @@ pub struct GenerateArgs {
     json: bool,
 }
 
+/// Arguments of `hone bench evaluate`.
+#[derive(Debug, Args)]
+pub struct EvaluateArgs {
+    /// Base model.
+    #[arg(long)]
+    model: String,
+    /// Cases of each shipped suite; all when left out.
+    #[arg(long, value_name = "N")]
+    cases: Option<usize>,
+    /// Print one JSON line.
+    #[arg(long)]
+    json: bool,
+}
+
 /// Runs `hone bench`.
 pub fn run(command: &BenchCommand, out: &mut Output) -> Result<()> {
     let models = Models::default();
@@ -118,6 +134,30 @@ pub fn run(command: &BenchCommand, out: &mut Output) -> Result<()> {
                 say(out, format!("  {name:<12} {ms:8.1} ms  {:4.1} %", 100.0 * ms / whole))?;
             }
             Ok(())
+        }
+        BenchCommand::Evaluate(args) => {
+            let Some(loaded) = models.get(&args.model, &mut print::progress())? else {
+                return Ok(());
+            };
+            let figures = bench::evaluation(&loaded, args.cases)?;
+            if args.json {
+                return say(out, serde_json::to_string(&figures).because("figures")?);
+            }
+            say(
+                out,
+                format!(
+                    "{} ({}, {} threads), {} cases for base and tuned: {:.1} s in one pass, {:.1} s one by one \
+                     ({:.2} times); {} verdicts the same",
+                    figures.model,
+                    figures.kernel,
+                    figures.threads,
+                    figures.cases,
+                    figures.together,
+                    figures.one_by_one,
+                    figures.one_by_one / figures.together,
+                    figures.same
+                ),
+            )
         }
         BenchCommand::Generate(args) => {
             let Device::Cpu = args.device;

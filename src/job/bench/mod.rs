@@ -1,5 +1,7 @@
 //! Measuring the engine on this machine.
 
+mod evaluation;
+
 use std::time::Instant;
 
 use rand::{Rng as _, SeedableRng as _};
@@ -15,6 +17,8 @@ use crate::engine::{
 use crate::failure::{Failure, Result};
 use crate::pair::Example;
 use crate::train::{memory, rows};
+
+pub use evaluation::{EvaluationFigures, evaluation};
 
 /// Rank of the adapter that is measured; alpha is twice that.
 const RANK: usize = 16;
