@@ -4,32 +4,35 @@
     pip install lm-eval==0.4.13 torch transformers bitsandbytes gguf
     python benches/lm_eval_agreement.py MODEL.gguf [--hone target/release/hone] [--items 60]
 
-hone keeps a model's matrices in NF4. So that both see the same numbers, the model is read by transformers, the
-matrices of its blocks are put into NF4 and back by bitsandbytes (a fixed point of hone's own quantization), and
-saved as a folder that both open. The items are multiple choice, put as plain text: a custom local task for the
+hone keeps a model's matrices in NF4 with double quantization. So that both see the same numbers, the harness is given
+the model with the matrices of its blocks put into that form and back by bitsandbytes; hone is given the model as it
+was and does so itself. The items are multiple choice, put as plain text: a custom local task for the
 harness' hf backend in f32, a suite with `prompt = "plain"` for hone.
 """
 import argparse, json, math, os, subprocess, sys, tempfile
 from pathlib import Path
 
 
-def nf4_folder(gguf, folder):
+def folders(gguf, plain, decoded):
     import bitsandbytes.functional as bnb
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
     tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)
     model = AutoModelForCausalLM.from_pretrained(gguf.parent, gguf_file=gguf.name, dtype=torch.float32)
-    with torch.no_grad():
-        for name, module in model.named_modules():
-            if isinstance(module, torch.nn.Linear) and ".layers." in name:
-                packed, state = bnb.quantize_4bit(module.weight.data, blocksize=64, quant_type="nf4")
-                module.weight.data = bnb.dequantize_4bit(packed, state).to(torch.float32)
     # What was read is plain numbers now; transformers would not save a model that came from a GGUF file.
     model.hf_quantizer, model.is_quantized = None, False
     if hasattr(model.config, "quantization_config"):
         del model.config.quantization_config
-    model.save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
+    for folder in (plain, decoded):
+        tokenizer.save_pretrained(folder)
+    model.save_pretrained(plain)
+    with torch.no_grad():
+        for name, module in model.named_modules():
+            if isinstance(module, torch.nn.Linear) and ".layers." in name:
+                packed, state = bnb.quantize_4bit(module.weight.data, blocksize=64, quant_type="nf4",
+                                                   compress_statistics=True)
+                module.weight.data = bnb.dequantize_4bit(packed, state).to(torch.float32)
+    model.save_pretrained(decoded)
 
 
 def harness(folder, items, work):
@@ -89,10 +92,10 @@ def main():
              for c in cases[::step] if "options" in c["expect"]][: options.items]
     with tempfile.TemporaryDirectory() as work:
         work = Path(work)
-        folder = work / "model"
-        nf4_folder(options.gguf.resolve(), folder)
-        theirs, acc, acc_norm = harness(folder, items, work)
-        mine, right = ours(options.hone, folder, items, work)
+        plain, decoded = work / "plain", work / "decoded"
+        folders(options.gguf.resolve(), plain, decoded)
+        theirs, acc, acc_norm = harness(decoded, items, work)
+        mine, right = ours(options.hone, plain, items, work)
     differences = [abs(a - b) for x, y in zip(theirs, mine) for a, b in zip(x, y)]
     relative = [abs(a - b) / max(a, 1e-9) for x, y in zip(theirs, mine) for a, b in zip(x, y)]
     best = lambda nats, items: [min(range(len(n)), key=lambda k: n[k]) for n in nats]
@@ -106,7 +109,7 @@ def main():
     print(f"the likeliest option is the same in {same} of {n}, the likeliest by byte in {same_norm} of {n}")
     print(f"acc: harness {acc:.4f}, hone's likelihoods {accuracy:.4f}; by length: harness (characters) {acc_norm:.4f}, "
           f"hone (bytes) {right['successes'] / right['n']:.4f}")
-    sys.exit(0 if max(relative) < 0.02 and same >= n - 1 else 1)
+    sys.exit(0 if max(relative) < 0.04 and same >= n - 1 else 1)
 
 
 main()
