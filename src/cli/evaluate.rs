@@ -15,7 +15,7 @@ use crate::report;
 /// Subcommands of `hone eval`.
 #[derive(Debug, Subcommand)]
 pub enum EvalCommand {
-    /// Score base and tuned on the suites and write report.md and report.json.
+    /// Score base and tuned on the suites and write report.html, report.md and report.json.
     Run {
         /// Base model.
         #[arg(long)]

@@ -52,11 +52,14 @@ pub(super) fn evaluate(
     Ok(JobOutcome::Finished(Told::Report(folder.join("report.md"))))
 }
 
-/// Writes `report.md` (both languages' forms beside each other) and `report.json` into `folder`.
+/// Writes `report.html` (both languages in one page), `report.md` (both languages' forms beside each
+/// other) and `report.json` into `folder`.
 fn write_reports(folder: &Path, evaluation: &evaluate::Evaluation, about: &[String]) -> Result<()> {
     fs::create_dir_all(folder).because(folder.display())?;
     let english = report::markdown(evaluation, Language::English, about);
     let korean = report::markdown(evaluation, Language::Korean, about);
+    let page = report::html(evaluation, Language::English, about);
+    write_whole(&folder.join("report.html"), page.as_bytes())?;
     write_whole(&folder.join("report.md"), english.as_bytes())?;
     write_whole(&folder.join("report.ko.md"), korean.as_bytes())?;
     write_whole(&folder.join("report.json"), report::json(evaluation)?.as_bytes())
