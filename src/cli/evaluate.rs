@@ -1,4 +1,6 @@
-//! `hone eval`: score base and tuned, list suites, show reports.
+//! `hone eval`: score base and tuned, list suites, show and compare reports.
+
+mod compare;
 
 use std::path::{Path, PathBuf};
 
@@ -48,6 +50,8 @@ pub enum EvalCommand {
         #[arg(long)]
         json: bool,
     },
+    /// Put runs beside each other, and require figures of the last.
+    Compare(compare::CompareArgs),
     /// List the suites.
     Suites,
 }
@@ -82,6 +86,7 @@ pub fn run(
             if json { Ok(()) } else { say(out, message) }
         }
         EvalCommand::Show { run, json } => show(&newest(&folder()?, run)?, json, out),
+        EvalCommand::Compare(args) => compare::run(&args, folder, out),
         EvalCommand::Suites => {
             for suite in evaluate::shipped() {
                 say(

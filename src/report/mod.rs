@@ -1,5 +1,5 @@
 //! Reports of an evaluation: one HTML page and Markdown for people, JSON for programs, a table for
-//! the terminal.
+//! the terminal, and several evaluations beside each other.
 //!
 //! Everything here turns an [`Evaluation`](crate::evaluate::Evaluation) into text; nothing is
 //! written or printed.
@@ -12,6 +12,7 @@ pub mod markdown;
 pub mod plain;
 #[cfg(test)]
 pub(crate) mod sample;
+pub mod table_of_runs;
 pub mod words;
 
 pub use html::html;
