@@ -1,4 +1,6 @@
-//! `hone eval`: score base and tuned, list suites, show reports.
+//! `hone eval`: score base and tuned, list suites, show and compare reports.
+
+mod compare;
 
 mod score;
 
@@ -17,7 +19,7 @@ use crate::report;
 /// Subcommands of `hone eval`.
 #[derive(Debug, Subcommand)]
 pub enum EvalCommand {
-    /// Score base and tuned on the suites and write report.md and report.json.
+    /// Score base and tuned on the suites and write report.html, report.md and report.json.
     Run {
         /// Base model.
         #[arg(long)]
@@ -74,6 +76,8 @@ pub enum EvalCommand {
         #[arg(long)]
         json: bool,
     },
+    /// Put runs beside each other, and require figures of the last.
+    Compare(compare::CompareArgs),
     /// List the suites.
     Suites,
 }
@@ -139,6 +143,7 @@ pub fn run(
         }
         EvalCommand::Score(options) => score::run(&options, out),
         EvalCommand::Show { run, json } => show(&newest(&folder()?, run)?, json, out),
+        EvalCommand::Compare(args) => compare::run(&args, folder, out),
         EvalCommand::Suites => {
             for suite in evaluate::shipped() {
                 say(

@@ -38,6 +38,12 @@ pub fn points(delta: f64) -> String {
     if text == "+0.0" || text == "-0.0" { "0.0".to_owned() } else { text }
 }
 
+/// Items that would tell a difference that `n` do not, if more would.
+pub fn needed(difference: &Difference, n: u32) -> Option<u32> {
+    let count = || statistics::items_needed(difference.improved, difference.regressed, n);
+    difference.needed.or_else(count).filter(|needed| *needed > n)
+}
+
 /// A paired difference: `better +8.3 [+4.1, +13.0] p=.002`, or in words that it cannot be told.
 pub fn difference(difference: &Difference, n: u32, words: &Words) -> String {
     let (low, high) = difference.interval;
@@ -50,8 +56,7 @@ pub fn difference(difference: &Difference, n: u32, words: &Words) -> String {
     if difference.improved + difference.regressed == 0 {
         return format!("{} (n={n})", words.same);
     }
-    let needed = statistics::items_needed(difference.improved, difference.regressed, n);
-    let enough = needed.filter(|needed| *needed > n).map(|needed| {
+    let enough = needed(difference, n).map(|needed| {
         let text = words.items_would_do.replace("{}", &needed.to_string());
         format!("; {text}")
     });

@@ -2,11 +2,10 @@
 
 use std::fmt::Write as _;
 
-use super::figures;
+use super::leading::Flip;
 use super::words::Words;
-use crate::evaluate::{
-    Answer, Evaluation, Form, ItemResult, Metric, MetricResult, SuiteKind, SuiteResult,
-};
+use super::{figures, leading};
+use crate::evaluate::{Evaluation, Form, ItemResult, Metric, MetricResult, SuiteKind, SuiteResult};
 use crate::pair::example::Language;
 
 /// Items listed in full of each group (improved, regressed) of a suite.
@@ -194,30 +193,11 @@ impl Report<'_> {
     }
 
     fn error_classes(&mut self, suite: &SuiteResult) {
-        if suite.kind != SuiteKind::Tools && suite.kind != SuiteKind::Domain {
-            return;
-        }
         let words = self.words;
-        let mut classes: Vec<(String, u32, u32)> = Vec::new();
-        for item in &suite.items {
-            for (tuned, answer) in [(false, Some(&item.base)), (true, item.tuned.as_ref())] {
-                let Some(class) = answer.and_then(Answer::error_class) else {
-                    continue;
-                };
-                let at = classes.iter().position(|(known, ..)| known == class);
-                let at = at.unwrap_or_else(|| {
-                    classes.push((class.to_owned(), 0, 0));
-                    classes.len() - 1
-                });
-                if let Some((_, base_count, tuned_count)) = classes.get_mut(at) {
-                    *(if tuned { tuned_count } else { base_count }) += 1;
-                }
-            }
-        }
+        let classes = leading::error_classes(suite);
         if classes.is_empty() {
             return;
         }
-        classes.sort_by_key(|(_, base, tuned)| std::cmp::Reverse(base + tuned));
         self.line("");
         self.table_head(&[words.errors, words.base, words.tuned]);
         let with_tuned = suite.items.iter().any(|item| item.tuned.is_some());
@@ -255,22 +235,15 @@ impl Report<'_> {
 
     fn items(&mut self, suite: &SuiteResult) {
         let words = self.words;
-        // By (base right, tuned right); texts have no verdict.
-        let group = |base: bool, tuned: bool| -> Vec<&ItemResult> {
-            let wanted = (Some(base), Some(tuned));
-            (suite.items.iter())
-                .filter(|item| {
-                    let tuned = item.tuned.as_ref().and_then(Answer::is_right);
-                    (item.base.is_right(), tuned) == wanted
-                })
-                .collect()
+        let group = |flip: Flip| -> Vec<&ItemResult> {
+            suite.items.iter().filter(|item| Flip::of(item) == flip).collect()
         };
-        let (improved, regressed) = (group(false, true), group(true, false));
+        let (improved, regressed) = (group(Flip::Improved), group(Flip::Regressed));
         let counts = [
             (words.improved, improved.len()),
             (words.regressed, regressed.len()),
-            (words.both_right, group(true, true).len()),
-            (words.both_wrong, group(false, false).len()),
+            (words.both_right, group(Flip::BothRight).len()),
+            (words.both_wrong, group(Flip::BothWrong).len()),
         ];
         if counts.iter().all(|(_, count)| *count == 0) {
             return;
@@ -369,7 +342,7 @@ impl Report<'_> {
                 self.line(&format!("- {definition}"));
             }
         }
-        self.line(&format!("- {}", words.statistics_definition));
+        self.line(&format!("- {}", words.statistics(evaluation)));
     }
 }
 

@@ -1,7 +1,9 @@
 //! The words of reports in both languages. Reports are files that outlive the interface, so they
 //! have their own table.
 
-use crate::evaluate::{Form, Metric, NO_CALL, SuiteKind};
+pub mod page;
+
+use crate::evaluate::{Evaluation, Form, Metric, NO_CALL, SuiteKind};
 use crate::pair::example::Language;
 
 /// Every word a report uses.
@@ -52,7 +54,7 @@ pub struct Words {
     pub parallel: &'static str,
     metrics: [&'static str; 6],
     definition: [&'static str; 6],
-    error_classes: [(&'static str, &'static str); 11],
+    error_classes: [(&'static str, &'static str); 16],
     pub strict_definition: &'static str,
     pub lenient_definition: &'static str,
     pub choice_definition: &'static str,
@@ -63,6 +65,9 @@ pub struct Words {
     pub domain_definition: &'static str,
     pub text_definition: &'static str,
     pub statistics_definition: &'static str,
+    uncorrected: &'static str,
+    corrected: &'static str,
+    clustered: &'static str,
 }
 
 /// Korean.
@@ -133,6 +138,11 @@ pub const KOREAN: Words = Words {
         ("unwanted call", "불필요한 호출"),
         ("broken call", "깨진 호출"),
         ("missing number", "빠진 수치"),
+        ("missing fact", "빠진 사실"),
+        ("little in common", "겹치는 말이 적음"),
+        ("other label", "다른 분류"),
+        ("no label", "분류 없음"),
+        ("broken rule", "어긴 규칙"),
     ],
     strict_definition: "엄격: 답 전체가 모델의 템플릿이 요구하는 형식(`<tool_call>` 블록과 RFC 8259 JSON)과 같아야 합니다.",
     lenient_definition: "관대: 태그, 코드 블록, 문장 속에서 찾은 호출도 인정합니다. JSON을 고쳐 읽지는 않습니다.",
@@ -144,7 +154,10 @@ pub const KOREAN: Words = Words {
     domain_definition: "문서 질문: 기대한 답의 모든 수치와 단위(조항 번호 제외)가 있고 토큰 F1이 0.5 이상이면 맞음. 규칙일 뿐 뜻을 읽지는 않습니다.",
     text_definition: "교차 엔트로피: 주어진 글의 토큰당 평균 nats. 낮을수록 글을 잘 예측합니다. 구간은 글 단위 부트스트랩입니다.",
     statistics_definition: "비율의 구간은 95 % 윌슨 구간, 차이의 구간은 95 % 짝비교 점수 구간(Tango 1998)이고 단위는 퍼센트포인트, p는 정확 맥니머 검정(양측)입니다. \
-         p가 .05 이상이면 구별할 수 없다고 씁니다. 지표가 여럿인 데 따른 보정은 하지 않았습니다.",
+         p가 .05 이상이면 구별할 수 없다고 씁니다.",
+    uncorrected: "지표가 여럿인 데 따른 보정은 하지 않았습니다.",
+    corrected: "묶음마다 대표 지표 하나씩을 검정의 한 무리로 보고 홀름의 방법으로 p를 보정했으며, 보정한 p로 구별합니다.",
+    clustered: "여러 문항이 한 쪽이나 한 도구에서 나온 경우, 출처를 다시 뽑은 95 % 구간도 0을 벗어나야 구별된 것으로 봅니다.",
 };
 
 /// English.
@@ -223,6 +236,11 @@ pub const ENGLISH: Words = Words {
         ("unwanted call", "unwanted call"),
         ("broken call", "broken call"),
         ("missing number", "missing number"),
+        ("missing fact", "missing fact"),
+        ("little in common", "little in common"),
+        ("other label", "another label"),
+        ("no label", "no label"),
+        ("broken rule", "broken rule"),
     ],
     strict_definition: "Strict: the whole reply is in the form the model's template asks for (`<tool_call>` blocks of RFC 8259 JSON).",
     lenient_definition: "Lenient: calls found in tags, code fences or prose count too. JSON is never repaired.",
@@ -234,7 +252,10 @@ pub const ENGLISH: Words = Words {
     domain_definition: "Questions about documents: right if every number with its unit (clause numbers aside) is there and the token F1 is at least 0.5. It is a rule and does not understand.",
     text_definition: "Cross-entropy: mean nats a token on given texts; lower predicts them better. Its interval is a bootstrap over the texts.",
     statistics_definition: "Shares have 95 % Wilson intervals, differences 95 % paired score intervals (Tango 1998) in percentage points, p is McNemar's exact two-sided test. \
-         From p = .05 on the report says that it cannot tell. There is no correction for the number of metrics.",
+         From p = .05 on the report says that it cannot tell.",
+    uncorrected: "There is no correction for the number of metrics.",
+    corrected: "The main metrics of all suites are one family of tests: their p is adjusted by Holm's method, and the adjusted p decides.",
+    clustered: "Where several items come from one page or tool, the 95 % interval of drawing sources anew must leave out zero too.",
 };
 
 impl Words {
@@ -268,6 +289,26 @@ impl Words {
             SuiteKind::Choice => Some(self.choice_definition),
             SuiteKind::Text => Some(self.text_definition),
         }
+    }
+
+    /// How shares are compared, as far as it concerns this evaluation.
+    pub fn statistics(&self, evaluation: &Evaluation) -> String {
+        let differences = || {
+            let results = evaluation.suites.iter().flat_map(|suite| &suite.metrics);
+            results.filter_map(|result| result.difference)
+        };
+        let holm = differences().any(|difference| difference.holm.is_some());
+        let mut said =
+            vec![self.statistics_definition, if holm { self.corrected } else { self.uncorrected }];
+        if differences().any(|difference| difference.clustered.is_some()) {
+            said.push(self.clustered);
+        }
+        said.join(" ")
+    }
+
+    /// Every class of error with its name.
+    pub fn error_class_names(&self) -> &[(&'static str, &'static str)] {
+        &self.error_classes
     }
 
     /// How strictly replies were read.

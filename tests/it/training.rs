@@ -180,6 +180,8 @@ fn training_changes_the_answers_and_the_evaluation_reads_the_adapter() {
     assert!(losses["base"].as_f64().unwrap() > 0.0);
     assert_ne!(losses["base"], losses["tuned"]);
     assert!(place.path("whole/runs/0001/report.md").is_file());
+    let page = fs::read_to_string(place.path("whole/runs/0001/report.html")).unwrap();
+    assert!(page.starts_with("<!doctype html>") && page.ends_with("</html>\n"));
 }
 
 /// The plan of the run, as it was told.

@@ -119,7 +119,7 @@ pub(super) fn evaluate(
     let folder = run_folder.unwrap_or_else(|| desk.folder.join("reports").join("base"));
     write_reports(&folder, &evaluation, &about)?;
     desk.changed();
-    Ok(JobOutcome::Finished(Told::Report(folder.join("report.md"))))
+    Ok(JobOutcome::Finished(Told::Report(folder.join("report.html"))))
 }
 
 /// What is compared, by hash.
@@ -194,13 +194,16 @@ fn take_out_seen(
     seen
 }
 
-/// Writes `report.md` (both languages' forms beside each other) and `report.json` into `folder`.
+/// Writes `report.html` (both languages in one page), `report.md` (both languages' forms beside each
+/// other) and `report.json` into `folder`.
 fn write_reports(folder: &Path, evaluation: &evaluate::Evaluation, about: &[String]) -> Result<()> {
     fs::create_dir_all(folder).because(folder.display())?;
     let english = report::markdown(evaluation, Language::English, about);
     let korean = report::markdown(evaluation, Language::Korean, about);
     write_whole(&folder.join("report.md"), english.as_bytes())?;
     write_whole(&folder.join("report.ko.md"), korean.as_bytes())?;
+    let page = report::html(evaluation, Language::English, about);
+    write_whole(&folder.join("report.html"), page.as_bytes())?;
     write_whole(&folder.join("report.json"), report::json(evaluation)?.as_bytes())
 }
 
