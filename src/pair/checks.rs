@@ -274,11 +274,15 @@ fn grounding(example: &Example, source: Source<'_>) -> Vec<Finding> {
     }
     let Some((at, answer)) = answer(example) else { return found };
     let question = example.question();
-    for missing in quantity::missing(answer, question, quote) {
+    let missing = quantity::missing(answer, question, quote);
+    // What stands elsewhere on the page may be right; the quote then shows too little. It is wrong where
+    // the quote says another amount of the same kind.
+    let page = source.page.filter(|_| !missing.is_empty());
+    let elsewhere =
+        page.map_or(Vec::new(), |page| quantity::elsewhere(&missing, answer, question, page));
+    for (place, missing) in missing.into_iter().enumerate() {
         let text = missing.span.of(answer).to_owned();
-        // What stands elsewhere on the page may be right; the quote then shows too little.
-        let page = source.page.unwrap_or_default();
-        let on_page = quantity::Figures::of(page).have(&missing, &quantity::Figures::of(question));
+        let on_page = elsewhere.contains(&place) && !quantity::contradicts(&missing, answer, quote);
         // What the answer itself works out stands nowhere else.
         let before: String = answer.chars().take(missing.span.start).collect();
         let computed = before.trim_end_matches([' ', '약']).ends_with(['=', '≈', '→']);

@@ -1,6 +1,7 @@
-//! Numbers in words, and words that multiply numbers.
+//! Numbers in Korean words, and syllables that multiply numbers.
 
-use super::{Folded, Read, Role, is_hangul, unit};
+use super::unit::{self, Unit};
+use super::{Folded, Read, Role, english, is_hangul};
 
 /// What a syllable multiplies by.
 fn multiplier(character: char) -> Option<f64> {
@@ -96,7 +97,12 @@ pub(super) fn fraction(text: &[Folded], denominator: f64, end: usize) -> Option<
         Ok(number) => (number, start + digits.len()),
         Err(_) => sino(text, start)?,
     };
-    Some(Read { value: numerator / denominator, end, role: Role::Amount, ratio: true })
+    Some(Read {
+        value: numerator / denominator,
+        end,
+        role: Role::Amount,
+        unit: Some(Unit::ratio()),
+    })
 }
 
 /// The Sino-Korean numeral at `at`, as long as it goes.
@@ -122,12 +128,54 @@ pub(super) fn read(text: &[Folded], at: usize) -> Option<Read> {
     let first = text[at].0;
     if first.is_ascii_alphabetic() {
         let starts = before.is_none_or(|c| !c.is_alphanumeric());
-        return english(text, at).filter(|_| starts);
+        return if starts { english::read(text, at) } else { None };
     }
     if !is_hangul(first) || before.is_some_and(is_hangul) {
         return None;
     }
-    korean(text, at).or_else(|| native(text, at))
+    whole(text, at).or_else(|| korean(text, at)).or_else(|| native(text, at))
+}
+
+/// Words that say an amount and what it measures, and their size in days or as a share.
+const WHOLE: [(&str, f64); 16] = [
+    ("절반", 0.5),
+    ("반으로", 0.5),
+    ("반만", 0.5),
+    ("이틀", 2.0),
+    ("사흘", 3.0),
+    ("나흘", 4.0),
+    ("닷새", 5.0),
+    ("엿새", 6.0),
+    ("이레", 7.0),
+    ("여드레", 8.0),
+    ("아흐레", 9.0),
+    ("열흘", 10.0),
+    ("보름", 15.0),
+    ("스무날", 20.0),
+    ("반 시간", 0.5),
+    ("반년", 0.5),
+];
+
+fn whole(text: &[Folded], at: usize) -> Option<Read> {
+    if !"절반이사나닷엿여아열보스".contains(text[at].0) {
+        return None;
+    }
+    let stands = |word: &&(&str, f64)| {
+        let here = text[at..].iter().map(|(c, _)| *c).take(word.0.chars().count());
+        here.eq(word.0.chars())
+    };
+    let (word, value) = WHOLE.iter().find(stands)?;
+    let end = at + word.chars().count();
+    let day = 86_400.0;
+    let (value, unit, role) = match *word {
+        "절반" | "반으로" | "반만" => (*value, Unit::ratio(), Role::Word),
+        "반 시간" => (value * 3600.0, Unit::base("초", "time"), Role::Word),
+        "반년" => (value * 12.0, Unit::base("개월", "month"), Role::Word),
+        _ => (value * day, Unit::base("초", "time"), Role::Amount),
+    };
+    let rest: String = text[end..].iter().map(|(c, _)| *c).take_while(|c| is_hangul(*c)).collect();
+    let ends = rest.is_empty() || unit::is_particle(&rest);
+    ends.then_some(Read { value, end, role, unit: Some(unit) })
 }
 
 fn korean(text: &[Folded], at: usize) -> Option<Read> {
@@ -148,7 +196,7 @@ fn korean(text: &[Folded], at: usize) -> Option<Read> {
     }
     let multiplied = written.iter().any(|(c, _)| multiplier(*c).is_some());
     let role = if multiplied { Role::Amount } else { Role::Word };
-    Some(Read { value, end, role, ratio: false })
+    Some(Read { value, end, role, unit: None })
 }
 
 /// A native Korean number before a counter.
@@ -184,58 +232,23 @@ fn native(text: &[Folded], at: usize) -> Option<Read> {
     let (tens_word, tens) = at_start(&TENS, &hangul).unwrap_or(("", 0.0));
     let (ones_word, ones) = at_start(&ONES, &hangul[tens_word.len()..]).unwrap_or(("", 0.0));
     let end = at + tens_word.chars().count() + ones_word.chars().count();
-    let role = if tens > 0.0 { Role::Amount } else { Role::Word };
-    (end > at && unit::follows(text, end)).then_some(Read {
-        value: tens + ones,
-        end,
-        role,
-        ratio: false,
-    })
-}
-
-/// An English number word up to ninety-nine; only ever a word that may be a number.
-fn english(text: &[Folded], at: usize) -> Option<Read> {
-    const SMALL: [&str; 20] = [
-        "zero",
-        "one",
-        "two",
-        "three",
-        "four",
-        "five",
-        "six",
-        "seven",
-        "eight",
-        "nine",
-        "ten",
-        "eleven",
-        "twelve",
-        "thirteen",
-        "fourteen",
-        "fifteen",
-        "sixteen",
-        "seventeen",
-        "eighteen",
-        "nineteen",
-    ];
-    const TENS: [&str; 8] =
-        ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"];
-    let word = |at: usize| -> String {
-        let letters = text.get(at..).unwrap_or_default().iter().map(|(c, _)| *c);
-        letters.take_while(char::is_ascii_alphabetic).map(|c| c.to_ascii_lowercase()).collect()
-    };
-    let first = word(at);
-    let small = |word: &str| SMALL.iter().position(|small| *small == word);
-    let end = at + first.len();
-    let (value, end) = match TENS.iter().position(|tens| *tens == first) {
-        None => (small(&first)?, end),
-        Some(tens) => {
-            let joined = text.get(end).is_some_and(|(c, _)| matches!(c, '-' | ' '));
-            let second = if joined { word(end + 1) } else { String::new() };
-            match small(&second).filter(|ones| (1..10).contains(ones)) {
-                Some(ones) => (tens * 10 + 20 + ones, end + 1 + second.len()),
-                None => (tens * 10 + 20, end),
-            }
-        }
-    };
-    Some(Read { value: value as f64, end, role: Role::Word, ratio: false })
+    if end == at {
+        return None;
+    }
+    // People are counted as 두 분; minutes take the other numerals.
+    let start = end + usize::from(text.get(end).is_some_and(|(c, _)| *c == ' '));
+    let value = tens + ones;
+    let rest = text.get(start + 1..).unwrap_or_default().iter().map(|(c, _)| *c).take(4);
+    let rest: String = rest.collect();
+    let ends = !rest.starts_with(is_hangul) || unit::is_particle(&rest);
+    if text.get(start).is_some_and(|(c, _)| *c == '분') && ends {
+        let unit = Some(Unit::base("분", "person"));
+        return Some(Read { value, end: start + 1, role: Role::Word, unit });
+    }
+    let (unit, _) = unit::read(text, end);
+    let unit = unit.filter(|_| unit::follows(text, end))?;
+    // From two on these are no articles.
+    let measured = ones >= 2.0 && unit.measures();
+    let role = if tens > 0.0 || measured { Role::Amount } else { Role::Word };
+    Some(Read { value, end, role, unit: None })
 }

@@ -1,6 +1,28 @@
-//! Units by sign and word.
+//! Units by sign and word, and rates of them: `m/s`, `kilonewtons per square metre`, `분당 60 m`.
+
+mod table;
+mod words;
 
 use super::{Folded, is_hangul};
+use table::beginning;
+
+/// What counters count. English counts things by their name, without a counter.
+const COUNTED: [&str; 14] = [
+    "piece",
+    "place",
+    "kind",
+    "household",
+    "machine",
+    "point",
+    "case",
+    "volume of a book",
+    "sheet",
+    "animal",
+    "bottle",
+    "count",
+    "person",
+    "digit",
+];
 
 /// A unit of measure or count.
 #[derive(Debug, Clone, PartialEq)]
@@ -9,6 +31,8 @@ pub struct Unit {
     pub dimension: String,
     /// Size in the dimension's base unit.
     pub scale: f64,
+    /// Size of what a rate is for, in its base unit; 1 for what is no rate.
+    pub divisor: f64,
     /// As it stands in the text, after NFKC and without `^` and `·`.
     pub written: String,
 }
@@ -16,149 +40,70 @@ pub struct Unit {
 impl Unit {
     /// That of a fraction.
     pub(super) fn ratio() -> Self {
-        Self { dimension: "ratio".to_owned(), scale: 1.0, written: "분의".to_owned() }
+        made("분의", "ratio", 1.0)
+    }
+
+    /// That of an amount in the base unit of a dimension, as words like "열흘" give it.
+    pub(super) fn base(written: &str, dimension: &str) -> Self {
+        made(written, dimension, 1.0)
+    }
+
+    /// Whether it counts things rather than measures them.
+    pub fn counts(&self) -> bool {
+        COUNTED.contains(&&*self.dimension)
+    }
+
+    /// Whether it is known what it measures or counts.
+    fn is_known(&self) -> bool {
+        self.dimension != self.written || matches!(&*self.written, "월" | "시")
+    }
+
+    /// Whether it measures something known.
+    pub(super) fn measures(&self) -> bool {
+        !self.counts() && self.dimension != self.written
+    }
+
+    /// Whether both are units of one kind of thing. `개` counts all that has a counter of its own.
+    pub fn is_like(&self, other: &Self) -> bool {
+        let things = |unit: &Self| unit.counts() && !matches!(&*unit.dimension, "person" | "count");
+        let general = self.dimension == "piece" || other.dimension == "piece";
+        self.dimension == other.dimension || general && things(self) && things(other)
+    }
+
+    /// This one for each of another.
+    fn per(&self, other: &Self, written: String) -> Self {
+        let dimension = match (&*self.dimension, &*other.dimension) {
+            ("force", "area") => "pressure".to_owned(),
+            ("force", "volume") => "weight".to_owned(),
+            (a, b) => format!("{a}/{b}"),
+        };
+        Self { dimension, scale: self.scale / other.scale, divisor: other.scale, written }
+    }
+
+    /// The dimension that a rate of it is of: `length` of `length/time`.
+    pub(super) fn rated(&self) -> Option<&str> {
+        self.dimension.split_once('/').map(|(rated, _)| rated)
+    }
+
+    /// The dimension of a product with another.
+    pub(super) fn times(&self, other: &Self) -> Option<String> {
+        match (&*self.dimension, &*other.dimension) {
+            ("length", "length") => Some("area".to_owned()),
+            ("length", "area") | ("area", "length") => Some("volume".to_owned()),
+            ("pressure", "area")
+            | ("area", "pressure")
+            | ("weight", "volume")
+            | ("volume", "weight") => Some("force".to_owned()),
+            ("weight", "length") | ("length", "weight") => Some("pressure".to_owned()),
+            (a, b) => {
+                let cancels = |rate: &str, by: &str| {
+                    rate.split_once('/').filter(|(_, per)| *per == by).map(|(of, _)| of.to_owned())
+                };
+                cancels(a, b).or_else(|| cancels(b, a))
+            }
+        }
     }
 }
-
-/// Signs and words, what they measure, and their size. Counters of different things (명, 개) are
-/// different dimensions.
-const UNITS: [(&str, &str, f64); 135] = [
-    ("mm", "length", 1e-3),
-    ("cm", "length", 1e-2),
-    ("m", "length", 1.0),
-    ("km", "length", 1e3),
-    ("밀리미터", "length", 1e-3),
-    ("센티미터", "length", 1e-2),
-    ("미터", "length", 1.0),
-    ("킬로미터", "length", 1e3),
-    ("millimeters", "length", 1e-3),
-    ("millimetres", "length", 1e-3),
-    ("centimeters", "length", 1e-2),
-    ("centimetres", "length", 1e-2),
-    ("meters", "length", 1.0),
-    ("metres", "length", 1.0),
-    ("meter", "length", 1.0),
-    ("metre", "length", 1.0),
-    ("kilometers", "length", 1e3),
-    ("kilometres", "length", 1e3),
-    ("mm2", "area", 1e-6),
-    ("cm2", "area", 1e-4),
-    ("m2", "area", 1.0),
-    ("km2", "area", 1e6),
-    ("ha", "area", 1e4),
-    ("제곱미터", "area", 1.0),
-    ("평방미터", "area", 1.0),
-    ("mm3", "volume", 1e-9),
-    ("cm3", "volume", 1e-6),
-    ("m3", "volume", 1.0),
-    ("세제곱미터", "volume", 1.0),
-    ("L", "volume", 1e-3),
-    ("l", "volume", 1e-3),
-    ("리터", "volume", 1e-3),
-    ("mL", "volume", 1e-6),
-    ("ml", "volume", 1e-6),
-    ("mg", "mass", 1e-6),
-    ("g", "mass", 1e-3),
-    ("kg", "mass", 1.0),
-    ("t", "mass", 1e3),
-    ("밀리그램", "mass", 1e-6),
-    ("그램", "mass", 1e-3),
-    ("킬로그램", "mass", 1.0),
-    ("톤", "mass", 1e3),
-    ("kilograms", "mass", 1.0),
-    ("tonnes", "mass", 1e3),
-    ("tons", "mass", 1e3),
-    ("N", "force", 1.0),
-    ("kN", "force", 1e3),
-    ("MN", "force", 1e6),
-    ("Pa", "pressure", 1.0),
-    ("kPa", "pressure", 1e3),
-    ("MPa", "pressure", 1e6),
-    ("GPa", "pressure", 1e9),
-    ("N/mm2", "pressure", 1e6),
-    ("N/cm2", "pressure", 1e4),
-    ("N/m2", "pressure", 1.0),
-    ("kN/m2", "pressure", 1e3),
-    ("kN/mm2", "pressure", 1e9),
-    ("MN/m2", "pressure", 1e6),
-    ("kN/m3", "weight", 1e3),
-    ("N/m3", "weight", 1.0),
-    ("%", "ratio", 1e-2),
-    ("퍼센트", "ratio", 1e-2),
-    ("프로", "ratio", 1e-2),
-    ("percent", "ratio", 1e-2),
-    ("‰", "ratio", 1e-3),
-    ("°C", "degree", 1.0),
-    ("°", "degree", 1.0),
-    ("도", "degree", 1.0),
-    ("degrees", "degree", 1.0),
-    ("°F", "fahrenheit", 1.0),
-    ("W", "power", 1.0),
-    ("kW", "power", 1e3),
-    ("V", "voltage", 1.0),
-    ("kV", "voltage", 1e3),
-    ("A", "current", 1.0),
-    ("Hz", "frequency", 1.0),
-    ("kHz", "frequency", 1e3),
-    ("dB", "level", 1.0),
-    ("lx", "light", 1.0),
-    ("s", "time", 1.0),
-    ("초", "time", 1.0),
-    ("seconds", "time", 1.0),
-    ("min", "time", 60.0),
-    ("분", "time", 60.0),
-    ("minutes", "time", 60.0),
-    ("h", "time", 3600.0),
-    ("시간", "time", 3600.0),
-    ("hour", "time", 3600.0),
-    ("hours", "time", 3600.0),
-    ("일", "day", 1.0),
-    ("day", "day", 1.0),
-    ("days", "day", 1.0),
-    ("주", "day", 7.0),
-    ("주일", "day", 7.0),
-    ("week", "day", 7.0),
-    ("weeks", "day", 7.0),
-    ("개월", "month", 1.0),
-    ("달", "month", 1.0),
-    ("month", "month", 1.0),
-    ("months", "month", 1.0),
-    ("년", "month", 12.0),
-    ("year", "month", 12.0),
-    ("years", "month", 12.0),
-    ("월", "월", 1.0),
-    ("시", "시", 1.0),
-    ("원", "won", 1.0),
-    ("명", "person", 1.0),
-    ("인", "person", 1.0),
-    ("사람", "person", 1.0),
-    ("people", "person", 1.0),
-    ("persons", "person", 1.0),
-    ("workers", "person", 1.0),
-    ("층", "storey", 1.0),
-    ("storeys", "storey", 1.0),
-    ("floors", "storey", 1.0),
-    ("배", "times", 1.0),
-    ("times", "count", 1.0),
-    ("회", "count", 1.0),
-    ("번", "count", 1.0),
-    ("개", "piece", 1.0),
-    ("개소", "place", 1.0),
-    ("곳", "place", 1.0),
-    ("가지", "kind", 1.0),
-    ("세대", "household", 1.0),
-    ("가구", "household", 1.0),
-    ("대", "machine", 1.0),
-    ("점", "point", 1.0),
-    ("points", "point", 1.0),
-    ("살", "age", 1.0),
-    ("세", "age", 1.0),
-    ("건", "case", 1.0),
-    ("권", "volume of a book", 1.0),
-    ("장", "sheet", 1.0),
-    ("마리", "animal", 1.0),
-    ("병", "bottle", 1.0),
-];
 
 /// What may follow a unit in Hangul within its word, where a space stands before the unit.
 const PARTICLES: [&str; 36] = [
@@ -200,47 +145,135 @@ const PARTICLES: [&str; 36] = [
     "짜리",
 ];
 
+/// Whether Hangul behind a unit begins with what may follow it there.
+pub(super) fn is_particle(rest: &str) -> bool {
+    PARTICLES.iter().any(|mark| rest.starts_with(mark))
+}
+
 /// The unit at `at`, and where number and unit end; a space may stand before it.
 pub(super) fn read(text: &[Folded], at: usize) -> (Option<Unit>, usize) {
+    let (unit, end) = simple(text, at);
+    let Some(unit) = unit else { return (None, at) };
+    let divisor = after_word(text, end, &[" per ", "/"]).and_then(|from| {
+        // "per 100 m" divides by more than a unit.
+        let (other, end) = simple(text, from);
+        other.filter(Unit::is_known).map(|other| (other, end))
+    });
+    match divisor {
+        Some((other, past)) if unit.is_known() => {
+            let written = text[at..past].iter().map(|(c, _)| *c).filter(|c| !c.is_whitespace());
+            (Some(unit.per(&other, written.collect())), past)
+        }
+        _ => (Some(unit), end),
+    }
+}
+
+/// Where the text goes on after one of some words at `at`.
+fn after_word(text: &[Folded], at: usize, words: &[&str]) -> Option<usize> {
+    let rest = text.get(at..)?;
+    words.iter().find_map(|word| {
+        let letters = word.chars().count();
+        let here = rest.get(..letters)?.iter().map(|(c, _)| *c);
+        here.eq(word.chars()).then_some(at + letters)
+    })
+}
+
+/// A unit before `당` that a number follows, in words that end at `end`: `분당 60 m`, `시속 60 km`.
+pub(super) fn divisor_before(text: &[Folded], end: usize) -> Option<Unit> {
+    let back = |at: usize| at.checked_sub(1).map(|at| text[at].0);
+    let end = if back(end) == Some(' ') { end - 1 } else { end };
+    if back(end) == Some('속') {
+        let time = match back(end - 1)? {
+            '초' => ("초", 1.0),
+            '분' => ("분", 60.0),
+            '시' => ("시간", 3600.0),
+            _ => return None,
+        };
+        return Some(made(time.0, "time", time.1));
+    }
+    if back(end) != Some('당') {
+        return None;
+    }
+    let end = end - 1;
+    let word = text[..end].iter().rev().take_while(|(c, _)| c.is_alphanumeric() || *c == '^');
+    let start = end - word.take(12).count();
+    // "1 m당" is for each metre, "100 m당" for more than a unit.
+    let start = start + usize::from(text.get(start).is_some_and(|(c, _)| *c == '1'));
+    let (unit, past) = simple(&text[..end], start);
+    unit.filter(|unit| past == end && unit.is_known())
+}
+
+/// An amount with the unit of a rate that `당` begins.
+pub(super) fn rate(unit: &Unit, per: &Unit) -> Unit {
+    unit.per(per, format!("{}/{}", unit.written, per.written))
+}
+
+/// A unit that is not a rate in words.
+fn simple(text: &[Folded], at: usize) -> (Option<Unit>, usize) {
     let spaced = text.get(at).is_some_and(|(c, _)| *c == ' ');
     let start = at + usize::from(spaced);
     let run = |part: &dyn Fn(char) -> bool| -> String {
         let rest = text.get(start..).unwrap_or_default().iter().map(|(c, _)| *c);
         rest.take_while(|c| part(*c)).collect()
     };
+    let written = |end: usize| -> String {
+        text[start..end].iter().map(|(c, _)| *c).filter(|c| !c.is_whitespace()).collect()
+    };
     let hangul = run(&is_hangul);
     if !hangul.is_empty() {
-        let fits = |word: &str| {
-            hangul.strip_prefix(word).is_some_and(|rest| {
-                !spaced || rest.is_empty() || PARTICLES.iter().any(|mark| rest.starts_with(mark))
-            })
-        };
-        let known = UNITS.iter().filter(|(word, ..)| fits(word));
-        return match known.max_by_key(|(word, ..)| word.len()) {
-            Some((word, dimension, scale)) => {
+        let fits = |rest: &str| !spaced || rest.is_empty() || is_particle(rest);
+        let known = beginning(hangul.chars().next().unwrap_or_default()).iter();
+        let known = known.filter(|(word, ..)| hangul.strip_prefix(word).is_some_and(fits));
+        let known = known.max_by_key(|(word, ..)| word.len());
+        let in_words = words::read(text, start).filter(|(.., end)| {
+            let rest: String = hangul.chars().skip(end - start).collect();
+            fits(&rest) && known.is_none_or(|(word, ..)| word.chars().count() < end - start)
+        });
+        return match (in_words, known) {
+            (Some((dimension, scale, end)), _) => {
+                (Some(made(&written(end), dimension, scale)), end)
+            }
+            (None, Some((word, dimension, scale))) => {
                 let unit = made(word, dimension, *scale);
                 (Some(unit), start + word.chars().count())
             }
-            None => (None, at),
+            (None, None) => (None, at),
         };
     }
-    let written = run(&|c: char| {
-        c.is_alphabetic() && !is_hangul(c) || c.is_ascii_digit() || "%‰°/·*^⋅".contains(c)
-    });
+    if let Some((dimension, scale, end)) = words::read(text, start) {
+        return (Some(made(&written(end), dimension, scale)), end);
+    }
+    by_sign(text, at, start, &run(&is_sign))
+}
+
+fn is_sign(c: char) -> bool {
+    c.is_alphabetic() && !is_hangul(c) || c.is_ascii_digit() || "%‰°/·*^⋅".contains(c)
+}
+
+/// The unit that is written as `written` from `start` on; the number before it ends at `at`.
+fn by_sign(text: &[Folded], at: usize, start: usize, written: &str) -> (Option<Unit>, usize) {
+    let spaced = start > at;
     let written = written.trim_end_matches(['/', '·', '*', '^', '⋅']);
     if !written.chars().any(|c| c.is_alphabetic() || "%‰°".contains(c)) {
         return (None, at);
     }
     let end = start + written.chars().count();
     let sign = written.replace(['^', '*', '·', '⋅'], "");
-    if let Some((_, dimension, scale)) = UNITS.iter().find(|(word, ..)| *word == sign) {
-        return (Some(made(&sign, dimension, *scale)), end);
+    // An inch, not the word.
+    let goes_on = text.get(end).is_some_and(|(c, _)| *c == ' ')
+        && text.get(end + 1).is_some_and(|(c, _)| c.is_alphanumeric());
+    if sign == "in" && (goes_on || !spaced) {
+        return (None, at);
     }
-    let lower = sign.to_lowercase();
-    if let Some((_, dimension, scale)) =
-        UNITS.iter().find(|(word, ..)| *word == lower && word.len() > 2)
-    {
-        return (Some(made(&sign, dimension, *scale)), end);
+    if let Some((dimension, scale)) = of_sign(&sign) {
+        return (Some(made(&sign, dimension, scale)), end);
+    }
+    if let Some((above, below)) = sign.split_once('/') {
+        let both = of_sign(above).zip(of_sign(below));
+        if let Some(((of, size), (per, by))) = both {
+            let unit = made(above, of, size).per(&made(below, per, by), sign.clone());
+            return (Some(unit), end);
+        }
     }
     if let Some(percent) = sign.chars().next().filter(|c| matches!(c, '%' | '‰')) {
         let scale = if percent == '%' { 1e-2 } else { 1e-3 };
@@ -260,12 +293,22 @@ pub(super) fn read(text: &[Folded], at: usize) -> (Option<Unit>, usize) {
     (Some(made(&sign, &sign, 1.0)), end)
 }
 
+/// What a sign measures, and its size.
+fn of_sign(sign: &str) -> Option<(&'static str, f64)> {
+    let first = sign.chars().next()?;
+    let found = beginning(first).iter().find(|(word, ..)| *word == sign).or_else(|| {
+        let lower = sign.to_lowercase();
+        let rows = beginning(first.to_ascii_lowercase());
+        rows.iter().find(|(word, ..)| *word == lower && word.len() > 2)
+    });
+    found.map(|(_, dimension, scale)| (*dimension, *scale))
+}
+
 fn made(written: &str, dimension: &str, scale: f64) -> Unit {
-    Unit { dimension: dimension.to_owned(), scale, written: written.to_owned() }
+    Unit { dimension: dimension.to_owned(), scale, divisor: 1.0, written: written.to_owned() }
 }
 
 /// Tells whether a unit in words or of count stands at `at`, so that a word before it is a number.
 pub(super) fn follows(text: &[Folded], at: usize) -> bool {
-    let (unit, _) = read(text, at);
-    unit.is_some_and(|unit| UNITS.iter().any(|(word, ..)| *word == unit.written))
+    read(text, at).0.is_some_and(|unit| unit.is_known())
 }
