@@ -234,7 +234,7 @@ pub fn findings(example: &Example, source: Source<'_>) -> Vec<Finding> {
     found.extend(grounding(example, source));
     found.extend(language::finding(example, source.page));
     if !example.is_about_tools() {
-        found.extend(refusal::finding(example));
+        found.extend(refusal::finding(example, source.page.is_some()));
     }
     found.extend(personal::findings(example));
     found

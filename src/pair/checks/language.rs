@@ -4,11 +4,14 @@ use super::{Detail, Field, Finding, Kind, Severity, answer};
 use crate::pair::{Example, Language};
 use crate::text::script::Letters;
 
-/// Letters below which names and terms may be all there is.
+/// Letters below which names and terms may be all there is of an answer.
 const SHORT: usize = 24;
 
-/// Words of a question that asks for another language than its own, or for code.
-const ASKS_FOR_ANOTHER: [&str; 16] = [
+/// Letters that tell the language of a question; a syllable of Hangul is two.
+const TELLING: usize = 10;
+
+/// Words of a question that asks for another language than its own.
+const ASKS_FOR_ANOTHER: [&str; 14] = [
     "영어",
     "영문",
     "한국어",
@@ -18,15 +21,19 @@ const ASKS_FOR_ANOTHER: [&str; 16] = [
     "일본어",
     "중국어",
     "한자",
-    "파이썬",
-    "코드",
     "korean",
     "english",
     "translat",
     "hangul",
-    "code",
+    "원문",
 ];
 
+/// Words of a question in Korean that asks for code.
+const ASKS_FOR_CODE: [&str; 6] = ["파이썬", "코드", "명령", "수식", "python", "code"];
+
+/// A question and an answer are in one language, and that of the page, unless the question asks for another:
+/// rows that answer Korean pages in English, or the other way round, teach to leave the language of the
+/// text. A quote in the language of the question shows that the page has both.
 pub(super) fn finding(example: &Example, page: Option<&str>) -> Option<Finding> {
     let (at, answer) = answer(example)?;
     let question = example.question();
@@ -43,8 +50,11 @@ pub(super) fn finding(example: &Example, page: Option<&str>) -> Option<Finding> 
     // Multilingual models slip into Chinese.
     let foreign = letters.han >= 5 && letters.han * 3 > letters.all && in_question.han == 0;
     let slipped = match asked {
-        Language::Korean => letters.hangul == 0 && letters.all >= SHORT,
-        Language::English => letters.hangul >= 8 && letters.hangul * 2 > letters.all,
+        Language::Korean => {
+            let code = ASKS_FOR_CODE.iter().any(|word| lower.contains(word));
+            letters.hangul == 0 && !code && (letters.all >= SHORT || is_english(answer))
+        }
+        Language::English => letters.hangul >= 4 && letters.hangul * 2 > letters.all,
     };
     if slipped || foreign {
         let other = match asked {
@@ -53,9 +63,23 @@ pub(super) fn finding(example: &Example, page: Option<&str>) -> Option<Finding> 
         };
         return found(Field::Message(at), other, asked);
     }
+    let telling = |letters: Letters| letters.all + letters.hangul >= TELLING;
     let page = language(page?)?;
-    let both = in_question.all >= SHORT && letters.all >= SHORT && language(answer) == Some(asked);
-    (both && page != asked).then(|| found(Field::Whole, asked, page))?
+    let quote = example.meta.quote.as_deref();
+    let shown = quote.filter(|quote| telling(Letters::of(quote))).and_then(language);
+    let both = telling(in_question) && language(answer).is_none_or(|answer| answer == asked);
+    (both && page != asked && shown != Some(asked)).then(|| found(Field::Whole, asked, page))?
+}
+
+/// Whether a short answer is an English sentence rather than a name.
+fn is_english(answer: &str) -> bool {
+    let common = [
+        "the", "is", "are", "it", "of", "for", "at", "to", "in", "must", "within", "by", "and",
+        "yes",
+    ];
+    let lower = answer.to_lowercase();
+    let words = lower.split(|c: char| !c.is_alphanumeric());
+    words.filter(|word| common.contains(word)).count() >= 2
 }
 
 /// The language of a text that has letters of its own; Korean prose holds many Latin terms.

@@ -4,6 +4,8 @@ use std::time::Instant;
 use super::*;
 use crate::pair::{Message, Meta};
 
+mod wordings;
+
 #[derive(Deserialize)]
 struct Case {
     question: String,
