@@ -4,6 +4,7 @@ use std::time::Instant;
 use super::*;
 use crate::pair::{Message, Meta};
 
+mod duplicates;
 mod wordings;
 
 #[derive(Deserialize)]
