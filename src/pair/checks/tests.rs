@@ -43,8 +43,24 @@ struct Count {
 
 #[test]
 fn findings_of_the_labelled_set_are_right_and_complete() {
-    let cases: Vec<Case> = rows(include_str!("../../../tests/fixtures/checks/cases.jsonl"));
-    assert!(cases.len() >= 60);
+    let (precision, recall) =
+        judged(include_str!("../../../tests/fixtures/checks/cases.jsonl"), 60);
+    assert!(precision >= 0.9 && recall >= 0.85, "precision {precision:.3}, recall {recall:.3}");
+}
+
+/// Labels by another hand, who did not know the rules. This half of them was looked at, and rules were
+/// mended by it; so it holds what was reached, and does not tell how rules do elsewhere.
+#[test]
+fn findings_agree_with_labels_by_a_second_hand() {
+    let cases = include_str!("../../../tests/fixtures/checks/second_hand_seen.jsonl");
+    let (precision, recall) = judged(cases, 120);
+    assert!(precision >= 0.98 && recall >= 0.98, "precision {precision:.3}, recall {recall:.3}");
+}
+
+/// Precision and recall of the warnings on a labelled set, over all kinds.
+fn judged(cases: &str, least: usize) -> (f64, f64) {
+    let cases: Vec<Case> = rows(cases);
+    assert!(cases.len() >= least);
     let mut counts: BTreeMap<Kind, Count> = BTreeMap::new();
     for case in &cases {
         let mut example = pair(&case.question, &case.answer);
@@ -87,12 +103,30 @@ fn findings_of_the_labelled_set_are_right_and_complete() {
     let precision = all.right as f64 / (all.right + all.wrong) as f64;
     let recall = all.right as f64 / (all.right + all.missed) as f64;
     println!("{} cases: precision {precision:.3}, recall {recall:.3}", cases.len());
-    assert!(precision >= 0.9 && recall >= 0.85, "precision {precision:.3}, recall {recall:.3}");
+    (precision, recall)
 }
 
 #[test]
 fn duplicates_of_the_labelled_set_are_told_from_questions_about_another_thing() {
-    let cases: Vec<Two> = rows(include_str!("../../../tests/fixtures/checks/duplicates.jsonl"));
+    let cases = include_str!("../../../tests/fixtures/checks/duplicates.jsonl");
+    let count = compared(cases);
+    assert_eq!(count.wrong, 0);
+    assert!(count.right >= 7, "{}", count.right);
+}
+
+/// Pairs that a second hand called the same, which share little but their answers: a third is found. No
+/// rule here knows what words mean.
+#[test]
+fn some_duplicates_of_a_second_hand_are_found() {
+    let cases = include_str!("../../../tests/fixtures/checks/second_hand_duplicates_seen.jsonl");
+    let count = compared(cases);
+    assert_eq!(count.wrong, 0);
+    assert!(count.right >= 20, "{}", count.right);
+}
+
+/// What is found in labelled pairs of pairs.
+fn compared(cases: &str) -> Count {
+    let cases: Vec<Two> = rows(cases);
     let mut count = Count::default();
     for case in &cases {
         let two = [pair(&case.a[0], &case.a[1]), pair(&case.b[0], &case.b[1])];
@@ -107,15 +141,9 @@ fn duplicates_of_the_labelled_set_are_told_from_questions_about_another_thing() 
             println!("{} / {}: {found}", case.a[0], case.b[0]);
         }
     }
-    println!(
-        "{} found, {} wrong, {} missed of {}",
-        count.right,
-        count.wrong,
-        count.missed,
-        cases.len()
-    );
-    assert_eq!(count.wrong, 0);
-    assert!(count.right >= 7, "{}", count.right);
+    let Count { right, wrong, missed } = count;
+    println!("{right} found, {wrong} wrong, {missed} missed of {}", cases.len());
+    count
 }
 
 /// Rows of real sets without known faults: what is found in them is mostly a false alarm.
