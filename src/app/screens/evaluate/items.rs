@@ -188,8 +188,8 @@ impl Evaluate {
         if let Some(evaluation) = self.evaluation(look) {
             for (column, answer) in evaluation.others.iter().zip(&item.others) {
                 lines.push(Line::default());
-                lines.push(Line::styled(column.name.clone(), theme::DIM));
-                lines.extend(answer_lines(answer, &Rich::plain(&answer.text), cells, look));
+                let text = Rich::plain(&answer.text);
+                lines.extend(answer_lines(&column.name, answer, &text, cells, look));
             }
         }
         if !item.tags.is_empty() {
@@ -236,18 +236,22 @@ fn one_answer(
     cells: usize,
     look: &Look,
 ) -> Vec<Line<'static>> {
-    let mut lines = vec![Line::styled(look.t(label), theme::BOLD)];
-    lines.extend(answer_lines(answer, text, cells, look));
-    lines
+    answer_lines(look.t(label), answer, text, cells, look)
 }
 
-/// An answer with its mark, its text and why it is wrong, the argument it is about in bold.
-fn answer_lines(answer: &Answer, text: &Rich, cells: usize, look: &Look) -> Vec<Line<'static>> {
+/// An answer under its label and mark: the text and why it is wrong, the argument it is about in bold.
+fn answer_lines(
+    label: &str,
+    answer: &Answer,
+    text: &Rich,
+    cells: usize,
+    look: &Look,
+) -> Vec<Line<'static>> {
     let right = is_right(answer);
     let (mark, style) =
         if right { (look.symbols.yes, theme::BETTER) } else { (look.symbols.no, theme::WORSE) };
     let mut rich = Rich::default();
-    rich.push(&format!("{mark} "), style);
+    rich.push(label, theme::BOLD).push(&format!(" {mark}"), style).line();
     if text.is_empty() {
         rich.push(look.t(texts::NO_ANSWER), theme::DIM);
     } else {
