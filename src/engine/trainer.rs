@@ -14,6 +14,7 @@ use super::noise::Noise;
 use super::optimizer::{self, OptimizerConfig, OptimizerState};
 use super::pack::{self, Packed, Row};
 use super::phases::{Phase, Phases, Watch};
+use super::plan::MemoryPlan;
 use super::rope::Rotaries;
 use crate::failure::{Failure, Result};
 
@@ -78,6 +79,8 @@ pub struct Trainer<'a> {
     session: Option<Box<Session>>,
     /// Bytes that may be taken on its device.
     device_memory: usize,
+    /// Tokens it is laid out for before the first step, where that is known.
+    device_tokens: usize,
 }
 
 impl<'a> Trainer<'a> {
@@ -116,6 +119,7 @@ impl<'a> Trainer<'a> {
             phases: Phases::default(),
             session: None,
             device_memory: usize::MAX,
+            device_tokens: 0,
         }
     }
 
@@ -153,6 +157,40 @@ impl<'a> Trainer<'a> {
     /// Bytes held on the GPU; none without.
     pub fn device_bytes(&self) -> Option<usize> {
         self.session.as_ref().map(|session| session.bytes())
+    }
+
+    /// Lays out on the GPU the largest of `sizes`, in tokens that go through the model at once, that fits;
+    /// without a GPU nothing is done. `largest` tells the tokens of the largest micro-batch for a size.
+    ///
+    /// # Errors
+    /// When none fits: the last one's.
+    pub fn lay_out(
+        &mut self,
+        sizes: &[usize],
+        largest: &mut dyn FnMut(usize) -> usize,
+    ) -> Result<MemoryPlan> {
+        let mut failure = Failure::defect("no sizes to lay out");
+        for size in sizes {
+            let tokens = largest(*size);
+            let Some(session) = &mut self.session else { continue };
+            match session.reserve(tokens, self.kept_layers, self.device_memory) {
+                Ok(()) => {
+                    (self.micro_tokens, self.device_tokens) = (*size, tokens);
+                    let (kept_layers, bytes) = (session.kept_layers(), session.bytes());
+                    return Ok(MemoryPlan { micro_tokens: *size, tokens, kept_layers, bytes });
+                }
+                Err(error) => failure = error,
+            }
+        }
+        Err(failure)
+    }
+
+    /// Waits until a GPU has done all it was given.
+    ///
+    /// # Errors
+    /// If the GPU fails.
+    pub fn wait(&self) -> Result<()> {
+        self.session.as_ref().map_or(Ok(()), |session| session.wait())
     }
 
     /// Brings adapter and optimizer state here from the GPU; without one they are here.
@@ -276,7 +314,8 @@ impl<'a> Trainer<'a> {
         let packs = pack::pack(rows, self.micro_tokens, self.share);
         if let Some(session) = &mut self.session {
             let tokens = packs.iter().map(Packed::tokens).max().unwrap_or_default();
-            let tokens = tokens.max(self.micro_tokens);
+            let known = if self.device_tokens > 0 { self.device_tokens } else { self.micro_tokens };
+            let tokens = tokens.max(known);
             session.reserve(tokens, self.kept_layers, self.device_memory)?;
             session.begin()?;
         }
@@ -322,6 +361,12 @@ impl<'a> Trainer<'a> {
     #[cfg(test)]
     pub(super) fn gradient(&self) -> &[f32] {
         &self.grads
+    }
+
+    /// Whether the last micro-batch on a GPU was replayed.
+    #[cfg(test)]
+    pub(super) fn replays(&self) -> bool {
+        self.session.as_ref().is_some_and(|session| session.replays())
     }
 
     /// The same from a GPU.

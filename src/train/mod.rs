@@ -12,4 +12,4 @@ pub mod schedule;
 pub mod vary;
 
 pub use event::{RunOutcome, RunRecord, TrainEvent};
-pub use recipe::{Keep, Optimizer, RANK_MAX, Recipe};
+pub use recipe::{Device, Keep, Optimizer, RANK_MAX, Recipe};

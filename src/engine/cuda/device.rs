@@ -7,6 +7,7 @@ use std::rc::Rc;
 use super::compile::{self, KernelCache};
 use super::driver::{DeviceFacts, Gpu, Module};
 use super::library::{Products, Search};
+use crate::engine::base::Base;
 use crate::failure::{Failure, Result};
 
 /// Oldest compute capability that the kernels run on: Ampere.
@@ -70,6 +71,19 @@ impl Device {
             .hint("`--device cpu` trains without it."));
         }
         Ok(Self { gpu: Rc::new(gpu), search, cache, modules: RefCell::default() })
+    }
+
+    /// Whether a model fits its kernels.
+    pub fn takes(&self, base: &Base) -> bool {
+        super::weights::check(base).is_ok()
+    }
+
+    /// Bytes of its memory that are taken now, by whomever.
+    ///
+    /// # Errors
+    /// If the GPU fails.
+    pub fn used(&self) -> Result<usize> {
+        Ok(self.gpu.facts.total.saturating_sub(self.gpu.free()?))
     }
 
     /// What is known of it.

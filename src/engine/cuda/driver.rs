@@ -28,6 +28,8 @@ pub struct DeviceFacts {
     pub free: usize,
     /// All memory, bytes.
     pub total: usize,
+    /// The driver's library.
+    pub library: String,
 }
 
 /// The first device, ready for work.
@@ -43,6 +45,7 @@ impl Gpu {
     /// Opens the driver and its first device. The error is one line.
     pub(super) fn open(search: &Search) -> Result<Self, String> {
         let driver = Driver::load(search)?;
+        let driver_file = driver.path.display().to_string();
         let check = |what: &str, status: c_int| match status {
             0 => Ok(()),
             _ => Err(format!("{what}: {}", name_of(&driver, status))),
@@ -75,7 +78,10 @@ impl Gpu {
             let mut stream = std::ptr::null_mut();
             check("a stream", (driver.stream_new)(&raw mut stream, 1))?;
             let driver = version as u32;
-            (device, context, stream, DeviceFacts { name, capability, multiprocessors, driver, free, total })
+            let library = driver_file;
+            let facts =
+                DeviceFacts { name, capability, multiprocessors, driver, free, total, library };
+            (device, context, stream, facts)
         };
         Ok(Self { driver, device, context, stream, facts })
     }
@@ -185,6 +191,29 @@ impl Gpu {
         self.check("start a kernel", status)
     }
 
+    /// Keeps the work that `give` gives, without doing it, to be done as often as is asked.
+    pub(super) fn keep(self: &Rc<Self>, give: impl FnOnce() -> Result<()>) -> Result<Graph> {
+        // SAFETY: the stream is this driver's; the mode binds this thread only.
+        let status = unsafe { (self.driver.capture_begin)(self.stream, 1) };
+        self.check("keep work", status)?;
+        let given = give();
+        let (mut graph, mut ready) = (std::ptr::null_mut(), std::ptr::null_mut());
+        // SAFETY: the places outlive the calls, and the first graph is not used after it is made ready.
+        let status = unsafe {
+            match (self.driver.capture_end)(self.stream, &raw mut graph) {
+                0 => {
+                    let status = (self.driver.graph_new)(&raw mut ready, graph, 0);
+                    (self.driver.graph_free)(graph);
+                    status
+                }
+                status => status,
+            }
+        };
+        given?;
+        self.check("keep work", status)?;
+        Ok(Graph { gpu: Rc::clone(self), graph: ready })
+    }
+
     /// A new mark in the stream of work.
     pub(super) fn mark(&self) -> Result<Mark> {
         let mut event = std::ptr::null_mut();
@@ -213,6 +242,31 @@ impl Gpu {
     pub(super) fn drop_mark(&self, mark: &Mark) {
         // SAFETY: the event is this driver's and is not used again.
         unsafe { (self.driver.event_free)(mark.0) };
+    }
+}
+
+/// Work that was kept.
+pub(super) struct Graph {
+    gpu: Rc<Gpu>,
+    graph: Handle,
+}
+
+impl Graph {
+    /// Does it once more.
+    pub(super) fn launch(&self) -> Result<()> {
+        // SAFETY: the graph works in memory that is held as long as it.
+        let status = unsafe { (self.gpu.driver.graph_launch)(self.graph, self.gpu.stream) };
+        self.gpu.check("start kept work", status)
+    }
+}
+
+impl Drop for Graph {
+    fn drop(&mut self) {
+        // SAFETY: the work has ended, and the graph is not used again.
+        unsafe {
+            (self.gpu.driver.stream_wait)(self.gpu.stream);
+            (self.gpu.driver.ready_graph_free)(self.graph);
+        }
     }
 }
 

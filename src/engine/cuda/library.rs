@@ -106,6 +106,12 @@ table! {
     event_free = "cuEventDestroy_v2" (Handle);
     event_record = "cuEventRecord" (Handle, Handle);
     event_elapsed = "cuEventElapsedTime" (*mut f32, Handle, Handle);
+    capture_begin = "cuStreamBeginCapture_v2" (Handle, c_int);
+    capture_end = "cuStreamEndCapture" (Handle, *mut Handle);
+    graph_new = "cuGraphInstantiateWithFlags" (*mut Handle, Handle, u64);
+    graph_launch = "cuGraphLaunch" (Handle, Handle);
+    graph_free = "cuGraphDestroy" (Handle);
+    ready_graph_free = "cuGraphExecDestroy" (Handle);
     error_name = "cuGetErrorName" (c_int, *mut *const c_char);
 }
 

@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use super::adam::Adam;
 use super::device::Device;
-use super::driver::{Bump, Gpu, Mark, Memory, arguments};
+use super::driver::{Bump, Gpu, Graph, Mark, Memory, arguments};
 use super::kernels::Kernels;
 use super::layout::Layout;
 use super::products::{Lie, Products, Shape};
@@ -27,7 +27,7 @@ const ROW_THREADS: usize = 256;
 const SPARE: usize = 128 << 20;
 
 /// Where the tokens of the current micro-batch lie.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Micro {
     ids: u64,
     pub(super) positions: u64,
@@ -39,7 +39,7 @@ pub(super) struct Micro {
 }
 
 /// Lists of tiles.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct MicroLists {
     pub(super) key_starts: u64,
     pub(super) keys: u64,
@@ -90,8 +90,26 @@ impl Clock {
     }
 }
 
+impl Clock {
+    fn clear(&self, gpu: &Gpu) {
+        for mark in self.marks.take().0 {
+            gpu.drop_mark(&mark);
+        }
+    }
+}
+
 pub(super) struct Arena {
     memory: Memory,
+}
+
+/// What the work of a micro-batch depends on besides what lies in memory: where its tokens lie, how many
+/// they and their labels are, and what a loss counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Like {
+    micro: Micro,
+    tokens: usize,
+    labels: usize,
+    weight: u32,
 }
 
 /// A base, an adapter and all a step works in, on one device.
@@ -108,11 +126,19 @@ pub(in crate::engine) struct Session {
     pub(super) scale: f32,
     pub(super) clock: Clock,
     pub(super) micro: Micro,
+    /// What the last micro-batch was like, and its work kept when the one before was like it.
+    last: Option<(Like, Option<Graph>)>,
     adam: Adam,
     arena: Option<Arena>,
     /// Positions whose rotations are on the device.
     turned: usize,
     pub(super) gpu: Rc<Gpu>,
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.clock.clear(&self.gpu);
+    }
 }
 
 impl std::fmt::Debug for Session {
@@ -145,6 +171,7 @@ impl Session {
             scale: adapter.config().scale(),
             clock: Clock::default(),
             micro: Micro::default(),
+            last: None,
             adam,
             arena: None,
             turned: 0,
@@ -181,7 +208,7 @@ impl Session {
         if tokens <= self.layout.tokens && self.arena.is_some() {
             return Ok(());
         }
-        self.arena = None;
+        (self.last, self.arena) = (None, None);
         let (operands, config) = (&self.weights.operands, &self.config);
         let measure = |kept_layers: usize| {
             let mut bump = Bump::default();
@@ -274,8 +301,33 @@ impl Session {
         weight: f32,
     ) -> Result<()> {
         self.place(packed, rotary)?;
-        let (layers, tokens) = (self.config.layers, packed.tokens());
-        let hidden = self.config.hidden_size;
+        let (tokens, labels) = (packed.tokens(), packed.label_rows.len());
+        let like = Like { micro: self.micro, tokens, labels, weight: weight.to_bits() };
+        let seen = self.last.take().filter(|(last, _)| *last == like);
+        let graph = match seen {
+            _ if self.clock.on => None,
+            Some((_, Some(graph))) => Some(graph),
+            // All kernels and ways to multiply have been used once by now.
+            Some((_, None)) => Some(self.gpu.keep(|| self.work(tokens, labels, weight))?),
+            None => None,
+        };
+        match &graph {
+            Some(graph) => graph.launch()?,
+            None => self.work(tokens, labels, weight)?,
+        }
+        self.last = Some((like, graph));
+        Ok(())
+    }
+
+    /// Whether the last micro-batch was replayed.
+    #[cfg(test)]
+    pub(in crate::engine) fn replays(&self) -> bool {
+        self.last.as_ref().is_some_and(|(_, graph)| graph.is_some())
+    }
+
+    /// Gives the device the work of the micro-batch whose tokens lie there.
+    fn work(&self, tokens: usize, labels: usize, weight: f32) -> Result<()> {
+        let (layers, hidden) = (self.config.layers, self.config.hidden_size);
         let arguments = arguments![
             self.weights.embedding,
             self.micro.ids,
@@ -292,7 +344,7 @@ impl Session {
             self.forward_front(layer, x, slab, tokens)?;
             self.forward_back(layer, slab, out, tokens)?;
         }
-        self.head(packed.label_rows.len(), tokens, weight)?;
+        self.head(labels, tokens, weight)?;
         for layer in (0..layers).rev() {
             let x = self.layout.inputs[layer];
             let slab = self.layout.slab(layer, layers);
@@ -393,9 +445,14 @@ impl Session {
         self.adam.gradients(out)
     }
 
-    /// Free memory of the device, bytes.
-    pub(in crate::engine) fn free(&self) -> Result<usize> {
-        self.gpu.free()
+    /// Waits for all work.
+    pub(in crate::engine) fn wait(&self) -> Result<()> {
+        self.gpu.wait()
+    }
+
+    /// Layers that keep what their backward pass needs.
+    pub(in crate::engine) fn kept_layers(&self) -> usize {
+        self.layout.kept_layers
     }
 
     /// The first layer whose output is not finite after the last micro-batch of `tokens` tokens.

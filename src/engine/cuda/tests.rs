@@ -137,10 +137,12 @@ fn losses_and_gradients_are_those_of_the_cpu() {
                 want.gradient_norm
             );
             assert!((got.loss - want.loss).abs() < 0.01 * want.loss, "{} {}", got.loss, want.loss);
-            for (target, which, apart) in distances(&adapter, &grads, cpu.gradient()) {
-                assert!(apart < 0.06, "{which} of {target}: {apart} apart");
+            let ours = distances(&adapter, &grads, cpu.gradient());
+            let theirs = distances(&adapter, half.gradient(), cpu.gradient());
+            for ((target, which, apart), (.., rounding)) in ours.into_iter().zip(theirs) {
+                assert!(apart < 1.6 * rounding + 0.01, "{which} of {target}: {apart} {rounding}");
             }
-            assert!(whole < 0.03, "{whole}");
+            assert!(whole < 1.5 * rounding + 0.005, "{whole} {rounding}");
         }
     }
 }
@@ -155,6 +157,9 @@ fn packing_sharing_and_recomputation_change_nothing() {
         // Two rows that begin alike.
         let beginning: Vec<u32> = rows[0].ids[..90].to_vec();
         rows[1].ids[..90].copy_from_slice(&beginning);
+        for row in &mut rows[..2] {
+            row.labels[..95].fill(false);
+        }
         let run = |micro: usize, kept: usize, share: bool| {
             let mut trainer = trainer(&base, &adapter, micro)
                 .with_kept_layers(kept)
@@ -167,6 +172,14 @@ fn packing_sharing_and_recomputation_change_nothing() {
         let (whole, grads) = run(1000, 9, false);
         let (again, same) = run(1000, 9, false);
         assert_eq!((again.loss, &same), (whole.loss, &grads), "the same bits each time");
+        // From the third time on the work of a batch like the last is replayed as one graph.
+        let again = trainer(&base, &adapter, 1000).with_sharing(false);
+        let mut again = again.on_cuda(&device, usize::MAX).unwrap();
+        for _ in 0..4 {
+            assert_eq!(again.accumulate(&rows).unwrap().loss, whole.loss);
+            assert_eq!(again.device_gradient(), grads);
+        }
+        assert!(again.replays());
         for kept in [0, 1] {
             let (recomputed, same) = run(1000, kept, false);
             assert_eq!(recomputed.loss, whole.loss);
@@ -272,7 +285,7 @@ fn what_is_not_for_the_gpu_is_said() {
     let adapter = adapter(&config, &Target::ALL, 4);
     let refused = trainer(&base, &adapter, 100).with_dropout(0.1, 1).on_cuda(&device, usize::MAX);
     assert!(refused.unwrap_err().message.contains("dropout"));
-    let mut small = trainer(&base, &adapter, 100).on_cuda(&device, 1 << 20).unwrap();
+    let mut small = trainer(&base, &adapter, 100).on_cuda(&device, 1 << 16).unwrap();
     let failure = small.step(&toy::rows(&config, &[80], 1), 1e-3).unwrap_err();
     assert!(failure.message.contains("MiB of the GPU's memory"), "{failure}");
     let bad = Row { ids: vec![1, 9999], labels: vec![true; 2] };

@@ -114,7 +114,7 @@ mod tests {
     fn tiles_hold_all_pairs_that_see_each_other() {
         let row = |first: u32, shared: usize, len: usize| Row {
             ids: (0..len).map(|i| if i < shared { i as u32 % 7 } else { first + i as u32 }).collect(),
-            labels: vec![true; len],
+            labels: (0..len).map(|i| i > shared).collect(),
         };
         let rows =
             [row(10, 90, 200), row(500, 90, 150), row(900, 90, 95), row(2000, 0, 33), row(3000, 0, 2)];
