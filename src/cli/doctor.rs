@@ -71,7 +71,10 @@ fn gpu_lines(found: &Found) -> Vec<(&'static str, String)> {
     let facts = match &found.device {
         Ok(facts) => facts,
         Err(why) => {
-            return vec![("gpu", format!("none that can be used ({why}); training runs on the processor"))];
+            return vec![(
+                "gpu",
+                format!("none that can be used ({why}); training runs on the processor"),
+            )];
         }
     };
     let mib = |bytes: usize| bytes >> 20;
@@ -90,7 +93,8 @@ fn gpu_lines(found: &Found) -> Vec<(&'static str, String)> {
     )];
     if facts.capability < CAPABILITY_MIN {
         let (major, minor) = (CAPABILITY_MIN / 10, CAPABILITY_MIN % 10);
-        let text = format!("needs compute capability {major}.{minor}; training runs on the processor");
+        let text =
+            format!("needs compute capability {major}.{minor}; training runs on the processor");
         lines.push(("", text));
     }
     lines.push((

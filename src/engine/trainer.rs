@@ -131,12 +131,13 @@ impl<'a> Trainer<'a> {
     /// If the model, noise or dropout are nothing for the GPU, or what is needed to work on it is missing.
     pub fn on_cuda(mut self, device: &Device, memory: usize) -> Result<Self> {
         if self.noise.alpha > 0.0 || self.dropout.share > 0.0 {
-            return Err(Failure::user("noise on embeddings and dropout are not done on the GPU yet")
-                .hint("Set `neftune_alpha` and `dropout` to 0, or train with `--device cpu`."));
+            return Err(Failure::user(
+                "noise on embeddings and dropout are not done on the GPU yet",
+            )
+            .hint("Set `neftune_alpha` and `dropout` to 0, or train with `--device cpu`."));
         }
         self.adapter.check(self.base.config())?;
-        self.session =
-            Some(Box::new(Session::new(device, self.base, &self.adapter, &self.state)?));
+        self.session = Some(Box::new(Session::new(device, self.base, &self.adapter, &self.state)?));
         self.grads = Vec::new();
         self.device_memory = memory;
         Ok(self)
@@ -151,7 +152,9 @@ impl<'a> Trainer<'a> {
 
     /// What multiplies large matrices.
     pub fn kernel(&self) -> &'static str {
-        self.session.as_ref().map_or_else(|| super::cpu::kernel().name(), |session| session.products())
+        self.session
+            .as_ref()
+            .map_or_else(|| super::cpu::kernel().name(), |session| session.products())
     }
 
     /// Bytes held on the GPU; none without.

@@ -9,9 +9,7 @@ use super::rows::Epoch;
 use super::schedule::Schedule;
 use super::{Keep, Recipe, RunOutcome, TrainEvent, adapter_file, rows};
 use crate::engine::cuda::Device;
-use crate::engine::{
-    Adapter, Base, MemoryPlan, OptimizerConfig, Row, Trainer, row_losses,
-};
+use crate::engine::{Adapter, Base, MemoryPlan, OptimizerConfig, Row, Trainer, row_losses};
 use crate::failure::{Failure, Result};
 use crate::progress::Cancel;
 

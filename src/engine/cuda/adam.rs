@@ -1,6 +1,6 @@
 //! Adapter, gradients and what the optimizer remembers, on the device.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use super::driver::{Bump, Gpu, Memory, arguments};
 use super::kernels::Kernels;
@@ -36,7 +36,7 @@ impl Runs {
 }
 
 pub(super) struct Adam {
-    gpu: Rc<Gpu>,
+    gpu: Arc<Gpu>,
     pub(super) memory: Memory,
     parameters: usize,
     pub(super) values: u64,
@@ -80,7 +80,7 @@ fn runs(adapter: &Adapter, eight_bit: bool) -> (Runs, Runs, (usize, usize)) {
 }
 
 impl Adam {
-    pub(super) fn new(gpu: &Rc<Gpu>, adapter: &Adapter, state: &OptimizerState) -> Result<Self> {
+    pub(super) fn new(gpu: &Arc<Gpu>, adapter: &Adapter, state: &OptimizerState) -> Result<Self> {
         let (full, eight, held) = runs(adapter, state.eight_bit.is_some());
         let parameters = adapter.parameter_count();
         let lay = |bump: &mut Bump| {
@@ -107,7 +107,7 @@ impl Adam {
         let [values, grads, sums, first, second, codes1, codes2, scales1, scales2, maps, a, b] =
             places;
         let mut adam = Self {
-            gpu: Rc::clone(gpu),
+            gpu: Arc::clone(gpu),
             memory,
             parameters,
             values,

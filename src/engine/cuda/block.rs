@@ -153,18 +153,8 @@ impl Session {
         let (weight, (normed, normed_pitch)) = norm.unwrap_or((0, (0, 0)));
         let width = self.config.hidden_size;
         let epsilon = self.config.norm_eps;
-        let arguments = arguments![
-            x,
-            y,
-            y_pitch,
-            post,
-            out,
-            weight,
-            normed,
-            normed_pitch,
-            width,
-            epsilon
-        ];
+        let arguments =
+            arguments![x, y, y_pitch, post, out, weight, normed, normed_pitch, width, epsilon];
         self.gpu.launch(self.kernels.add_norm, (tokens, 1), ROW_THREADS, 0, arguments)?;
         self.clock.lap(&self.gpu, Phase::Elementwise)
     }
@@ -252,8 +242,7 @@ impl Session {
         let pitch = 2 * width + self.operand(Group::Ffn).side;
         let hidden_pitch = self.norm_pitch(Group::Down);
         let grid = ((width / 8).div_ceil(128), tokens);
-        let arguments =
-            arguments![slab.gate, pitch, self.layout.hidden, hidden_pitch, width, gelu];
+        let arguments = arguments![slab.gate, pitch, self.layout.hidden, hidden_pitch, width, gelu];
         self.gpu.launch(kernel, grid, 128, 0, arguments)?;
         self.clock.lap(&self.gpu, Phase::Elementwise)
     }

@@ -78,12 +78,13 @@ pub(super) fn found(search: &Search) -> Result<String, String> {
 }
 
 fn compile(compiler: &Compiler, source: &str, capability: u32) -> Result<Vec<u8>> {
-    let text = |value: String| CString::new(value).map_err(|_| Failure::defect("a kernel's source"));
+    let text =
+        |value: String| CString::new(value).map_err(|_| Failure::defect("a kernel's source"));
     let (source, name) = (text(source.to_owned())?, text("hone.cu".to_owned())?);
     let options =
         [text(format!("--gpu-architecture=sm_{capability}"))?, text("--std=c++17".to_owned())?];
     let pointers: Vec<*const c_char> = options.iter().map(|option| option.as_ptr()).collect();
-    let mut program: Handle = std::ptr::null_mut();
+    let mut program = Handle::NONE;
     // SAFETY: all texts end with zero and outlive the calls; sizes are asked for before the buffers
     // they are for are filled.
     unsafe {

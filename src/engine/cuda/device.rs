@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use super::compile::{self, KernelCache};
 use super::driver::{DeviceFacts, Gpu, Module};
@@ -37,10 +37,10 @@ impl Found {
 
 /// A GPU ready for training.
 pub struct Device {
-    gpu: Rc<Gpu>,
+    gpu: Arc<Gpu>,
     search: Search,
     cache: Box<dyn KernelCache>,
-    modules: RefCell<HashMap<usize, Rc<Module>>>,
+    modules: RefCell<HashMap<usize, Arc<Module>>>,
 }
 
 impl std::fmt::Debug for Device {
@@ -70,7 +70,7 @@ impl Device {
             ))
             .hint("`--device cpu` trains without it."));
         }
-        Ok(Self { gpu: Rc::new(gpu), search, cache, modules: RefCell::default() })
+        Ok(Self { gpu: Arc::new(gpu), search, cache, modules: RefCell::default() })
     }
 
     /// Whether a model fits its kernels.
@@ -91,7 +91,7 @@ impl Device {
         &self.gpu.facts
     }
 
-    pub(super) fn gpu(&self) -> &Rc<Gpu> {
+    pub(super) fn gpu(&self) -> &Arc<Gpu> {
         &self.gpu
     }
 
@@ -100,14 +100,14 @@ impl Device {
     }
 
     /// The kernels for heads of width `dim`, loaded.
-    pub(super) fn module(&self, dim: usize) -> Result<Rc<Module>> {
+    pub(super) fn module(&self, dim: usize) -> Result<Arc<Module>> {
         if let Some(module) = self.modules.borrow().get(&dim) {
-            return Ok(Rc::clone(module));
+            return Ok(Arc::clone(module));
         }
         let machine = (self.gpu.facts.capability, self.gpu.facts.driver);
         let code = compile::code(&self.search, machine, dim, &*self.cache)?;
-        let module = Rc::new(Module::load(&self.gpu, &code)?);
-        self.modules.borrow_mut().insert(dim, Rc::clone(&module));
+        let module = Arc::new(Module::load(&self.gpu, &code)?);
+        self.modules.borrow_mut().insert(dim, Arc::clone(&module));
         Ok(module)
     }
 }

@@ -1,7 +1,7 @@
 //! The driver behind checked calls: one device, its memory, kernels and one stream of work.
 
 use std::ffi::{CStr, CString, c_int, c_void};
-use std::rc::Rc;
+use std::sync::Arc;
 
 use super::library::{Driver, Handle, Search};
 use crate::failure::{Failure, Result};
@@ -61,7 +61,10 @@ impl Gpu {
             }
             check("its first device", (driver.device_get)(&raw mut device, 0))?;
             let mut name = [0i8; 256];
-            check("the device's name", (driver.device_name)(name.as_mut_ptr().cast(), 256, device))?;
+            check(
+                "the device's name",
+                (driver.device_name)(name.as_mut_ptr().cast(), 256, device),
+            )?;
             let name = CStr::from_ptr(name.as_ptr().cast()).to_string_lossy().into_owned();
             let attribute = |which: c_int| {
                 let mut value = 0;
@@ -70,12 +73,12 @@ impl Gpu {
             };
             let capability = attribute(MAJOR)? * 10 + attribute(MINOR)?;
             let multiprocessors = attribute(MULTIPROCESSORS)?;
-            let mut context = std::ptr::null_mut();
+            let mut context = Handle::NONE;
             check("a context", (driver.context_retain)(&raw mut context, device))?;
             check("the context", (driver.context_set)(context))?;
             let (mut free, mut total) = (0, 0);
             check("its memory", (driver.memory_info)(&raw mut free, &raw mut total))?;
-            let mut stream = std::ptr::null_mut();
+            let mut stream = Handle::NONE;
             check("a stream", (driver.stream_new)(&raw mut stream, 1))?;
             let driver = version as u32;
             let library = driver_file;
@@ -192,12 +195,12 @@ impl Gpu {
     }
 
     /// Keeps the work that `give` gives, without doing it, to be done as often as is asked.
-    pub(super) fn keep(self: &Rc<Self>, give: impl FnOnce() -> Result<()>) -> Result<Graph> {
+    pub(super) fn keep(self: &Arc<Self>, give: impl FnOnce() -> Result<()>) -> Result<Graph> {
         // SAFETY: the stream is this driver's; the mode binds this thread only.
         let status = unsafe { (self.driver.capture_begin)(self.stream, 1) };
         self.check("keep work", status)?;
         let given = give();
-        let (mut graph, mut ready) = (std::ptr::null_mut(), std::ptr::null_mut());
+        let (mut graph, mut ready) = (Handle::NONE, Handle::NONE);
         // SAFETY: the places outlive the calls, and the first graph is not used after it is made ready.
         let status = unsafe {
             match (self.driver.capture_end)(self.stream, &raw mut graph) {
@@ -211,12 +214,12 @@ impl Gpu {
         };
         given?;
         self.check("keep work", status)?;
-        Ok(Graph { gpu: Rc::clone(self), graph: ready })
+        Ok(Graph { gpu: Arc::clone(self), graph: ready })
     }
 
     /// A new mark in the stream of work.
     pub(super) fn mark(&self) -> Result<Mark> {
-        let mut event = std::ptr::null_mut();
+        let mut event = Handle::NONE;
         // SAFETY: the place outlives the call.
         let status = unsafe { (self.driver.event_new)(&raw mut event, 0) };
         self.check("make an event", status)?;
@@ -247,7 +250,7 @@ impl Gpu {
 
 /// Work that was kept.
 pub(super) struct Graph {
-    gpu: Rc<Gpu>,
+    gpu: Arc<Gpu>,
     graph: Handle,
 }
 
@@ -262,6 +265,7 @@ impl Graph {
 
 impl Drop for Graph {
     fn drop(&mut self) {
+        let _ = self.gpu.enter();
         // SAFETY: the work has ended, and the graph is not used again.
         unsafe {
             (self.gpu.driver.stream_wait)(self.gpu.stream);
@@ -302,34 +306,32 @@ pub(super) struct Kernel(Handle);
 
 /// Compiled kernels.
 pub(super) struct Module {
-    gpu: Rc<Gpu>,
+    gpu: Arc<Gpu>,
     module: Handle,
 }
 
 impl Module {
-    pub(super) fn load(gpu: &Rc<Gpu>, code: &[u8]) -> Result<Self> {
-        let mut module = std::ptr::null_mut();
+    pub(super) fn load(gpu: &Arc<Gpu>, code: &[u8]) -> Result<Self> {
+        let mut module = Handle::NONE;
         // SAFETY: the code is a whole image, which the driver copies.
         let status =
             unsafe { (gpu.driver.module_load)(&raw mut module, code.as_ptr().cast::<c_void>()) };
         gpu.check("load its kernels", status)?;
-        Ok(Self { gpu: Rc::clone(gpu), module })
+        Ok(Self { gpu: Arc::clone(gpu), module })
     }
 
     /// A kernel that may ask for so many bytes of shared memory.
     pub(super) fn kernel(&self, name: &str, shared: usize) -> Result<Kernel> {
         let text = CString::new(name).map_err(|_| Failure::defect("a kernel's name"))?;
-        let mut kernel = std::ptr::null_mut();
+        let mut kernel = Handle::NONE;
         // SAFETY: the module is loaded, the name ends with zero.
-        let status = unsafe {
-            (self.gpu.driver.function_get)(&raw mut kernel, self.module, text.as_ptr())
-        };
+        let status =
+            unsafe { (self.gpu.driver.function_get)(&raw mut kernel, self.module, text.as_ptr()) };
         self.gpu.check(&format!("find the kernel {name}"), status)?;
         if shared > 48 << 10 {
             // SAFETY: the function is of this module.
-            let status = unsafe {
-                (self.gpu.driver.function_set)(kernel, SHARED_BYTES, shared as c_int)
-            };
+            let status =
+                unsafe { (self.gpu.driver.function_set)(kernel, SHARED_BYTES, shared as c_int) };
             self.gpu.check(&format!("give {name} {shared} bytes of shared memory"), status)?;
         }
         Ok(Kernel(kernel))
@@ -338,6 +340,7 @@ impl Module {
 
 impl Drop for Module {
     fn drop(&mut self) {
+        let _ = self.gpu.enter();
         // SAFETY: whoever holds kernels of this module holds the module.
         unsafe {
             (self.gpu.driver.stream_wait)(self.gpu.stream);
@@ -348,23 +351,24 @@ impl Drop for Module {
 
 /// Memory of the device, taken once.
 pub(super) struct Memory {
-    gpu: Rc<Gpu>,
+    gpu: Arc<Gpu>,
     pub(super) at: u64,
     pub(super) bytes: usize,
 }
 
 impl Memory {
-    pub(super) fn new(gpu: &Rc<Gpu>, bytes: usize) -> Result<Self> {
+    pub(super) fn new(gpu: &Arc<Gpu>, bytes: usize) -> Result<Self> {
         let mut at = 0;
         // SAFETY: the place outlives the call.
         let status = unsafe { (gpu.driver.memory_new)(&raw mut at, bytes.max(256)) };
         gpu.check(&format!("give {} MiB", bytes.div_ceil(1 << 20)), status)?;
-        Ok(Self { gpu: Rc::clone(gpu), at, bytes })
+        Ok(Self { gpu: Arc::clone(gpu), at, bytes })
     }
 }
 
 impl Drop for Memory {
     fn drop(&mut self) {
+        let _ = self.gpu.enter();
         // SAFETY: the work that uses the memory has ended.
         unsafe {
             (self.gpu.driver.stream_wait)(self.gpu.stream);

@@ -1,6 +1,6 @@
 //! The compiled kernels by name.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use super::compile::padded;
 use super::driver::{Kernel, Module};
@@ -30,12 +30,12 @@ pub(super) struct Kernels {
     /// Shared memory of attention, forward and backward.
     pub(super) attend_shared: usize,
     pub(super) attend_back_shared: usize,
-    _module: Rc<Module>,
+    _module: Arc<Module>,
 }
 
 impl Kernels {
     /// All kernels of a module for heads of width `dim`.
-    pub(super) fn new(module: &Rc<Module>, dim: usize) -> Result<Self> {
+    pub(super) fn new(module: &Arc<Module>, dim: usize) -> Result<Self> {
         let pad = padded(dim);
         let tile = super::tiles::TILE * (pad + 8) * 2;
         // Queries, then keys and values: twice where they fit.
@@ -65,7 +65,7 @@ impl Kernels {
             adam_eight: plain("adam_eight")?,
             attend_shared,
             attend_back_shared,
-            _module: Rc::clone(module),
+            _module: Arc::clone(module),
         })
     }
 }

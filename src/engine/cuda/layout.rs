@@ -5,8 +5,10 @@ use super::tiles;
 use super::weights::Operand;
 use crate::model::DecoderConfig;
 
-/// Label rows that go through the head at once, at least and at most.
-const HEAD_ROWS: (usize, usize) = (256, 2048);
+/// Label rows that go through the head at once, at most.
+const HEAD_ROWS_MAX: usize = 2048;
+/// At least: where memory is short, and where every layer keeps what it needs.
+const HEAD_ROWS_MIN: [usize; 2] = [128, 1024];
 /// Tokens times splits of attention's sums for keys and values, at most: more splits keep more of
 /// the device busy where there are few tokens.
 const SPLIT_TOKENS: usize = 6144;
@@ -107,8 +109,8 @@ impl Layout {
             (config.architecture.has_head_norms(), config.architecture.has_post_norms());
         let rows = |bump: &mut Bump, width: usize| bump.take(tokens * width * 2);
         let lists = 1 + usize::from(config.windows.is_some());
-        let words = 5 * tokens
-            + lists * 2 * (tiles::entries(tokens) + tokens.div_ceil(tiles::TILE) + 1);
+        let words =
+            5 * tokens + lists * 2 * (tiles::entries(tokens) + tokens.div_ceil(tiles::TILE) + 1);
         let meta = Meta { at: bump.take(words * 4), words };
         let positions = tokens.next_power_of_two();
         let turns = [0, 1].map(|_| bump.take(positions * config.head_dim * 4));
@@ -137,16 +139,23 @@ impl Layout {
         if kept_layers < config.layers {
             slabs.push(slab(bump));
         }
-        let hidden_rows = rows(bump, ffn + down_side);
-        let wide = rows(bump, hidden);
+        // What the down projection reads, and once that is used up the gradients of attention.
+        let hidden_rows = bump.take(0);
+        let mut own = *bump;
+        let [qkv_grad, delta, sums] = [
+            own.take(tokens * (query + 2 * kv + qkv_side) * 2),
+            own.take(config.heads * tokens * 4),
+            own.take(splits(config, tokens) * tokens * 2 * kv * 4),
+        ];
+        let ffn_bytes = tokens * (ffn + down_side) * 2;
+        bump.take(ffn_bytes.max(own.used() - bump.used()));
+        // A product's output; between two of them the gradient of what attention gave.
+        let wide = rows(bump, hidden.max(query));
         let post = if post_norms { rows(bump, hidden + output_side.max(down_side)) } else { 0 };
-        let mixed_grad = rows(bump, query);
-        let qkv_grad = rows(bump, query + 2 * kv + qkv_side);
-        let delta = bump.take(config.heads * tokens * 4);
-        let sums = bump.take(splits(config, tokens) * tokens * 2 * kv * 4);
         let logit_pitch = config.vocab_size.next_multiple_of(8);
         let fits = (bump.used() - start) / (logit_pitch * 2) / 128 * 128;
-        let head_rows = fits.clamp(HEAD_ROWS.0, HEAD_ROWS.1).min(tokens);
+        let least = HEAD_ROWS_MIN[usize::from(kept_layers == config.layers)];
+        let head_rows = fits.clamp(least, HEAD_ROWS_MAX).min(tokens);
         let rest = (head_rows * logit_pitch * 2).saturating_sub(bump.used() - start);
         bump.take(rest);
         Self {
@@ -164,7 +173,7 @@ impl Layout {
             hidden: hidden_rows,
             wide,
             post,
-            mixed_grad,
+            mixed_grad: wide,
             qkv_grad,
             delta,
             sums,

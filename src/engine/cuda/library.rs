@@ -16,7 +16,8 @@ pub struct Search {
 /// Opens the first library that can be; the error tells each that could not.
 fn open(search: &Search, names: &[&str]) -> Result<(Library, PathBuf), String> {
     let alone = names.iter().map(PathBuf::from);
-    let inside = search.folders.iter().flat_map(|folder| names.iter().map(|name| folder.join(name)));
+    let inside =
+        search.folders.iter().flat_map(|folder| names.iter().map(|name| folder.join(name)));
     let mut first_error = None;
     for path in alone.chain(inside) {
         // SAFETY: the libraries are the driver's and the toolkit's own; their initializers ask for nothing.
@@ -59,7 +60,20 @@ macro_rules! table {
 }
 
 /// An object of the driver or a library, held by them.
-pub(super) type Handle = *mut c_void;
+#[derive(Debug, Clone, Copy)]
+#[repr(transparent)]
+pub(super) struct Handle(*mut c_void);
+
+impl Handle {
+    /// No object.
+    pub(super) const NONE: Self = Self(std::ptr::null_mut());
+}
+
+// SAFETY: nothing here looks into the object; the driver and cuBLASLt may be called from any thread, and
+// an object that is changed by calls is held by one owner.
+unsafe impl Send for Handle {}
+// SAFETY: as above.
+unsafe impl Sync for Handle {}
 
 #[cfg(windows)]
 const DRIVER: [&str; 1] = ["nvcuda.dll"];

@@ -4,14 +4,14 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::ffi::{c_int, c_void};
-use std::rc::Rc;
+use std::sync::Arc;
 
 use super::driver::{Gpu, Kernel, Memory, Module, arguments};
 use super::library::{Handle, Products as Library, Search};
 use crate::failure::{Failure, Result};
 
 /// Bytes a product may work in.
-const WORKSPACE: usize = 32 << 20;
+const WORKSPACE: usize = 24 << 20;
 /// Rows and columns of the own kernel's tile.
 const TILE: usize = 64;
 
@@ -67,24 +67,26 @@ struct Lt {
 }
 
 pub(super) struct Products {
-    gpu: Rc<Gpu>,
+    gpu: Arc<Gpu>,
     lt: Option<Lt>,
     own: [Kernel; 3],
-    _module: Rc<Module>,
+    _module: Arc<Module>,
 }
 
 impl Products {
-    pub(super) fn new(gpu: &Rc<Gpu>, search: &Search, module: &Rc<Module>) -> Result<Self> {
+    pub(super) fn new(gpu: &Arc<Gpu>, search: &Search, module: &Arc<Module>) -> Result<Self> {
         let own = [
             module.kernel("multiply_turned", 0)?,
             module.kernel("multiply_plain", 0)?,
             module.kernel("multiply_deep", 0)?,
         ];
         let lt = match Library::load(search) {
-            Ok(library) if std::env::var_os("HONE_CUDA_OWN").is_none() => Some(Lt::new(gpu, library)?),
+            Ok(library) if std::env::var_os("HONE_CUDA_OWN").is_none() => {
+                Some(Lt::new(gpu, library)?)
+            }
             _ => None,
         };
-        Ok(Self { gpu: Rc::clone(gpu), lt, own, _module: Rc::clone(module) })
+        Ok(Self { gpu: Arc::clone(gpu), lt, own, _module: Arc::clone(module) })
     }
 
     /// What multiplies, in words.
@@ -109,8 +111,7 @@ impl Products {
         let kernel = self.own[shape.lie as usize];
         let [pa, pb, po] = shape.pitches;
         let grid = (n.div_ceil(TILE), m.div_ceil(TILE));
-        let arguments =
-            arguments![a, pa, b, pb, out, po, m, n, k, scale, u32::from(shape.adds)];
+        let arguments = arguments![a, pa, b, pb, out, po, m, n, k, scale, u32::from(shape.adds)];
         self.gpu.launch(kernel, grid, 128, 0, arguments)
     }
 }
@@ -125,8 +126,8 @@ fn check(what: &str, status: c_int) -> Result<()> {
 }
 
 impl Lt {
-    fn new(gpu: &Rc<Gpu>, library: Library) -> Result<Self> {
-        let (mut handle, mut preference) = (std::ptr::null_mut(), std::ptr::null_mut());
+    fn new(gpu: &Arc<Gpu>, library: Library) -> Result<Self> {
+        let (mut handle, mut preference) = (Handle::NONE, Handle::NONE);
         let bytes = WORKSPACE;
         // SAFETY: the places outlive the calls; the attribute is a size.
         unsafe {
@@ -153,13 +154,16 @@ impl Lt {
         let second = if turn_second { (m, k, pa) } else { (k, m, pa) };
         let library = &self.library;
         let mut made = Prepared {
-            product: std::ptr::null_mut(),
-            layouts: [std::ptr::null_mut(); 3],
+            product: Handle::NONE,
+            layouts: [Handle::NONE; 3],
             algorithm: [0; ALGORITHM / 8],
         };
         // SAFETY: all places outlive the calls; attributes are of the sizes the library asks for.
         unsafe {
-            check("describe a product", (library.product_new)(&raw mut made.product, COMPUTE_F32, F32))?;
+            check(
+                "describe a product",
+                (library.product_new)(&raw mut made.product, COMPUTE_F32, F32),
+            )?;
             for (which, turned) in [(TURN_A, turn_first), (TURN_B, turn_second)] {
                 let turned = c_int::from(turned);
                 let value = (&raw const turned).cast::<c_void>();
@@ -170,7 +174,8 @@ impl Lt {
             let three = [(BF16, first), (BF16, second), (kind, (n, m, po))];
             for (layout, (kind, (rows, columns, pitch))) in made.layouts.iter_mut().zip(three) {
                 let (rows, columns) = (rows as u64, columns as u64);
-                let status = (library.layout_new)(&raw mut *layout, kind, rows, columns, pitch as i64);
+                let status =
+                    (library.layout_new)(&raw mut *layout, kind, rows, columns, pitch as i64);
                 check("describe a matrix", status)?;
             }
             let alignments = [b_align, a_align, out_align, out_align];
@@ -209,7 +214,9 @@ impl Lt {
         let alignments = [a, b, out].map(|at| 1 << at.trailing_zeros().min(8));
         let known = match prepared.entry((shape, alignments)) {
             std::collections::hash_map::Entry::Occupied(entry) => entry.into_mut(),
-            std::collections::hash_map::Entry::Vacant(entry) => entry.insert(self.prepare(shape, alignments)?),
+            std::collections::hash_map::Entry::Vacant(entry) => {
+                entry.insert(self.prepare(shape, alignments)?)
+            }
         };
         let old: f32 = if shape.adds { 1.0 } else { 0.0 };
         let [first, second, result] = known.layouts;

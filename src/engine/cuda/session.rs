@@ -1,7 +1,7 @@
 //! Training on the device: what a [`crate::engine::Trainer`] hands its micro-batches to.
 
 use std::cell::RefCell;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use super::adam::Adam;
 use super::device::Device;
@@ -132,11 +132,12 @@ pub(in crate::engine) struct Session {
     arena: Option<Arena>,
     /// Positions whose rotations are on the device.
     turned: usize,
-    pub(super) gpu: Rc<Gpu>,
+    pub(super) gpu: Arc<Gpu>,
 }
 
 impl Drop for Session {
     fn drop(&mut self) {
+        let _ = self.gpu.enter();
         self.clock.clear(&self.gpu);
     }
 }
@@ -176,7 +177,7 @@ impl Session {
             arena: None,
             turned: 0,
             config,
-            gpu: Rc::clone(gpu),
+            gpu: Arc::clone(gpu),
         })
     }
 
@@ -205,6 +206,7 @@ impl Session {
         kept_layers: usize,
         limit: usize,
     ) -> Result<()> {
+        self.gpu.enter()?;
         if tokens <= self.layout.tokens && self.arena.is_some() {
             return Ok(());
         }
@@ -387,8 +389,7 @@ impl Session {
             };
             self.products.multiply(logits, [normed, self.weights.head, layout.logits], 1.0)?;
             let nats = layout.nats + first as u64 * 4;
-            let arguments =
-                arguments![layout.logits, layout.logit_pitch, vocab, ids, nats, weight];
+            let arguments = arguments![layout.logits, layout.logit_pitch, vocab, ids, nats, weight];
             self.gpu.launch(self.kernels.cross_entropy, (count, 1), LOSS_THREADS, 0, arguments)?;
             let back = Shape {
                 lie: Lie::Plain,
@@ -397,8 +398,7 @@ impl Session {
                 adds: false,
             };
             self.products.multiply(back, [layout.logits, self.weights.head, grads], 1.0)?;
-            let arguments =
-                arguments![last, rows, norm, grads, layout.dx, pitch, hidden, epsilon];
+            let arguments = arguments![last, rows, norm, grads, layout.dx, pitch, hidden, epsilon];
             let kernel = self.kernels.scatter_norm_back;
             self.gpu.launch(kernel, (count, 1), ROW_THREADS, 0, arguments)?;
         }

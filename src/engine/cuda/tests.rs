@@ -65,8 +65,7 @@ fn trainer<'a>(base: &'a Base, adapter: &Adapter, micro_tokens: usize) -> Traine
 fn distance(got: &[f32], want: &[f32]) -> f64 {
     assert_eq!(got.len(), want.len());
     let square = |x: f64| x * x;
-    let apart: f64 =
-        got.iter().zip(want).map(|(a, b)| square(f64::from(*a) - f64::from(*b))).sum();
+    let apart: f64 = got.iter().zip(want).map(|(a, b)| square(f64::from(*a) - f64::from(*b))).sum();
     let size: f64 = want.iter().map(|b| square(f64::from(*b))).sum();
     // NaN must never pass.
     if apart.is_finite() { (apart / size.max(1e-30)).sqrt() } else { f64::INFINITY }
@@ -190,7 +189,10 @@ fn packing_sharing_and_recomputation_change_nothing() {
         let (shared, joined) = run(1000, 9, true);
         assert!(shared.computed_tokens < whole.computed_tokens);
         let distance_joined = distance(&joined, &grads);
-        println!("{:?}: split {distance_split:.5}, shared {distance_joined:.5}", config.architecture);
+        println!(
+            "{:?}: split {distance_split:.5}, shared {distance_joined:.5}",
+            config.architecture
+        );
         assert!((apart.loss - whole.loss).abs() < 2e-3 * whole.loss);
         assert!((shared.loss - whole.loss).abs() < 2e-3 * whole.loss);
         assert!(distance_split < 0.02 && distance_joined < 0.02);
@@ -205,7 +207,8 @@ fn adapters_after_some_steps_are_those_of_the_cpu_and_runs_resume() {
     let adapter = adapter(&config, &Target::ALL, 8);
     let batch = |seed: u64| toy::rows(&config, &[40, 50, 30], seed);
     for eight_bit in [false, true] {
-        let settings = OptimizerConfig { eight_bit, weight_decay: 0.1, ..OptimizerConfig::default() };
+        let settings =
+            OptimizerConfig { eight_bit, weight_decay: 0.1, ..OptimizerConfig::default() };
         let start = || Trainer::new(&base, adapter.clone(), settings, 1000);
         let mut cpu = start();
         let mut gpu = start().on_cuda(&device, usize::MAX).unwrap();

@@ -113,11 +113,18 @@ mod tests {
     #[test]
     fn tiles_hold_all_pairs_that_see_each_other() {
         let row = |first: u32, shared: usize, len: usize| Row {
-            ids: (0..len).map(|i| if i < shared { i as u32 % 7 } else { first + i as u32 }).collect(),
+            ids: (0..len)
+                .map(|i| if i < shared { i as u32 % 7 } else { first + i as u32 })
+                .collect(),
             labels: (0..len).map(|i| i > shared).collect(),
         };
-        let rows =
-            [row(10, 90, 200), row(500, 90, 150), row(900, 90, 95), row(2000, 0, 33), row(3000, 0, 2)];
+        let rows = [
+            row(10, 90, 200),
+            row(500, 90, 150),
+            row(900, 90, 95),
+            row(2000, 0, 33),
+            row(3000, 0, 2),
+        ];
         for (window, share) in [(usize::MAX, true), (70, true), (9, true), (usize::MAX, false)] {
             let packed = &pack(&rows, 1000, share)[0];
             assert_eq!(packed.groups.iter().any(|group| !group.tails.is_empty()), share);
@@ -133,16 +140,17 @@ mod tests {
                     }
                 }
             }
-            for query in 0..count {
+            for (query, want) in want.iter().enumerate() {
                 let list = |lists: &Lists, tile: usize| {
-                    lists.list[lists.starts[tile] as usize..lists.starts[tile + 1] as usize].to_vec()
+                    lists.list[lists.starts[tile] as usize..lists.starts[tile + 1] as usize]
+                        .to_vec()
                 };
                 let mut expected = Vec::new();
-                for key in 0..count {
-                    let whole = if want[query][key] == TILE * TILE { WHOLE } else { 0 };
+                for (key, want) in want.iter().enumerate() {
+                    let whole = if *want == TILE * TILE { WHOLE } else { 0 };
                     let turned = list(&tiles.queries, key);
-                    assert_eq!(turned.contains(&(query as u32 | whole)), want[query][key] > 0);
-                    if want[query][key] > 0 {
+                    assert_eq!(turned.contains(&(query as u32 | whole)), *want > 0);
+                    if *want > 0 {
                         expected.push(key as u32 | whole);
                     }
                 }

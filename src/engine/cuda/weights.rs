@@ -1,7 +1,7 @@
 //! The frozen base on the device: NF4 as it is, embedding and head in bf16, norms and biases in f32;
 //! and one layer's projections decoded, with the adapter beside them.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use half::bf16;
 
@@ -135,16 +135,8 @@ fn lay(base: &Base, adapter: &Adapter, bump: &mut Bump) -> Places {
     }
     let side_table = bump.take(32 * 16);
     let operands = Group::ALL.map(|group| operand(base, adapter, group, bump));
-    let weights = Weights {
-        embedding,
-        head,
-        final_norm,
-        map,
-        vectors,
-        part_tables,
-        side_table,
-        operands,
-    };
+    let weights =
+        Weights { embedding, head, final_norm, map, vectors, part_tables, side_table, operands };
     Places { weights, nf4 }
 }
 
@@ -187,7 +179,7 @@ pub(super) fn check(base: &Base) -> Result<()> {
 }
 
 impl DeviceWeights {
-    pub(super) fn upload(gpu: &Rc<Gpu>, base: &Base, adapter: &Adapter) -> Result<Self> {
+    pub(super) fn upload(gpu: &Arc<Gpu>, base: &Base, adapter: &Adapter) -> Result<Self> {
         let memory = Memory::new(gpu, bytes(base, adapter))?;
         let Places { weights, nf4 } = lay(base, adapter, &mut Bump::at(memory.at));
         let config = base.config();
@@ -265,22 +257,18 @@ fn upload_table(gpu: &Gpu, at: u64, table: &Table) -> Result<()> {
     Ok(())
 }
 
-fn upload_sides(
-    gpu: &Gpu,
-    at: u64,
-    operands: &[Operand; 4],
-    adapter: &Adapter,
-) -> Result<Entries> {
+fn upload_sides(gpu: &Gpu, at: u64, operands: &[Operand; 4], adapter: &Adapter) -> Result<Entries> {
     let (rank, scale) = (adapter.config().rank, adapter.config().scale());
     let (mut table, mut blocks, mut count) = (Vec::<u64>::new(), 0, 0);
-    let mut add = |out: u64, from: usize, (rows, columns): (usize, usize), pitch: usize, by: f32| {
-        table.push(out);
-        table.push(words(from as u32, rows as u32));
-        table.push(words(columns as u32, pitch as u32));
-        table.push(words(by.to_bits(), blocks as u32));
-        blocks += (rows * columns).div_ceil(FOLDED);
-        count += 1;
-    };
+    let mut add =
+        |out: u64, from: usize, (rows, columns): (usize, usize), pitch: usize, by: f32| {
+            table.push(out);
+            table.push(words(from as u32, rows as u32));
+            table.push(words(columns as u32, pitch as u32));
+            table.push(words(by.to_bits(), blocks as u32));
+            blocks += (rows * columns).div_ceil(FOLDED);
+            count += 1;
+        };
     for operand in operands {
         let (pitch, inputs) = (operand.pitch(), operand.inputs);
         for part in &operand.parts {

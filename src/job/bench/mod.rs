@@ -163,8 +163,7 @@ pub fn train(
     let held = memory::resident().unwrap_or_else(|| base.bytes());
     let micro_tokens = way.micro_tokens.unwrap_or(work.micro_tokens).min(work.micro_tokens);
     let mut plan = held + training_bytes(base, &adapter, micro_tokens);
-    let optimizer =
-        OptimizerConfig { eight_bit: way.eight_bit, ..OptimizerConfig::default() };
+    let optimizer = OptimizerConfig { eight_bit: way.eight_bit, ..OptimizerConfig::default() };
     let mut trainer =
         Trainer::new(base, adapter, optimizer, micro_tokens).with_sharing(work.sharing);
     let mut kept_layers = None;
