@@ -157,7 +157,14 @@ pub fn run(command: &BenchCommand, out: &mut Output) -> Result<()> {
                     figures.one_by_one / figures.together,
                     figures.same
                 ),
-            )
+            )?;
+            for suite in &figures.suites {
+                let ratio = suite.one_by_one / suite.together;
+                let bench::SuiteFigures { suite, cases, together, one_by_one } = suite;
+                let seconds = format!("{together:8.1} s {one_by_one:8.1} s");
+                say(out, format!("  {suite:<28} {cases:4} cases {seconds} {ratio:6.2} times"))?;
+            }
+            Ok(())
         }
         BenchCommand::Generate(args) => {
             let Device::Cpu = args.device;

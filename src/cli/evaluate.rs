@@ -11,7 +11,7 @@ use clap::Subcommand;
 use super::{print, print::Output, run_job, say};
 use crate::evaluate::{self, Evaluation};
 use crate::failure::{Failure, Result};
-use crate::job::{CaseFilter, EvaluateOptions, JobSpec, Models};
+use crate::job::{CaseFilter, EndpointChoice, EvaluateOptions, JobSpec, Models};
 use crate::pair::Language;
 use crate::project::Project;
 use crate::report;
@@ -55,6 +55,20 @@ pub enum EvalCommand {
         /// Name of the model sent to the endpoint.
         #[arg(long, value_name = "NAME", requires = "endpoint", default_value = "default")]
         endpoint_model: String,
+        /// A model behind such an endpoint that judges answers in free text: a figure of its own,
+        /// beside the one by rule. The key is the same.
+        #[arg(long, value_name = "URL")]
+        judge: Option<String>,
+        /// Name of the judging model sent to its endpoint.
+        #[arg(long, value_name = "NAME", requires = "judge", default_value = "default")]
+        judge_model: String,
+        /// Longest silence of an endpoint, after which an item is given up; otherwise 5 minutes
+        /// before an answer and 1 within it. After 5 failed items in a row no further one is asked.
+        #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=3600))]
+        endpoint_timeout: Option<u64>,
+        /// Requests to an endpoint in flight at once.
+        #[arg(long, value_name = "N", default_value_t = EndpointChoice::PARALLEL, value_parser = parallel)]
+        endpoint_parallel: usize,
         /// Ask also cases that the run was trained on.
         #[arg(long)]
         keep_seen: bool,
@@ -82,6 +96,14 @@ pub enum EvalCommand {
     Suites,
 }
 
+/// Reads a number of requests in flight.
+fn parallel(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(number @ 1..=64) => Ok(number),
+        _ => Err("a number from 1 to 64 is needed".to_owned()),
+    }
+}
+
 /// Runs `hone eval`.
 pub fn run(
     command: EvalCommand,
@@ -101,6 +123,10 @@ pub fn run(
             seed,
             endpoint,
             endpoint_model,
+            judge,
+            judge_model,
+            endpoint_timeout,
+            endpoint_parallel,
             keep_seen,
             fresh,
             json,
@@ -126,13 +152,20 @@ pub fn run(
                 )
                 .hint("give one: `--temperature 0.7`"));
             }
+            let far = |url, model| EndpointChoice {
+                url,
+                model,
+                timeout: endpoint_timeout,
+                parallel: endpoint_parallel,
+            };
             let options = EvaluateOptions {
                 suites,
                 cases: CaseFilter { language, limit },
                 samples,
                 temperature,
                 seed,
-                endpoint: endpoint.map(|url| (url, endpoint_model)),
+                endpoint: endpoint.map(|url| far(url, endpoint_model)),
+                judge: judge.map(|url| far(url, judge_model)),
                 keep_seen,
                 fresh,
             };

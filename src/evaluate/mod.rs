@@ -13,6 +13,7 @@ pub mod case;
 pub mod choice;
 pub mod compare;
 pub mod domain;
+pub mod judged;
 pub mod parse;
 pub mod recorded;
 pub mod result;

@@ -174,6 +174,7 @@ mod tests {
                 (true, Metric::ExactMatch) => 'E',
                 (true, Metric::NoCall) => 'C',
                 (true, Metric::Accuracy) => 'A',
+                (true, Metric::Judged) => 'W',
             })
             .collect()
     }

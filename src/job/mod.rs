@@ -29,7 +29,7 @@ use std::path::Path;
 pub use event::{JobEvent, JobId, JobOutcome};
 pub use loaded::Models;
 pub use pairs::mapping;
-pub use spec::{AddOptions, CaseFilter, DraftSource, EvaluateOptions, JobSpec};
+pub use spec::{AddOptions, CaseFilter, DraftSource, EndpointChoice, EvaluateOptions, JobSpec};
 pub use told::Told;
 
 use crate::failure::{Failure, Result};

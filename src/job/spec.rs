@@ -133,8 +133,10 @@ pub struct EvaluateOptions {
     pub temperature: f64,
     /// Seed of the draws.
     pub seed: u64,
-    /// A model behind an endpoint as a further column: base address and model name.
-    pub endpoint: Option<(String, String)>,
+    /// A model behind an endpoint as a further column.
+    pub endpoint: Option<EndpointChoice>,
+    /// A model behind an endpoint that judges answers in free text.
+    pub judge: Option<EndpointChoice>,
     /// Ask also cases that the run was trained on.
     pub keep_seen: bool,
     /// Ask everything anew, whatever was answered before.
@@ -150,10 +152,29 @@ impl Default for EvaluateOptions {
             temperature: 0.0,
             seed: 0,
             endpoint: None,
+            judge: None,
             keep_seen: false,
             fresh: false,
         }
     }
+}
+
+/// A model behind an OpenAI-compatible endpoint. Its key comes from the environment, never from here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EndpointChoice {
+    /// Base address, for example `http://127.0.0.1:8000/v1`.
+    pub url: String,
+    /// Model name sent.
+    pub model: String,
+    /// Longest silence in seconds; none for the usual patience.
+    pub timeout: Option<u64>,
+    /// Requests in flight at once.
+    pub parallel: usize,
+}
+
+impl EndpointChoice {
+    /// Requests in flight at once, where nothing else is said.
+    pub const PARALLEL: usize = 4;
 }
 
 /// Which cases of a suite are asked.

@@ -310,14 +310,7 @@ impl Report<'_> {
         let words = self.words;
         self.line(&format!("\n## {}\n", words.definitions));
         let results = || evaluation.suites.iter().flat_map(|suite| &suite.metrics);
-        for metric in [
-            Metric::JsonValidity,
-            Metric::ToolName,
-            Metric::Parameters,
-            Metric::ExactMatch,
-            Metric::NoCall,
-            Metric::Accuracy,
-        ] {
+        for metric in Metric::ALL {
             if results().any(|result| result.metric == metric) {
                 let (name, meaning) = (words.metric(metric), words.definition(metric));
                 self.line(&format!("- {name}: {meaning}"));

@@ -381,14 +381,7 @@ fn suite(name: &str, ko: &str, en: &str, kind: SuiteKind, items: Vec<ItemResult>
 
 fn metrics(items: &[ItemResult], subset: Option<&str>, strict: bool) -> Vec<MetricResult> {
     let mut results = Vec::new();
-    for metric in [
-        Metric::JsonValidity,
-        Metric::ToolName,
-        Metric::Parameters,
-        Metric::ExactMatch,
-        Metric::NoCall,
-        Metric::Accuracy,
-    ] {
+    for metric in Metric::ALL {
         for form in [Form::Strict, Form::Lenient] {
             let verdict = |answer: &Answer| {
                 let found = answer.verdicts.iter().find(|v| v.metric == metric && v.form == form);
@@ -482,6 +475,7 @@ fn provenance() -> Provenance {
         temperature: 0.7,
         seed: 1,
         cached: 1_204,
+        judge: Some("judge-70b, judge 1".to_owned()),
         command: "hone eval run --run 4 --model qwen2.5-0.5b".to_owned(),
     }
 }

@@ -52,8 +52,8 @@ pub struct Words {
     pub korean: &'static str,
     pub english: &'static str,
     pub parallel: &'static str,
-    metrics: [&'static str; 6],
-    definition: [&'static str; 6],
+    metrics: [&'static str; 7],
+    definition: [&'static str; 7],
     error_classes: [(&'static str, &'static str); 16],
     pub strict_definition: &'static str,
     pub lenient_definition: &'static str,
@@ -115,7 +115,15 @@ pub const KOREAN: Words = Words {
     korean: "한국어",
     english: "영어",
     parallel: "여러 호출",
-    metrics: ["JSON 유효성", "도구 이름", "매개변수", "JSON 일치", "호출하지 않기", "정확도"],
+    metrics: [
+        "JSON 유효성",
+        "도구 이름",
+        "매개변수",
+        "JSON 일치",
+        "호출하지 않기",
+        "정확도",
+        "판정 모형",
+    ],
     definition: [
         "호출해야 하는 모든 문항 가운데 답을 호출로 읽을 수 있는 비율.",
         "호출해야 하는 모든 문항 가운데 부른 도구 이름의 모음이 정확히 같은 비율.",
@@ -125,6 +133,8 @@ pub const KOREAN: Words = Words {
         "맞는 도구가 없는 모든 문항 가운데 호출하지 않은 비율. 엄격: 평범한 말로만 답함(깨진 호출도 틀림). \
          관대: 호출을 찾을 수 없음.",
         "모든 문항 가운데 맞은 비율.",
+        "자유로운 글로 답하는 문항 가운데 다른 모형이 맞다고 판정한 비율. 판정하지 못한 답은 세지 않습니다. 판정도 \
+         틀릴 수 있으므로 정확도를 대신하지 않습니다.",
     ],
     error_classes: [
         ("no call", "호출 없음"),
@@ -212,6 +222,7 @@ pub const ENGLISH: Words = Words {
         "Exact JSON",
         "No call when none fits",
         "Accuracy",
+        "Judged right",
     ],
     definition: [
         "share of all items that expect a call whose reply can be read as calls.",
@@ -223,6 +234,8 @@ pub const ENGLISH: Words = Words {
         "share of all items that no tool fits where none is called. Strict: the reply is plain words \
          (a broken call is wrong too). Lenient: no call can be found.",
         "share of all items that are right.",
+        "share of the items answered in free text that a further model calls right; answers without a verdict \
+         are not counted. Judges err, so it does not stand for accuracy.",
     ],
     error_classes: [
         ("no call", "no call"),
@@ -351,5 +364,6 @@ fn index(metric: Metric) -> usize {
         Metric::ExactMatch => 3,
         Metric::NoCall => 4,
         Metric::Accuracy => 5,
+        Metric::Judged => 6,
     }
 }

@@ -248,7 +248,16 @@ impl Case {
         let Some(tool) = self.tools.iter().find(|tool| tool.function.name == call.name) else {
             return Err(format!("the expected call of `{}` is not among the tools", call.name));
         };
-        let properties = tool.function.parameters.get("properties");
+        let schema = &tool.function.parameters;
+        let properties = schema.get("properties");
+        // What is told of a parameter is beside the point where there are no parameters to speak of.
+        let is_schema = schema.is_null() || schema.is_object();
+        if !is_schema || properties.is_some_and(|properties| !properties.is_object()) {
+            return Err(format!(
+                "the parameters of `{}` are no JSON Schema of an object with `properties`",
+                call.name
+            ));
+        }
         for argument in &call.arguments {
             if properties.and_then(|known| known.get(&argument.name)).is_none() {
                 return Err(format!("`{}` has no parameter `{}`", call.name, argument.name));

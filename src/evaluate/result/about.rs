@@ -51,6 +51,9 @@ pub struct Provenance {
     /// Replies and likelihoods taken from an earlier evaluation of the same model, prompt and
     /// settings.
     pub cached: u64,
+    /// The model that judged answers in free text, and the prompt it was asked by.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub judge: Option<String>,
     /// The command that repeats the evaluation.
     pub command: String,
 }

@@ -120,6 +120,21 @@ pub enum Metric {
     NoCall,
     /// Right answer.
     Accuracy,
+    /// Right by a further model's word.
+    Judged,
+}
+
+impl Metric {
+    /// All of them, in the order they are shown.
+    pub const ALL: [Self; 7] = [
+        Self::JsonValidity,
+        Self::ToolName,
+        Self::Parameters,
+        Self::ExactMatch,
+        Self::NoCall,
+        Self::Accuracy,
+        Self::Judged,
+    ];
 }
 
 /// How strictly the model's output is read.
@@ -296,7 +311,7 @@ impl Answer {
     pub fn is_right(&self) -> Option<bool> {
         let decides = |verdict: &&Verdict| match verdict.metric {
             Metric::Parameters | Metric::NoCall | Metric::Accuracy => true,
-            Metric::JsonValidity | Metric::ToolName | Metric::ExactMatch => false,
+            Metric::JsonValidity | Metric::ToolName | Metric::ExactMatch | Metric::Judged => false,
         };
         let mut verdicts: Vec<&Verdict> = self.verdicts.iter().filter(decides).collect();
         verdicts.sort_by_key(|verdict| verdict.form != Form::Strict);

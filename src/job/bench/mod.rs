@@ -18,7 +18,7 @@ use crate::failure::{Failure, Result};
 use crate::pair::Example;
 use crate::train::{memory, rows};
 
-pub use evaluation::{EvaluationFigures, evaluation};
+pub use evaluation::{EvaluationFigures, SuiteFigures, evaluation};
 
 /// Rank of the adapter that is measured; alpha is twice that.
 const RANK: usize = 16;

@@ -15,6 +15,8 @@ use super::endpoint_column::EndpointColumn;
 use super::loaded::Loaded;
 use super::{Desk, EvaluateOptions, JobOutcome, Told, identity, mixing, stopped, training_set};
 use crate::digest;
+use crate::draft;
+use crate::evaluate::judged::judged;
 use crate::evaluate::{
     self, AnswerCache, Cached, Column, ColumnKind, Extra, Plan, Provenance, SeenItem, Suite,
     Training, TrainingSet,
@@ -37,7 +39,10 @@ pub(super) fn evaluate(
     let store = desk.store()?;
     // Refused before anything is loaded.
     let mut endpoint = (options.endpoint.as_ref())
-        .map(|(url, model)| EndpointColumn::new(url, model, desk.cancel.clone()))
+        .map(|choice| EndpointColumn::new(choice, desk.cancel.clone()))
+        .transpose()?;
+    let mut judge = (options.judge.as_ref())
+        .map(|choice| EndpointColumn::new(choice, desk.cancel.clone()))
         .transpose()?;
     let Some(loaded) = desk.models.get(model, &mut desk.progress())? else {
         return Ok(stopped());
@@ -80,13 +85,22 @@ pub(super) fn evaluate(
     let cache: &mut dyn AnswerCache = if options.fresh { &mut nowhere } else { &mut answers };
     let mut cached = Cached::new(&mut engine, cache, known.identities(&loaded));
     let mut extras: Vec<Extra<'_>> = Vec::new();
-    if let (Some(column), Some((_, name))) = (&mut endpoint, &options.endpoint) {
-        let named = Column { name: name.clone(), kind: ColumnKind::Endpoint };
+    if let (Some(column), Some(choice)) = (&mut endpoint, &options.endpoint) {
+        let named = Column { name: choice.model.clone(), kind: ColumnKind::Endpoint };
         extras.push(Extra { column: named, answerer: column, tuned: false });
     }
     let evaluation = evaluate::run(&plan, &mut cached, &mut extras, &mut desk.progress())?;
     let hits = cached.hits();
     let Some(mut evaluation) = evaluation else { return Ok(stopped()) };
+    if let (Some(judge), Some(choice)) = (&mut judge, &options.judge) {
+        let cache: &mut dyn AnswerCache = if options.fresh { &mut nowhere } else { &mut answers };
+        let identity = format!("{} {}", choice.url, choice.model);
+        let mut judge = Cached::new(judge, cache, [identity.clone(), identity]);
+        let done = judged(&mut evaluation, &suites, &mut judge, &mut desk.progress())?;
+        if done.is_none() {
+            return Ok(stopped());
+        }
+    }
     if hits > 0 {
         desk.note(format!("{hits} answers were given before and read back; --fresh asks anew"));
     }
@@ -112,6 +126,8 @@ pub(super) fn evaluate(
         temperature: plan.temperature,
         seed: plan.seed,
         cached: hits,
+        judge: (options.judge.as_ref())
+            .map(|choice| format!("{}, {}", choice.model, draft::judge::name())),
         command: command(model, run, options),
     });
     let about = about(desk, &store, run)?;
