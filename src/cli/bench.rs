@@ -78,6 +78,9 @@ pub struct GenerateArgs {
     /// Measured rounds, after one that warms up.
     #[arg(long, default_value_t = 3)]
     rounds: usize,
+    /// Memory in which weights may stay decoded, for 24 sequences and more.
+    #[arg(long, default_value_t = 0, value_name = "MIB")]
+    keep: usize,
     /// Where to run.
     #[arg(long, value_enum, default_value = "cpu")]
     device: Device,
@@ -172,7 +175,7 @@ pub fn run(command: &BenchCommand, out: &mut Output) -> Result<()> {
                 return Ok(());
             };
             let sizes = (args.batch, args.prompt, args.new);
-            let figures = bench::generation(&loaded, sizes, args.rounds)?;
+            let figures = bench::generation(&loaded, sizes, args.rounds, args.keep << 20)?;
             if args.json {
                 return say(out, serde_json::to_string(&figures).because("figures")?);
             }

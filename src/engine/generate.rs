@@ -39,11 +39,22 @@ pub struct GenerateConfig {
     pub seed: u64,
     /// Sequences decoded at once.
     pub batch: usize,
+    /// Bytes that weights may take beside their stored form: where they are enough for all, and many
+    /// sequences are decoded at once, weights are decoded once and not at every step.
+    pub keep_bytes: usize,
 }
 
 impl Default for GenerateConfig {
     fn default() -> Self {
-        Self { max_new: 256, stop: Vec::new(), temperature: 0.0, top_p: 1.0, seed: 0, batch: 16 }
+        Self {
+            max_new: 256,
+            stop: Vec::new(),
+            temperature: 0.0,
+            top_p: 1.0,
+            seed: 0,
+            batch: 16,
+            keep_bytes: 0,
+        }
     }
 }
 
@@ -129,7 +140,7 @@ pub(crate) fn generate_with(
         active: Vec::new(),
         forward: Forward::new(base),
         head: HeadScratch::default(),
-        decoder: Decoder::default(),
+        decoder: Decoder::new(base, config.batch, config.keep_bytes),
         logits: Vec::new(),
         coarse_from,
         chosen: Vec::new(),

@@ -9,11 +9,15 @@ use crate::engine::{
 use crate::evaluate::{Answerer, Decoding, Nats, Prompt, PromptStyle, Reply};
 use crate::failure::Result;
 use crate::model::ToolFormat;
+use crate::train::memory;
 
 /// Sequences decoded together, at most: weights are read and decoded once for all of them.
 const BATCH_MAX: usize = 48;
 /// Bytes that their keys and values may take.
 const CACHE_BYTES: usize = 512 << 20;
+/// Bytes that weights may take beside their stored form, and which part of what is free.
+const KEPT_BYTES: usize = 1 << 30;
+const KEPT_SHARE: usize = 4;
 
 /// The engine as an evaluation sees it.
 pub(super) struct EngineAnswerer<'a> {
@@ -103,6 +107,7 @@ impl Answerer for EngineAnswerer<'_> {
             batch,
             temperature: decoding.temperature as f32,
             seed: decoding.seed,
+            keep_bytes: memory::available().map_or(0, |free| free / KEPT_SHARE).min(KEPT_BYTES),
             ..GenerateConfig::default()
         };
         let asked: Vec<(usize, usize)> = order

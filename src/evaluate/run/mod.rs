@@ -165,7 +165,7 @@ pub(super) struct Outcome {
 
 /// Cases whose likelihoods are asked for in one call: enough to share work, few enough that a stop
 /// is heard soon.
-const LIKELIHOOD_CASES: usize = 4;
+const LIKELIHOOD_CASES: usize = 16;
 
 /// What an answer that could not be had says.
 const NO_ANSWER: &str = "no answer";
