@@ -1,19 +1,21 @@
 //! `hone eval`: score base and tuned, list suites, show and compare reports.
 
 mod compare;
-
+mod import;
+mod program;
 mod score;
 
 use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
+pub use program::{ProgramArgs, run_program};
 
 use super::{print, print::Output, run_job, say};
 use crate::evaluate::{self, Evaluation};
 use crate::failure::{Failure, Result};
 use crate::job::{CaseFilter, EndpointChoice, EvaluateOptions, JobSpec, Models};
 use crate::pair::Language;
-use crate::project::Project;
+use crate::project::{self, Project};
 use crate::report;
 
 /// Subcommands of `hone eval`.
@@ -75,10 +77,17 @@ pub enum EvalCommand {
         /// Ask everything anew, whatever was answered before.
         #[arg(long)]
         fresh: bool,
+        /// Run the programs that the model writes (HumanEval), each in a process that is cut off from
+        /// this machine: no network, no files but an empty folder's, limits of time and memory. Linux.
+        #[arg(long)]
+        run_programs: bool,
         /// Print the report as JSON.
         #[arg(long)]
         json: bool,
     },
+    /// Make a suite of another evaluation's own files: BFCL, FunctionChat-Bench, GSM8K, HumanEval,
+    /// multiple choice, lm-evaluation-harness, questions and answers.
+    Import(import::ImportArgs),
     /// Score outputs that were recorded elsewhere.
     Score(score::ScoreOptions),
     /// Show an earlier evaluation again.
@@ -92,7 +101,7 @@ pub enum EvalCommand {
     },
     /// Put runs beside each other, and require figures of the last.
     Compare(compare::CompareArgs),
-    /// List the suites.
+    /// List the suites: those of this program, and the project's own.
     Suites,
 }
 
@@ -129,6 +138,7 @@ pub fn run(
             endpoint_parallel,
             keep_seen,
             fresh,
+            run_programs,
             json,
         } => {
             let folder = folder()?;
@@ -168,17 +178,24 @@ pub fn run(
                 judge: judge.map(|url| far(url, judge_model)),
                 keep_seen,
                 fresh,
+                run_programs,
             };
             let spec = JobSpec::Evaluate { model, run, options };
             let message = run_job(&spec, &folder, &Models::default())?;
             show(&newest(&folder, run)?, json, out)?;
             if json { Ok(()) } else { say(out, message) }
         }
+        EvalCommand::Import(args) => import::run(&args, &folder()?, out),
         EvalCommand::Score(options) => score::run(&options, out),
         EvalCommand::Show { run, json } => show(&newest(&folder()?, run)?, json, out),
         EvalCommand::Compare(args) => compare::run(&args, folder, out),
         EvalCommand::Suites => {
-            for suite in evaluate::shipped() {
+            let mut suites = evaluate::shipped();
+            // There need not be a project.
+            if let Ok(folder) = folder() {
+                suites.extend(project::suites::stored(&folder)?.into_iter().map(|own| own.suite));
+            }
+            for suite in suites {
                 say(
                     out,
                     format!(

@@ -18,6 +18,7 @@ pub mod mixing;
 mod models;
 mod pairs;
 pub mod pool;
+pub mod programs;
 pub mod spec;
 mod told;
 mod training;

@@ -141,6 +141,8 @@ pub struct EvaluateOptions {
     pub keep_seen: bool,
     /// Ask everything anew, whatever was answered before.
     pub fresh: bool,
+    /// Run the programs that replies hold; else cases that ask for them are left out.
+    pub run_programs: bool,
 }
 
 impl Default for EvaluateOptions {
@@ -155,6 +157,7 @@ impl Default for EvaluateOptions {
             judge: None,
             keep_seen: false,
             fresh: false,
+            run_programs: false,
         }
     }
 }

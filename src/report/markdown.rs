@@ -78,6 +78,10 @@ impl Report<'_> {
         for note in notes {
             self.line(&format!("- {note}"));
         }
+        for left_out in &evaluation.not_run {
+            let line = figures::not_run(left_out, self.language, words);
+            self.line(&format!("- {line}"));
+        }
     }
 
     fn task(&mut self, suite: &SuiteResult) {

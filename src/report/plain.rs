@@ -34,7 +34,12 @@ pub fn plain(evaluation: &Evaluation, language: Language, width: usize) -> Strin
             rows.extend(table.suite(suite, Some(table.title(suite))));
         }
     }
-    layout(&rows)
+    let mut text = layout(&rows);
+    for left_out in &evaluation.not_run {
+        text.push_str(&figures::not_run(left_out, language, words));
+        text.push('\n');
+    }
+    text
 }
 
 struct Table<'a> {

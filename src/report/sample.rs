@@ -2,8 +2,8 @@
 
 use crate::evaluate::{
     Answer, ArgumentCounts, ArgumentScores, Clustered, Column, ColumnKind, Difference, Evaluation,
-    Form, ItemResult, Metric, MetricResult, NO_CALL, Part, Proportion, Provenance, SeenItem,
-    SuiteKind, SuiteResult, TextLoss, Title, Training, Verdict, statistics,
+    Form, ItemResult, Metric, MetricResult, NO_CALL, NotRun, Part, Proportion, Provenance,
+    SeenItem, SuiteKind, SuiteResult, TextLoss, Title, Training, Verdict, statistics,
 };
 
 /// Some hundred items with every optional field filled.
@@ -40,6 +40,11 @@ pub(crate) fn large(items: usize, length: usize) -> Evaluation {
         suites,
         provenance: Some(provenance()),
         training: Some(training(&mut dice)),
+        not_run: vec![NotRun {
+            suite: "humaneval".to_owned(),
+            title: Title { ko: "함수 쓰기".to_owned(), en: "Writing functions".to_owned() },
+            cases: 164,
+        }],
     }
 }
 

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Title;
+
 /// A further model, or the same one decoded otherwise. Never mixed into the figures of base and
 /// tuned.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -81,4 +83,15 @@ pub struct Part {
     pub rows: u64,
     /// Tokens.
     pub tokens: u64,
+}
+
+/// Cases of a suite that were left out, because programs were not to be run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NotRun {
+    /// The suite's name.
+    pub suite: String,
+    /// Its title.
+    pub title: Title,
+    /// How many.
+    pub cases: u32,
 }

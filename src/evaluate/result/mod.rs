@@ -5,7 +5,7 @@ mod arguments;
 
 use serde::{Deserialize, Serialize};
 
-pub use about::{Column, ColumnKind, Part, Provenance, Training};
+pub use about::{Column, ColumnKind, NotRun, Part, Provenance, Training};
 pub use arguments::{ArgumentCounts, ArgumentScores};
 
 /// Base and tuned model on every suite.
@@ -32,6 +32,9 @@ pub struct Evaluation {
     /// How the tuned model was trained.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub training: Option<Training>,
+    /// Cases that ask for programs and were left out, because programs were not to be run.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub not_run: Vec<NotRun>,
 }
 
 /// What a suite asks for.

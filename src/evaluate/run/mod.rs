@@ -6,9 +6,10 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use super::answerer::{Answerer, Decoding, Prompt, Reply};
 use super::case::{Case, Expect};
+use super::programs::ProgramRunner;
 use super::result::{Answer, Column, Evaluation, SuiteResult};
 use super::suite::Suite;
-use super::{choice, compare, score};
+use super::{choice, compare, programs, score};
 use crate::failure::{Failure, Result};
 use crate::model::ToolFormat;
 use crate::progress::{OnProgress, Progress};
@@ -36,12 +37,14 @@ pub struct Plan<'a> {
     pub temperature: f64,
     /// Seed of the draws; each sample has its own.
     pub seed: u64,
+    /// Who runs programs; without one, cases that ask for them get no verdict.
+    pub programs: Option<&'a dyn ProgramRunner>,
 }
 
 impl<'a> Plan<'a> {
     /// Greedy decoding, one reply a case.
     pub fn greedy(model: &'a str, run: Option<u32>, suites: &'a [Suite], tuned: bool) -> Self {
-        Self { model, run, suites, tuned, samples: 1, temperature: 0.0, seed: 0 }
+        Self { model, run, suites, tuned, samples: 1, temperature: 0.0, seed: 0, programs: None }
     }
 
     fn decoding(&self, suite: &Suite, sample: u32) -> Decoding {
@@ -247,7 +250,12 @@ fn answered(
             check_count(replies.len(), prompts.len())?;
             for ((index, case), reply) in asked.iter().zip(replies) {
                 if let Some(outcome) = sheet.get_mut(*index) {
-                    add_reply(&mut outcome.answer, case, &format, reply, (sample, samples));
+                    let judge = |text| judged(plan, case, &format, text);
+                    add_reply(&mut outcome.answer, reply, judge, (sample, samples))?;
+                }
+                // Programs take their time.
+                if matches!(case.expect, Expect::Program(_)) && counter.advance(0).is_break() {
+                    return Ok(());
                 }
             }
         }
@@ -255,16 +263,23 @@ fn answered(
     Ok(())
 }
 
-/// Takes a case's next reply: the first is judged, all of them count in the share that is right.
+/// Judges a reply, by its words or by running it.
+fn judged(plan: &Plan<'_>, case: &Case, format: &ToolFormat, text: String) -> Result<Answer> {
+    match (&case.expect, plan.programs) {
+        (Expect::Program(program), Some(runner)) => programs::judge(program, text, runner),
+        _ => Ok(score::score(case, format, text)),
+    }
+}
+
+/// Takes a case's next reply: the first is kept, all of them count in the share that is right.
 fn add_reply(
     answer: &mut Answer,
-    case: &Case,
-    format: &ToolFormat,
     reply: Reply,
+    judge: impl FnOnce(String) -> Result<Answer>,
     (sample, samples): (u32, u32),
-) {
+) -> Result<()> {
     let judged = match reply {
-        Ok(text) => score::score(case, format, text),
+        Ok(text) => judge(text)?,
         Err(reason) => {
             Answer { reason: Some(format!("{NO_ANSWER}: {reason}")), ..Answer::default() }
         }
@@ -277,6 +292,7 @@ fn add_reply(
     if samples > 1 {
         answer.right_share = Some(share);
     }
+    Ok(())
 }
 
 /// Fills in what is scored by likelihood: choices and texts.

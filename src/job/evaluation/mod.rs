@@ -13,15 +13,16 @@ use suites::{all_suites, choose, narrow};
 use super::answering::EngineAnswerer;
 use super::endpoint_column::EndpointColumn;
 use super::loaded::Loaded;
+use super::programs::Sandbox;
 use super::{Desk, EvaluateOptions, JobOutcome, Told, identity, mixing, stopped, training_set};
 use crate::digest;
 use crate::draft;
 use crate::evaluate::judged::judged;
 use crate::evaluate::{
-    self, AnswerCache, Cached, Column, ColumnKind, Extra, Plan, Provenance, SeenItem, Suite,
-    Training, TrainingSet,
+    self, AnswerCache, Cached, Column, ColumnKind, Extra, NotRun, Plan, ProgramRunner, Provenance,
+    SeenItem, Suite, Training, TrainingSet, programs,
 };
-use crate::failure::{Context as _, Result};
+use crate::failure::{Context as _, Failure, Result};
 use crate::mix::{Mix, Side};
 use crate::pair::{Example, Language};
 use crate::project::{AnswerStore, Store};
@@ -44,6 +45,7 @@ pub(super) fn evaluate(
     let mut judge = (options.judge.as_ref())
         .map(|choice| EndpointColumn::new(choice, desk.cancel.clone()))
         .transpose()?;
+    let sandbox = options.run_programs.then(Sandbox::new).transpose()?;
     let Some(loaded) = desk.models.get(model, &mut desk.progress())? else {
         return Ok(stopped());
     };
@@ -61,6 +63,8 @@ pub(super) fn evaluate(
         .collect();
     let suites = choose(all_suites(desk, &test)?, &options.suites)?;
     let mut suites = narrow(suites, options.cases);
+    let not_run = if sandbox.is_some() { Vec::new() } else { programs::take_out(&mut suites) };
+    tell_not_run(desk, &not_run, &suites)?;
     let trained = match &run_folder {
         None => None,
         Some(folder) => Some(training_set::read(folder)?.unwrap_or_else(|| present_mix(&mix))),
@@ -78,6 +82,7 @@ pub(super) fn evaluate(
         samples: options.samples.max(1),
         temperature: options.temperature,
         seed: options.seed,
+        programs: sandbox.as_ref().map(|sandbox| sandbox as &dyn ProgramRunner),
         ..Plan::greedy(model, run, &suites, adapter.is_some())
     };
     let mut engine = EngineAnswerer { loaded: &loaded, adapter: adapter.as_ref() };
@@ -104,6 +109,7 @@ pub(super) fn evaluate(
     if hits > 0 {
         desk.note(format!("{hits} answers were given before and read back; --fresh asks anew"));
     }
+    evaluation.not_run = not_run;
     for suite in &mut evaluation.suites {
         suite.excluded = seen.remove(&suite.name).unwrap_or_default();
     }
@@ -136,6 +142,23 @@ pub(super) fn evaluate(
     write_reports(&folder, &evaluation, &about)?;
     desk.changed();
     Ok(JobOutcome::Finished(Told::Report(folder.join("report.html"))))
+}
+
+/// Says how many cases are left out because programs are not run.
+///
+/// # Errors
+/// When nothing else was asked for.
+fn tell_not_run(desk: &mut Desk<'_>, not_run: &[NotRun], left: &[Suite]) -> Result<()> {
+    for NotRun { suite, cases, .. } in not_run {
+        desk.note(format!(
+            "{suite}: {cases} cases ask for programs and are left out; --run-programs runs them"
+        ));
+    }
+    if !not_run.is_empty() && left.is_empty() {
+        return Err(Failure::user("every case asks for a program, and programs are not run")
+            .hint("`--run-programs` runs what the model writes, cut off from this machine"));
+    }
+    Ok(())
 }
 
 /// What is compared, by hash.

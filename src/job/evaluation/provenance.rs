@@ -92,5 +92,8 @@ pub(super) fn command(model: &str, run: Option<u32>, options: &EvaluateOptions) 
     if options.keep_seen {
         command.push_str(" --keep-seen");
     }
+    if options.run_programs {
+        command.push_str(" --run-programs");
+    }
     command
 }

@@ -55,6 +55,10 @@ pub(super) fn write_details(page: &mut String, view: &View<'_>) {
     subsets(page, view);
     errors(page, view);
     excluded(page, view);
+    for left_out in &view.evaluation.not_run {
+        let line = figures::not_run(left_out, view.language, view.words);
+        let _ = write!(page, "<p class=\"note\">{}</p>", escape(&line));
+    }
 }
 
 fn is_paired(view: &View<'_>) -> bool {
