@@ -26,7 +26,9 @@ const BFCL_CASES: [(&str, u64); 12] = [
 #[test]
 fn the_leaderboards_own_files_come_in() {
     let Some(data) = std::env::var_os("HONE_BFCL") else {
-        eprintln!("not tested: HONE_BFCL does not name the folder bfcl_eval/data of the wheel bfcl-eval");
+        eprintln!(
+            "not tested: HONE_BFCL does not name the folder bfcl_eval/data of the wheel bfcl-eval"
+        );
         return;
     };
     let place = Place::new();
@@ -86,7 +88,8 @@ fn a_suite_is_imported_listed_and_asked() {
     assert!(again.status.code() == Some(1) && said.contains("--replace"), "{said}");
     place.ok(&[&import[..], &["--replace"]].concat());
 
-    let unknown = place.run(&["-p", "p", "eval", "import", "kmmlu.csv", "--name", "x", "--format", "mmlu"]);
+    let unknown =
+        place.run(&["-p", "p", "eval", "import", "kmmlu.csv", "--name", "x", "--format", "mmlu"]);
     let said = String::from_utf8_lossy(&unknown.stderr).into_owned();
     assert!(said.contains("no form; there are bfcl, functionchat"), "{said}");
 

@@ -123,7 +123,10 @@ fn what_takes_too_much_is_stopped() {
     let deaf = "import signal\nfor s in range(1, 64):\n    try: signal.signal(s, signal.SIG_IGN)\n    except (OSError, ValueError): pass\nwhile True: pass";
     assert_eq!(ran(&sandbox, deaf), Ran::Stopped(Limit::Time));
     assert_eq!(ran(&sandbox, "x = 'a' * (1 << 30)"), Ran::Stopped(Limit::Memory));
-    assert_eq!(ran(&sandbox, "x = []\nwhile True: x.append(bytearray(1 << 20))"), Ran::Stopped(Limit::Memory));
+    assert_eq!(
+        ran(&sandbox, "x = []\nwhile True: x.append(bytearray(1 << 20))"),
+        Ran::Stopped(Limit::Memory)
+    );
     let file = "with open('big', 'wb') as f:\n    for _ in range(64): f.write(b'x' * (1 << 20))";
     assert!(matches!(ran(&sandbox, file), Ran::Failed(_)), "{:?}", ran(&sandbox, file));
     let many = "for i in range(64):\n    open(str(i), 'wb').write(b'x' * (1 << 18))";
@@ -230,7 +233,9 @@ fn programs_are_asked_for_and_left_out_or_run() {
     assert!(told.contains("3 of 3 cases (humaneval)"), "{told}");
     assert!(told.contains("--suite programs --run-programs"), "{told}");
 
-    let run = ["-p", "p", "eval", "run", "--model", "toy", "--base", "--limit", "2", "--suite", "programs"];
+    let run = [
+        "-p", "p", "eval", "run", "--model", "toy", "--base", "--limit", "2", "--suite", "programs",
+    ];
     let refused = place.run(&run);
     let said = String::from_utf8_lossy(&refused.stderr).into_owned();
     assert!(!refused.status.success() && said.contains("--run-programs"), "{said}");

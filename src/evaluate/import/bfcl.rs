@@ -153,6 +153,10 @@ fn calls(truth: &Value) -> Result<Vec<ExpectedCall>, String> {
 
 fn accepted(arguments: &Map<String, Value>) -> Result<Vec<ExpectedArgument>, String> {
     let argument = |(name, accepted): (&String, &Value)| match accepted {
+        // Two cases of live_simple write an empty list itself so, which nothing could equal.
+        Value::Array(accepted) if accepted.is_empty() => {
+            Ok(ExpectedArgument { name: name.clone(), accepted: vec![json!([]), json!("")] })
+        }
         Value::Array(accepted) => {
             Ok(ExpectedArgument { name: name.clone(), accepted: accepted.clone() })
         }

@@ -53,14 +53,21 @@ fn bfcl() {
     };
     let mut simple = file(
         "BFCL_v3_simple.json",
-        &[question("simple_0", "base 10"), question("simple_1", "q"), question("simple_2", "q")],
+        &[
+            question("simple_0", "base 10"),
+            question("simple_1", "q"),
+            question("simple_2", "q"),
+            question("simple_3", "q"),
+        ],
     );
     simple.answers = answers(&[
         ("simple_0", json!([{"area.of": {"base": [10], "unit": ["cm", ""]}}])),
         ("simple_1", json!([{"other": {"base": [10]}}])),
+        ("simple_3", json!([{"area.of": {"base": [1], "unit": []}}])),
     ]);
     let first = recognized(Form::Bfcl, &simple);
-    assert_eq!((first.cases.len(), first.total), (1, 3));
+    assert_eq!((first.cases.len(), first.total), (2, 4));
+    assert_eq!(accepted(&first.cases[1].expect)[0].1[1].accepted, [json!([]), json!("")]);
     assert!(first.problems[0].1.contains("not among the tools"), "{:?}", first.problems);
     assert!(first.problems[1].1.contains("possible_answer/BFCL_v3_simple.json"));
     assert_eq!([first.problems[0].0, first.problems[1].0], [2, 3]);
