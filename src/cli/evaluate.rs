@@ -71,6 +71,10 @@ pub enum EvalCommand {
         /// Requests to an endpoint in flight at once.
         #[arg(long, value_name = "N", default_value_t = EndpointChoice::PARALLEL, value_parser = parallel)]
         endpoint_parallel: usize,
+        /// Further columns: tool calls bound to the grammar of the tools offered, so that each is valid JSON by
+        /// its schema. Whether anything is called stays the model's choice.
+        #[arg(long)]
+        bound: bool,
         /// Ask also cases that the run was trained on.
         #[arg(long)]
         keep_seen: bool,
@@ -136,6 +140,7 @@ pub fn run(
             judge_model,
             endpoint_timeout,
             endpoint_parallel,
+            bound,
             keep_seen,
             fresh,
             run_programs,
@@ -176,6 +181,7 @@ pub fn run(
                 seed,
                 endpoint: endpoint.map(|url| far(url, endpoint_model)),
                 judge: judge.map(|url| far(url, judge_model)),
+                bound,
                 keep_seen,
                 fresh,
                 run_programs,

@@ -168,6 +168,13 @@ impl Decoder {
         }
     }
 
+    /// The logits after one token of the last step, as [`Decoder::logits`] has them.
+    pub(super) fn logits_of(&mut self, base: &Base, row: usize, logits: &mut Vec<f32>) {
+        let (hidden, vocabulary) = (base.config().hidden_size, base.config().vocab_size);
+        let logits = fit(logits, vocabulary);
+        self.products.few.head(base, &self.normed[row * hidden..(row + 1) * hidden], 1, logits);
+    }
+
     /// The likeliest tokens after those of the last step, the first of equals of [`Decoder::logits`], by a
     /// coarse copy of a head of `coarse_from` bytes or more; `false` where that would be no quicker.
     pub(super) fn likeliest(

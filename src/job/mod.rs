@@ -4,6 +4,7 @@
 
 mod answering;
 pub mod bench;
+pub mod bound;
 mod chat;
 pub mod checking;
 pub mod documents;

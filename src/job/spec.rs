@@ -137,6 +137,8 @@ pub struct EvaluateOptions {
     pub endpoint: Option<EndpointChoice>,
     /// A model behind an endpoint that judges answers in free text.
     pub judge: Option<EndpointChoice>,
+    /// Ask cases that offer tools once more with calls bound to the tools' grammar, as further columns.
+    pub bound: bool,
     /// Ask also cases that the run was trained on.
     pub keep_seen: bool,
     /// Ask everything anew, whatever was answered before.
@@ -155,6 +157,7 @@ impl Default for EvaluateOptions {
             seed: 0,
             endpoint: None,
             judge: None,
+            bound: false,
             keep_seen: false,
             fresh: false,
             run_programs: false,

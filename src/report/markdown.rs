@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::leading::Flip;
 use super::words::Words;
-use super::{figures, leading};
+use super::{figures, further, leading};
 use crate::evaluate::{Evaluation, Form, ItemResult, Metric, MetricResult, SuiteKind, SuiteResult};
 use crate::pair::example::Language;
 
@@ -26,6 +26,7 @@ pub fn markdown(evaluation: &Evaluation, language: Language, notes: &[String]) -
     if !guards.is_empty() {
         report.forgetting(&guards);
     }
+    report.further(evaluation);
     for suite in tasks.iter().chain(&guards) {
         report.items(suite);
     }
@@ -234,6 +235,18 @@ impl Report<'_> {
             if let Some(cells) = self.loss_cells(suite) {
                 self.row(&cells);
             }
+        }
+    }
+
+    /// Columns beside base and tuned.
+    fn further(&mut self, evaluation: &Evaluation) {
+        let Some(table) = further::further(evaluation, self.language) else { return };
+        self.line(&format!("\n## {}\n\n{}\n", table.title, table.note));
+        let columns = table.columns.iter().map(String::as_str);
+        let head: Vec<&str> = [self.words.metric].into_iter().chain(columns).collect();
+        self.table_head(&head);
+        for (suite, metric, cells) in table.rows {
+            self.row(&[vec![format!("{suite}: {metric}")], cells].concat());
         }
     }
 

@@ -5,6 +5,7 @@
 //! written or printed.
 
 pub mod figures;
+mod further;
 pub mod html;
 pub mod json;
 pub mod leading;

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a step that fails fails the test")]
 
+mod bound;
 mod chat_templates;
 mod command_line;
 mod curation;

@@ -181,7 +181,8 @@ fn a_coarse_head_chooses_the_same_tokens() {
                 let settings = GenerateConfig { max_new: 14, batch, ..GenerateConfig::default() };
                 let answers = |from| {
                     let go = &mut |_, _| ControlFlow::Continue(());
-                    generate_with(&base, Some(&adapter), &requests, &settings, go, from).unwrap()
+                    let all = (&requests[..], &mut [][..]);
+                    generate_with(&base, Some(&adapter), all, &settings, go, from).unwrap()
                 };
                 assert_eq!(answers(0), answers(usize::MAX), "{:?}", config.architecture);
             }

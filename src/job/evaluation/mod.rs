@@ -11,6 +11,7 @@ use provenance::{cases_text, command, curve, machine};
 use suites::{all_suites, choose, narrow};
 
 use super::answering::EngineAnswerer;
+use super::bound::{CallBounds, check_template};
 use super::endpoint_column::EndpointColumn;
 use super::loaded::Loaded;
 use super::programs::Sandbox;
@@ -49,6 +50,12 @@ pub(super) fn evaluate(
     let Some(loaded) = desk.models.get(model, &mut desk.progress())? else {
         return Ok(stopped());
     };
+    let bounds = if options.bound {
+        check_template(model, loaded.codec.template())?;
+        Some(CallBounds::new(loaded.vocabulary()?))
+    } else {
+        None
+    };
     let run_folder = run.map(|number| crate::project::run_folder(desk.folder, number));
     let adapter = match &run_folder {
         None => None,
@@ -83,9 +90,11 @@ pub(super) fn evaluate(
         temperature: options.temperature,
         seed: options.seed,
         programs: sandbox.as_ref().map(|sandbox| sandbox as &dyn ProgramRunner),
+        bound: options.bound,
         ..Plan::greedy(model, run, &suites, adapter.is_some())
     };
-    let mut engine = EngineAnswerer { loaded: &loaded, adapter: adapter.as_ref() };
+    let mut engine =
+        EngineAnswerer { loaded: &loaded, adapter: adapter.as_ref(), bounds: bounds.as_ref() };
     let mut nowhere = Nowhere;
     let cache: &mut dyn AnswerCache = if options.fresh { &mut nowhere } else { &mut answers };
     let mut cached = Cached::new(&mut engine, cache, known.identities(&loaded));

@@ -89,6 +89,9 @@ pub(super) fn command(model: &str, run: Option<u32>, options: &EvaluateOptions) 
             let _ = write!(command, " --endpoint-parallel {parallel}");
         }
     }
+    if options.bound {
+        command.push_str(" --bound");
+    }
     if options.keep_seen {
         command.push_str(" --keep-seen");
     }

@@ -212,7 +212,9 @@ fn write_item(
             }
         }
     }
-    for (column, other) in evaluation.others.iter().zip(&item.others) {
+    let others = evaluation.others.iter().zip(&item.others);
+    // What was not asked of a column says nothing.
+    for (column, other) in others.filter(|(_, other)| **other != Answer::default()) {
         let name = format!(
             "<span>{}</span> <small class=\"{}\"></small>",
             escape(marks::cut(&column.name, 60).0),

@@ -225,8 +225,9 @@ fn further_columns(page: &mut String, view: &View<'_>) {
     }
     page.push_str("</tr></thead><tbody>");
     let (tasks, guards) = tasks_and_guards(view.evaluation);
-    let counted =
-        |suite: &&SuiteResult| main_metrics(suite).iter().any(|result| !result.others.is_empty());
+    let counted = |suite: &&SuiteResult| {
+        main_metrics(suite).iter().any(|result| result.others.iter().any(|other| other.n > 0))
+    };
     for suite in tasks.into_iter().filter(counted) {
         group(page, view.title(suite), columns.len() + 1);
         for result in main_metrics(suite) {
@@ -248,7 +249,7 @@ fn further_columns(page: &mut String, view: &View<'_>) {
 fn further_row(page: &mut String, name: &str, result: &MetricResult, columns: usize) {
     let _ = write!(page, "<tr><th scope=\"row\">{}</th>", escape(name));
     for at in 0..columns {
-        match result.others.get(at) {
+        match result.others.get(at).filter(|share| share.n > 0) {
             Some(share) => {
                 let interval = statistics::wilson(share.successes, share.n);
                 proportion(page, "", *share, interval);
