@@ -77,7 +77,7 @@ pub trait Bound {
     fn take(&mut self, id: u32);
 }
 
-/// Of each prompt, by its number, what binds its answer. Prompts beyond the last are not bound.
+/// Of each prompt, by its number, what binds its answer, until that ends. Prompts beyond the last are not bound.
 pub type Bounds<'b> = [Option<Box<dyn Bound + 'b>>];
 
 /// A sequence that is being decoded.
@@ -403,6 +403,9 @@ impl Run<'_, '_> {
             (self.on_token)(prompt, Some(id))?;
         }
         if !goes_on {
+            if let Some(bound) = self.bounds.get_mut(prompt) {
+                *bound = None;
+            }
             (self.on_token)(prompt, None)?;
         }
         ControlFlow::Continue(goes_on)

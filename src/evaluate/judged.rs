@@ -14,7 +14,7 @@ use crate::progress::{OnProgress, Progress};
 use crate::text::number::is_hangul;
 
 /// How the judge answers: the likeliest words, room for a sentence and the verdict.
-const DECODING: Decoding = Decoding { max_new: 256, temperature: 0.0, seed: 0 };
+const DECODING: Decoding = Decoding { max_new: 256, temperature: 0.0, seed: 0, bound: false };
 
 /// Stage name of the progress reports.
 const STAGE: &str = "judge";

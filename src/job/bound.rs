@@ -12,7 +12,7 @@ use crate::model::{ChatTemplate, ToolFormat};
 use crate::pair::Tool;
 
 /// Offers of tools whose masks are kept.
-const OFFERS_MAX: usize = 64;
+const OFFERS_MAX: usize = 16;
 
 /// Binds answers; those that are offered the same tools share what is known of their grammar.
 pub struct CallBounds {
@@ -28,7 +28,12 @@ impl CallBounds {
 
     /// Binds one answer: free text, or calls of these tools in Hermes' form. Whether anything is called is the
     /// model's choice.
-    pub fn bound(&self, tools: &[Tool]) -> Box<dyn Bound> {
+    pub fn bound<'a>(&'a self, tools: &'a [Tool]) -> Box<dyn Bound + 'a> {
+        Box::new(CallBound { bounds: self, tools, at: At::Start, mask: Rc::from([]) })
+    }
+
+    /// The masks of an offer of tools.
+    fn masks(&self, tools: &[Tool]) -> Rc<RefCell<Masks>> {
         let key = serde_json::to_string(tools).unwrap_or_default();
         let mut offers = self.offers.borrow_mut();
         if offers.get(&key).is_some_and(|masks| masks.borrow().is_full()) {
@@ -41,8 +46,7 @@ impl CallBounds {
             let grammar = Grammar::of_tools(tools, false);
             Rc::new(RefCell::new(Masks::new(grammar, Arc::clone(&self.vocabulary))))
         });
-        let state = Some(masks.borrow_mut().start());
-        Box::new(CallBound { masks: Rc::clone(masks), state, mask: Rc::from([]) })
+        Rc::clone(masks)
     }
 }
 
@@ -62,24 +66,55 @@ pub fn check_template(name: &str, template: &ChatTemplate) -> Result<()> {
 }
 
 /// One answer.
-struct CallBound {
-    masks: Rc<RefCell<Masks>>,
-    /// None once a token came that was not allowed.
-    state: Option<State>,
+struct CallBound<'a> {
+    bounds: &'a CallBounds,
+    tools: &'a [Tool],
+    at: At,
     mask: Rc<[u64]>,
 }
 
-impl Bound for CallBound {
+/// How far an answer is.
+enum At {
+    /// Not begun; masks are made when it begins, for many wait while few are made.
+    Start,
+    /// In a state of these masks.
+    In(Rc<RefCell<Masks>>, State),
+    /// A token came that was not allowed.
+    Lost,
+}
+
+impl CallBound<'_> {
+    fn begin(&mut self) {
+        if matches!(self.at, At::Start) {
+            let masks = self.bounds.masks(self.tools);
+            let state = masks.borrow_mut().start();
+            self.at = At::In(masks, state);
+        }
+    }
+}
+
+impl Bound for CallBound<'_> {
     fn allowed(&mut self) -> &[u64] {
-        self.mask = match self.state {
-            Some(state) => self.masks.borrow_mut().allowed(state),
-            None => Rc::from([]),
+        self.begin();
+        self.mask = match &self.at {
+            At::In(masks, state) => masks.borrow_mut().allowed(*state),
+            At::Start | At::Lost => Rc::from([]),
         };
         &self.mask
     }
 
     fn take(&mut self, id: u32) {
-        self.state = self.state.and_then(|state| self.masks.borrow_mut().take(state, id));
+        self.begin();
+        let next = match &mut self.at {
+            At::In(masks, state) => {
+                let next = masks.borrow_mut().take(*state, id);
+                next.map(|next| *state = next)
+            }
+            At::Start | At::Lost => None,
+        };
+        if next.is_none() {
+            self.at = At::Lost;
+        }
     }
 }
 
@@ -100,10 +135,11 @@ mod tests {
         let mut bytes: Vec<Vec<u8>> = (0..=255u8).map(|byte| vec![byte]).collect();
         bytes.push(Vec::new());
         let bounds = CallBounds::new(Arc::new(Vocabulary::from_bytes(bytes, vec![256]).unwrap()));
-        let allows = |bound: &mut Box<dyn Bound>, id: u32| {
+        let allows = |bound: &mut Box<dyn Bound + '_>, id: u32| {
             bound.allowed().get(id as usize / 64).is_some_and(|word| word >> (id % 64) & 1 == 1)
         };
-        let mut all = [bounds.bound(&[tool("날씨")]), bounds.bound(&[tool("weather")])];
+        let offers = [[tool("날씨")], [tool("weather")]];
+        let mut all = offers.each_ref().map(|tools| bounds.bound(tools));
         let text = "<tool_call>\n{\"name\": \"";
         for bound in &mut all {
             for byte in text.bytes() {
@@ -116,7 +152,7 @@ mod tests {
             allows(&mut all[0], "날".as_bytes()[0].into()) && !allows(&mut all[0], b'w'.into())
         );
         assert!(allows(&mut all[1], b'w'.into()));
-        let mut fresh = bounds.bound(&[tool("날씨")]);
+        let mut fresh = bounds.bound(&offers[0]);
         assert!(allows(&mut fresh, 256) && allows(&mut fresh, b'w'.into()));
         // What was not allowed leaves nothing.
         all[0].take(b'w'.into());

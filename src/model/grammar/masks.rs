@@ -40,7 +40,8 @@ pub struct Masks {
 
 impl Masks {
     /// Joins a grammar and a vocabulary.
-    pub fn new(grammar: Grammar, vocabulary: Arc<Vocabulary>) -> Self {
+    pub fn new(mut grammar: Grammar, vocabulary: Arc<Vocabulary>) -> Self {
+        grammar.escape(&vocabulary.single);
         Self {
             grammar,
             vocabulary,

@@ -7,8 +7,9 @@
 //! * [`Masks`] walks that tree through the automaton and keeps what it found: a mask of tokens for each state
 //!   that was met. States are few (a place in the schema, not in the text), so most steps are a look-up.
 //!
-//! There is no dead end: every stack can be finished, byte by byte, and every byte that may be asked for is a
-//! token of its own ([`Vocabulary::new`] refuses a tokenizer of which that is not so).
+//! There is no dead end: every stack can be finished, byte by byte, and where only few bytes fit, they are tokens
+//! of their own ([`Vocabulary::new`] refuses a tokenizer of which that is not so; [`Masks::new`] writes characters
+//! whose bytes are none as escapes).
 
 mod frame;
 mod masks;

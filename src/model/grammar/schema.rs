@@ -6,6 +6,7 @@
 //! wrong, as without a grammar.
 
 use std::collections::HashMap;
+use std::fmt::Write as _;
 
 use serde_json::{Map, Value};
 
@@ -125,6 +126,28 @@ impl Grammar {
             grammar.tools.push((begins, arguments));
         }
         grammar
+    }
+
+    /// Writes characters in fixed texts as `\u` escapes where bytes of them are no tokens: some vocabularies lack
+    /// the first bytes of rare characters.
+    pub(super) fn escape(&mut self, single: &[bool; 256]) {
+        for word in &mut self.words {
+            if word.iter().all(|byte| single[usize::from(*byte)]) {
+                continue;
+            }
+            // Beyond ASCII, fixed texts have strings only.
+            let mut escaped = String::new();
+            for character in String::from_utf8_lossy(word).chars() {
+                if character.is_ascii() {
+                    escaped.push(character);
+                } else {
+                    for unit in character.encode_utf16(&mut [0; 2]) {
+                        let _ = write!(escaped, "\\u{unit:04x}");
+                    }
+                }
+            }
+            *word = escaped.into_bytes();
+        }
     }
 
     fn word(&mut self, text: &str) -> WordId {
@@ -299,10 +322,13 @@ impl Reader<'_> {
         reference: &str,
         depth: usize,
     ) -> Option<NodeId> {
-        let found =
-            self.find(reference).filter(|_| !self.open.iter().any(|open| open == reference));
-        // What refers to itself, or to another place, may be anything.
-        let Some(found) = found.cloned() else { return Some(self.any.value) };
+        // What lies elsewhere may be anything.
+        let Some(found) = self.find(reference).cloned() else { return Some(self.any.value) };
+        if self.open.iter().any(|open| open == reference) {
+            // What refers to itself may, within itself, be anything of its type.
+            let listed = found.as_object().map(types).unwrap_or_default();
+            return self.either(listed.iter().map(|kind| self.any.of(kind)).collect());
+        }
         let beside = without(map, "$ref");
         let whole = match found {
             Value::Object(found) => Value::Object(joined(&found, &beside)),

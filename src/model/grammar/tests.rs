@@ -70,8 +70,8 @@ fn arguments_follow_the_schema() {
     let itself = json!({"type": "object", "properties": {"x": {"$ref": "#"}}});
     #[rustfmt::skip]
     let cases: &[(Value, &[&str], &[&str])] = &[
-        (one(json!({"type": "string"})), &[r#"{"x": "가\n\"\u00e9😀"}"#, r#"{"x":""}"#],
-            &[r#"{"x": 1}"#, "{}", r#"{"x": "a"#, r#"{"x": "\ud83d"}"#, r#"{"x": "\x"}"#, "{\"x\": \"a\nb\"}", r#"{"y": "a"}"#,
+        (one(json!({"type": "string"})), &[r#"{"x": "가\n\"\u00e9😀"}"#, r#"{"x": "<</b> <\/tool_call>"}"#, r#"{"x":""}"#],
+            &[r#"{"x": 1}"#, "{}", r#"{"x": "a"#, r#"{"x": "</tool_call>"}"#, r#"{"x": "\ud83d"}"#, r#"{"x": "\x"}"#, "{\"x\": \"a\nb\"}", r#"{"y": "a"}"#,
               r#"{"x": "a", "x": "b"}"#, r#"{"x" : "a"}"#]),
         (one(json!({"type": "integer"})), &[r#"{"x": 0}"#, r#"{"x": -12}"#],
             &[r#"{"x": 01}"#, r#"{"x": 1.0}"#, r#"{"x": -0}"#, r#"{"x": 1e3}"#, r#"{"x": "1"}"#, r#"{"x": -}"#]),
@@ -95,7 +95,7 @@ fn arguments_follow_the_schema() {
             &[r#"{"a": 1}"#, r#"{"b": 1}"#, r#"{"a": 1, "b": 2}"#], &["{}"]),
         (json!({"allOf": [{"properties": {"a": {"type": "integer"}}}, {"required": ["a"]}]}), &[r#"{"a": 1}"#], &["{}", r#"{"a": ""}"#]),
         (defined, &[r#"{"x": "집"}"#, "{}"], &[r#"{"x": "들"}"#]),
-        (itself, &[r#"{"x": {"x": {}}}"#, r#"{"x": 1}"#], &[r#"{"y": 1}"#]),
+        (itself, &[r#"{"x": {"x": {}}}"#, "{}"], &[r#"{"x": 1}"#, r#"{"x": {"x": 1}}"#, r#"{"y": 1}"#]),
         (object(json!({})), &["{}"], &[r#"{"a": 1}"#, "[]"]),
         // What is no schema, or cannot be followed, is any object.
         (Value::Null, &["{}", r#"{"a": [1, "b"]}"#], &["[]", "1", "{"]),
@@ -209,7 +209,25 @@ fn tokenizers_of_bytes_are_read_and_others_refused() {
     for id in tokenizer.stop_ids() {
         assert!(vocabulary.is_end(id) && vocabulary.bytes(id).is_empty());
     }
-    let lacking = (0..=255u8).filter(|byte| *byte != b'{').map(|byte| vec![byte]).collect();
-    let failure = Vocabulary::from_bytes(lacking, vec![]).unwrap_err();
-    assert!(failure.message.contains("0x7B"), "{failure}");
+    let without = |lacking: &dyn Fn(u8) -> bool| {
+        let all = (0..=255u8).map(|byte| if lacking(byte) { Vec::new() } else { vec![byte] });
+        Vocabulary::from_bytes(all.collect(), vec![])
+    };
+    for (low, high, name) in [(b'{', b'{', "0x7B"), (0x80, 0x8f, "0x80")] {
+        let failure = without(&|byte| (low..=high).contains(&byte)).unwrap_err();
+        assert!(failure.message.contains(name), "{failure}");
+    }
+    // A rare character of a fixed text is escaped where its first byte is no token.
+    let vocabulary = Arc::new(without(&|byte| byte >= 0xf0).unwrap());
+    let schema = json!({"properties": {"x": {"enum": ["😀값"]}}});
+    let mut masks = Masks::new(Grammar::of_tools(&[tool("f", &schema)], true), vocabulary);
+    let start = masks.start();
+    let mut takes = |value: &str| {
+        let text =
+            format!("<tool_call>\n{{\"name\": \"f\", \"arguments\": {{\"x\": \"{value}\"}}}}");
+        masks.take_bytes(start, text.as_bytes()).is_some()
+    };
+    let escaped = "\\ud83d\\ude00\\uac12";
+    assert!(takes(escaped) && !takes("😀값"));
+    assert_eq!(serde_json::from_str::<String>(&format!("\"{escaped}\"")).unwrap(), "😀값");
 }

@@ -1,5 +1,7 @@
 //! A tokenizer's tokens as a tree of bytes.
 
+use std::ops::RangeInclusive;
+
 use crate::failure::{Failure, Result};
 use crate::model::tokenizer::Tokenizer;
 
@@ -13,6 +15,8 @@ pub struct Vocabulary {
     pub(super) tokens: Vec<u32>,
     /// The bytes of each token; empty for what is none.
     bytes: Vec<Vec<u8>>,
+    /// Of each byte whether it is a token.
+    pub(super) single: [bool; 256],
     /// Tokens that end a reply.
     pub(super) ends: Vec<u32>,
 }
@@ -29,16 +33,18 @@ pub(super) struct Entry {
     pub(super) first: u32,
 }
 
-/// Bytes that a grammar may ask for: the texts of calls, JSON, and all characters in UTF-8.
-fn may_be_asked_for(byte: u8) -> bool {
-    matches!(byte, b'\n' | 0x20..=0x7e | 0x80..=0xbf | 0xc2..=0xf4)
+/// Ranges of bytes to which a reply may come where only one of the range fits: ASCII each for itself, and what
+/// may follow the first byte of a character.
+fn asked_for() -> impl Iterator<Item = RangeInclusive<u8>> {
+    let ascii = [b'\n'].into_iter().chain(b' '..=b'~').map(|byte| byte..=byte);
+    ascii.chain([0x80..=0x8f, 0x90..=0x9f, 0xa0..=0xbf])
 }
 
 impl Vocabulary {
     /// Reads a tokenizer's vocabulary: byte-level BPE, or pieces of which bytes stand in for those that are lacking.
     ///
     /// # Errors
-    /// When some byte of a text is no token: a reply could then come to where no token fits.
+    /// When bytes that every text is made of are no tokens: a reply could then come to where no token fits.
     pub fn new(tokenizer: &Tokenizer) -> Result<Self> {
         let byte_level = tokenizer.id_of("Ċ").is_some() && tokenizer.id_of("<0x0A>").is_none();
         let added = tokenizer.added_ids();
@@ -66,11 +72,12 @@ impl Vocabulary {
                 single[usize::from(*byte)] = true;
             }
         }
-        if let Some(byte) =
-            (0..=255).find(|byte| may_be_asked_for(*byte) && !single[usize::from(*byte)])
-        {
+        let is_there =
+            |range: &RangeInclusive<u8>| range.clone().any(|byte| single[usize::from(byte)]);
+        if let Some(range) = asked_for().find(|range| !is_there(range)) {
             return Err(Failure::user(format!(
-                "the tokenizer has no token for the byte 0x{byte:02X} alone, so calls cannot be bound to a grammar"
+                "the tokenizer has no token for the byte 0x{:02X} alone, so calls cannot be bound to a grammar",
+                range.start()
             ))
             .hint("Leave out --bound, or use a model whose tokenizer has all bytes."));
         }
@@ -99,7 +106,7 @@ impl Vocabulary {
         let tokens: Vec<u32> = sorted.iter().map(|(_, id)| *id).collect();
         // Closes the last node's tokens.
         nodes.push(Entry { byte: 0, depth: 0, end: 0, first: tokens.len() as u32 });
-        Ok(Self { nodes, tokens, bytes, ends })
+        Ok(Self { nodes, tokens, bytes, ends, single })
     }
 
     /// One more than the largest id.
