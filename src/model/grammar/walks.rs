@@ -27,7 +27,9 @@ fn schemas() -> impl Strategy<Value = Value> {
                 let mut required = Vec::new();
                 for (name, (schema, must)) in names.into_iter().zip(parts) {
                     properties.insert(name.to_owned(), schema);
-                    required.extend(must.then_some(name));
+                    // Among names of any kind a walk hits on short ones only.
+                    let is_met = others < 2 || name.len() == 1;
+                    required.extend((must && is_met).then_some(name));
                 }
                 let mut schema = json!({"type": "object", "properties": properties, "required": required});
                 match others {
@@ -83,7 +85,7 @@ proptest! {
             }
             // First anywhere, then mostly to what closes.
             let closing: Vec<u32> = ids.iter().copied()
-                .filter(|id| matches!(vocabulary.bytes(*id), [b'"' | b'}' | b']' | b'0' | b'<']))
+                .filter(|id| matches!(vocabulary.bytes(*id), [b'"' | b'}' | b']' | b'0' | b'<' | b'a' | b'z']))
                 .collect();
             let from = if steps < wander || closing.is_empty() || draw(4) == 0 { &ids } else { &closing };
             let id = from[draw(from.len())];
@@ -92,7 +94,7 @@ proptest! {
                 state = masks.take(state, id).unwrap();
             }
             steps += 1;
-            prop_assert!(steps < 100_000, "no end: {}", String::from_utf8_lossy(&text));
+            prop_assert!(steps < 20_000, "no end: {}", String::from_utf8_lossy(&text));
         }
         let text = String::from_utf8(text).unwrap();
         let calls = read(&text);
