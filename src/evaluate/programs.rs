@@ -114,13 +114,13 @@ fn code(reply: &str, entry_point: &str) -> String {
     if let Some(block) = defining.or(blocks.first()) {
         return block.clone();
     }
-    let begins = |line: &&str| {
+    let begins = |line: &str| {
         ["def ", "async def ", "import ", "from ", "class ", "@"]
             .iter()
             .any(|start| line.starts_with(start))
     };
     let lines: Vec<&str> = reply.lines().collect();
-    match lines.iter().position(|line| begins(&line)) {
+    match lines.iter().position(|line| begins(line)) {
         Some(at) if defines(reply, entry_point) => lines.get(at..).unwrap_or_default().join("\n"),
         _ => reply.to_owned(),
     }
@@ -178,8 +178,9 @@ fn continuation(code: &str) -> String {
     let alone = if opens { depth > INDENT.len() } else { depth > 0 };
     if alone {
         let rest = lines.iter().skip(1).take_while(|line| is_blank(line) || is_indented(line));
-        let rest: String = rest.map(|line| format!("\n{line}")).collect();
-        return format!("{INDENT}{first}{rest}");
+        let first = format!("{INDENT}{first}");
+        let lines: Vec<&str> = std::iter::once(first.as_str()).chain(rest.copied()).collect();
+        return lines.join("\n");
     }
     lines.iter().map(|line| format!("{INDENT}{line}")).collect::<Vec<_>>().join("\n")
 }

@@ -22,7 +22,7 @@ fn limits() -> Limits {
 fn sandbox(limits: Limits) -> Option<Sandbox> {
     let folders: Vec<PathBuf> = std::env::split_paths(&std::env::var_os("PATH").unwrap()).collect();
     let worker = PathBuf::from(env!("CARGO_BIN_EXE_hone"));
-    match Sandbox::with(worker, &folders, limits) {
+    match Sandbox::with(&worker, &folders, limits) {
         Ok(sandbox) => Some(sandbox),
         Err(failure) => {
             assert!(!failure.hints.is_empty(), "{failure}");
@@ -201,12 +201,12 @@ fn without_python_or_a_worker_it_is_said_at_once() {
     let worker = PathBuf::from(env!("CARGO_BIN_EXE_hone"));
     let empty = tempfile::tempdir().unwrap();
     let folders = [empty.path().to_owned()];
-    let failure = Sandbox::with(worker.clone(), &folders, limits()).unwrap_err();
+    let failure = Sandbox::with(&worker, &folders, limits()).unwrap_err();
     assert!(failure.message.contains("no python3"), "{failure}");
     let fake = empty.path().join("python3");
     fs::write(&fake, "#!/bin/sh\necho broken >&2\nexit 3\n").unwrap();
     fs::set_permissions(&fake, fs::Permissions::from_mode(0o755)).unwrap();
-    let failure = Sandbox::with(worker, &folders, limits()).unwrap_err();
+    let failure = Sandbox::with(&worker, &folders, limits()).unwrap_err();
     assert!(failure.message.contains("cannot be"), "{failure}");
 }
 

@@ -196,13 +196,12 @@ fn call(truth: &Value, acceptable: Option<&Value>) -> Result<ExpectedCall, Strin
             Value::Array(values) => values.clone(),
             one => vec![one.clone()],
         };
-        match arguments.iter_mut().find(|argument| argument.name == *name) {
-            Some(argument) => argument.accepted.extend(values),
+        if let Some(argument) = arguments.iter_mut().find(|argument| argument.name == *name) {
+            argument.accepted.extend(values);
+        } else {
             // What the ground truth leaves out may be left out.
-            None => {
-                let accepted = std::iter::once(Value::from("")).chain(values).collect();
-                arguments.push(ExpectedArgument { name: name.clone(), accepted });
-            }
+            let accepted = std::iter::once(Value::from("")).chain(values).collect();
+            arguments.push(ExpectedArgument { name: name.clone(), accepted });
         }
     }
     Ok(ExpectedCall { name: name.to_owned(), arguments })

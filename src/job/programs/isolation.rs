@@ -11,6 +11,7 @@ use std::ffi::CString;
 use std::fs;
 use std::path::Path;
 
+use rustix::io::Errno;
 use rustix::mount::{MountFlags, MountPropagationFlags, mount, mount_change, mount_remount};
 use rustix::process::{
     DumpableBehavior, Gid, Resource, Rlimit, Uid, getegid, geteuid, set_dumpable_behavior,
@@ -94,11 +95,8 @@ fn close_files(work: &Work) -> Result<(), String> {
         }
         let flags = MountFlags::BIND | MountFlags::RDONLY | mounted.flags;
         match mount_remount(mounted.path.as_str(), flags, c"") {
-            Ok(()) => {}
-            // Covered by another mount, or gone, or out of this user's sight.
-            Err(
-                rustix::io::Errno::INVAL | rustix::io::Errno::NOENT | rustix::io::Errno::ACCESS,
-            ) => {}
+            // Done; or covered by another mount, or gone, or out of this user's sight.
+            Ok(()) | Err(Errno::INVAL | Errno::NOENT | Errno::ACCESS) => {}
             Err(error) => return Err(format!("{}: read-only: {error}", mounted.path)),
         }
     }

@@ -76,7 +76,7 @@ impl Sandbox {
         let worker = std::env::current_exe().because("this program's own file cannot be found")?;
         let path = std::env::var_os("PATH").unwrap_or_default();
         let folders: Vec<PathBuf> = std::env::split_paths(&path).collect();
-        Self::with(worker, &folders, Limits::default())
+        Self::with(&worker, &folders, Limits::default())
     }
 
     /// As [`Sandbox::new`], with `worker` as this program's file, the first `python3` of `folders` that
@@ -84,7 +84,7 @@ impl Sandbox {
     ///
     /// # Errors
     /// As there.
-    pub fn with(worker: PathBuf, folders: &[PathBuf], limits: Limits) -> Result<Self> {
+    pub fn with(worker: &Path, folders: &[PathBuf], limits: Limits) -> Result<Self> {
         if !cfg!(target_os = "linux") {
             return Err(Failure::user("programs can be run on Linux only: elsewhere they cannot be cut off from this machine")
                 .hint("without `--run-programs` such cases are left out"));
@@ -92,7 +92,7 @@ impl Sandbox {
         let mut refused = Vec::new();
         let candidates = folders.iter().map(|folder| folder.join("python3"));
         for python in candidates.filter(|python| python.is_file()) {
-            let mut sandbox = Self { worker: worker.clone(), python, limits };
+            let mut sandbox = Self { worker: worker.to_owned(), python, limits };
             let ended = sandbox.start(PROBE)?;
             let told = ended.output.lines().find_map(|line| line.strip_prefix(PROBED));
             match (ended.status, told) {
