@@ -1,6 +1,7 @@
 //! Other evaluations' own files as suites, by the command line.
 
 use std::fs;
+use std::io::Write as _;
 use std::path::Path;
 
 use serde_json::Value;
@@ -26,7 +27,8 @@ const BFCL_CASES: [(&str, u64); 12] = [
 #[test]
 fn the_leaderboards_own_files_come_in() {
     let Some(data) = std::env::var_os("HONE_BFCL") else {
-        eprintln!(
+        let _ = writeln!(
+            std::io::stderr(),
             "not tested: HONE_BFCL does not name the folder bfcl_eval/data of the wheel bfcl-eval"
         );
         return;
@@ -45,7 +47,13 @@ fn the_leaderboards_own_files_come_in() {
         if total > 0 {
             read.push((file["file"].as_str().unwrap().to_owned(), cases, total));
         }
-        eprintln!("{} {cases} of {total} {} {}", file["file"], file["left_out"], file["problems"]);
+        let _ = writeln!(
+            std::io::stderr(),
+            "{} {cases} of {total} {} {}",
+            file["file"],
+            file["left_out"],
+            file["problems"]
+        );
     }
     for (category, count) in BFCL_CASES {
         let of = |name: &str| {

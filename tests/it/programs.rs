@@ -3,6 +3,7 @@
 #![cfg(target_os = "linux")]
 
 use std::fs;
+use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -26,7 +27,7 @@ fn sandbox(limits: Limits) -> Option<Sandbox> {
         Ok(sandbox) => Some(sandbox),
         Err(failure) => {
             assert!(!failure.hints.is_empty(), "{failure}");
-            eprintln!("not tested: {failure}");
+            let _ = writeln!(std::io::stderr(), "not tested: {failure}");
             None
         }
     }
@@ -131,7 +132,7 @@ fn what_takes_too_much_is_stopped() {
     assert!(matches!(ran(&sandbox, file), Ran::Failed(_)), "{:?}", ran(&sandbox, file));
     let many = "for i in range(64):\n    open(str(i), 'wb').write(b'x' * (1 << 18))";
     assert!(matches!(ran(&sandbox, many), Ran::Failed(_)));
-    assert!(begun.elapsed() < Duration::from_secs(60), "{:?}", begun.elapsed());
+    assert!(begun.elapsed() < Duration::from_mins(1), "{:?}", begun.elapsed());
     // A flood of output is read and dropped.
     assert_eq!(ran(&sandbox, "print('x' * (1 << 24))"), Ran::Passed);
     assert_eq!(ran(&sandbox, "x = 1"), Ran::Passed);
