@@ -81,7 +81,11 @@ fn refusal(category: &str) -> Option<&'static str> {
 
 fn case(file: &SourceFile, row: &Record, category: &str) -> Result<Case, String> {
     let id = text(row.get("id").ok_or("`id` is missing")?).ok_or("`id` is no text")?;
-    let messages = messages(row.get("question").ok_or("`question` is missing")?)?;
+    let question = row.get("question").ok_or_else(|| match row.get("ground_truth") {
+        Some(_) => "an answer without its question: name the file beside possible_answer/",
+        None => "`question` is missing",
+    })?;
+    let messages = messages(question)?;
     let functions = get(row, &["function", "functions"]).ok_or("`function` is missing")?;
     let functions = match functions {
         Value::Array(functions) => functions.as_slice(),
