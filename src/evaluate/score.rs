@@ -28,13 +28,15 @@ pub fn is_answered(expect: &Expect) -> bool {
 /// get no verdict here.
 pub fn score(case: &Case, format: &ToolFormat, reply: String) -> Answer {
     let (verdicts, reason) = match &case.expect {
-        Expect::Calls(expected) if expected.is_empty() => score_no_call(format, &reply),
+        Expect::Calls(expected) if expected.is_empty() => {
+            return score_no_call(case, format, reply);
+        }
         Expect::Calls(expected) => return score_calls(case, expected, format, reply),
         Expect::Reference(reference) => {
             let judgement = domain::judge(reference, &reply);
             (accuracy(judgement.is_ok()), judgement.err())
         }
-        Expect::AnyCall => score_any_call(format, &reply),
+        Expect::AnyCall => return score_any_call(case, format, reply),
         Expect::Facts(facts) => {
             let missing = answers::facts_missing(facts, &reply);
             let named = missing.iter().filter_map(|index| facts.get(*index)?.first());
@@ -81,12 +83,12 @@ fn score_calls(
     text: String,
 ) -> Answer {
     let expectation = Expectation::new(expected, &case.tools, Dispatch::Parallel);
-    let readings = [
-        (Form::Strict, parse::strict_in(format, &text)),
-        (Form::Lenient, parse::lenient_in(format, &text)),
-    ];
+    let lenient = repaired(case, format, &text);
+    let strict = parse::strict_in(format, &text);
+    let repairs = lenient.as_ref().map(|reading| reading.repairs.clone()).unwrap_or_default();
+    let readings = [(Form::Strict, strict), (Form::Lenient, lenient.map(|reading| reading.calls))];
     let mut verdicts = Vec::new();
-    let mut answer = Answer { text, ..Answer::default() };
+    let mut answer = Answer { text, repairs, ..Answer::default() };
     for (form, found) in readings {
         let found: Vec<Found> = found.iter().flatten().map(Found::from).collect();
         let outcome = expectation.check(&found, Rules::Hone);
@@ -123,10 +125,17 @@ fn with_lenient(strict: Vec<Verdict>) -> Vec<Verdict> {
     strict.into_iter().chain(lenient).collect()
 }
 
+/// The lenient reading of a reply.
+fn repaired(case: &Case, format: &ToolFormat, reply: &str) -> Option<parse::Reading> {
+    let is_tool = |name: &str| case.tools.iter().any(|tool| tool.function.name == name);
+    parse::repaired(format, reply, &is_tool)
+}
+
 /// Some call, whichever: JSON validity is all that is asked.
-fn score_any_call(format: &ToolFormat, reply: &str) -> (Vec<Verdict>, Option<String>) {
-    let strict = parse::strict_in(format, reply).is_some();
-    let lenient = strict || parse::lenient(reply).is_some();
+fn score_any_call(case: &Case, format: &ToolFormat, text: String) -> Answer {
+    let strict = parse::strict_in(format, &text).is_some();
+    let reading = repaired(case, format, &text);
+    let lenient = reading.is_some();
     let verdicts = [(Form::Strict, strict), (Form::Lenient, lenient)]
         .map(|(form, right)| Verdict { metric: Metric::JsonValidity, form, right })
         .to_vec();
@@ -135,16 +144,20 @@ fn score_any_call(format: &ToolFormat, reply: &str) -> (Vec<Verdict>, Option<Str
         (false, true) => Some(WRONG_FORM.to_owned()),
         (false, false) => Some(NO_CALL_FOUND.to_owned()),
     };
-    (verdicts, reason)
+    let repairs = reading.map(|reading| reading.repairs).unwrap_or_default();
+    Answer { text, verdicts, reason, repairs, ..Answer::default() }
 }
 
-/// No call where none fits. Strictly, the reply must be plain words: neither a call in any form
-/// nor broken call syntax, so that a model earns nothing by writing calls that do not parse.
-/// Leniently, it is enough that no call can be found.
-fn score_no_call(format: &ToolFormat, reply: &str) -> (Vec<Verdict>, Option<String>) {
-    let called = parse::lenient_in(format, reply).is_some();
-    let broken = !called && parse::is_call_attempt(reply);
-    let verdicts = [(Form::Strict, !called && !broken), (Form::Lenient, !called)]
+/// No call where none fits. Strictly, the reply must be plain words: neither a call in any form of
+/// JSON nor broken call syntax, so that a model earns nothing by writing calls that do not parse.
+/// Leniently, it is enough that no call can be found; but what earns a call where one is expected is
+/// one here too, so that a call as of Python or in single quotation marks is wrong leniently alone.
+fn score_no_call(case: &Case, format: &ToolFormat, text: String) -> Answer {
+    let called = parse::found_in(format, &text).is_some();
+    let broken = !called && parse::is_call_attempt(&text);
+    let reading = repaired(case, format, &text);
+    let lenient = !called && reading.is_none();
+    let verdicts = [(Form::Strict, !called && !broken), (Form::Lenient, lenient)]
         .map(|(form, right)| Verdict { metric: Metric::NoCall, form, right })
         .to_vec();
     let reason = if called {
@@ -152,7 +165,8 @@ fn score_no_call(format: &ToolFormat, reply: &str) -> (Vec<Verdict>, Option<Stri
     } else {
         broken.then(|| "broken call: the reply tries to call a tool".to_owned())
     };
-    (verdicts, reason)
+    let repairs = reading.map(|reading| reading.repairs).unwrap_or_default();
+    Answer { text, verdicts, reason, repairs, ..Answer::default() }
 }
 
 #[cfg(test)]

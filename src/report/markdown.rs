@@ -197,18 +197,31 @@ impl Report<'_> {
         ])
     }
 
+    /// Classes of error, and what was repaired to read calls leniently.
     fn error_classes(&mut self, suite: &SuiteResult) {
         let words = self.words;
         let classes = leading::error_classes(suite);
-        if classes.is_empty() {
+        let classes = classes
+            .iter()
+            .map(|(class, base, tuned)| (words.error_class(class).to_owned(), *base, *tuned));
+        self.counts(words.errors, classes.collect(), suite);
+        let repairs = leading::repairs(suite).into_iter();
+        let repairs =
+            repairs.map(|(kind, base, tuned)| (words.repair(kind).to_owned(), base, tuned));
+        self.counts(words.repaired, repairs.collect(), suite);
+    }
+
+    fn counts(&mut self, title: &str, counts: Vec<(String, u32, u32)>, suite: &SuiteResult) {
+        if counts.is_empty() {
             return;
         }
+        let words = self.words;
         self.line("");
-        self.table_head(&[words.errors, words.base, words.tuned]);
+        self.table_head(&[title, words.base, words.tuned]);
         let with_tuned = suite.items.iter().any(|item| item.tuned.is_some());
-        for (class, base, tuned) in classes {
+        for (name, base, tuned) in counts {
             let tuned = if with_tuned { tuned.to_string() } else { String::new() };
-            self.row(&[words.error_class(&class).to_owned(), base.to_string(), tuned]);
+            self.row(&[name, base.to_string(), tuned]);
         }
     }
 

@@ -2,7 +2,7 @@
 
 use crate::evaluate::{
     Answer, ArgumentCounts, ArgumentScores, Clustered, Column, ColumnKind, Difference, Evaluation,
-    Form, ItemResult, Metric, MetricResult, NO_CALL, NotRun, Part, Proportion, Provenance,
+    Form, ItemResult, Metric, MetricResult, NO_CALL, NotRun, Part, Proportion, Provenance, Repair,
     SeenItem, SuiteKind, SuiteResult, TextLoss, Title, Training, Verdict, statistics,
 };
 
@@ -225,6 +225,11 @@ fn tool_item(dice: &mut Dice, at: usize, length: usize) -> ItemResult {
             verdicts: verdicts(&METRICS, &right, true),
             reason,
             argument: argument.map(str::to_owned),
+            repairs: if kind == 4 {
+                vec![Repair::Place, Repair::TrailingComma]
+            } else {
+                Vec::new()
+            },
             counts: Some(counts),
             nats: if at.is_multiple_of(50) { vec![1.5, 2.25] } else { Vec::new() },
             right_share: (at.is_multiple_of(40)).then_some(0.75),

@@ -3,7 +3,7 @@
 
 pub mod page;
 
-use crate::evaluate::{Evaluation, Form, Metric, NO_CALL, SuiteKind};
+use crate::evaluate::{Evaluation, Form, Metric, NO_CALL, Repair, SuiteKind};
 use crate::pair::example::Language;
 
 /// Every word a report uses.
@@ -35,6 +35,7 @@ pub struct Words {
     pub cannot_tell: &'static str,
     pub items_would_do: &'static str,
     pub errors: &'static str,
+    pub repaired: &'static str,
     pub improved: &'static str,
     pub regressed: &'static str,
     pub both_right: &'static str,
@@ -56,6 +57,7 @@ pub struct Words {
     metrics: [&'static str; 7],
     definition: [&'static str; 7],
     error_classes: [(&'static str, &'static str); 16],
+    repairs: [&'static str; 12],
     pub strict_definition: &'static str,
     pub lenient_definition: &'static str,
     pub choice_definition: &'static str,
@@ -99,6 +101,7 @@ pub const KOREAN: Words = Words {
     cannot_tell: "구별할 수 없음",
     items_would_do: "약 {}개면 구별됨",
     errors: "오류의 종류",
+    repaired: "관대하게 읽으며 고친 것 (답의 수)",
     improved: "나아진 문항",
     regressed: "나빠진 문항",
     both_right: "둘 다 맞음",
@@ -156,8 +159,22 @@ pub const KOREAN: Words = Words {
         ("no label", "분류 없음"),
         ("broken rule", "어긴 규칙"),
     ],
+    repairs: [
+        "다른 자리에 쓴 호출",
+        "다른 모델의 표시",
+        "다른 열쇠 (parameters, function)",
+        "문자열로 쓴 인자",
+        "다른 따옴표",
+        "파이썬 낱말 (True, None)",
+        "끝의 쉼표",
+        "닫지 않은 괄호나 태그",
+        "따옴표 없는 열쇠",
+        "주석",
+        "글 속의 줄바꿈",
+        "파이썬 꼴 호출",
+    ],
     strict_definition: "엄격: 답 전체가 모델의 템플릿이 요구하는 형식(`<tool_call>` 블록과 RFC 8259 JSON)과 같아야 합니다.",
-    lenient_definition: "관대: 태그, 코드 블록, 문장 속에서 찾은 호출도 인정합니다. JSON을 고쳐 읽지는 않습니다.",
+    lenient_definition: "관대: 태그, 코드 블록, 문장 속에서 찾은 호출도 인정하고, 뜻이 하나뿐일 때는 형식을 고쳐 읽습니다. 고친 것은 종류별로 셉니다. 값을 짐작하지는 않습니다.",
     choice_definition: "고르기: 선택지마다 로그 가능도를 UTF-8 바이트 수로 나누어 가장 높은 것을 모델의 답으로 봅니다.",
     answers_definition: "짧은 답: 기대한 수나 낱말이 답 속에 따로 서 있으면 맞음. `=` 뒤에 수가 있으면 마지막 것이 답입니다.",
     classification_definition: "정답 분류를 말하고 다른 분류는 말하지 않으면 맞음",
@@ -200,6 +217,7 @@ pub const ENGLISH: Words = Words {
     cannot_tell: "cannot tell",
     items_would_do: "about {} would do",
     errors: "Kinds of error",
+    repaired: "What was repaired to read leniently (replies)",
     improved: "Improved",
     regressed: "Regressed",
     both_right: "Both right",
@@ -258,8 +276,22 @@ pub const ENGLISH: Words = Words {
         ("no label", "no label"),
         ("broken rule", "broken rule"),
     ],
+    repairs: [
+        "call in another place",
+        "another model's mark",
+        "other keys (parameters, function)",
+        "arguments as a text",
+        "other quotation marks",
+        "Python's words (True, None)",
+        "trailing comma",
+        "bracket or tag not closed",
+        "keys without quotation marks",
+        "comments",
+        "line break in a text",
+        "call as of Python",
+    ],
     strict_definition: "Strict: the whole reply is in the form the model's template asks for (`<tool_call>` blocks of RFC 8259 JSON).",
-    lenient_definition: "Lenient: calls found in tags, code fences or prose count too. JSON is never repaired.",
+    lenient_definition: "Lenient: calls found in tags, code fences or prose count too, repaired where they can mean one thing only. Repairs are counted by kind; no value is guessed.",
     choice_definition: "Multiple choice: the option with the highest log-likelihood per UTF-8 byte is the model's answer.",
     answers_definition: "Short answers: right if the expected number or word stands by itself in the reply; after `=` the last number is the answer.",
     classification_definition: "right when the reply tells the right label and no other",
@@ -325,6 +357,11 @@ impl Words {
     /// Every class of error with its name.
     pub fn error_class_names(&self) -> &[(&'static str, &'static str)] {
         &self.error_classes
+    }
+
+    /// The name of a kind of repair.
+    pub fn repair(&self, kind: Repair) -> &'static str {
+        self.repairs[Repair::ALL.iter().position(|known| *known == kind).unwrap_or(0)]
     }
 
     /// How strictly replies were read.

@@ -2,11 +2,13 @@
 
 mod about;
 mod arguments;
+mod repair;
 
 use serde::{Deserialize, Serialize};
 
 pub use about::{Column, ColumnKind, NotRun, Part, Provenance, Training};
 pub use arguments::{ArgumentCounts, ArgumentScores};
+pub use repair::Repair;
 
 /// Base and tuned model on every suite.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -146,7 +148,7 @@ impl Metric {
 pub enum Form {
     /// Exactly the format the model's template asks for.
     Strict,
-    /// The call found in code fences or prose.
+    /// Calls found in code fences or prose and repaired where they can mean one thing only.
     Lenient,
 }
 
@@ -296,6 +298,9 @@ pub struct Answer {
     /// The argument that is wrong, if the reason is about one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub argument: Option<String>,
+    /// What was set right to read its calls leniently; empty where they are in the exact form.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub repairs: Vec<Repair>,
     /// Arguments one by one, where calls were expected.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub counts: Option<ArgumentCounts>,
