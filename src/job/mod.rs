@@ -21,6 +21,7 @@ mod pairs;
 pub mod pool;
 pub mod programs;
 pub mod spec;
+pub mod sweep;
 mod told;
 mod training;
 mod training_set;
@@ -83,7 +84,12 @@ fn dispatch(spec: &JobSpec, desk: &mut Desk<'_>) -> Result<JobOutcome> {
         }
         JobSpec::PullModel { name } => models::pull(desk, name),
         JobSpec::Mix => mixing::report(desk),
-        JobSpec::Train { model, recipe, resume } => training::train(desk, model, recipe, *resume),
+        JobSpec::Train { model, recipe, resume } => {
+            let resume = *resume;
+            let request = training::Request { model, recipe, resume, number: None, general: None };
+            training::train(desk, &request)
+        }
+        JobSpec::Sweep(request) => sweep::run(desk, request),
         JobSpec::Evaluate { model, run, options } => {
             evaluation::evaluate(desk, model, *run, options)
         }

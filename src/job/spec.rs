@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::sweep::plan::SweepRequest;
 use crate::document::{OcrUse, PassageSettings};
 use crate::pair::format::Format;
 use crate::pair::{Example, Language};
@@ -75,6 +76,8 @@ pub enum JobSpec {
         /// Run to go on with; none starts a new one.
         resume: Option<u32>,
     },
+    /// Train and evaluate one run after the other, over settings.
+    Sweep(Box<SweepRequest>),
     /// Score base and tuned.
     Evaluate {
         /// Base model.

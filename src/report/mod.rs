@@ -13,6 +13,7 @@ pub mod markdown;
 pub mod plain;
 #[cfg(test)]
 pub(crate) mod sample;
+pub mod sweep;
 pub mod table_of_runs;
 pub mod words;
 

@@ -98,6 +98,7 @@ pub fn job(spec: &JobSpec) -> Text {
         JobSpec::Train { .. } => text("학습", "train"),
         JobSpec::Evaluate { .. } => text("평가", "evaluate"),
         JobSpec::Check { .. } => text("점검", "check"),
+        JobSpec::Sweep(_) => text("훑기", "sweep"),
         JobSpec::Measure { .. } => text("재기", "measure"),
         JobSpec::Chat { .. } => text("대화", "chat"),
     }

@@ -185,6 +185,7 @@ fn run(number: u32, outcome: Option<RunOutcome>, step: u64) -> RunRecord {
         validation_loss: Some(0.84),
         seconds: 2_460.0,
         tokens: 0,
+        general: None,
     }
 }
 

@@ -5,7 +5,7 @@ mod suites;
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use provenance::{cases_text, command, curve, machine};
 use suites::{all_suites, choose, narrow};
@@ -20,7 +20,7 @@ use crate::digest;
 use crate::draft;
 use crate::evaluate::judged::judged;
 use crate::evaluate::{
-    self, AnswerCache, Cached, Column, ColumnKind, Extra, NotRun, Plan, ProgramRunner, Provenance,
+    self, AnswerCache, Cached, Column, ColumnKind, Evaluation, Extra, NotRun, Plan, ProgramRunner, Provenance,
     SeenItem, Suite, Training, TrainingSet, programs,
 };
 use crate::failure::{Context as _, Failure, Result};
@@ -38,6 +38,52 @@ pub(super) fn evaluate(
     run: Option<u32>,
     options: &EvaluateOptions,
 ) -> Result<JobOutcome> {
+    Ok(match score(desk, model, run, options)? {
+        Some((_, page)) => JobOutcome::Finished(Told::Report(page)),
+        None => stopped(),
+    })
+}
+
+/// Whether the suites asked for are there, the target and one of forgetting among them.
+///
+/// # Errors
+/// Names the suite that is not there, or says what is lacking.
+pub(super) fn check_suites(
+    desk: &mut Desk<'_>,
+    store: &Store,
+    options: &EvaluateOptions,
+    target: Option<&str>,
+) -> Result<()> {
+    let mix = mixing::mix_project(store, None)?;
+    let test: Vec<Example> = mix.side(Side::Test).map(|row| row.example.clone()).collect();
+    let suites = choose(all_suites(desk, &test)?, &options.suites)?;
+    let suites = narrow(suites, options.cases);
+    let names = || suites.iter().map(|suite| suite.name.as_str()).collect::<Vec<_>>().join(", ");
+    if let Some(name) = target
+        && !suites.iter().any(|suite| suite.name == name)
+    {
+        return Err(Failure::user(format!("target: there is no suite `{name}` among those asked"))
+            .hint(format!("those with cases are {}", names())));
+    }
+    if target.is_none() && suites.iter().all(|suite| suite.forgetting) {
+        return Err(Failure::user("no suite of the task is asked, so there is no target")
+            .hint("add `--suite tools`, or name the target: `--target SUITE`"));
+    }
+    if !suites.iter().any(|suite| suite.forgetting) {
+        return Err(Failure::user("no suite of forgetting is asked")
+            .hint(format!("add `--suite forgetting`; those asked are {}", names())));
+    }
+    Ok(())
+}
+
+/// Scores base and tuned, and writes the reports; gives the evaluation and the page, or nothing when
+/// it was stopped.
+pub(super) fn score(
+    desk: &mut Desk<'_>,
+    model: &str,
+    run: Option<u32>,
+    options: &EvaluateOptions,
+) -> Result<Option<(Evaluation, PathBuf)>> {
     let store = desk.store()?;
     // Refused before anything is loaded.
     let mut endpoint = (options.endpoint.as_ref())
@@ -48,7 +94,7 @@ pub(super) fn evaluate(
         .transpose()?;
     let sandbox = options.run_programs.then(Sandbox::new).transpose()?;
     let Some(loaded) = desk.models.get(model, &mut desk.progress())? else {
-        return Ok(stopped());
+        return Ok(None);
     };
     let bounds = if options.bound {
         check_template(model, loaded.codec.template())?;
@@ -105,14 +151,14 @@ pub(super) fn evaluate(
     }
     let evaluation = evaluate::run(&plan, &mut cached, &mut extras, &mut desk.progress())?;
     let hits = cached.hits();
-    let Some(mut evaluation) = evaluation else { return Ok(stopped()) };
+    let Some(mut evaluation) = evaluation else { return Ok(None) };
     if let (Some(judge), Some(choice)) = (&mut judge, &options.judge) {
         let cache: &mut dyn AnswerCache = if options.fresh { &mut nowhere } else { &mut answers };
         let identity = format!("{} {}", choice.url, choice.model);
         let mut judge = Cached::new(judge, cache, [identity.clone(), identity]);
         let done = judged(&mut evaluation, &suites, &mut judge, &mut desk.progress())?;
         if done.is_none() {
-            return Ok(stopped());
+            return Ok(None);
         }
     }
     if hits > 0 {
@@ -150,7 +196,7 @@ pub(super) fn evaluate(
     let folder = run_folder.unwrap_or_else(|| desk.folder.join("reports").join("base"));
     write_reports(&folder, &evaluation, &about)?;
     desk.changed();
-    Ok(JobOutcome::Finished(Told::Report(folder.join("report.html"))))
+    Ok(Some((evaluation, folder.join("report.html"))))
 }
 
 /// Says how many cases are left out because programs are not run.
@@ -244,7 +290,7 @@ fn take_out_seen(
 
 /// Writes `report.html` (both languages in one page), `report.md` (both languages' forms beside each
 /// other) and `report.json` into `folder`.
-fn write_reports(folder: &Path, evaluation: &evaluate::Evaluation, about: &[String]) -> Result<()> {
+fn write_reports(folder: &Path, evaluation: &Evaluation, about: &[String]) -> Result<()> {
     fs::create_dir_all(folder).because(folder.display())?;
     let english = report::markdown(evaluation, Language::English, about);
     let korean = report::markdown(evaluation, Language::Korean, about);
