@@ -70,8 +70,8 @@ pub struct TrainArgs {
     #[arg(long, value_name = "RUN", conflicts_with_all = ["recipe", "rank", "epochs", "batch_rows", "learning_rate", "keep", "vary_tools", "rank_stabilized", "patience", "neftune_alpha", "dropout", "optimizer", "seed"])]
     pub resume: Option<u32>,
     /// Train and evaluate a run for every combination of these values, and draw target against
-    /// forgetting: mix (percent), rank, alpha, epochs, lr, dropout, seed. The same command goes on
-    /// with a sweep that was stopped.
+    /// forgetting: mix (percent), rank (alpha follows as twice the rank unless it is swept), alpha,
+    /// epochs, lr, dropout, seed. The same command goes on with a sweep that was stopped.
     #[arg(long, value_name = "KEY=VALUE,..", num_args = 1.., conflicts_with = "resume")]
     pub sweep: Vec<String>,
     /// With --sweep: the suite that is the target; whole tool calls when left out.
@@ -205,12 +205,14 @@ fn list(store: &Store, json: bool, out: &mut Output) -> Result<()> {
             Some(RunOutcome::Failed { reason }) => format!("failed: {reason}"),
             None => "unfinished".to_owned(),
         };
+        let mix = run.general.map(|share| format!("  mix {:.1} %", 100.0 * share));
+        let mix = mix.unwrap_or_default();
         let loss = run.validation_loss.or(run.loss);
         let loss = loss.map_or_else(String::new, |loss| format!(", validation loss {loss:.3}"));
         say(
             out,
             format!(
-                "run {}  {}  r {}  step {} of {}  {}{loss}  {outcome}",
+                "run {}  {}  r {}{mix}  step {} of {}  {}{loss}  {outcome}",
                 run.number,
                 run.model,
                 run.recipe.rank,

@@ -54,6 +54,14 @@ pub(super) fn train(desk: &mut Desk<'_>, request: &Request<'_>) -> Result<JobOut
     // The project's report is of the project's own share.
     if general.is_none() {
         store.set_setting(mixing::REPORT_KEY, &mix.report)?;
+    } else if mix.report.general_short_of > 0 {
+        desk.note(format!(
+            "the general pool is too small by {} tokens: general conversation is {:.1} % of the \
+             training tokens, not the {:.1} % asked",
+            mix.report.general_short_of,
+            100.0 * mix.report.general_share,
+            100.0 * mix.report.general_share_asked
+        ));
     }
     let side =
         |side: Side| mix.rows.iter().filter(move |row| row.side == side).map(|row| &row.example);

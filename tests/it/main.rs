@@ -19,6 +19,7 @@ mod measuring;
 mod peft;
 mod programs;
 mod support;
+mod sweeping;
 mod terminal;
 mod training;
 mod walk;

@@ -124,6 +124,7 @@ fn dry(plan: &SweepPlan, out: &mut Output) -> Result<()> {
         say(out, format!("{:>4}  {setting:<width$}  {standing}", place + 1))?;
     }
     let estimate = match plan.estimate() {
+        _ if left == 0 => "nothing is left to do".to_owned(),
         None => "how long it takes is not known before a run of this model is done".to_owned(),
         Some(estimate) if estimate.training_only => format!(
             "about {} of training by earlier runs of this model, and evaluation on top",

@@ -21,7 +21,7 @@ use crate::draft;
 use crate::evaluate::judged::judged;
 use crate::evaluate::{
     self, AnswerCache, Cached, Column, ColumnKind, Evaluation, Extra, NotRun, Plan, ProgramRunner, Provenance,
-    SeenItem, Suite, Training, TrainingSet, programs,
+    SeenItem, Suite, SuiteKind, Training, TrainingSet, programs,
 };
 use crate::failure::{Context as _, Failure, Result};
 use crate::mix::{Mix, Side};
@@ -69,7 +69,8 @@ pub(super) fn check_suites(
         return Err(Failure::user("no suite of the task is asked, so there is no target")
             .hint("add `--suite tools`, or name the target: `--target SUITE`"));
     }
-    if !suites.iter().any(|suite| suite.forgetting) {
+    let guards = |suite: &Suite| suite.forgetting && suite.kind != SuiteKind::Text;
+    if !suites.iter().any(guards) {
         return Err(Failure::user("no suite of forgetting is asked")
             .hint(format!("add `--suite forgetting`; those asked are {}", names())));
     }

@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::evaluate::Title;
 use crate::failure::{Context as _, Failure, Result};
 use crate::report::sweep::{self as report, Measure};
 use crate::train::sweep::{Key, Took};
@@ -126,12 +125,6 @@ impl SweepState {
             command: self.command.clone(),
             created,
         }
-    }
-
-    /// What the target is called, once a run was measured.
-    pub fn target(&self) -> Option<&Title> {
-        let mut measures = self.runs.iter().filter_map(|entry| entry.measure.as_ref());
-        measures.next().map(|measure| &measure.target.title)
     }
 }
 

@@ -23,8 +23,7 @@ fn request(axes: &[&str]) -> SweepRequest {
 }
 
 fn add_pair(project: &Project, question: &str) {
-    let messages =
-        vec![Message::text(Role::User, question), Message::text(Role::Assistant, "yes")];
+    let messages = vec![Message::text(Role::User, question), Message::text(Role::Assistant, "yes")];
     let example = Example { messages, ..Example::default() };
     let change = Change::insert(None, ReviewState::Accepted, example);
     project.store().apply(Edit::new("added", vec![change])).unwrap();

@@ -93,7 +93,8 @@ pub(super) fn findings(sweep: &Sweep, language: Language) -> Vec<String> {
 fn told_apart(sweep: &Sweep, words: &SweepWords, n: u32) -> String {
     let others = behind(sweep);
     let open: Vec<&Behind> = others.iter().filter(|each| !each.is_told()).collect();
-    let n = n.to_string();
+    // Where runs were asked fewer cases in common, the fewest say what could be told.
+    let n = others.iter().map(|each| each.n).min().unwrap_or(n).to_string();
     match (others.len(), open.len()) {
         (0, _) => words.only_one.to_owned(),
         (_, 0) => fill(words.all_told, &[&n]),

@@ -113,7 +113,7 @@ static ENGLISH: SweepWords = SweepWords {
     left: "left",
     reading: "How to read this",
     readings: [
-        "Forgetting is the mean of the differences, tuned minus base, over the forgetting suites; each suite counts the same. Its interval is put together from theirs.",
+        "Forgetting is the mean of the differences, tuned minus base, over the forgetting suites; each suite counts the same. Its interval is put together from theirs. Cases that a run was trained on are left out of its figures, so runs may differ in n.",
         "The highest of several figures is partly luck: asked other cases, the best run would on the mean score lower, and another might come out on top.",
         "The front is of the figures as measured. A run just behind it is not worse for that.",
         "Every setting was trained once, unless seed is an axis. How far runs that differ only in their seed lie apart is the least difference to take seriously.",
@@ -177,7 +177,7 @@ static KOREAN: SweepWords = SweepWords {
     left: "남음",
     reading: "읽는 법",
     readings: [
-        "망각은 망각 묶음들의 차이(학습 뒤 빼기 원본)의 평균이며 묶음마다 같은 무게입니다. 구간은 묶음들의 구간을 모은 것입니다.",
+        "망각은 망각 묶음들의 차이(학습 뒤 빼기 원본)의 평균이며 묶음마다 같은 무게입니다. 구간은 묶음들의 구간을 모은 것입니다. 학습에 쓰인 문항은 그 학습의 값에서 빠지므로 학습마다 n이 다를 수 있습니다.",
         "여럿 가운데 가장 높은 값에는 운이 섞여 있습니다: 다른 문항을 물으면 최고인 학습은 평균적으로 더 낮게 나오고, 다른 학습이 맨 위일 수 있습니다.",
         "앞선 학습은 잰 값 그대로 고른 것입니다. 바로 뒤의 학습이 그 때문에 더 나쁜 것은 아닙니다.",
         "seed를 축으로 주지 않았다면 설정마다 한 번만 학습했습니다. seed만 다른 학습들이 벌어진 만큼보다 작은 차이는 믿을 것이 못 됩니다.",
