@@ -20,8 +20,8 @@ use crate::digest;
 use crate::draft;
 use crate::evaluate::judged::judged;
 use crate::evaluate::{
-    self, AnswerCache, Cached, Column, ColumnKind, Evaluation, Extra, NotRun, Plan, ProgramRunner, Provenance,
-    SeenItem, Suite, SuiteKind, Training, TrainingSet, programs,
+    self, AnswerCache, Cached, Column, ColumnKind, Evaluation, Extra, NotRun, Plan, ProgramRunner,
+    Provenance, SeenItem, Suite, SuiteKind, Training, TrainingSet, programs,
 };
 use crate::failure::{Context as _, Failure, Result};
 use crate::mix::{Mix, Side};
