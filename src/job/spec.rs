@@ -125,6 +125,7 @@ pub struct AddOptions {
 
 /// What an evaluation asks and how.
 #[derive(Debug, Clone, PartialEq)]
+#[expect(clippy::struct_excessive_bools, reason = "switches, each by itself")]
 pub struct EvaluateOptions {
     /// Suites by name; empty for all.
     pub suites: Vec<String>,
