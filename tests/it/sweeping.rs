@@ -23,7 +23,7 @@ fn project(place: &Place, model: &str, recipe: &str) {
     place.ok(&["-p", "p", "mix", "--general", "0", "--model", model]);
 }
 
-const RECIPE: &str = "epochs = 30.0\nbatch_rows = 4\nlearning_rate = 1e-3\nrank = 4\nalpha = 8.0\n\
+const RECIPE: &str = "epochs = 6.0\nbatch_rows = 4\nlearning_rate = 1e-3\nrank = 4\nalpha = 8.0\n\
                       checkpoint_every = 2\n";
 
 fn sweep<'a>(axes: &[&'a str], more: &[&'a str]) -> Vec<&'a str> {
@@ -140,7 +140,7 @@ fn check_reports(folder: &Path) {
 fn an_interrupted_sweep_says_how_to_go_on_and_a_failed_run_does_not_end_it() {
     let place = Place::new();
     place.add_toy_model();
-    project(&place, "toy", &RECIPE.replace("30.0", "400.0"));
+    project(&place, "toy", &RECIPE.replace("6.0", "400.0"));
     let mut child = start(&place, &sweep(&["rank=2,4"], &["--json"]));
     wait_for_checkpoints(&place, &mut child, 1);
     let id = rustix::process::Pid::from_child(&child);
@@ -150,7 +150,7 @@ fn an_interrupted_sweep_says_how_to_go_on_and_a_failed_run_does_not_end_it() {
     assert!(state(&place, 1)["runs"][0]["measure"].is_null());
 
     // Another recipe is another sweep. Its first run cannot write its report: the second goes on.
-    fs::write(place.path("recipe.toml"), RECIPE.replace("30.0", "1.0")).unwrap();
+    fs::write(place.path("recipe.toml"), RECIPE.replace("6.0", "1.0")).unwrap();
     fs::create_dir_all(place.path("p/runs")).unwrap();
     let arguments = sweep(&["rank=2,4"], &["--json"]);
     let told = place.ok(&arguments);

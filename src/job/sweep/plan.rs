@@ -6,6 +6,7 @@ use super::state::{self, SweepState};
 use crate::digest;
 use crate::failure::{Failure, Result};
 use crate::job::{EvaluateOptions, mixing, pool};
+use crate::pair::Language;
 use crate::project::{MixSettings, Store};
 use crate::train::sweep::{self, Axis, Setting, Took, product};
 use crate::train::{Recipe, RunOutcome};
@@ -63,13 +64,12 @@ impl SweepPlan {
         let mut known = state::sweeps(folder)?;
         known.retain(|state| state.identity == identity);
         let found = known.pop();
-        let (known, mut state) = match found {
-            Some(state) => (true, state),
-            None => {
-                let keys = request.axes.iter().map(|axis| axis.key).collect();
-                let number = state::next(folder);
-                (false, SweepState::new(number, &request.model, identity, keys, now))
-            }
+        let (known, mut state) = if let Some(state) = found {
+            (true, state)
+        } else {
+            let keys = request.axes.iter().map(|axis| axis.key).collect();
+            let number = state::next(folder);
+            (false, SweepState::new(number, &request.model, identity, keys, now))
         };
         request.command.clone_into(&mut state.command);
         let mut asked = Vec::new();
@@ -151,7 +151,7 @@ fn identity(
         rows.push('\n');
     }
     let EvaluateOptions { suites, cases, samples, temperature, seed, .. } = &request.options;
-    let asked = (suites, cases.language.map(|it| it.code()), cases.limit, samples, seed);
+    let asked = (suites, cases.language.map(Language::code), cases.limit, samples, seed);
     let mixed = (settings.validation_share, settings.test_share, settings.seed);
     let text = serde_json::json!({
         "model": request.model,

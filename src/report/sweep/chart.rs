@@ -242,7 +242,7 @@ fn axes(svg: &mut String, x_scale: &Scale, y_scale: &Scale, words: &SweepWords) 
         svg,
         "<text class=\"name\" text-anchor=\"middle\" x=\"{}\" y=\"{}\">{}</text>\
          <text class=\"tick\" x=\"{left}\" y=\"{}\">{}</text>",
-        (left + right) / 2.0,
+        f64::midpoint(left, right),
         bottom + 42.0,
         escape(words.forgotten),
         bottom + 42.0,
@@ -252,7 +252,7 @@ fn axes(svg: &mut String, x_scale: &Scale, y_scale: &Scale, words: &SweepWords) 
 
 /// A tick's number without needless digits; a sign where wanted.
 pub(super) fn round(value: f64, sign: bool) -> String {
-    let text = format!("{:.1}", value);
+    let text = format!("{value:.1}");
     let text = text.strip_suffix(".0").unwrap_or(&text);
     let text = if sign && value > 0.0 { format!("+{text}") } else { text.to_owned() };
     if text == "-0" { "0".to_owned() } else { text.replace('-', "\u{2212}") }

@@ -44,14 +44,16 @@ fn part(page: &mut String, sweep: &Sweep, language: Language) {
     );
     page.push_str("<section class=\"short\">");
     for finding in findings(sweep, language) {
-        let _ = write!(page, "<p class=\"lead\">{}.</p>", escape(&finding));
+        // A figure does not leave its unit on the line before.
+        let finding = escape(&finding).replace(" %", "\u{a0}%");
+        let _ = write!(page, "<p class=\"lead\">{finding}.</p>");
     }
     page.push_str("</section>\n");
     if let Some(drawing) = scatter(sweep, words) {
         let _ = write!(
             page,
             "<section class=\"chart\"><h2>{}</h2><p class=\"note\">{}</p>\
-             <p class=\"aim\">{}</p><div class=\"scroll\">{drawing}</div>{}</section>\n",
+             <p class=\"aim\">{}</p><div class=\"scroll\">{drawing}</div>{}</section>",
             escape(words.scatter),
             escape(words.scatter_note),
             escape(&target_name(sweep, language)),
@@ -67,7 +69,7 @@ fn part(page: &mut String, sweep: &Sweep, language: Language) {
              <circle class=\"m plain\" cx=\"6\" cy=\"6\" r=\"5\"/></svg>{}</span>\
              <span><svg width=\"10\" height=\"12\" aria-hidden=\"true\">\
              <circle class=\"dot\" cx=\"5\" cy=\"6\" r=\"3\"/></svg>{}</span></p>\
-             <div class=\"panels\">{drawings}</div></section>\n",
+             <div class=\"panels\">{drawings}</div></section>",
             escape(words.panels),
             escape(words.panels_note),
             escape(words.mean),
@@ -81,7 +83,7 @@ fn part(page: &mut String, sweep: &Sweep, language: Language) {
     }
     let _ = write!(
         page,
-        "</ul><h3>{}</h3><pre class=\"command\">{}</pre></section>\n",
+        "</ul><h3>{}</h3><pre class=\"command\">{}</pre></section>",
         escape(words.repeat),
         escape(&sweep.command)
     );
@@ -173,7 +175,7 @@ fn table(page: &mut String, sweep: &Sweep, words: &SweepWords) {
             change(measure.forgetting.as_ref().map(|forgetting| forgetting.mean), ""),
             escape(&beside(&others, at, is_best, words)),
             change(measure.text, " %"),
-            clock(run.seconds)
+            clock(run.seconds, words)
         );
     }
     page.push_str("</tbody></table></div></section>\n");

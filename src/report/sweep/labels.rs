@@ -43,13 +43,14 @@ pub(super) fn shares((low, high): (f64, f64)) -> String {
     format!("{:.0}-{:.0}", 100.0 * low, 100.0 * high)
 }
 
-/// Seconds as `1 h 05 min`, `12 min` or `40 s`; the units are the same in both languages.
-pub(super) fn clock(seconds: f64) -> String {
+/// Seconds as `1 h 05 min`, `12 min` or `40 s`.
+pub(super) fn clock(seconds: f64, words: &SweepWords) -> String {
+    let [hour, minute, second] = words.units;
     let seconds = seconds.max(0.0).round() as u64;
     match (seconds / 3600, seconds / 60 % 60) {
-        (0, 0) => format!("{seconds} s"),
-        (0, minutes) => format!("{minutes} min"),
-        (hours, minutes) => format!("{hours} h {minutes:02} min"),
+        (0, 0) => format!("{seconds}{second}"),
+        (0, minutes) => format!("{minutes}{minute}"),
+        (hours, minutes) => format!("{hours}{hour} {minutes:02}{minute}"),
     }
 }
 

@@ -77,7 +77,7 @@ fn table(sweep: &Sweep, words: &SweepWords) -> Vec<String> {
                 cells.push(mean.unwrap_or_default());
                 cells.push(beside(&others, at, best == Some(at), words));
                 cells.push(measure.text.map(|text| change(text) + " %").unwrap_or_default());
-                cells.push(clock(run.seconds));
+                cells.push(clock(run.seconds, words));
             }
         }
         rows.push(cells);

@@ -83,11 +83,11 @@ impl Measure {
             ))
             .hint(format!("those with cases left are {}", asked.join(", ")))
         })?;
-        let text = evaluation.suites.iter().filter_map(|suite| suite.text_loss.as_ref());
+        let mut text = evaluation.suites.iter().filter_map(|suite| suite.text_loss.as_ref());
         Ok(Self {
             target: Target::of(suite)?,
             forgetting: forgetting(&guards),
-            text: text.filter_map(text_change).next(),
+            text: text.find_map(text_change),
         })
     }
 }

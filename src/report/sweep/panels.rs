@@ -70,7 +70,8 @@ fn drawing(
     // Every second line is enough in a small drawing.
     for (at, value) in scale.ticks().enumerate() {
         let is_zero = signed && value.abs() < 1e-9;
-        if at % 2 == 1 && !is_zero {
+        let place = if signed { (value / scale.step).round() as i64 } else { at as i64 };
+        if place % 2 != 0 {
             continue;
         }
         let class = if is_zero { "zero" } else { "grid" };

@@ -1,5 +1,7 @@
 //! A sweep's runs as a table for the terminal.
 
+use std::fmt::Write as _;
+
 use unicode_width::UnicodeWidthStr as _;
 
 use super::analysis::{behind, best, front};
@@ -35,7 +37,7 @@ pub fn plain(sweep: &Sweep, language: Language) -> String {
                     |mean| format!("{} [{}]", points(mean.delta), range(mean.interval)),
                 ));
                 cells.push(beside(&others, at, best == Some(at), words));
-                cells.push(clock(run.seconds));
+                cells.push(clock(run.seconds, words));
             }
         }
         rows.push(cells);
@@ -43,11 +45,11 @@ pub fn plain(sweep: &Sweep, language: Language) -> String {
     let mut text = format!("{}\n", target_name(sweep, language));
     text += &layout(&rows);
     if !front.is_empty() {
-        text += &format!("* {}\n", words.front);
+        let _ = writeln!(text, "* {}", words.front);
     }
-    text += &format!("{}\n", standing(sweep, words));
+    let _ = writeln!(text, "{}", standing(sweep, words));
     for finding in findings(sweep, language) {
-        text += &format!("{finding}.\n");
+        let _ = writeln!(text, "{finding}.");
     }
     text
 }

@@ -1,5 +1,7 @@
 //! What a sweep tells, in sentences, and what it cannot.
 
+use std::fmt::Write as _;
+
 use super::analysis::{Behind, behind, best, kept, measured, target};
 use super::labels::{clock, fill, number, points, range, setting, shares};
 use super::measure::Forgetting;
@@ -19,11 +21,11 @@ pub(super) fn standing(sweep: &Sweep, words: &SweepWords) -> String {
     let mut text = fill(words.runs_of, &[&done.to_string(), &total.to_string()]);
     for (count, part) in [(failed, words.failed_count), (left, words.left_count)] {
         if count > 0 {
-            text += &format!(", {}", fill(part, &[&count.to_string()]));
+            let _ = write!(text, ", {}", fill(part, &[&count.to_string()]));
         }
     }
     if let Some(seconds) = sweep.seconds_left.filter(|_| left > 0) {
-        text += &format!(" ({})", fill(words.time_left, &[&clock(seconds)]));
+        let _ = write!(text, " ({})", fill(words.time_left, &[&clock(seconds, words)]));
     }
     text
 }

@@ -50,6 +50,7 @@ pub(super) struct SweepWords {
     pub reading: &'static str,
     pub readings: [&'static str; 5],
     pub repeat: &'static str,
+    pub units: [&'static str; 3],
     pub keys: [(&'static str, &'static str); 7],
 }
 
@@ -83,7 +84,7 @@ static ENGLISH: SweepWords = SweepWords {
     some_open: "{} of the {} other runs cannot be told from it on the target (n={}): {}",
     all_told: "Every other run can be told to be behind it on the target (n={})",
     only_one: "There is no other run to compare it with yet",
-    forgot_told: "In {} of {} runs the mean over forgetting suites fell by more than chance explains",
+    forgot_told: "In {} of {} runs the 95 % interval of the mean over forgetting suites lies below zero",
     forgot_open: "In none of {} runs the mean over forgetting suites can be told from no change (n={}); that is not proof that nothing was forgotten",
     no_forgetting: "No case of a forgetting suite was asked, so nothing is said of what was forgotten",
     scatter: "Target against forgetting",
@@ -120,6 +121,7 @@ static ENGLISH: SweepWords = SweepWords {
         "A setting that is best for this model and these rows need not be for others.",
     ],
     repeat: "To go on or repeat",
+    units: [" h", " min", " s"],
     keys: [
         ("mix", "general share, %"),
         ("rank", "rank"),
@@ -147,7 +149,7 @@ static KOREAN: SweepWords = SweepWords {
     some_open: "다른 학습 가운데 목표에서 이것과 구별할 수 없는 것 {}/{} (n={}): {}",
     all_told: "다른 모든 학습이 목표에서 이보다 뒤진다고 말할 수 있습니다 (n={})",
     only_one: "아직 견줄 다른 학습이 없습니다",
-    forgot_told: "학습 {}/{}번에서 망각 묶음의 평균이 우연으로 설명되는 것보다 크게 떨어졌습니다",
+    forgot_told: "학습 {}/{}번에서 망각 묶음 평균의 95 % 구간이 0보다 아래에 있습니다",
     forgot_open: "학습 {}번 모두 망각 묶음의 평균이 변하지 않은 것과 구별되지 않습니다 (n={}); 잊은 것이 없다는 증거는 아닙니다",
     no_forgetting: "망각 묶음의 문항을 묻지 않았으므로 무엇을 잊었는지는 말하지 않습니다",
     scatter: "목표와 망각",
@@ -184,6 +186,7 @@ static KOREAN: SweepWords = SweepWords {
         "이 모델과 이 자료에 가장 좋은 설정이 다른 것에도 그렇다고는 할 수 없습니다.",
     ],
     repeat: "잇거나 되풀이하려면",
+    units: ["시간", "분", "초"],
     keys: [
         ("mix", "일반 대화 비율, %"),
         ("rank", "랭크"),
