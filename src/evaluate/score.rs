@@ -5,7 +5,7 @@ use super::calls::{Dispatch, Expectation, Found, Rules};
 use super::case::{Case, Expect, ExpectedCall};
 use super::domain;
 use super::parse;
-use super::result::{Answer, Form, Metric, Verdict};
+use super::result::{Answer, Form, Metric, Reason, Verdict};
 use super::rules;
 use crate::model::ToolFormat;
 
@@ -41,8 +41,7 @@ pub fn score(case: &Case, format: &ToolFormat, reply: String) -> Answer {
             let missing = answers::facts_missing(facts, &reply);
             let named = missing.iter().filter_map(|index| facts.get(*index)?.first());
             let named: Vec<&str> = named.map(String::as_str).collect();
-            let reason =
-                (!missing.is_empty()).then(|| format!("missing fact: {}", named.join(", ")));
+            let reason = (!missing.is_empty()).then(|| Reason::MissingFacts(named.join(", ")));
             (accuracy(missing.is_empty()), reason)
         }
         Expect::Short(short) => (accuracy(answers::is_right(short, &reply)), None),
@@ -50,14 +49,14 @@ pub fn score(case: &Case, format: &ToolFormat, reply: String) -> Answer {
             let told = answers::label_told(labels, &reply);
             let reason = match told {
                 Some(told) if told == *right => None,
-                Some(told) => labels.get(told).map(|label| format!("other label: {label}")),
-                None => Some("no label: the reply tells none, or several".to_owned()),
+                Some(told) => labels.get(told).map(|label| Reason::OtherLabel(label.clone())),
+                None => Some(Reason::NoLabel),
             };
             (accuracy(told == Some(*right)), reason)
         }
         Expect::Rules(kept) => {
             let broken = rules::broken(kept, &reply);
-            (accuracy(broken.is_none()), broken.map(|rule| format!("broken rule: {rule}")))
+            (accuracy(broken.is_none()), broken.map(|rule| Reason::BrokenRule(rule.clone())))
         }
         // Programs are run apart, on request only.
         Expect::Program(_) | Expect::Choice { .. } | Expect::Text(_) => (Vec::new(), None),
@@ -70,11 +69,6 @@ pub fn score(case: &Case, format: &ToolFormat, reply: String) -> Answer {
 pub(super) fn accuracy(right: bool) -> Vec<Verdict> {
     vec![Verdict { metric: Metric::Accuracy, form: Form::Lenient, right }]
 }
-
-/// The reason of a call in the wrong form, and of a reply without a call.
-const NO_CALL_FOUND: &str = "no call: the reply holds none";
-const WRONG_FORM: &str =
-    "form: the call is right but not written in the form the template asks for";
 
 fn score_calls(
     case: &Case,
@@ -103,16 +97,16 @@ fn score_calls(
         answer.counts = Some(expectation.counts(&found, Rules::Hone));
         answer.argument = None;
         answer.reason = match (form, outcome) {
-            (_, Err(_)) if found.is_empty() => Some(NO_CALL_FOUND.to_owned()),
+            (_, Err(_)) if found.is_empty() => Some(Reason::NoCall),
             (_, Err(error)) => {
-                let reason = error.to_string();
+                let reason = Reason::from(&error);
                 answer.argument = error.argument;
                 Some(reason)
             }
             (Form::Strict, Ok(())) => {
                 return Answer { verdicts: with_lenient(verdicts), ..answer };
             }
-            (Form::Lenient, Ok(())) => Some(WRONG_FORM.to_owned()),
+            (Form::Lenient, Ok(())) => Some(Reason::Form),
         };
     }
     Answer { verdicts, ..answer }
@@ -141,8 +135,8 @@ fn score_any_call(case: &Case, format: &ToolFormat, text: String) -> Answer {
         .to_vec();
     let reason = match (strict, lenient) {
         (true, _) => None,
-        (false, true) => Some(WRONG_FORM.to_owned()),
-        (false, false) => Some(NO_CALL_FOUND.to_owned()),
+        (false, true) => Some(Reason::Form),
+        (false, false) => Some(Reason::NoCall),
     };
     let repairs = reading.map(|reading| reading.repairs).unwrap_or_default();
     Answer { text, verdicts, reason, repairs, ..Answer::default() }
@@ -160,11 +154,8 @@ fn score_no_call(case: &Case, format: &ToolFormat, text: String) -> Answer {
     let verdicts = [(Form::Strict, !called && !broken), (Form::Lenient, lenient)]
         .map(|(form, right)| Verdict { metric: Metric::NoCall, form, right })
         .to_vec();
-    let reason = if called {
-        Some("unwanted call: no tool fits this request".to_owned())
-    } else {
-        broken.then(|| "broken call: the reply tries to call a tool".to_owned())
-    };
+    let reason =
+        if called { Some(Reason::UnwantedCall) } else { broken.then_some(Reason::BrokenCall) };
     let repairs = reading.map(|reading| reading.repairs).unwrap_or_default();
     Answer { text, verdicts, reason, repairs, ..Answer::default() }
 }
@@ -215,8 +206,8 @@ mod tests {
         for (reply, expected, reason) in cases {
             let answer = score(&case, &ToolFormat::Hermes, reply.clone());
             assert_eq!(marks(&answer), expected, "{reply}");
-            let class = answer.reason.as_deref().unwrap_or_default();
-            assert_eq!(class.split(':').next().unwrap(), reason, "{reply}");
+            let class = answer.reason.as_ref().map_or("", Reason::class);
+            assert_eq!(class, reason, "{reply}");
         }
     }
 

@@ -313,10 +313,10 @@ impl Report<'_> {
                 Some(true) => words.right,
                 _ => words.wrong,
             };
-            let reason = answer.reason.as_deref().map(|reason| {
-                let (class, detail) = reason.split_once(": ").unwrap_or((reason, ""));
-                let detail = shorten(detail).replace('\n', " ");
-                let class = words.error_class(class);
+            let reason = answer.reason.as_ref().map(|reason| {
+                let detail = words.reason_detail(reason);
+                let detail = shorten(&detail).replace('\n', " ");
+                let class = words.error_class(reason.class());
                 match detail.as_str() {
                     "" => format!(" ({class})"),
                     detail => format!(" ({class}: {detail})"),

@@ -2,7 +2,7 @@
 
 use crate::evaluate::{
     Answer, ArgumentCounts, ArgumentScores, Clustered, Column, ColumnKind, Difference, Evaluation,
-    Form, ItemResult, Metric, MetricResult, NO_CALL, NotRun, Part, Proportion, Provenance, Repair,
+    Form, ItemResult, Metric, MetricResult, NO_CALL, NotRun, Part, Proportion, Provenance, Reason, Repair,
     SeenItem, SuiteKind, SuiteResult, TextLoss, Title, Training, Verdict, statistics,
 };
 
@@ -148,7 +148,7 @@ fn tool_item(dice: &mut Dice, at: usize, length: usize) -> ItemResult {
                 )
             },
             verdicts: verdicts(&[Metric::NoCall], &[right], true),
-            reason: (!right).then(|| "unwanted call: no tool fits this request".to_owned()),
+            reason: (!right).then_some(Reason::UnwantedCall),
             ..Answer::default()
         };
         let (base, tuned) = (dice.under(0.7), dice.under(0.8));
@@ -223,7 +223,7 @@ fn tool_item(dice: &mut Dice, at: usize, length: usize) -> ItemResult {
         Answer {
             text,
             verdicts: verdicts(&METRICS, &right, true),
-            reason,
+            reason: reason.map(Reason::from),
             argument: argument.map(str::to_owned),
             repairs: if kind == 4 {
                 vec![Repair::Place, Repair::TrailingComma]
@@ -330,7 +330,7 @@ fn plain_suite(dice: &mut Dice, plain: &Plain, count: usize, length: usize) -> S
         text: if right { plain.right } else { plain.wrong }.to_owned()
             + &" 자세한 내용은 아래를 보십시오.".repeat(6 * (length - 1)),
         verdicts: verdicts(&[Metric::Accuracy], &[right], false),
-        reason: plain.reason.filter(|_| !right).map(str::to_owned),
+        reason: plain.reason.filter(|_| !right).map(|reason| reason.to_owned().into()),
         ..Answer::default()
     };
     let items = (0..count)

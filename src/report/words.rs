@@ -2,6 +2,7 @@
 //! have their own table.
 
 pub mod page;
+mod reason;
 
 use crate::evaluate::{Evaluation, Form, Metric, NO_CALL, Repair, SuiteKind};
 use crate::pair::example::Language;
@@ -9,6 +10,7 @@ use crate::pair::example::Language;
 /// Every word a report uses.
 #[expect(missing_docs, reason = "each field is named for what it says")]
 pub struct Words {
+    language: Language,
     pub report: &'static str,
     pub run: &'static str,
     pub base_only: &'static str,
@@ -56,7 +58,7 @@ pub struct Words {
     pub parallel: &'static str,
     metrics: [&'static str; 7],
     definition: [&'static str; 7],
-    error_classes: [(&'static str, &'static str); 16],
+    error_classes: [(&'static str, &'static str); 17],
     repairs: [&'static str; 12],
     pub strict_definition: &'static str,
     pub lenient_definition: &'static str,
@@ -75,6 +77,7 @@ pub struct Words {
 
 /// Korean.
 pub const KOREAN: Words = Words {
+    language: Language::Korean,
     report: "평가 보고서",
     run: "학습",
     base_only: "기본 모델만",
@@ -158,6 +161,7 @@ pub const KOREAN: Words = Words {
         ("other label", "다른 분류"),
         ("no label", "분류 없음"),
         ("broken rule", "어긴 규칙"),
+        ("no answer", "답 없음"),
     ],
     repairs: [
         "다른 자리에 쓴 호출",
@@ -191,6 +195,7 @@ pub const KOREAN: Words = Words {
 
 /// English.
 pub const ENGLISH: Words = Words {
+    language: Language::English,
     report: "Evaluation report",
     run: "run",
     base_only: "base alone",
@@ -275,6 +280,7 @@ pub const ENGLISH: Words = Words {
         ("other label", "another label"),
         ("no label", "no label"),
         ("broken rule", "broken rule"),
+        ("no answer", "no answer"),
     ],
     repairs: [
         "call in another place",

@@ -2,11 +2,13 @@
 
 pub mod command;
 pub mod common;
+mod reason;
 pub mod screen;
 mod told;
 
 use std::fmt::Display;
 
+pub use reason::reason;
 pub use told::told;
 
 use super::Screen;

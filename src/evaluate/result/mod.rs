@@ -2,12 +2,14 @@
 
 mod about;
 mod arguments;
+mod reason;
 mod repair;
 
 use serde::{Deserialize, Serialize};
 
 pub use about::{Column, ColumnKind, NotRun, Part, Provenance, Training};
 pub use arguments::{ArgumentCounts, ArgumentScores};
+pub use reason::Reason;
 pub use repair::Repair;
 
 /// Base and tuned model on every suite.
@@ -292,9 +294,9 @@ pub struct Answer {
     pub text: String,
     /// A verdict for each metric and form that applies.
     pub verdicts: Vec<Verdict>,
-    /// Why it is wrong, in words, if it is.
+    /// Why it is wrong, if it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub reason: Option<String>,
+    pub reason: Option<Reason>,
     /// The argument that is wrong, if the reason is about one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub argument: Option<String>,
@@ -326,10 +328,9 @@ impl Answer {
         verdicts.first().map(|verdict| verdict.right)
     }
 
-    /// The class of the error, if the answer is wrong: what stands before the colon of the reason.
+    /// The class of the error, if the answer is wrong.
     pub fn error_class(&self) -> Option<&str> {
-        let reason = self.reason.as_deref()?;
-        Some(reason.split_once(':').map_or(reason, |(class, _)| class))
+        self.reason.as_ref().map(Reason::class)
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use super::answerer::{Answerer, Decoding, Prompt, Reply};
 use super::case::{Case, Expect};
 use super::programs::ProgramRunner;
-use super::result::{Answer, Column, ColumnKind, Evaluation, SuiteResult};
+use super::result::{Answer, Column, ColumnKind, Evaluation, Reason, SuiteResult};
 use super::suite::Suite;
 use super::{choice, compare, programs, score};
 use crate::failure::{Failure, Result};
@@ -203,8 +203,8 @@ pub(super) struct Outcome {
 /// is heard soon.
 const LIKELIHOOD_CASES: usize = 16;
 
-/// What an answer that could not be had says.
-const NO_ANSWER: &str = "no answer";
+/// Why a column has no answer to a choice or a text.
+pub const NO_LIKELIHOODS: &str = "likelihoods cannot be had here";
 
 struct Counter<'a, 'b> {
     done: usize,
@@ -350,9 +350,7 @@ fn add_reply(
 ) -> Result<()> {
     let judged = match reply {
         Ok(text) => judge(text)?,
-        Err(reason) => {
-            Answer { reason: Some(format!("{NO_ANSWER}: {reason}")), ..Answer::default() }
-        }
+        Err(reason) => Answer { reason: Some(Reason::NoAnswer(reason)), ..Answer::default() },
     };
     let right = f64::from(u8::from(judged.is_right() == Some(true))) / f64::from(samples);
     let share = answer.right_share.unwrap_or(0.0) + right;
@@ -382,7 +380,7 @@ fn likelihoods(
     };
     let untold = || Outcome {
         answer: Answer {
-            reason: Some(format!("{NO_ANSWER}: likelihoods cannot be had here")),
+            reason: Some(Reason::NoAnswer(NO_LIKELIHOODS.to_owned())),
             ..Answer::default()
         },
         loss: None,
