@@ -3,19 +3,26 @@
 
     pip download --no-deps bfcl-eval && unzip bfcl_eval-*.whl -d WHEEL
     python benches/bfcl_agreement.py WHEEL [--hone target/release/hone] [--rows 40000] [--seed 1]
+    python benches/bfcl_agreement.py WHEEL --source [--rows 60000]
     python benches/bfcl_agreement.py WHEEL --cases eval/tools/cases.jsonl --write tests/fixtures/bfcl --rows 900
+    python benches/bfcl_agreement.py WHEEL --cases eval/tools/cases.jsonl --source --write tests/fixtures/bfcl/source --rows 600
 
-Takes every single-turn case of the wheel that is scored by BFCL's Python checker, writes the right
-calls, damages them (values, types, names, counts, JSON and tags, in Korean too), asks BFCL's code and
-hone for a verdict on each, and prints where they differ. Only BFCL's checker is imported: its model
+Takes every single-turn case of the wheel, writes the right
+calls (those of Java and JavaScript with source text as arguments, see `bfcl_source.py`), damages them (values, types, names, counts, JSON and tags, in Korean too), asks BFCL's code and
+hone for a verdict on each, and prints where they differ. With --source only cases of Java and JavaScript are taken: the
+wheel's, and those of Python with their types turned into types of these languages. Only BFCL's checker is imported: its model
 handlers need the software of every vendor, so the two decoders are the few lines below, copied in
 meaning from `qwen_fc.py` and `json_parser.py` and run by the real `parse_json_function_call`.
 """
-import argparse, collections, json, random, re, subprocess, sys, tempfile, time, types, unicodedata
+import argparse, collections, json, random, re, subprocess, sys, tempfile, time, traceback, types, unicodedata
 from pathlib import Path
 
+import bfcl_source
+
 CATEGORIES = ["simple_python", "multiple", "parallel", "parallel_multiple", "live_simple", "live_multiple",
-              "live_parallel", "live_parallel_multiple", "irrelevance", "live_irrelevance", "live_relevance"]
+              "live_parallel", "live_parallel_multiple", "irrelevance", "live_irrelevance", "live_relevance",
+              "simple_java", "simple_javascript"]
+LANGUAGES = {"simple_java": "JAVA", "simple_javascript": "JAVASCRIPT"}
 
 
 def load(wheel):
@@ -23,10 +30,6 @@ def load(wheel):
     config = types.ModuleType("bfcl_eval.constants.model_config")
     config.MODEL_CONFIG_MAPPING = {"m": types.SimpleNamespace(underscore_to_dot=False)}
     sys.modules["bfcl_eval.constants.model_config"] = config
-    for name in ("java_type_converter", "js_type_converter"):
-        module = types.ModuleType(name)
-        setattr(module, name, lambda *a: a[0])
-        sys.modules["bfcl_eval.eval_checker.ast_eval.type_convertor." + name] = module
     from bfcl_eval.eval_checker.ast_eval import ast_checker
     from bfcl_eval.model_handler.parser.json_parser import parse_json_function_call
     from bfcl_eval.constants.enums import Language
@@ -41,7 +44,7 @@ def load(wheel):
         for row in map(json.loads, path.open()):
             cases.append({"id": row["id"], "cat": category, "functions": row["function"],
                           "ground_truth": truth.get(row["id"])})
-    return ast_checker.ast_checker, parse_json_function_call, Language.PYTHON, cases
+    return ast_checker.ast_checker, parse_json_function_call, Language, cases
 
 
 TYPES = {"object": "dict", "number": "float"}
@@ -94,8 +97,18 @@ def is_calls(decoded):
         type(item) == dict and len(item) == 1 and type(list(item.values())[0]) == dict for item in decoded)
 
 
-def verdict(case, raw, decoder, checker, parse_list, language):
+def raised(error, case):
+    """An exception of the checker: that of a converter has a name here, of others there is no verdict to agree with."""
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    converts = "type_convert" in last.filename or last.name == "simple_function_checker"
+    if case["cat"] in LANGUAGES and converts:
+        return (False, "ast_checker:exception")
+    return ("broken", type(error).__name__)
+
+
+def verdict(case, raw, decoder, checker, parse_list, languages):
     category = case["cat"]
+    language = languages[LANGUAGES.get(category, "PYTHON")]
     try:
         decoded, failed = decode(raw, decoder, parse_list), False
     except Exception:
@@ -111,8 +124,8 @@ def verdict(case, raw, decoder, checker, parse_list, language):
         return (False, "ast_decoder:decoder_wrong_output_format")
     try:
         result = checker(case["functions"], decoded, case["ground_truth"], language, category, "m")
-    except Exception as error:  # the checker itself breaks: no verdict to agree with
-        return ("broken", type(error).__name__)
+    except Exception as error:  # the checker itself breaks
+        return raised(error, case)
     return (result["valid"], None if result["valid"] else result["error_type"])
 
 
@@ -286,37 +299,53 @@ def main():
     parser.add_argument("--rows", type=int, default=40_000)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--cases", type=Path, help="cases of this program in place of the wheel's")
+    parser.add_argument("--source", action="store_true", help="cases of Java and JavaScript only")
     parser.add_argument("--write", type=Path, help="write cases and outputs with BFCL's verdicts here, and compare nothing")
     options = parser.parse_args()
-    checker, parse_list, language, cases = load(options.wheel)
+    checker, parse_list, languages, cases = load(options.wheel)
     if options.cases:
-        cases = own(options.cases)[::4]
+        cases = own(options.cases)[::1 if options.source else 4]
     r = random.Random(options.seed)
+    if options.source:
+        simple = [case for case in cases if case["cat"] == "simple_python"]
+        retyped = [bfcl_source.retyped(r, case, language) for case in simple for language in bfcl_source.FITTING]
+        cases = [case for case in cases if case["cat"] in LANGUAGES] * 3 + retyped
+        cases += [case for case in cases if bfcl_source.has_collection(case)] * 4
     rows, theirs, broken = [], [], 0
     start = time.perf_counter()
     spent = 0.0
     while len(rows) < options.rows:
         case = r.choice(cases)
         decoder = "qwen_fc" if r.random() < .6 else "bfcl_json"
-        raw = write(r, damage(r, case, calls_of(r, case)), decoder)
+        calls = calls_of(r, case)
+        if case["cat"] in LANGUAGES:
+            calls = bfcl_source.written(r, case, calls)
+        if case["cat"] in LANGUAGES and r.random() < .8:  # the form is not what these are about
+            decoder = "qwen_fc"
+            raw = "\n".join(f"<tool_call>\n{json.dumps({'name': n, 'arguments': a}, ensure_ascii=False)}\n</tool_call>" for n, a in calls)
+        else:
+            raw = write(r, damage(r, case, calls), decoder)
+        if options.write and len(raw) > 3000:
+            continue
         at = time.perf_counter()
-        outcome = verdict(case, raw, decoder, checker, parse_list, language)
+        outcome = verdict(case, raw, decoder, checker, parse_list, languages)
         spent += time.perf_counter() - at
         if outcome[0] == "broken":
             broken += 1
             continue
         rows.append({"id": case["id"], "dec": decoder, "raw": raw})
         theirs.append(outcome)
+    unique = list({case["id"]: case for case in cases}.values())
     if options.write:
         options.write.mkdir(parents=True, exist_ok=True)
         lines = lambda items: "".join(json.dumps(item, ensure_ascii=False) + "\n" for item in items)
-        (options.write / "cases.jsonl").write_text(lines(cases), encoding="utf-8")
+        (options.write / "cases.jsonl").write_text(lines(unique), encoding="utf-8")
         judged = [{**row, "valid": valid, "err": error} for row, (valid, error) in zip(rows, theirs)]
         (options.write / "outputs.jsonl").write_text(lines(judged), encoding="utf-8", newline="\n")
         return
     with tempfile.TemporaryDirectory() as folder:
         folder = Path(folder)
-        (folder / "cases.jsonl").write_text("".join(json.dumps(c, ensure_ascii=False) + "\n" for c in cases), encoding="utf-8")
+        (folder / "cases.jsonl").write_text("".join(json.dumps(c, ensure_ascii=False) + "\n" for c in unique), encoding="utf-8")
         (folder / "outputs.jsonl").write_text("".join(json.dumps(x, ensure_ascii=False) + "\n" for x in rows), encoding="utf-8", newline="\n")
         command = [options.hone, "eval", "score", "--cases", folder / "cases.jsonl", "--outputs", folder / "outputs.jsonl", "--rules", "bfcl", "--json"]
         at = time.perf_counter()
@@ -336,7 +365,7 @@ def main():
             if errors <= 10:
                 print("error", {"bfcl": error, "hone": mine["error"], "raw": row["raw"]})
     kinds = collections.Counter(error or "valid" for _, error in theirs)
-    print(f"{len(rows)} outputs of {len(cases)} cases, seed {options.seed}: {verdicts} verdicts and {errors} error types differ; "
+    print(f"{len(rows)} outputs of {len(unique)} cases, seed {options.seed}: {verdicts} verdicts and {errors} error types differ; "
           f"BFCL's checker broke on {broken} more")
     print(f"BFCL {len(rows) / spent:,.0f} rows/s (its checker alone), hone {len(rows) / seconds:,.0f} rows/s (the whole command)")
     for kind, count in kinds.most_common():

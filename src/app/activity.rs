@@ -57,7 +57,10 @@ impl Activity {
                 }
                 self.run.get_or_insert_default().hear(&event);
             }
-            JobEvent::DataChanged | JobEvent::ChatText { .. } | JobEvent::Checked(_) => {}
+            JobEvent::DataChanged
+            | JobEvent::ChatText { .. }
+            | JobEvent::Checked(_)
+            | JobEvent::Sweep(_) => {}
             JobEvent::Ended(outcome) => {
                 match &outcome {
                     JobOutcome::Finished(told) | JobOutcome::Stopped(told) => {
@@ -197,6 +200,7 @@ impl Activities {
 pub fn is_heavy(spec: &JobSpec) -> bool {
     match spec {
         JobSpec::Train { .. }
+        | JobSpec::Sweep(_)
         | JobSpec::Evaluate { .. }
         | JobSpec::Measure { .. }
         | JobSpec::Chat { .. }

@@ -354,7 +354,8 @@ impl App {
                 self.screens.curate.checked(free, &look!(self), &mut reply);
                 effects.extend(self.carry_out(reply));
             }
-            JobEvent::Progress(_) | JobEvent::Note(_) | JobEvent::Train(_) => {}
+            JobEvent::Progress(_) | JobEvent::Note(_) | JobEvent::Train(_) | JobEvent::Sweep(_) => {
+            }
         }
         effects
     }

@@ -101,6 +101,9 @@ pub struct GenerateArgs {
     /// Measured rounds, after one that warms up.
     #[arg(long, default_value_t = 3)]
     rounds: usize,
+    /// Memory in which weights may stay decoded, for 24 sequences and more.
+    #[arg(long, default_value_t = 0, value_name = "MIB")]
+    keep: usize,
     /// Where to run.
     #[arg(long, value_enum, default_value = "cpu")]
     device: Device,
@@ -175,7 +178,14 @@ pub fn run(command: &BenchCommand, out: &mut Output) -> Result<()> {
                     figures.one_by_one / figures.together,
                     figures.same
                 ),
-            )
+            )?;
+            for suite in &figures.suites {
+                let ratio = suite.one_by_one / suite.together;
+                let bench::SuiteFigures { suite, cases, together, one_by_one } = suite;
+                let seconds = format!("{together:8.1} s {one_by_one:8.1} s");
+                say(out, format!("  {suite:<28} {cases:4} cases {seconds} {ratio:6.2} times"))?;
+            }
+            Ok(())
         }
         BenchCommand::Generate(args) => {
             let Device::Cpu = args.device;
@@ -183,7 +193,7 @@ pub fn run(command: &BenchCommand, out: &mut Output) -> Result<()> {
                 return Ok(());
             };
             let sizes = (args.batch, args.prompt, args.new);
-            let figures = bench::generation(&loaded, sizes, args.rounds)?;
+            let figures = bench::generation(&loaded, sizes, args.rounds, args.keep << 20)?;
             if args.json {
                 return say(out, serde_json::to_string(&figures).because("figures")?);
             }

@@ -1,19 +1,21 @@
 //! `hone eval`: score base and tuned, list suites, show and compare reports.
 
 mod compare;
-
+mod import;
+mod program;
 mod score;
 
 use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
+pub use program::{ProgramArgs, run_program};
 
 use super::{print, print::Output, run_job, say};
 use crate::evaluate::{self, Evaluation};
 use crate::failure::{Failure, Result};
-use crate::job::{CaseFilter, EvaluateOptions, JobSpec, Models};
+use crate::job::{CaseFilter, EndpointChoice, EvaluateOptions, JobSpec, Models};
 use crate::pair::Language;
-use crate::project::Project;
+use crate::project::{self, Project};
 use crate::report;
 
 /// Subcommands of `hone eval`.
@@ -55,16 +57,41 @@ pub enum EvalCommand {
         /// Name of the model sent to the endpoint.
         #[arg(long, value_name = "NAME", requires = "endpoint", default_value = "default")]
         endpoint_model: String,
+        /// A model behind such an endpoint that judges answers in free text: a figure of its own,
+        /// beside the one by rule. The key is the same.
+        #[arg(long, value_name = "URL")]
+        judge: Option<String>,
+        /// Name of the judging model sent to its endpoint.
+        #[arg(long, value_name = "NAME", requires = "judge", default_value = "default")]
+        judge_model: String,
+        /// Longest silence of an endpoint, after which an item is given up; otherwise 5 minutes
+        /// before an answer and 1 within it. After 5 failed items in a row no further one is asked.
+        #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=3600))]
+        endpoint_timeout: Option<u64>,
+        /// Requests to an endpoint in flight at once.
+        #[arg(long, value_name = "N", default_value_t = EndpointChoice::PARALLEL, value_parser = parallel)]
+        endpoint_parallel: usize,
+        /// Further columns: tool calls bound to the grammar of the tools offered, so that each is valid JSON by
+        /// its schema. Whether anything is called stays the model's choice.
+        #[arg(long)]
+        bound: bool,
         /// Ask also cases that the run was trained on.
         #[arg(long)]
         keep_seen: bool,
         /// Ask everything anew, whatever was answered before.
         #[arg(long)]
         fresh: bool,
+        /// Run the programs that the model writes (HumanEval), each in a process that is cut off from
+        /// this machine: no network, no files but an empty folder's, limits of time and memory. Linux.
+        #[arg(long)]
+        run_programs: bool,
         /// Print the report as JSON.
         #[arg(long)]
         json: bool,
     },
+    /// Make a suite of another evaluation's own files: BFCL, FunctionChat-Bench, GSM8K, HumanEval,
+    /// multiple choice, lm-evaluation-harness, questions and answers.
+    Import(import::ImportArgs),
     /// Score outputs that were recorded elsewhere.
     Score(score::ScoreOptions),
     /// Show an earlier evaluation again.
@@ -78,8 +105,16 @@ pub enum EvalCommand {
     },
     /// Put runs beside each other, and require figures of the last.
     Compare(compare::CompareArgs),
-    /// List the suites.
+    /// List the suites: those of this program, and the project's own.
     Suites,
+}
+
+/// Reads a number of requests in flight.
+fn parallel(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(number @ 1..=64) => Ok(number),
+        _ => Err("a number from 1 to 64 is needed".to_owned()),
+    }
 }
 
 /// Runs `hone eval`.
@@ -101,8 +136,14 @@ pub fn run(
             seed,
             endpoint,
             endpoint_model,
+            judge,
+            judge_model,
+            endpoint_timeout,
+            endpoint_parallel,
+            bound,
             keep_seen,
             fresh,
+            run_programs,
             json,
         } => {
             let folder = folder()?;
@@ -126,26 +167,41 @@ pub fn run(
                 )
                 .hint("give one: `--temperature 0.7`"));
             }
+            let far = |url, model| EndpointChoice {
+                url,
+                model,
+                timeout: endpoint_timeout,
+                parallel: endpoint_parallel,
+            };
             let options = EvaluateOptions {
                 suites,
                 cases: CaseFilter { language, limit },
                 samples,
                 temperature,
                 seed,
-                endpoint: endpoint.map(|url| (url, endpoint_model)),
+                endpoint: endpoint.map(|url| far(url, endpoint_model)),
+                judge: judge.map(|url| far(url, judge_model)),
+                bound,
                 keep_seen,
                 fresh,
+                run_programs,
             };
             let spec = JobSpec::Evaluate { model, run, options };
             let message = run_job(&spec, &folder, &Models::default())?;
             show(&newest(&folder, run)?, json, out)?;
             if json { Ok(()) } else { say(out, message) }
         }
+        EvalCommand::Import(args) => import::run(&args, &folder()?, out),
         EvalCommand::Score(options) => score::run(&options, out),
         EvalCommand::Show { run, json } => show(&newest(&folder()?, run)?, json, out),
         EvalCommand::Compare(args) => compare::run(&args, folder, out),
         EvalCommand::Suites => {
-            for suite in evaluate::shipped() {
+            let mut suites = evaluate::shipped();
+            // There need not be a project.
+            if let Ok(folder) = folder() {
+                suites.extend(project::suites::stored(&folder)?.into_iter().map(|own| own.suite));
+            }
+            for suite in suites {
                 say(
                     out,
                     format!(

@@ -88,6 +88,9 @@ enum Command {
     /// Read one document in a process of its own.
     #[command(hide = true)]
     DocumentWorker(document::WorkerArgs),
+    /// Run one program that a model wrote, cut off from this machine.
+    #[command(hide = true)]
+    ProgramWorker(evaluate::ProgramArgs),
 }
 
 /// Parses the process's arguments, does what they ask, and gives the exit status: 0 done, 1 the
@@ -100,6 +103,10 @@ pub fn main() -> ExitCode {
             return ExitCode::from(u8::from(error.use_stderr()));
         }
     };
+    // Before anything starts a thread: a process of several cannot cut itself off.
+    if let Some(Command::ProgramWorker(args)) = &arguments.command {
+        return ExitCode::from(evaluate::run_program(args));
+    }
     match run(arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
@@ -139,6 +146,8 @@ fn run(arguments: Arguments) -> Result<()> {
             Ok(())
         }
         Command::DocumentWorker(args) => document::worker(&args),
+        // Done before this, since its exit status is the program's.
+        Command::ProgramWorker(_) => Ok(()),
     }
 }
 

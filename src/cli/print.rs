@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::failure::Failure;
 use crate::job::JobEvent;
+use crate::job::sweep::SweepEvent;
 use crate::progress::{Cancel, Progress};
 use crate::train::TrainEvent;
 
@@ -115,6 +116,7 @@ impl JobLines {
             JobEvent::Progress(progress) => self.progress(progress),
             JobEvent::Note(note) => self.line(note),
             JobEvent::Train(event) => self.train(event),
+            JobEvent::Sweep(event) => self.sweep(event),
             JobEvent::ChatText { .. }
             | JobEvent::DataChanged
             | JobEvent::Checked(_)
@@ -238,6 +240,40 @@ impl JobLines {
             }
             TrainEvent::Warning { message } => self.line(&format!("warning: {message}")),
             TrainEvent::Checkpoint { .. } | TrainEvent::Ended { .. } => self.end(),
+        }
+    }
+
+    fn sweep(&mut self, event: &SweepEvent) {
+        let left = |seconds: &Option<f64>| {
+            seconds.map_or_else(String::new, |seconds| format!(", about {} left", clock(seconds)))
+        };
+        match event {
+            SweepEvent::Sweep { sweep, runs, left: open, seconds_left } => {
+                self.line(&format!(
+                    "sweep {sweep}    {runs} runs, {open} to do{}",
+                    left(seconds_left)
+                ));
+            }
+            SweepEvent::Run { place, runs, run, setting, seconds_left } => {
+                self.line(&format!(
+                    "\nrun {place} of {runs} (run {run} of the project): {setting}{}",
+                    left(seconds_left)
+                ));
+            }
+            SweepEvent::Measured { run, target, n, forgetting } => {
+                let forgetting = forgetting.map_or_else(String::new, |delta| {
+                    format!(", forgetting {:+.1} points on the mean", 100.0 * delta)
+                });
+                self.line(&format!(
+                    "run {run}: target {:.1} % (n={n}){forgetting}",
+                    100.0 * target
+                ));
+            }
+            SweepEvent::RunFailed { run, reason } => {
+                let run = run.map_or_else(|| "a run".to_owned(), |run| format!("run {run}"));
+                self.line(&format!("{run} failed: {reason}; the sweep goes on"));
+            }
+            SweepEvent::Chart { .. } => self.end(),
         }
     }
 

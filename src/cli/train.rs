@@ -1,5 +1,7 @@
 //! `hone train`: fine-tune a model on the project's accepted pairs.
 
+mod sweep;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -8,6 +10,7 @@ use clap::Args;
 use super::{print::Output, print::clock, run_job, say};
 use crate::failure::{Context as _, Failure, Result};
 use crate::job::{JobSpec, Models, mixing};
+use crate::pair::Language;
 use crate::project::{Project, Store};
 use crate::train::{Device, Keep, Optimizer, Recipe, RunOutcome};
 
@@ -69,11 +72,34 @@ pub struct TrainArgs {
     /// Go on with this run from its checkpoint.
     #[arg(long, value_name = "RUN", conflicts_with_all = ["recipe", "rank", "epochs", "batch_rows", "learning_rate", "keep", "vary_tools", "rank_stabilized", "patience", "neftune_alpha", "dropout", "optimizer", "seed"])]
     pub resume: Option<u32>,
+    /// Train and evaluate a run for every combination of these values, and draw target against
+    /// forgetting: mix (percent), rank (alpha follows as twice the rank unless it is swept), alpha,
+    /// epochs, lr, dropout, seed. The same command goes on with a sweep that was stopped.
+    #[arg(long, value_name = "KEY=VALUE,..", num_args = 1.., conflicts_with = "resume")]
+    pub sweep: Vec<String>,
+    /// With --sweep: the suite that is the target; whole tool calls when left out.
+    #[arg(long, value_name = "SUITE", requires = "sweep")]
+    pub target: Option<String>,
+    /// With --sweep: suites, for example `tools` or `forgetting`; all when left out.
+    #[arg(long = "suite", value_name = "NAME", requires = "sweep")]
+    pub suites: Vec<String>,
+    /// With --sweep: only cases in this language, `ko` or `en`.
+    #[arg(long, value_name = "LANGUAGE", requires = "sweep")]
+    pub language: Option<Language>,
+    /// With --sweep: at most this many cases a suite.
+    #[arg(long, value_name = "N", requires = "sweep")]
+    pub limit: Option<usize>,
+    /// With --sweep: tell which runs it would make and how long they may take.
+    #[arg(long, requires = "sweep")]
+    pub dry_run: bool,
+    /// List the project's sweeps.
+    #[arg(long, conflicts_with = "sweep")]
+    pub sweep_list: bool,
     /// List the project's runs.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "sweep")]
     pub list: bool,
-    /// With --list: print JSON.
-    #[arg(long, requires = "list")]
+    /// Print JSON: with --list and --sweep-list what is there, with --sweep a line an event.
+    #[arg(long)]
     pub json: bool,
 }
 
@@ -82,6 +108,17 @@ pub fn run(args: &TrainArgs, folder: &Path, out: &mut Output) -> Result<()> {
     let store = Project::reopen(folder)?;
     if args.list {
         return list(&store, args.json, out);
+    }
+    if args.sweep_list {
+        return sweep::list(folder, args.json, out);
+    }
+    if args.json && args.sweep.is_empty() {
+        return Err(Failure::user("--json goes with --list, --sweep-list or --sweep")
+            .hint("what a run tells is in its events.jsonl"));
+    }
+    if !args.sweep.is_empty() {
+        let chosen = (chosen_model(&store, args.model.clone())?, recipe(args, &store)?);
+        return sweep::run(args, folder, &store, chosen, out);
     }
     let (model, recipe) = match args.resume {
         Some(number) => {
@@ -173,12 +210,14 @@ fn list(store: &Store, json: bool, out: &mut Output) -> Result<()> {
             Some(RunOutcome::Failed { reason }) => format!("failed: {reason}"),
             None => "unfinished".to_owned(),
         };
+        let mix = run.general.map(|share| format!("  mix {:.1} %", 100.0 * share));
+        let mix = mix.unwrap_or_default();
         let loss = run.validation_loss.or(run.loss);
         let loss = loss.map_or_else(String::new, |loss| format!(", validation loss {loss:.3}"));
         say(
             out,
             format!(
-                "run {}  {}  r {}  step {} of {}  {}{loss}  {outcome}",
+                "run {}  {}  r {}{mix}  step {} of {}  {}{loss}  {outcome}",
                 run.number,
                 run.model,
                 run.recipe.rank,

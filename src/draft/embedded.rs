@@ -59,6 +59,7 @@ impl Drafter for Embedded<'_> {
             top_p: 0.9,
             seed: 0,
             batch: 1,
+            keep_bytes: 0,
         };
         let mut stream = self.codec.tokenizer().stream();
         let mut text = String::new();

@@ -8,6 +8,7 @@ use crate::pair::{Example, Language, Message};
 mod check;
 mod embedded;
 mod endpoint;
+pub mod judge;
 mod parse;
 mod prompt;
 

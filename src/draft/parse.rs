@@ -5,9 +5,8 @@
 use serde_json::Value;
 
 mod labels;
-mod lenient;
 
-use lenient::read_object;
+use crate::text::loose_json::read_object;
 
 /// A pair as the model proposed it, unchecked.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

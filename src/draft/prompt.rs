@@ -142,7 +142,7 @@ impl Prompt {
 }
 
 /// Puts values in. One pass, so braces in a value stay as they are.
-fn filled<'a>(text: &str, value: impl Fn(&str) -> Option<&'a str>) -> String {
+pub(super) fn filled<'a>(text: &str, value: impl Fn(&str) -> Option<&'a str>) -> String {
     let mut filled = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(start) = rest.find('{') {
@@ -158,7 +158,7 @@ fn filled<'a>(text: &str, value: impl Fn(&str) -> Option<&'a str>) -> String {
 }
 
 /// Divides a body into turns.
-fn turns(body: &str) -> Vec<(Role, String)> {
+pub(super) fn turns(body: &str) -> Vec<(Role, String)> {
     let mut turns = vec![(Role::User, String::new())];
     for line in body.lines() {
         let role = match line.trim_end() {
@@ -183,7 +183,7 @@ fn turns(body: &str) -> Vec<(Role, String)> {
     turns
 }
 
-fn split_front_matter(text: &str) -> Option<(&str, &str)> {
+pub(super) fn split_front_matter(text: &str) -> Option<(&str, &str)> {
     let rest = text.strip_prefix("---")?;
     let rest = rest.strip_prefix("\r\n").or_else(|| rest.strip_prefix('\n'))?;
     let end = rest.find("\n---")?;
@@ -191,7 +191,7 @@ fn split_front_matter(text: &str) -> Option<(&str, &str)> {
     Some((&rest[..end], body.split_once('\n')?.1))
 }
 
-fn entry(front: &str, key: &str) -> Option<String> {
+pub(super) fn entry(front: &str, key: &str) -> Option<String> {
     front.lines().find_map(|line| {
         let (name, value) = line.split_once(':')?;
         (name.trim() == key).then(|| value.trim().to_owned())

@@ -10,6 +10,7 @@ use super::effective::{Place, Weights};
 use super::few::{Adapted, Few};
 use super::gate;
 use super::heads::HeadNorms;
+use super::loss::KeptHead;
 use super::norm;
 use super::rope::Rotaries;
 
@@ -26,6 +27,7 @@ pub(super) struct Decoder {
     hidden: Vec<f32>,
     /// Tokens of the last step.
     count: usize,
+    head: KeptHead,
 }
 
 /// Sequences up to which the likeliest token is found by a coarse copy of the head. More multiply so long
@@ -40,6 +42,8 @@ const MANY: usize = 24;
 struct Products {
     few: Few,
     many: Option<Weights>,
+    /// Whether weights that were decoded for many stay decoded.
+    keep: bool,
 }
 
 impl Products {
@@ -59,11 +63,19 @@ impl Products {
         let adapted = adapter.filter(|adapted| adapted.on.contains(&true));
         let place = Place { base, adapter: adapted.map(|adapted| adapted.adapter), layer, group };
         let many = self.many.get_or_insert_with(|| Weights::new(base.precision()));
-        many.project_some(place, x, adapted.map(|adapted| adapted.on), out);
+        many.project_some(place, x, (adapted.map(|adapted| adapted.on), self.keep), out);
     }
 }
 
 impl Decoder {
+    /// A decoder of at most `batch` sequences, which keeps decoded weights where that pays and they take
+    /// no more than `keep_bytes`.
+    pub(super) fn new(base: &Base, batch: usize, keep_bytes: usize) -> Self {
+        let bytes = Weights::kept_bytes(base) + KeptHead::bytes(base);
+        let keep = batch >= MANY && bytes <= keep_bytes;
+        Self { products: Products { keep, ..Products::default() }, ..Self::default() }
+    }
+
     /// Reads one more token of each sequence; what comes after them is then asked for.
     ///
     /// To be called on a thread of the pool: there a product over threads costs a few microseconds
@@ -149,7 +161,18 @@ impl Decoder {
         let (count, config) = (self.count, base.config());
         let logits = fit(logits, count * config.vocab_size);
         let normed = &self.normed[..count * config.hidden_size];
-        self.products.few.head(base, normed, count, logits);
+        if self.products.keep && count >= MANY {
+            self.head.logits(base, normed, count, logits);
+        } else {
+            self.products.few.head(base, normed, count, logits);
+        }
+    }
+
+    /// The logits after one token of the last step, as [`Decoder::logits`] has them.
+    pub(super) fn logits_of(&mut self, base: &Base, row: usize, logits: &mut Vec<f32>) {
+        let (hidden, vocabulary) = (base.config().hidden_size, base.config().vocab_size);
+        let logits = fit(logits, vocabulary);
+        self.products.few.head(base, &self.normed[row * hidden..(row + 1) * hidden], 1, logits);
     }
 
     /// The likeliest tokens after those of the last step, the first of equals of [`Decoder::logits`], by a

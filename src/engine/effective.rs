@@ -97,6 +97,8 @@ pub(super) struct Operands<E> {
     columns: Vec<f32>,
     /// An output in f32.
     wide: Vec<f32>,
+    /// Weights that stay decoded, by layer and group; empty ones are not there yet.
+    kept: Vec<Panels<E>>,
 }
 
 impl Weights {
@@ -121,6 +123,16 @@ impl Weights {
             })
             .max();
         most.unwrap_or(0) * base.precision().bytes()
+    }
+
+    /// Bytes of all weights of a base that stay decoded.
+    pub(super) fn kept_bytes(base: &Base) -> usize {
+        let padded = |x: usize| x.next_multiple_of(32);
+        let of_layer = Group::ALL.iter().map(|group| {
+            let (inputs, outputs) = group.shape(base.config());
+            padded(inputs) * padded(outputs)
+        });
+        of_layer.sum::<usize>() * base.config().layers * base.precision().bytes()
     }
 
     /// Sets what dropout loses from now on.
@@ -153,17 +165,18 @@ impl Weights {
         }
     }
 
-    /// `y` for the rows `x`, with the adapter for those it is on for, into rows of `n` values.
+    /// `y` for the rows `x`, with the adapter for those it is on for, into rows of `n` values. With
+    /// `keep` the weights stay decoded for the next time.
     pub(super) fn project_some(
         &mut self,
         place: Place<'_>,
         x: &[f32],
-        on: Option<&[bool]>,
+        (on, keep): (Option<&[bool]>, bool),
         out: &mut [f32],
     ) {
         match self {
-            Self::Full(operands) => operands.project_some(place, x, on, out),
-            Self::Half(operands) => operands.project_some(place, x, on, out),
+            Self::Full(operands) => operands.project_some(place, x, (on, keep), out),
+            Self::Half(operands) => operands.project_some(place, x, (on, keep), out),
         }
     }
 
@@ -271,11 +284,23 @@ impl<E: Multiplied + Decoded> Operands<E> {
     }
 
     /// `u = x A^T` for all rows, nothing for those the adapter is not on for, then `y += s u B^T`.
-    fn project_some(&mut self, place: Place<'_>, x: &[f32], on: Option<&[bool]>, out: &mut [f32]) {
+    fn project_some(
+        &mut self,
+        place: Place<'_>,
+        x: &[f32],
+        (on, keep): (Option<&[bool]>, bool),
+        out: &mut [f32],
+    ) {
         let (inputs, outputs, side) = (place.inputs(), place.outputs(), place.columns());
         let tokens = x.len() / inputs;
-        let plain = Place { adapter: None, ..place };
-        self.product(plain, x.into(), tokens, ((&mut *out).into(), outputs));
+        if keep {
+            let rows = Rows { data: x.into(), count: tokens, columns: inputs, pitch: inputs };
+            let weights = self.keep(place);
+            multiply::multiply(rows, None, weights, ((&mut *out).into(), outputs), false);
+        } else {
+            let plain = Place { adapter: None, ..place };
+            self.product(plain, x.into(), tokens, ((&mut *out).into(), outputs));
+        }
         let Some((adapter, on)) = place.adapter.zip(on).filter(|_| side > 0) else { return };
         let mut watch = Watch::start();
         let (rank, scale) = (adapter.config().rank, adapter.config().scale());
@@ -307,6 +332,20 @@ impl<E: Multiplied + Decoded> Operands<E> {
             multiply::multiply(rows, None, &self.side, (out.into(), outputs), true);
         }
         self.phases.lap(&mut watch, Phase::Product);
+    }
+
+    /// The group's weights without the adapter, decoded once.
+    fn keep(&mut self, place: Place<'_>) -> &Panels<E> {
+        let at = place.layer * Group::ALL.len() + place.group as usize;
+        if self.kept.len() <= at {
+            self.kept.resize_with(at + 1, Panels::default);
+        }
+        let panels = &mut self.kept[at];
+        if panels.columns() == 0 {
+            let matrix = place.base.matrix(place.layer, place.group);
+            panels.fill_columns(place.inputs(), place.outputs(), |n, row| matrix.row(n, row));
+        }
+        panels
     }
 
     /// With dropout each projection reads an input of its own: `u = (mask x) A^T` and

@@ -453,9 +453,10 @@ mod tests {
                         assert_eq!(*mixed, want[token * outputs..][..outputs]);
                     }
                     // Many at once: the same but for rounding, whoever it is on for.
-                    for on in [&on, &some, &vec![false; count]] {
+                    let none = vec![false; count];
+                    for (on, keep) in [(&on, false), (&some, true), (&some, true), (&none, true)] {
                         let adapted = adapter.map(|_| &on[..]);
-                        weights.project_some(place, &x, adapted, &mut mixed);
+                        weights.project_some(place, &x, (adapted, keep), &mut mixed);
                         for (token, mixed) in mixed.chunks(outputs).enumerate() {
                             let want = if on[token] { &got } else { &base_only };
                             let want = &want[token * outputs..][..outputs];

@@ -10,7 +10,7 @@ use super::few::Adapted;
 use super::lora::Adapter;
 use super::loss::{self, HeadScratch};
 use super::pack::{self, Group, Packed, Row};
-use super::sample::{self, Sampler};
+use super::sample::{self, Among, Sampler};
 use super::score::Forward;
 use crate::failure::{Failure, Result};
 
@@ -39,11 +39,22 @@ pub struct GenerateConfig {
     pub seed: u64,
     /// Sequences decoded at once.
     pub batch: usize,
+    /// Bytes that weights may take beside their stored form: where they are enough for all, and many
+    /// sequences are decoded at once, weights are decoded once and not at every step.
+    pub keep_bytes: usize,
 }
 
 impl Default for GenerateConfig {
     fn default() -> Self {
-        Self { max_new: 256, stop: Vec::new(), temperature: 0.0, top_p: 1.0, seed: 0, batch: 16 }
+        Self {
+            max_new: 256,
+            stop: Vec::new(),
+            temperature: 0.0,
+            top_p: 1.0,
+            seed: 0,
+            batch: 16,
+            keep_bytes: 0,
+        }
     }
 }
 
@@ -55,6 +66,19 @@ pub struct Request<'a> {
     /// With the adapter, or the base alone.
     pub tuned: bool,
 }
+
+/// What an answer may say, token by token.
+pub trait Bound {
+    /// A bit for each token that may come next, by id, those that end the answer among them; tokens beyond the
+    /// last bit may not. Where there are none, the answer ends.
+    fn allowed(&mut self) -> &[u64];
+
+    /// The token that came, which was allowed and does not end the answer.
+    fn take(&mut self, id: u32);
+}
+
+/// Of each prompt, by its number, what binds its answer, until that ends. Prompts beyond the last are not bound.
+pub type Bounds<'b> = [Option<Box<dyn Bound + 'b>>];
 
 /// A sequence that is being decoded.
 struct Sequence {
@@ -107,14 +131,30 @@ pub fn generate_each(
     config: &GenerateConfig,
     on_token: &mut dyn FnMut(usize, Option<u32>) -> ControlFlow<()>,
 ) -> Result<Vec<Vec<u32>>> {
-    generate_with(base, adapter, requests, config, on_token, COARSE_FROM)
+    generate_with(base, adapter, (requests, &mut []), config, on_token, COARSE_FROM)
 }
 
-/// [`generate_each`] with likeliest tokens by a coarse copy of a head of so many bytes or more.
-pub(crate) fn generate_with(
+/// [`generate_each`] for prompts of which some may only be answered by what `bounds` has for them. The others get
+/// the answers that they get without.
+///
+/// # Errors
+/// As [`generate`].
+pub fn generate_bound(
     base: &Base,
     adapter: Option<&Adapter>,
     requests: &[Request<'_>],
+    bounds: &mut Bounds<'_>,
+    config: &GenerateConfig,
+    on_token: &mut dyn FnMut(usize, Option<u32>) -> ControlFlow<()>,
+) -> Result<Vec<Vec<u32>>> {
+    generate_with(base, adapter, (requests, bounds), config, on_token, COARSE_FROM)
+}
+
+/// [`generate_bound`] with likeliest tokens by a coarse copy of a head of so many bytes or more.
+pub(crate) fn generate_with(
+    base: &Base,
+    adapter: Option<&Adapter>,
+    (requests, bounds): (&[Request<'_>], &mut Bounds<'_>),
     config: &GenerateConfig,
     on_token: &mut dyn FnMut(usize, Option<u32>) -> ControlFlow<()>,
     coarse_from: usize,
@@ -124,15 +164,18 @@ pub(crate) fn generate_with(
         base,
         adapter,
         config,
+        bounds,
         on_token,
         outputs: vec![Vec::new(); requests.len()],
         active: Vec::new(),
         forward: Forward::new(base),
         head: HeadScratch::default(),
-        decoder: Decoder::default(),
+        decoder: Decoder::new(base, config.batch, config.keep_bytes),
         logits: Vec::new(),
         coarse_from,
+        likeliest: Vec::new(),
         chosen: Vec::new(),
+        among: Among::default(),
     };
     // What was made before a stop is the answer.
     let _ = run.all(requests);
@@ -163,10 +206,11 @@ fn check(base: &Base, adapter: Option<&Adapter>, requests: &[Request<'_>]) -> Re
     Ok(())
 }
 
-struct Run<'a> {
+struct Run<'a, 'b> {
     base: &'a Base,
     adapter: Option<&'a Adapter>,
     config: &'a GenerateConfig,
+    bounds: &'a mut Bounds<'b>,
     on_token: &'a mut dyn FnMut(usize, Option<u32>) -> ControlFlow<()>,
     outputs: Vec<Vec<u32>>,
     active: Vec<Sequence>,
@@ -175,10 +219,19 @@ struct Run<'a> {
     decoder: Decoder,
     logits: Vec<f32>,
     coarse_from: usize,
-    chosen: Vec<u32>,
+    /// Of each active sequence the likeliest token, where they were found by a coarse copy of the head.
+    likeliest: Vec<u32>,
+    /// Of each active sequence the next token; none where no token is allowed.
+    chosen: Vec<Option<u32>>,
+    among: Among,
 }
 
-impl Run<'_> {
+/// What binds the answer of a prompt.
+fn bound<'a, 'b>(bounds: &'a mut Bounds<'b>, prompt: usize) -> Option<&'a mut (dyn Bound + 'b)> {
+    bounds.get_mut(prompt)?.as_deref_mut()
+}
+
+impl Run<'_, '_> {
     fn all(&mut self, requests: &[Request<'_>]) -> ControlFlow<()> {
         if self.config.max_new == 0 {
             return ControlFlow::Continue(());
@@ -256,7 +309,10 @@ impl Run<'_> {
             let prompt = first + row;
             let mut sampler =
                 Sampler::new(self.config.temperature, self.config.top_p, self.config.seed, prompt);
-            let id = sampler.choose(logits);
+            let id = match bound(self.bounds, prompt) {
+                None => Some(sampler.choose(logits)),
+                Some(bound) => sampler.choose_among(logits, bound.allowed(), &mut self.among),
+            };
             let left = self.config.max_new.min(config.context_length - length(*row));
             self.active.push(Sequence { prompt, tuned, cache, sampler, last: 0, left });
             if !self.take(self.active.len() - 1, id)? {
@@ -274,21 +330,16 @@ impl Run<'_> {
         let adapter = self.adapter.map(|adapter| Adapted { adapter, on: &on });
         let (base, decoder, coarse_from) = (self.base, &mut self.decoder, self.coarse_from);
         let is_greedy = sample::is_greedy(self.config.temperature);
-        let (logits, chosen) = (&mut self.logits, &mut self.chosen);
-        let is_chosen = rayon::scope(|_| {
+        let (logits, likeliest) = (&mut self.logits, &mut self.likeliest);
+        let is_found = rayon::scope(|_| {
             decoder.step(base, adapter, &ids, &mut caches);
-            let is_chosen = is_greedy && decoder.likeliest(base, coarse_from, chosen);
-            if !is_chosen {
+            let is_found = is_greedy && decoder.likeliest(base, coarse_from, likeliest);
+            if !is_found {
                 decoder.logits(base, logits);
             }
-            is_chosen
+            is_found
         });
-        if !is_chosen {
-            let rows = self.logits.chunks_exact_mut(base.config().vocab_size);
-            self.chosen.clear();
-            self.chosen
-                .extend(self.active.iter_mut().zip(rows).map(|(s, row)| s.sampler.choose(row)));
-        }
+        self.choose(is_found);
         let mut at = 0;
         for i in 0..ids.len() {
             if self.take(at, self.chosen[i])? {
@@ -300,20 +351,61 @@ impl Run<'_> {
         ControlFlow::Continue(())
     }
 
-    /// Takes the next token of an active sequence; tells whether the sequence goes on.
-    fn take(&mut self, at: usize, id: u32) -> ControlFlow<(), bool> {
+    /// Chooses the next token of each active sequence, from the likeliest ones if those were found, else
+    /// from their logits.
+    fn choose(&mut self, is_found: bool) {
+        let vocabulary = self.base.config().vocab_size;
+        self.chosen.clear();
+        for (row, sequence) in self.active.iter_mut().enumerate() {
+            let bound = bound(self.bounds, sequence.prompt);
+            let id = match (bound, is_found) {
+                (None, true) => Some(self.likeliest[row]),
+                (None, false) => {
+                    let row = row * vocabulary..(row + 1) * vocabulary;
+                    Some(sequence.sampler.choose(&mut self.logits[row]))
+                }
+                (Some(bound), true) => {
+                    let (mask, likeliest) = (bound.allowed(), self.likeliest[row]);
+                    // The first of the largest of all is the first of the largest of any that it is among.
+                    if sample::is_allowed(mask, likeliest) {
+                        Some(likeliest)
+                    } else {
+                        let (base, logits, decoder) =
+                            (self.base, &mut self.logits, &mut self.decoder);
+                        rayon::scope(|_| decoder.logits_of(base, row, logits));
+                        let logits = &self.logits[..vocabulary];
+                        sequence.sampler.choose_among(logits, mask, &mut self.among)
+                    }
+                }
+                (Some(bound), false) => {
+                    let logits = &self.logits[row * vocabulary..(row + 1) * vocabulary];
+                    sequence.sampler.choose_among(logits, bound.allowed(), &mut self.among)
+                }
+            };
+            self.chosen.push(id);
+        }
+    }
+
+    /// Takes the next token of an active sequence, if there is one; tells whether the sequence goes on.
+    fn take(&mut self, at: usize, id: Option<u32>) -> ControlFlow<(), bool> {
         let sequence = &mut self.active[at];
         let prompt = sequence.prompt;
-        let stopped = self.config.stop.contains(&id);
-        let mut goes_on = !stopped;
-        if !stopped {
+        let said = id.filter(|id| !self.config.stop.contains(id));
+        let mut goes_on = said.is_some();
+        if let Some(id) = said {
             sequence.last = id;
             sequence.left -= 1;
             goes_on = sequence.left > 0;
             self.outputs[prompt].push(id);
+            if let Some(bound) = bound(self.bounds, prompt) {
+                bound.take(id);
+            }
             (self.on_token)(prompt, Some(id))?;
         }
         if !goes_on {
+            if let Some(bound) = self.bounds.get_mut(prompt) {
+                *bound = None;
+            }
             (self.on_token)(prompt, None)?;
         }
         ControlFlow::Continue(goes_on)

@@ -111,6 +111,37 @@ fn forward<E: Multiplied>(panels: &mut Panels<E>, base: &Base, x: Rows<'_>, out:
     }
 }
 
+/// The whole head, laid out once for the decoding of many sequences.
+#[derive(Debug, Default)]
+pub(super) struct KeptHead(Option<HeadWeights>);
+
+impl KeptHead {
+    /// Bytes that it takes.
+    pub(super) fn bytes(base: &Base) -> usize {
+        let padded = |x: usize| x.next_multiple_of(32);
+        let config = base.config();
+        padded(config.vocab_size) * padded(config.hidden_size) * base.precision().bytes()
+    }
+
+    /// Logits of `count` rows after the last norm, into rows of `vocab_size` values.
+    pub(super) fn logits(&mut self, base: &Base, normed: &[f32], count: usize, out: &mut [f32]) {
+        let hidden = base.config().hidden_size;
+        let x = Rows { data: normed.into(), count, columns: hidden, pitch: hidden };
+        match self.0.get_or_insert_with(|| HeadWeights::new(base.precision())) {
+            HeadWeights::Full(panels) => whole(panels, base, x, out),
+            HeadWeights::Half(panels) => whole(panels, base, x, out),
+        }
+    }
+}
+
+fn whole<E: Multiplied>(panels: &mut Panels<E>, base: &Base, x: Rows<'_>, out: &mut [f32]) {
+    let vocab = base.config().vocab_size;
+    if panels.columns() == 0 {
+        panels.fill_columns(x.columns, vocab, |n, row| base.head().part(n, 0, row));
+    }
+    multiply::multiply(x, None, panels, (out.into(), vocab), false);
+}
+
 /// Bytes that the head takes at most, for micro-batches of `tokens` tokens.
 pub(super) fn bytes(config: &DecoderConfig, precision: Precision, tokens: usize) -> usize {
     ROWS.min(tokens) * (SLICE.min(config.vocab_size) + 4 * config.hidden_size) * 4

@@ -41,7 +41,9 @@ mod trainer;
 pub use base::{Base, Precision};
 pub use cache::cache_bytes;
 pub use eight_bit::EightBit;
-pub use generate::{GenerateConfig, Request, generate, generate_each};
+pub use generate::{
+    Bound, Bounds, GenerateConfig, Request, generate, generate_bound, generate_each,
+};
 pub use lora::{Adapter, LoraConfig, Target};
 pub use optimizer::{OptimizerConfig, OptimizerState};
 pub use pack::Row;

@@ -61,6 +61,46 @@ impl Sampler {
     }
 }
 
+/// Buffers of a choice among some tokens.
+#[derive(Debug, Default)]
+pub(super) struct Among {
+    ids: Vec<u32>,
+    logits: Vec<f32>,
+}
+
+impl Sampler {
+    /// [`Sampler::choose`] among the tokens whose bits in `mask` are set, as if there were no others; none
+    /// where there are none.
+    pub(super) fn choose_among(
+        &mut self,
+        logits: &[f32],
+        mask: &[u64],
+        buffers: &mut Among,
+    ) -> Option<u32> {
+        let Among { ids, logits: some } = buffers;
+        ids.clear();
+        ids.extend(allowed_ids(mask).take_while(|id| (*id as usize) < logits.len()));
+        some.clear();
+        some.extend(ids.iter().map(|id| logits[*id as usize]));
+        if ids.is_empty() {
+            return None;
+        }
+        ids.get(self.choose(some) as usize).copied()
+    }
+}
+
+/// Whether a mask has the token's bit.
+pub(super) fn is_allowed(mask: &[u64], id: u32) -> bool {
+    mask.get(id as usize / 64).is_some_and(|word| word >> (id % 64) & 1 == 1)
+}
+
+/// The tokens of a mask, ascending.
+fn allowed_ids(mask: &[u64]) -> impl Iterator<Item = u32> {
+    mask.iter().zip(0..).filter(|(word, _)| **word != 0).flat_map(|(word, at): (&u64, u32)| {
+        (0..64).filter(move |bit| word >> bit & 1 == 1).map(move |bit| at * 64 + bit)
+    })
+}
+
 /// Whether this temperature takes the likeliest token. So does one that is not a number.
 pub(super) fn is_greedy(temperature: f32) -> bool {
     temperature.is_nan() || temperature <= 0.0
@@ -101,6 +141,35 @@ mod tests {
                 assert!((count - want).abs() < 0.015, "{counts:?} for {top_p}");
             }
         }
+    }
+
+    #[test]
+    fn among_some_the_others_have_no_part() {
+        let buffers = &mut Among::default();
+        let mut logits = vec![5.0f32; 130];
+        (logits[3], logits[129], logits[70]) = (1.0, 2.0, 2.0);
+        let mask = |ids: &[usize]| {
+            let mut mask = [0u64; 3];
+            ids.iter().for_each(|id| mask[id / 64] |= 1 << (id % 64));
+            mask
+        };
+        let mut greedy = Sampler::new(0.0, 1.0, 1, 0);
+        assert_eq!(greedy.choose_among(&logits, &mask(&[3, 70, 129]), buffers), Some(70));
+        assert_eq!(greedy.choose_among(&logits, &mask(&[3]), buffers), Some(3));
+        // Beyond the logits there is nothing to choose.
+        assert_eq!(greedy.choose_among(&logits, &mask(&[150]), buffers), None);
+        assert_eq!(greedy.choose_among(&logits, &[], buffers), None);
+        let mut sampler = Sampler::new(1.0, 1.0, 3, 0);
+        let mut counts = [0.0f64; 130];
+        for _ in 0..10_000 {
+            let id = sampler.choose_among(&logits, &mask(&[3, 129]), buffers).unwrap();
+            counts[id as usize] += 1e-4;
+        }
+        let expected = 1.0 / (1.0 + 1f64.exp());
+        assert!((counts[3] - expected).abs() < 0.02, "{}", counts[3]);
+        assert!((counts[3] + counts[129] - 1.0).abs() < 1e-9);
+        assert!(is_allowed(&mask(&[70]), 70) && !is_allowed(&mask(&[70]), 71));
+        assert!(!is_allowed(&mask(&[70]), 1000));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The whole engine against candle's autograd, against itself, and on toy problems.
 
+mod bound;
 mod generation;
 
 use super::base::{Base, Precision};

@@ -29,6 +29,15 @@ pub struct Decoding {
     pub temperature: f64,
     /// Seed of the draws.
     pub seed: u64,
+    /// Whether calls are bound to the grammar of the tools offered; only where the answerer can.
+    #[serde(skip_serializing_if = "is_free")]
+    pub bound: bool,
+}
+
+/// Left out of what answers are remembered by, so that those from before there was a grammar stay known.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks by reference")]
+fn is_free(bound: &bool) -> bool {
+    !bound
 }
 
 /// A reply; or why there is none, where that is not the model's fault (an endpoint that fails).

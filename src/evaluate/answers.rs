@@ -4,7 +4,8 @@
 //!
 //! *Number*: if an equals sign is followed by a number, the last such number is the reply's answer
 //! and must be the expected one; else the expected number must stand somewhere in the reply as a
-//! number of its own (not inside `D32` or `0306.4.1`). Suites refuse questions that already hold
+//! number of its own (not inside `D32` or `0306.4.1`). Where a case says `last`, the reply's last number
+//! of its own is its answer, whatever stands before. Other suites refuse questions that already hold
 //! the expected number, so repeating the question earns nothing.
 //!
 //! *Wording*: it must occur in the reply between boundaries, after NFC, case folding, dropping of
@@ -23,6 +24,7 @@ use crate::text::quantity;
 pub fn is_right(expected: &ShortAnswer, reply: &str) -> bool {
     let number = expected.number.is_some_and(|number| match &expected.unit {
         Some(unit) => states_amount(reply, number, unit, expected.tolerance),
+        None if expected.last => ends_with_number(reply, number, expected.tolerance),
         None => states_number(reply, number, expected.tolerance),
     });
     number || tells_any(&expected.accept, reply)
@@ -175,6 +177,14 @@ fn states_number(reply: &str, expected: f64, tolerance: f64) -> bool {
     }
 }
 
+/// Tells whether the reply's last number of its own is the expected one.
+fn ends_with_number(reply: &str, expected: f64, tolerance: f64) -> bool {
+    let reply: String = reply.nfkc().collect();
+    let found = numbers(&reply);
+    let last = found.iter().rfind(|number| number.is_plain());
+    last.is_some_and(|number| number.is(expected, tolerance))
+}
+
 /// NFC, lower case, no thousands commas, single spaces.
 fn normalize(text: &str) -> String {
     let mut text: String = text.nfc().collect::<String>().to_lowercase();
@@ -299,6 +309,10 @@ mod tests {
             assert_eq!(is_right(&short(&[], Some(number)), reply), right, "{number} in {reply}");
         }
         assert!(is_right(&short(&["eight"], Some(8.0)), "The answer is eight."));
+        let last = ShortAnswer { last: true, ..short(&[], Some(72.0)) };
+        assert!(is_right(&last, "48 / 2 = 24, and 48 + 24 is 72.\n#### 72"));
+        assert!(!is_right(&last, "72 clips, no, wait: it is 96"));
+        assert!(!is_right(&last, "seventy-two"));
         let near = ShortAnswer { tolerance: 0.01, ..short(&[], Some(2.67)) };
         assert!(is_right(&near, "약 2.667"));
         assert!(!is_right(&near, "약 2.7"));

@@ -279,7 +279,7 @@ mod tests {
         }
     }
 
-    const GREEDY: Decoding = Decoding { max_new: 8, temperature: 0.0, seed: 0 };
+    const GREEDY: Decoding = Decoding { max_new: 8, temperature: 0.0, seed: 0, bound: false };
 
     #[test]
     fn only_what_is_missing_is_asked_for_and_order_is_kept() {
@@ -329,6 +329,24 @@ mod tests {
         assert_eq!(ask(&mut memory, &[false, true], usize::MAX, "a").2, 2);
         let (_, hits, asked) = ask(&mut memory, &[false, true], usize::MAX, "b");
         assert_eq!((hits, asked), (249, 251));
+    }
+
+    #[test]
+    fn bound_answers_are_remembered_apart() {
+        let messages = [Message::text(Role::User, "q")];
+        let prompt = Prompt { messages: &messages, tools: &[], style: PromptStyle::Chat };
+        let mut memory = Memory::default();
+        let mut echo = Echo::default();
+        for (bound, asked) in [(false, 1), (true, 1), (true, 0), (false, 0)] {
+            let identity = ["base".to_owned(), "tuned".to_owned()];
+            let mut cached = Cached::new(&mut echo, &mut memory, identity);
+            let go = &mut |_| ControlFlow::Continue(());
+            cached.answer(&[prompt], &[false], &Decoding { bound, ..GREEDY }, go).unwrap();
+            assert_eq!(std::mem::take(&mut echo.replies), asked, "{bound}");
+        }
+        // As remembered by versions that knew no grammar.
+        let greedy = serde_json::to_value(GREEDY).unwrap();
+        assert_eq!(greedy, serde_json::json!({"max_new": 8, "temperature": 0.0, "seed": 0}));
     }
 
     #[test]

@@ -10,16 +10,6 @@ use super::run::Outcome;
 use super::statistics;
 use super::suite::Suite;
 
-/// Metrics in the order they are shown.
-const METRICS: [Metric; 6] = [
-    Metric::JsonValidity,
-    Metric::ToolName,
-    Metric::Parameters,
-    Metric::ExactMatch,
-    Metric::NoCall,
-    Metric::Accuracy,
-];
-
 /// Puts the outcomes of one suite together. Denominators are all items to which a metric applies,
 /// whatever could be read from the replies.
 pub(super) fn compare(
@@ -48,20 +38,12 @@ pub(super) fn compare(
             source: case.source.clone(),
         })
         .collect();
-    let mut metrics = metrics(&items, None, with_tuned);
-    for subset in &suite.subsets {
-        let part: Vec<&ItemResult> =
-            items.iter().filter(|item| item.tags.contains(subset)).collect();
-        if part.len() < items.len() {
-            metrics.extend(metrics_of(&part, Some(subset), with_tuned));
-        }
-    }
     SuiteResult {
         name: suite.name.clone(),
         title: suite.title.clone(),
         kind: suite.kind,
         forgetting: suite.forgetting,
-        metrics,
+        metrics: all_metrics(&items, &suite.subsets, with_tuned),
         text_loss,
         arguments: arguments(&items),
         items,
@@ -69,14 +51,29 @@ pub(super) fn compare(
     }
 }
 
-fn metrics(items: &[ItemResult], subset: Option<&String>, tuned: bool) -> Vec<MetricResult> {
+/// Counts a suite's verdicts again, after further ones were added to its items.
+pub(super) fn count_again(result: &mut SuiteResult, subsets: &[String]) {
+    let with_tuned = result.items.iter().any(|item| item.tuned.is_some());
+    result.metrics = all_metrics(&result.items, subsets, with_tuned);
+}
+
+/// Metrics over all items, and over each subset that is not all of them.
+fn all_metrics(items: &[ItemResult], subsets: &[String], tuned: bool) -> Vec<MetricResult> {
     let all: Vec<&ItemResult> = items.iter().collect();
-    metrics_of(&all, subset, tuned)
+    let mut metrics = metrics_of(&all, None, tuned);
+    for subset in subsets {
+        let part: Vec<&ItemResult> =
+            items.iter().filter(|item| item.tags.contains(subset)).collect();
+        if part.len() < items.len() {
+            metrics.extend(metrics_of(&part, Some(subset), tuned));
+        }
+    }
+    metrics
 }
 
 fn metrics_of(items: &[&ItemResult], subset: Option<&String>, tuned: bool) -> Vec<MetricResult> {
     let mut results = Vec::new();
-    for metric in METRICS {
+    for metric in Metric::ALL {
         for form in [Form::Strict, Form::Lenient] {
             let pairs: Vec<Pair<'_>> = items
                 .iter()
@@ -200,7 +197,7 @@ pub(super) fn adjust(suites: &mut [SuiteResult]) {
         .flat_map(|suite| &mut suite.metrics)
         .filter(|result| {
             let form = if result.metric == Metric::Accuracy { Form::Lenient } else { Form::Strict };
-            let judged = !matches!(result.metric, Metric::ExactMatch);
+            let judged = !matches!(result.metric, Metric::ExactMatch | Metric::Judged);
             result.subset.is_none() && result.form == form && judged
         })
         .filter_map(|result| result.difference.as_mut())

@@ -15,21 +15,22 @@ use std::collections::HashMap;
 
 use unicode_normalization::UnicodeNormalization as _;
 
+use super::result::Reason;
 use crate::text::number::{Number, is_hangul, numbers};
 
 /// Least token F1 of a right answer.
 pub const F1_MIN: f64 = 0.5;
 
 /// Judges a reply; the error says what is missing.
-pub fn judge(reference: &str, reply: &str) -> Result<(), String> {
+pub fn judge(reference: &str, reply: &str) -> Result<(), Reason> {
     let missing = missing(reference, reply);
     if !missing.is_empty() {
         let missing: Vec<String> = missing.iter().map(Fact::to_string).collect();
-        return Err(format!("missing number: {}", missing.join(", ")));
+        return Err(Reason::MissingNumbers(missing.join(", ")));
     }
     let f1 = token_f1(reference, reply);
     if f1 < F1_MIN {
-        return Err(format!("little in common: token F1 {f1:.2}"));
+        return Err(Reason::LittleInCommon(format!("{f1:.2}")));
     }
     Ok(())
 }
@@ -293,7 +294,7 @@ mod tests {
             match (judge(reference, reply), expected) {
                 (Ok(()), "") => {}
                 (Err(reason), expected) if !expected.is_empty() => {
-                    assert!(reason.starts_with(expected), "{reply}: {reason}");
+                    assert!(reason.to_string().starts_with(expected), "{reply}: {reason}");
                 }
                 (outcome, _) => panic!("{reply}: {outcome:?}"),
             }

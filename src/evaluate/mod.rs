@@ -13,7 +13,10 @@ pub mod case;
 pub mod choice;
 pub mod compare;
 pub mod domain;
+pub mod import;
+pub mod judged;
 pub mod parse;
+pub mod programs;
 pub mod recorded;
 pub mod result;
 pub mod rules;
@@ -26,10 +29,11 @@ pub mod suite;
 pub use answerer::{Answerer, Decoding, Nats, Prompt, Reply};
 pub use cached::{AnswerCache, Cached};
 pub use case::{Case, Expect, ExpectedArgument, ExpectedCall, NO_CALL, ShortAnswer};
+pub use programs::ProgramRunner;
 pub use result::{
     Answer, ArgumentCounts, ArgumentScores, Clustered, Column, ColumnKind, Difference, Evaluation,
-    Form, ItemResult, Metric, MetricResult, Part, Proportion, Provenance, SeenItem, SuiteKind,
-    SuiteResult, TextLoss, Title, Training, Verdict,
+    Form, ItemResult, Metric, MetricResult, NotRun, Part, Proportion, Provenance, Reason, Repair,
+    SeenItem, SuiteKind, SuiteResult, TextLoss, Title, Training, Verdict,
 };
 pub use run::{Extra, Plan, recorded, run};
 pub use seen::TrainingSet;

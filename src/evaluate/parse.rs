@@ -1,10 +1,20 @@
 //! From a model's text to the calls in it.
 //!
-//! *Strict* is the form that the model's chat template asks for and nothing else. *Lenient* also
-//! finds calls in other forms, code fences and prose; it never repairs JSON that is not JSON.
+//! *Strict* is the form that the model's chat template asks for and nothing else. *Found* are also
+//! calls in other forms, code fences and prose, as long as their JSON is JSON; strictly, a reply
+//! where no call is expected must hold none of these. *Lenient* also repairs what can mean one thing
+//! only ([`repaired`]) and tells what it repaired.
+
+mod python;
+mod repaired;
+
+pub use repaired::{Reading, repaired};
+
+use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
 
+use super::result::Repair;
 use crate::model::template::{self, ToolFormat};
 use crate::pair::example::FunctionCall;
 
@@ -21,8 +31,8 @@ pub fn strict_in(format: &ToolFormat, reply: &str) -> Option<Vec<FunctionCall>> 
 }
 
 /// Reads calls in the exact form of a model, else wherever they are.
-pub fn lenient_in(format: &ToolFormat, reply: &str) -> Option<Vec<FunctionCall>> {
-    strict_in(format, reply).or_else(|| lenient(reply))
+pub fn found_in(format: &ToolFormat, reply: &str) -> Option<Vec<FunctionCall>> {
+    strict_in(format, reply).or_else(|| found(reply))
 }
 
 /// Reads calls in Hermes' exact form: the whole reply is one or more blocks of `<tool_call>`, newline,
@@ -51,10 +61,10 @@ pub fn strict(reply: &str) -> Option<Vec<FunctionCall>> {
 /// Reads calls wherever they are: in tags (any case, closed or not), else behind marks with the name
 /// outside of the JSON, else in code fences, else as JSON anywhere in the text. All calls of the
 /// first of these places that has any are taken.
-pub fn lenient(reply: &str) -> Option<Vec<FunctionCall>> {
+pub fn found(reply: &str) -> Option<Vec<FunctionCall>> {
     let places = [
         |reply: &str| strict(reply).unwrap_or_default(),
-        |reply: &str| tagged(reply).iter().flat_map(|part| json_calls(part)).collect(),
+        |reply: &str| tagged(reply).iter().flat_map(|(part, _)| json_calls(part)).collect(),
         template::named,
         |reply: &str| fenced(reply).iter().flat_map(|part| json_calls(part)).collect(),
         json_calls,
@@ -77,8 +87,9 @@ pub fn is_call_attempt(reply: &str) -> bool {
     }
 }
 
-/// What stands between tags; an unclosed tag ends at the next one or with the text.
-fn tagged(reply: &str) -> Vec<&str> {
+/// What stands between tags, and whether the tag is closed; an unclosed one ends at the next one or
+/// with the text.
+fn tagged(reply: &str) -> Vec<(&str, bool)> {
     // ASCII lower case keeps byte positions.
     let lower = reply.to_ascii_lowercase();
     let starts: Vec<usize> = lower.match_indices(OPEN).map(|(at, _)| at).collect();
@@ -87,11 +98,9 @@ fn tagged(reply: &str) -> Vec<&str> {
         .enumerate()
         .filter_map(|(index, start)| {
             let next = starts.get(index + 1).copied().unwrap_or(lower.len());
-            let end = lower
-                .get(*start..next)
-                .and_then(|part| part.find(CLOSE))
-                .map_or(next, |length| start + length);
-            reply.get(start + OPEN.len()..end)
+            let close = lower.get(*start..next).and_then(|part| part.find(CLOSE));
+            let end = close.map_or(next, |length| start + length);
+            Some((reply.get(start + OPEN.len()..end)?, close.is_some()))
         })
         .collect()
 }
@@ -110,8 +119,8 @@ fn json_calls(text: &str) -> Vec<FunctionCall> {
         let rest = text.get(at..).unwrap_or_default();
         let mut values = serde_json::Deserializer::from_str(rest).into_iter::<Value>();
         let found = match values.next() {
-            Some(Ok(Value::Array(items))) => items.iter().map(call).collect(),
-            Some(Ok(value)) => call(&value).map(|call| vec![call]),
+            Some(Ok(Value::Array(items))) => items.iter().map(|item| call(item, None)).collect(),
+            Some(Ok(value)) => call(&value, None).map(|call| vec![call]),
             _ => None,
         };
         match found {
@@ -127,26 +136,48 @@ fn json_calls(text: &str) -> Vec<FunctionCall> {
 }
 
 /// Reads a JSON value as a call: `name` or `function` beside `arguments` or `parameters`, or a
-/// `function` object that holds them. Arguments may be an object or a string of one.
-fn call(value: &Value) -> Option<FunctionCall> {
+/// `function` object that holds them. Arguments may be an object or a string of one, which is repaired
+/// too where repairs are made.
+fn call(value: &Value, mut repairs: Option<&mut BTreeSet<Repair>>) -> Option<FunctionCall> {
     let object = value.as_object()?;
     if let Some(inner @ Value::Object(_)) = object.get("function") {
-        return call(inner);
+        let found = call(inner, repairs.as_deref_mut())?;
+        if let Some(repairs) = repairs {
+            repairs.insert(Repair::Keys);
+        }
+        return Some(found);
     }
+    let mut made = BTreeSet::new();
     let name = [object.get("name"), object.get("function")]
         .into_iter()
         .flatten()
         .find_map(Value::as_str)?;
     let arguments = object.get("arguments").or_else(|| object.get("parameters"))?;
+    if !(object.get("name").is_some_and(Value::is_string) && object.contains_key("arguments")) {
+        made.insert(Repair::Keys);
+    }
     let arguments: Map<String, Value> = match arguments {
         Value::Object(arguments) => arguments.clone(),
-        Value::String(text) => serde_json::from_str(text).ok()?,
+        Value::String(text) => {
+            made.insert(Repair::ArgumentsText);
+            match serde_json::from_str(text) {
+                Ok(arguments) => arguments,
+                Err(_) if repairs.is_some() => repaired::object(text, &mut made)?,
+                Err(_) => return None,
+            }
+        }
         _ => return None,
     };
     // A tool's definition that the model repeats is not a call of it.
     let is_schema =
         arguments.get("properties").is_some_and(Value::is_object) && arguments.contains_key("type");
-    (!is_schema).then(|| FunctionCall { name: name.to_owned(), arguments })
+    if is_schema {
+        return None;
+    }
+    if let Some(repairs) = repairs {
+        repairs.append(&mut made);
+    }
+    Some(FunctionCall { name: name.to_owned(), arguments })
 }
 
 #[cfg(test)]
@@ -165,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn strict_and_lenient_reading() {
+    fn strict_and_found_calls() {
         let one = r#"f{"x":1}"#;
         let cases: &[(&str, &str, &str)] = &[
             ("<tool_call>\n{\"name\": \"f\", \"arguments\": {\"x\": 1}}\n</tool_call>", one, one),
@@ -233,9 +264,9 @@ mod tests {
                 "-",
             ),
         ];
-        for (reply, strictly, leniently) in cases {
+        for (reply, strictly, elsewhere) in cases {
             assert_eq!(shown(strict(reply)), *strictly, "strict {reply:?}");
-            assert_eq!(shown(lenient(reply)), *leniently, "lenient {reply:?}");
+            assert_eq!(shown(found(reply)), *elsewhere, "found {reply:?}");
         }
     }
 
@@ -259,7 +290,7 @@ mod tests {
             for (place, reply) in replies.iter().enumerate() {
                 let strictly = if place == own { r#"f{"x":1}"# } else { "-" };
                 assert_eq!(shown(strict_in(format, reply)), strictly, "{format}: {reply}");
-                assert_eq!(shown(lenient_in(format, reply)), r#"f{"x":1}"#, "{format}: {reply}");
+                assert_eq!(shown(found_in(format, reply)), r#"f{"x":1}"#, "{format}: {reply}");
             }
         }
         assert!(is_call_attempt("[TOOL_CALLS]f[ARGS]{"));
@@ -281,7 +312,7 @@ mod tests {
     #[test]
     fn deep_and_long_garbage_is_read_in_reasonable_time() {
         for garbage in ["[".repeat(20_000), "{\"a\":".repeat(5_000), "<tool_call>".repeat(5_000)] {
-            assert_eq!(lenient(&garbage), None);
+            assert_eq!(found(&garbage), None);
         }
     }
 }

@@ -5,7 +5,7 @@ use super::calls::{Dispatch, Expectation, Found, Rules};
 use super::case::{Case, Expect, ExpectedCall};
 use super::domain;
 use super::parse;
-use super::result::{Answer, Form, Metric, Verdict};
+use super::result::{Answer, Form, Metric, Reason, Verdict};
 use super::rules;
 use crate::model::ToolFormat;
 
@@ -28,19 +28,20 @@ pub fn is_answered(expect: &Expect) -> bool {
 /// get no verdict here.
 pub fn score(case: &Case, format: &ToolFormat, reply: String) -> Answer {
     let (verdicts, reason) = match &case.expect {
-        Expect::Calls(expected) if expected.is_empty() => score_no_call(format, &reply),
+        Expect::Calls(expected) if expected.is_empty() => {
+            return score_no_call(case, format, reply);
+        }
         Expect::Calls(expected) => return score_calls(case, expected, format, reply),
         Expect::Reference(reference) => {
             let judgement = domain::judge(reference, &reply);
             (accuracy(judgement.is_ok()), judgement.err())
         }
-        Expect::AnyCall => score_any_call(format, &reply),
+        Expect::AnyCall => return score_any_call(case, format, reply),
         Expect::Facts(facts) => {
             let missing = answers::facts_missing(facts, &reply);
             let named = missing.iter().filter_map(|index| facts.get(*index)?.first());
             let named: Vec<&str> = named.map(String::as_str).collect();
-            let reason =
-                (!missing.is_empty()).then(|| format!("missing fact: {}", named.join(", ")));
+            let reason = (!missing.is_empty()).then(|| Reason::MissingFacts(named.join(", ")));
             (accuracy(missing.is_empty()), reason)
         }
         Expect::Short(short) => (accuracy(answers::is_right(short, &reply)), None),
@@ -48,14 +49,14 @@ pub fn score(case: &Case, format: &ToolFormat, reply: String) -> Answer {
             let told = answers::label_told(labels, &reply);
             let reason = match told {
                 Some(told) if told == *right => None,
-                Some(told) => labels.get(told).map(|label| format!("other label: {label}")),
-                None => Some("no label: the reply tells none, or several".to_owned()),
+                Some(told) => labels.get(told).map(|label| Reason::OtherLabel(label.clone())),
+                None => Some(Reason::NoLabel),
             };
             (accuracy(told == Some(*right)), reason)
         }
         Expect::Rules(kept) => {
             let broken = rules::broken(kept, &reply);
-            (accuracy(broken.is_none()), broken.map(|rule| format!("broken rule: {rule}")))
+            (accuracy(broken.is_none()), broken.map(|rule| Reason::BrokenRule(rule.clone())))
         }
         // Programs are run apart, on request only.
         Expect::Program(_) | Expect::Choice { .. } | Expect::Text(_) => (Vec::new(), None),
@@ -69,11 +70,6 @@ pub(super) fn accuracy(right: bool) -> Vec<Verdict> {
     vec![Verdict { metric: Metric::Accuracy, form: Form::Lenient, right }]
 }
 
-/// The reason of a call in the wrong form, and of a reply without a call.
-const NO_CALL_FOUND: &str = "no call: the reply holds none";
-const WRONG_FORM: &str =
-    "form: the call is right but not written in the form the template asks for";
-
 fn score_calls(
     case: &Case,
     expected: &[ExpectedCall],
@@ -81,12 +77,12 @@ fn score_calls(
     text: String,
 ) -> Answer {
     let expectation = Expectation::new(expected, &case.tools, Dispatch::Parallel);
-    let readings = [
-        (Form::Strict, parse::strict_in(format, &text)),
-        (Form::Lenient, parse::lenient_in(format, &text)),
-    ];
+    let lenient = repaired(case, format, &text);
+    let strict = parse::strict_in(format, &text);
+    let repairs = lenient.as_ref().map(|reading| reading.repairs.clone()).unwrap_or_default();
+    let readings = [(Form::Strict, strict), (Form::Lenient, lenient.map(|reading| reading.calls))];
     let mut verdicts = Vec::new();
-    let mut answer = Answer { text, ..Answer::default() };
+    let mut answer = Answer { text, repairs, ..Answer::default() };
     for (form, found) in readings {
         let found: Vec<Found> = found.iter().flatten().map(Found::from).collect();
         let outcome = expectation.check(&found, Rules::Hone);
@@ -101,16 +97,16 @@ fn score_calls(
         answer.counts = Some(expectation.counts(&found, Rules::Hone));
         answer.argument = None;
         answer.reason = match (form, outcome) {
-            (_, Err(_)) if found.is_empty() => Some(NO_CALL_FOUND.to_owned()),
+            (_, Err(_)) if found.is_empty() => Some(Reason::NoCall),
             (_, Err(error)) => {
-                let reason = error.to_string();
+                let reason = Reason::from(&error);
                 answer.argument = error.argument;
                 Some(reason)
             }
             (Form::Strict, Ok(())) => {
                 return Answer { verdicts: with_lenient(verdicts), ..answer };
             }
-            (Form::Lenient, Ok(())) => Some(WRONG_FORM.to_owned()),
+            (Form::Lenient, Ok(())) => Some(Reason::Form),
         };
     }
     Answer { verdicts, ..answer }
@@ -123,36 +119,45 @@ fn with_lenient(strict: Vec<Verdict>) -> Vec<Verdict> {
     strict.into_iter().chain(lenient).collect()
 }
 
+/// The lenient reading of a reply.
+fn repaired(case: &Case, format: &ToolFormat, reply: &str) -> Option<parse::Reading> {
+    let is_tool = |name: &str| case.tools.iter().any(|tool| tool.function.name == name);
+    parse::repaired(format, reply, &is_tool)
+}
+
 /// Some call, whichever: JSON validity is all that is asked.
-fn score_any_call(format: &ToolFormat, reply: &str) -> (Vec<Verdict>, Option<String>) {
-    let strict = parse::strict_in(format, reply).is_some();
-    let lenient = strict || parse::lenient(reply).is_some();
+fn score_any_call(case: &Case, format: &ToolFormat, text: String) -> Answer {
+    let strict = parse::strict_in(format, &text).is_some();
+    let reading = repaired(case, format, &text);
+    let lenient = reading.is_some();
     let verdicts = [(Form::Strict, strict), (Form::Lenient, lenient)]
         .map(|(form, right)| Verdict { metric: Metric::JsonValidity, form, right })
         .to_vec();
     let reason = match (strict, lenient) {
         (true, _) => None,
-        (false, true) => Some(WRONG_FORM.to_owned()),
-        (false, false) => Some(NO_CALL_FOUND.to_owned()),
+        (false, true) => Some(Reason::Form),
+        (false, false) => Some(Reason::NoCall),
     };
-    (verdicts, reason)
+    let repairs = reading.map(|reading| reading.repairs).unwrap_or_default();
+    Answer { text, verdicts, reason, repairs, ..Answer::default() }
 }
 
-/// No call where none fits. Strictly, the reply must be plain words: neither a call in any form
-/// nor broken call syntax, so that a model earns nothing by writing calls that do not parse.
-/// Leniently, it is enough that no call can be found.
-fn score_no_call(format: &ToolFormat, reply: &str) -> (Vec<Verdict>, Option<String>) {
-    let called = parse::lenient_in(format, reply).is_some();
-    let broken = !called && parse::is_call_attempt(reply);
-    let verdicts = [(Form::Strict, !called && !broken), (Form::Lenient, !called)]
+/// No call where none fits. Strictly, the reply must be plain words: neither a call in any form of
+/// JSON nor broken call syntax, so that a model earns nothing by writing calls that do not parse.
+/// Leniently, it is enough that no call can be found; but what earns a call where one is expected is
+/// one here too, so that a call as of Python or in single quotation marks is wrong leniently alone.
+fn score_no_call(case: &Case, format: &ToolFormat, text: String) -> Answer {
+    let called = parse::found_in(format, &text).is_some();
+    let broken = !called && parse::is_call_attempt(&text);
+    let reading = repaired(case, format, &text);
+    let lenient = !called && reading.is_none();
+    let verdicts = [(Form::Strict, !called && !broken), (Form::Lenient, lenient)]
         .map(|(form, right)| Verdict { metric: Metric::NoCall, form, right })
         .to_vec();
-    let reason = if called {
-        Some("unwanted call: no tool fits this request".to_owned())
-    } else {
-        broken.then(|| "broken call: the reply tries to call a tool".to_owned())
-    };
-    (verdicts, reason)
+    let reason =
+        if called { Some(Reason::UnwantedCall) } else { broken.then_some(Reason::BrokenCall) };
+    let repairs = reading.map(|reading| reading.repairs).unwrap_or_default();
+    Answer { text, verdicts, reason, repairs, ..Answer::default() }
 }
 
 #[cfg(test)]
@@ -174,6 +179,7 @@ mod tests {
                 (true, Metric::ExactMatch) => 'E',
                 (true, Metric::NoCall) => 'C',
                 (true, Metric::Accuracy) => 'A',
+                (true, Metric::Judged) => 'W',
             })
             .collect()
     }
@@ -200,8 +206,8 @@ mod tests {
         for (reply, expected, reason) in cases {
             let answer = score(&case, &ToolFormat::Hermes, reply.clone());
             assert_eq!(marks(&answer), expected, "{reply}");
-            let class = answer.reason.as_deref().unwrap_or_default();
-            assert_eq!(class.split(':').next().unwrap(), reason, "{reply}");
+            let class = answer.reason.as_ref().map_or("", Reason::class);
+            assert_eq!(class, reason, "{reply}");
         }
     }
 

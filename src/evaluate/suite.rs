@@ -1,6 +1,9 @@
 //! Suites: a manifest and its cases, those compiled in and those made from a project's own pairs.
 //!
-//! A suite is a folder of two files: `suite.toml` and `cases.jsonl` (one [`Case`] a line).
+//! A suite is a folder of two files: `suite.toml` and `cases.jsonl` (one [`Case`] a line); [`write`]
+//! makes them.
+
+mod write;
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -217,7 +220,7 @@ const SHIPPED: &[(&str, &str)] = &[
 ];
 
 /// Most tokens of a reply where the manifest does not say.
-fn reply_tokens_max(kind: SuiteKind) -> usize {
+pub(super) fn reply_tokens_max(kind: SuiteKind) -> usize {
     match kind {
         // Room for two calls with long arguments, and for an explanation.
         SuiteKind::Tools | SuiteKind::Domain => 160,
@@ -227,12 +230,11 @@ fn reply_tokens_max(kind: SuiteKind) -> usize {
     }
 }
 
-#[derive(Deserialize)]
+#[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Manifest {
     version: u32,
     name: String,
-    title: Title,
     kind: SuiteKind,
     #[serde(default)]
     forgetting: bool,
@@ -243,6 +245,7 @@ struct Manifest {
     max_new: Option<usize>,
     #[serde(default)]
     subsets: Vec<String>,
+    title: Title,
 }
 
 fn check_kind(kind: SuiteKind, expect: &Expect) -> Result<(), String> {

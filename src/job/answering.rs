@@ -2,18 +2,23 @@
 
 use std::ops::ControlFlow;
 
+use super::bound::CallBounds;
 use super::loaded::Loaded;
 use crate::engine::{
-    Adapter, GenerateConfig, Request, Row, cache_bytes, generate_each, row_losses,
+    Adapter, GenerateConfig, Request, Row, cache_bytes, generate_bound, row_losses,
 };
 use crate::evaluate::{Answerer, Decoding, Nats, Prompt, PromptStyle, Reply};
-use crate::failure::Result;
+use crate::failure::{Failure, Result};
 use crate::model::ToolFormat;
+use crate::train::memory;
 
 /// Sequences decoded together, at most: weights are read and decoded once for all of them.
 const BATCH_MAX: usize = 48;
 /// Bytes that their keys and values may take.
 const CACHE_BYTES: usize = 512 << 20;
+/// Bytes that weights may take beside their stored form, and which part of what is free.
+const KEPT_BYTES: usize = 1 << 30;
+const KEPT_SHARE: usize = 4;
 
 /// The engine as an evaluation sees it.
 pub(super) struct EngineAnswerer<'a> {
@@ -21,6 +26,8 @@ pub(super) struct EngineAnswerer<'a> {
     pub loaded: &'a Loaded,
     /// What makes it the tuned one.
     pub adapter: Option<&'a Adapter>,
+    /// What binds answers, where that is asked for.
+    pub bounds: Option<&'a CallBounds>,
 }
 
 impl EngineAnswerer<'_> {
@@ -103,6 +110,7 @@ impl Answerer for EngineAnswerer<'_> {
             batch,
             temperature: decoding.temperature as f32,
             seed: decoding.seed,
+            keep_bytes: memory::available().map_or(0, |free| free / KEPT_SHARE).min(KEPT_BYTES),
             ..GenerateConfig::default()
         };
         let asked: Vec<(usize, usize)> = order
@@ -117,13 +125,22 @@ impl Answerer for EngineAnswerer<'_> {
             .collect();
         let mut texts: Vec<Vec<Reply>> = vec![vec![Ok(String::new()); ids.len()]; sides.len()];
         let base = &self.loaded.base;
-        let tokens = generate_each(base, self.adapter, &requests, &config, &mut |_, id| {
-            if id.is_some() {
-                return ControlFlow::Continue(());
-            }
-            done += 1;
-            on_done(done)
-        })?;
+        let mut bounds = if decoding.bound {
+            let bounds =
+                self.bounds.ok_or_else(|| Failure::defect("nothing to bind answers by"))?;
+            asked.iter().map(|(_, index)| Some(bounds.bound(prompts[*index].tools))).collect()
+        } else {
+            Vec::new()
+        };
+        let adapter = self.adapter;
+        let tokens =
+            generate_bound(base, adapter, &requests, &mut bounds, &config, &mut |_, id| {
+                if id.is_some() {
+                    return ControlFlow::Continue(());
+                }
+                done += 1;
+                on_done(done)
+            })?;
         for ((side, index), tokens) in asked.iter().zip(tokens) {
             texts[*side][*index] = Ok(codec.tokenizer().decode(&tokens));
         }
@@ -192,7 +209,8 @@ mod tests {
                 let settings = GenerateConfig { max_new: 24, batch, ..GenerateConfig::default() };
                 let answers = |from| {
                     let go = &mut |_, _| ControlFlow::Continue(());
-                    generate_with(&base, None, &requests, &settings, go, from).unwrap()
+                    let all = (&requests[..], &mut [][..]);
+                    generate_with(&base, None, all, &settings, go, from).unwrap()
                 };
                 assert_eq!(answers(0), answers(usize::MAX));
             }

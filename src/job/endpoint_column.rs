@@ -1,8 +1,12 @@
 //! A model behind an endpoint as a further column of an evaluation.
 
 use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::Duration;
 
 use super::drafting;
+use super::spec::EndpointChoice;
 use crate::draft::{Asked, Endpoint, EndpointConfig};
 use crate::evaluate::{Answerer, Decoding, Nats, Prompt, Reply};
 use crate::failure::{Failure, Result};
@@ -14,34 +18,50 @@ const FAILURES_MAX: usize = 5;
 
 /// An endpoint as an evaluation sees it. What fails on one item costs that item.
 pub(super) struct EndpointColumn {
-    endpoint: Endpoint,
+    /// One a request in flight; each learns by itself which parameters the server refuses.
+    endpoints: Vec<Endpoint>,
     cancel: Cancel,
-    failed_in_a_row: usize,
+    failed_in_a_row: AtomicUsize,
 }
 
 impl EndpointColumn {
     /// Prepares the endpoint; sends nothing yet.
-    pub fn new(url: &str, model: &str, cancel: Cancel) -> Result<Self> {
-        let config = EndpointConfig::new(url, model, drafting::key());
-        let endpoint = Endpoint::new(config, cancel.clone())?;
-        Ok(Self { endpoint, cancel, failed_in_a_row: 0 })
-    }
-
-    fn reply(&mut self, prompt: &Prompt<'_>, decoding: &Decoding) -> Reply {
-        if self.failed_in_a_row >= FAILURES_MAX {
-            return Err(format!("the endpoint failed {FAILURES_MAX} times in a row"));
+    pub fn new(choice: &EndpointChoice, cancel: Cancel) -> Result<Self> {
+        let mut config = EndpointConfig::new(&choice.url, &choice.model, drafting::key());
+        if let Some(seconds) = choice.timeout {
+            config.first_timeout = Duration::from_secs(seconds);
+            config.stall_timeout = Duration::from_secs(seconds);
         }
-        let asked = Asked {
-            messages: prompt.messages,
-            tools: prompt.tools,
-            max_tokens: decoding.max_new,
-            temperature: decoding.temperature,
-        };
-        let reply =
-            self.endpoint.ask(&asked, &mut |_| {}).map_err(|failure: Failure| failure.message);
-        self.failed_in_a_row = if reply.is_ok() { 0 } else { self.failed_in_a_row + 1 };
-        reply
+        let endpoints = (0..choice.parallel.max(1))
+            .map(|_| Endpoint::new(config.clone(), cancel.clone()))
+            .collect::<Result<_>>()?;
+        Ok(Self { endpoints, cancel, failed_in_a_row: AtomicUsize::new(0) })
     }
+}
+
+/// Asks for one reply; after [`FAILURES_MAX`] failures in a row nothing is sent any more.
+fn reply(
+    endpoint: &mut Endpoint,
+    failed_in_a_row: &AtomicUsize,
+    prompt: &Prompt<'_>,
+    decoding: &Decoding,
+) -> Reply {
+    if failed_in_a_row.load(Ordering::Relaxed) >= FAILURES_MAX {
+        return Err(format!("the endpoint failed {FAILURES_MAX} times in a row"));
+    }
+    let asked = Asked {
+        messages: prompt.messages,
+        tools: prompt.tools,
+        max_tokens: decoding.max_new,
+        temperature: decoding.temperature,
+    };
+    let reply = endpoint.ask(&asked, &mut |_| {}).map_err(|failure: Failure| failure.message);
+    if reply.is_ok() {
+        failed_in_a_row.store(0, Ordering::Relaxed);
+    } else {
+        failed_in_a_row.fetch_add(1, Ordering::Relaxed);
+    }
+    reply
 }
 
 impl Answerer for EndpointColumn {
@@ -52,22 +72,33 @@ impl Answerer for EndpointColumn {
         decoding: &Decoding,
         on_done: &mut dyn FnMut(usize) -> ControlFlow<()>,
     ) -> Result<Vec<Vec<Reply>>> {
-        let mut all = Vec::with_capacity(sides.len());
-        let mut done = 0;
-        for _ in sides {
-            let mut replies = Vec::with_capacity(prompts.len());
-            for prompt in prompts {
-                if self.cancel.flow().is_break() {
-                    replies.push(Err("stopped".to_owned()));
-                    continue;
-                }
-                replies.push(self.reply(prompt, decoding));
-                done += 1;
-                let _ = on_done(done);
+        let all = prompts.len() * sides.len();
+        let mut replies: Vec<Reply> = vec![Err("stopped".to_owned()); all];
+        let (next, failed, cancel) = (AtomicUsize::new(0), &self.failed_in_a_row, &self.cancel);
+        let (sender, finished) = crossbeam_channel::unbounded();
+        thread::scope(|scope| {
+            for endpoint in &mut self.endpoints {
+                let (sender, next) = (sender.clone(), &next);
+                scope.spawn(move || {
+                    while cancel.flow().is_continue() {
+                        let at = next.fetch_add(1, Ordering::Relaxed);
+                        if at >= all {
+                            return;
+                        }
+                        let reply = reply(endpoint, failed, &prompts[at % prompts.len()], decoding);
+                        // Nobody listens any more only after a panic on the other side.
+                        let _ = sender.send((at, reply));
+                    }
+                });
             }
-            all.push(replies);
-        }
-        Ok(all)
+            drop(sender);
+            for (done, (at, reply)) in finished.iter().enumerate() {
+                replies[at] = reply;
+                let _ = on_done(done + 1);
+            }
+        });
+        let mut rest = replies.into_iter();
+        Ok(sides.iter().map(|_| rest.by_ref().take(prompts.len()).collect()).collect())
     }
 
     fn continuation_nats(

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::checking::CheckReport;
+use super::sweep::SweepEvent;
 use super::told::Told;
 use crate::progress::Progress;
 use crate::train::TrainEvent;
@@ -22,6 +23,8 @@ pub enum JobEvent {
     Note(String),
     /// A training event.
     Train(TrainEvent),
+    /// An event of a sweep.
+    Sweep(SweepEvent),
     /// Stored data changed (documents, examples, runs or evaluations): read it again.
     DataChanged,
     /// A piece of a chat answer.

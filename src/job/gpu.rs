@@ -83,17 +83,33 @@ pub fn open() -> Result<Device> {
     Device::open(search(), Box::new(Kept { folder }))
 }
 
-/// The GPU that a run is to train on, by its recipe; none is the processor.
+/// The GPU that a run is to train on, by its recipe; none is the processor. Where a GPU is there and is left
+/// alone, `note` hears why.
 ///
 /// # Errors
 /// When the recipe asks for a GPU and there is none that can.
-pub fn chosen(recipe: &Recipe, base: &Base) -> Result<Option<Device>> {
+pub fn chosen(
+    recipe: &Recipe,
+    base: &Base,
+    note: &mut dyn FnMut(String),
+) -> Result<Option<Device>> {
     match recipe.device {
         train::Device::Cpu => Ok(None),
         train::Device::Cuda => open().map(Some),
         train::Device::Auto => {
-            let suits = recipe.neftune_alpha == 0.0 && recipe.dropout == 0.0;
-            Ok(open().ok().filter(|device| suits && device.takes(base)))
+            let Ok(device) = open() else { return Ok(None) };
+            let name = &device.facts().name;
+            if recipe.neftune_alpha > 0.0 || recipe.dropout > 0.0 {
+                note(format!(
+                    "noise and dropout are not done on the GPU yet, so {name} is left alone"
+                ));
+                return Ok(None);
+            }
+            if let Err(failure) = device.ready(base) {
+                note(format!("{name} is left alone: {failure}"));
+                return Ok(None);
+            }
+            Ok(Some(device))
         }
     }
 }

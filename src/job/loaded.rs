@@ -1,10 +1,11 @@
 //! Models in memory, loaded once and kept while the same one is asked for again.
 
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use crate::engine::{Base, Precision};
 use crate::failure::Result;
+use crate::model::grammar::Vocabulary;
 use crate::model::{self, Codec};
 use crate::progress::OnProgress;
 use crate::train::memory;
@@ -21,6 +22,22 @@ pub struct Loaded {
     pub base: Base,
     /// Tokenizer and chat template.
     pub codec: Codec,
+    vocabulary: OnceLock<Arc<Vocabulary>>,
+}
+
+impl Loaded {
+    /// The tokenizer's tokens by their bytes, read when first asked for.
+    ///
+    /// # Errors
+    /// When answers cannot be bound in this tokenizer's tokens.
+    pub fn vocabulary(&self) -> Result<Arc<Vocabulary>> {
+        if let Some(vocabulary) = self.vocabulary.get() {
+            return Ok(Arc::clone(vocabulary));
+        }
+        let read = Vocabulary::new(self.codec.tokenizer())
+            .map_err(|failure| failure.context(&self.name))?;
+        Ok(Arc::clone(self.vocabulary.get_or_init(|| Arc::new(read))))
+    }
 }
 
 /// The model last used in this process.
@@ -48,6 +65,7 @@ impl Models {
             precision,
             base,
             codec: opened.codec,
+            vocabulary: OnceLock::new(),
         });
         *last = Some(Arc::clone(&loaded));
         Ok(Some(loaded))

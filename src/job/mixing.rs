@@ -18,7 +18,13 @@ pub const MODEL_KEY: &str = "model";
 /// Mixes the project's accepted pairs with the general pools, counting tokens by `codec`, or by an
 /// estimate where no model is chosen yet.
 pub fn mix_project(store: &Store, codec: Option<&Codec>) -> Result<Mix> {
-    let settings: MixSettings = store.setting(SETTINGS_KEY)?.unwrap_or_default();
+    mix_with(store, codec, None)
+}
+
+/// As [`mix_project`], with another share of general conversation than the project's.
+pub(super) fn mix_with(store: &Store, codec: Option<&Codec>, general: Option<f64>) -> Result<Mix> {
+    let mut settings: MixSettings = store.setting(SETTINGS_KEY)?.unwrap_or_default();
+    settings.general_share = general.unwrap_or(settings.general_share);
     let accepted: Vec<(i64, Example)> = store
         .examples()?
         .into_iter()

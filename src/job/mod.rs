@@ -4,6 +4,7 @@
 
 mod answering;
 pub mod bench;
+pub mod bound;
 mod chat;
 pub mod checking;
 pub mod documents;
@@ -19,7 +20,9 @@ pub mod mixing;
 mod models;
 mod pairs;
 pub mod pool;
+pub mod programs;
 pub mod spec;
+pub mod sweep;
 mod told;
 mod training;
 mod training_set;
@@ -30,7 +33,7 @@ use std::path::Path;
 pub use event::{JobEvent, JobId, JobOutcome};
 pub use loaded::Models;
 pub use pairs::mapping;
-pub use spec::{AddOptions, CaseFilter, DraftSource, EvaluateOptions, JobSpec};
+pub use spec::{AddOptions, CaseFilter, DraftSource, EndpointChoice, EvaluateOptions, JobSpec};
 pub use told::Told;
 
 use crate::failure::{Failure, Result};
@@ -82,7 +85,12 @@ fn dispatch(spec: &JobSpec, desk: &mut Desk<'_>) -> Result<JobOutcome> {
         }
         JobSpec::PullModel { name } => models::pull(desk, name),
         JobSpec::Mix => mixing::report(desk),
-        JobSpec::Train { model, recipe, resume } => training::train(desk, model, recipe, *resume),
+        JobSpec::Train { model, recipe, resume } => {
+            let resume = *resume;
+            let request = training::Request { model, recipe, resume, number: None, general: None };
+            training::train(desk, &request)
+        }
+        JobSpec::Sweep(request) => sweep::run(desk, request),
         JobSpec::Evaluate { model, run, options } => {
             evaluation::evaluate(desk, model, *run, options)
         }

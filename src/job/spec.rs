@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::sweep::plan::SweepRequest;
 use crate::document::{OcrUse, PassageSettings};
 use crate::pair::format::Format;
 use crate::pair::{Example, Language};
@@ -75,6 +76,8 @@ pub enum JobSpec {
         /// Run to go on with; none starts a new one.
         resume: Option<u32>,
     },
+    /// Train and evaluate one run after the other, over settings.
+    Sweep(Box<SweepRequest>),
     /// Score base and tuned.
     Evaluate {
         /// Base model.
@@ -122,6 +125,7 @@ pub struct AddOptions {
 
 /// What an evaluation asks and how.
 #[derive(Debug, Clone, PartialEq)]
+#[expect(clippy::struct_excessive_bools, reason = "switches, each by itself")]
 pub struct EvaluateOptions {
     /// Suites by name; empty for all.
     pub suites: Vec<String>,
@@ -133,12 +137,18 @@ pub struct EvaluateOptions {
     pub temperature: f64,
     /// Seed of the draws.
     pub seed: u64,
-    /// A model behind an endpoint as a further column: base address and model name.
-    pub endpoint: Option<(String, String)>,
+    /// A model behind an endpoint as a further column.
+    pub endpoint: Option<EndpointChoice>,
+    /// A model behind an endpoint that judges answers in free text.
+    pub judge: Option<EndpointChoice>,
+    /// Ask cases that offer tools once more with calls bound to the tools' grammar, as further columns.
+    pub bound: bool,
     /// Ask also cases that the run was trained on.
     pub keep_seen: bool,
     /// Ask everything anew, whatever was answered before.
     pub fresh: bool,
+    /// Run the programs that replies hold; else cases that ask for them are left out.
+    pub run_programs: bool,
 }
 
 impl Default for EvaluateOptions {
@@ -150,10 +160,31 @@ impl Default for EvaluateOptions {
             temperature: 0.0,
             seed: 0,
             endpoint: None,
+            judge: None,
+            bound: false,
             keep_seen: false,
             fresh: false,
+            run_programs: false,
         }
     }
+}
+
+/// A model behind an OpenAI-compatible endpoint. Its key comes from the environment, never from here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EndpointChoice {
+    /// Base address, for example `http://127.0.0.1:8000/v1`.
+    pub url: String,
+    /// Model name sent.
+    pub model: String,
+    /// Longest silence in seconds; none for the usual patience.
+    pub timeout: Option<u64>,
+    /// Requests in flight at once.
+    pub parallel: usize,
+}
+
+impl EndpointChoice {
+    /// Requests in flight at once, where nothing else is said.
+    pub const PARALLEL: usize = 4;
 }
 
 /// Which cases of a suite are asked.

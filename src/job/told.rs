@@ -88,6 +88,24 @@ pub enum Told {
         /// Steps in all.
         steps: u64,
     },
+    /// A sweep came to its end.
+    Swept {
+        /// Runs measured, of those asked for.
+        measured: usize,
+        /// Runs asked for.
+        runs: usize,
+        /// The chart.
+        chart: PathBuf,
+    },
+    /// A sweep was stopped; it can go on.
+    SweepStopped {
+        /// Its number.
+        sweep: u32,
+        /// Runs left.
+        left: usize,
+        /// Runs asked for.
+        runs: usize,
+    },
     /// A report was written.
     Report(PathBuf),
     /// A model was fetched.
@@ -161,6 +179,13 @@ impl fmt::Display for Told {
             Self::TrainingStopped { run, step, steps } => write!(
                 f,
                 "run {run} stopped at step {step} of {steps}; `hone train --resume {run}` goes on"
+            ),
+            Self::Swept { measured, runs, chart } => {
+                write!(f, "{measured} of {runs} runs measured; chart: {}", chart.display())
+            }
+            Self::SweepStopped { sweep, left, runs } => write!(
+                f,
+                "sweep {sweep} stopped with {left} of {runs} runs left; the same command goes on"
             ),
             Self::Report(path) => write!(f, "report: {}", path.display()),
             Self::Model { name, path } => write!(f, "{name}: {}", path.display()),

@@ -19,15 +19,25 @@ const SAMPLE_TOKENS_MAX: usize = 64;
 /// Rows left out that are told one by one.
 const LEFT_OUT_TOLD_MAX: usize = 5;
 
-pub(super) fn train(
-    desk: &mut Desk<'_>,
-    model: &str,
-    recipe: &Recipe,
-    resume: Option<u32>,
-) -> Result<JobOutcome> {
+/// What is to be trained.
+pub(super) struct Request<'a> {
+    /// Base model.
+    pub model: &'a str,
+    /// Settings.
+    pub recipe: &'a Recipe,
+    /// Run to go on with.
+    pub resume: Option<u32>,
+    /// Number of a new run; none for the next.
+    pub number: Option<u32>,
+    /// Share of general conversation, where it is not the project's or the resumed run's.
+    pub general: Option<f64>,
+}
+
+pub(super) fn train(desk: &mut Desk<'_>, request: &Request<'_>) -> Result<JobOutcome> {
+    let Request { model, recipe, resume, .. } = *request;
     let store = desk.store()?;
-    let number = resume.map_or_else(|| store.next_run(), Ok)?;
-    let earlier = store.runs()?.into_iter().find(|run| run.number == number);
+    let number = resume.or(request.number).map_or_else(|| store.next_run(), Ok)?;
+    let mut earlier = store.runs()?.into_iter().find(|run| run.number == number);
     if resume.is_some() && earlier.is_none() {
         return Err(crate::failure::Failure::user(format!("there is no run {number}"))
             .hint("`hone train --list` shows the runs of this project"));
@@ -39,8 +49,20 @@ pub(super) fn train(
     let Some(loaded) = desk.models.get(model, &mut desk.progress())? else {
         return Ok(stopped());
     };
-    let mix = mixing::mix_project(&store, Some(&loaded.codec))?;
-    store.set_setting(mixing::REPORT_KEY, &mix.report)?;
+    let general = request.general.or_else(|| earlier.as_ref().and_then(|earlier| earlier.general));
+    let mix = mixing::mix_with(&store, Some(&loaded.codec), general)?;
+    // The project's report is of the project's own share.
+    if general.is_none() {
+        store.set_setting(mixing::REPORT_KEY, &mix.report)?;
+    } else if mix.report.general_short_of > 0 {
+        desk.note(format!(
+            "the general pool is too small by {} tokens: general conversation is {:.1} % of the \
+             training tokens, not the {:.1} % asked",
+            mix.report.general_short_of,
+            100.0 * mix.report.general_share,
+            100.0 * mix.report.general_share_asked
+        ));
+    }
     let side =
         |side: Side| mix.rows.iter().filter(move |row| row.side == side).map(|row| &row.example);
     let parts = |of: Side| -> Vec<Example> {
@@ -66,7 +88,7 @@ pub(super) fn train(
              `length_max` leaves them out"
         ));
     }
-    let device = gpu::chosen(recipe, &loaded.base)?;
+    let device = gpu::chosen(recipe, &loaded.base, &mut |text| desk.note(text))?;
     let sets = epochs(&train_rows, &examples, &loaded.codec, recipe);
     std::fs::create_dir_all(&folder).because(folder.display())?;
     training_set::write(&folder, &mix)?;
@@ -76,6 +98,9 @@ pub(super) fn train(
         .append(true)
         .open(&events_path)
         .because(events_path.display())?;
+    if resume.is_none() {
+        earlier = None;
+    }
     let mut record = earlier.unwrap_or_else(|| RunRecord {
         number,
         model: model.to_owned(),
@@ -88,6 +113,7 @@ pub(super) fn train(
         validation_loss: None,
         seconds: 0.0,
         tokens: 0,
+        general,
     });
     record.outcome = None;
     store.save_run(&record)?;
@@ -194,6 +220,6 @@ fn ends_with_answer(example: &Example) -> bool {
 }
 
 /// Unix seconds now.
-fn now() -> i64 {
+pub(super) fn now() -> i64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_secs() as i64)
 }

@@ -5,6 +5,7 @@
 pub mod config;
 pub mod encode;
 pub mod gguf;
+pub mod grammar;
 pub mod hf_config;
 pub mod hub;
 pub mod open;

@@ -13,7 +13,7 @@ mod probe;
 
 use std::path::Path;
 
-pub use forms::{CallForm, ToolFormat, has_mark, named};
+pub use forms::{CallForm, ToolFormat, has_mark, named, named_by};
 
 use minijinja::value::Serde;
 use minijinja::{Environment, Value, context};

@@ -222,6 +222,16 @@ impl Tokenizer {
         self.control.contains(&id)
     }
 
+    /// Tells whether decoding writes this control token out.
+    pub fn is_written(&self, id: u32) -> bool {
+        self.written.contains(&id)
+    }
+
+    /// Ids of the tokens that stand beside the model's vocabulary, each spelled as the text it stands for.
+    pub fn added_ids(&self) -> BTreeSet<u32> {
+        self.inner.get_added_tokens_decoder().into_keys().collect()
+    }
+
     /// Whether text may be cut and encoded piece by piece; false for vocabularies that put a
     /// space before every text.
     pub fn is_splittable(&self) -> bool {

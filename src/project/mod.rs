@@ -23,6 +23,7 @@ mod runs;
 mod schema;
 mod settings;
 mod store;
+pub mod suites;
 
 pub use answer_cache::AnswerStore;
 pub use catalog::KeyRange;

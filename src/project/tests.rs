@@ -301,6 +301,7 @@ fn settings_runs_evaluations_and_unsent_text_are_kept() {
         validation_loss: None,
         seconds: 1.5,
         tokens: 0,
+        general: None,
     };
     store.save_run(&run).unwrap();
     run.outcome = Some(RunOutcome::Failed { reason: "메모리 부족".to_owned() });

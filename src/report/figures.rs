@@ -1,7 +1,8 @@
 //! Figures as text: shares, intervals, differences.
 
 use super::words::Words;
-use crate::evaluate::{Difference, Proportion, TextLoss, statistics};
+use crate::evaluate::{Difference, NotRun, Proportion, TextLoss, statistics};
+use crate::pair::example::Language;
 
 /// `93.3 %`.
 pub fn percent(share: f64) -> String {
@@ -14,6 +15,15 @@ pub fn share(proportion: Proportion) -> String {
         0 => "-".to_owned(),
         n => percent(f64::from(proportion.successes) / f64::from(n)),
     }
+}
+
+/// How many cases were left out because programs were not run, and what would run them.
+pub fn not_run(left_out: &NotRun, language: Language, words: &Words) -> String {
+    let title = match language {
+        Language::Korean => &left_out.title.ko,
+        Language::English => &left_out.title.en,
+    };
+    format!("{title}: {} {}", left_out.cases, words.not_run)
 }
 
 /// `[88-96]`, in percent.

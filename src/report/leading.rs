@@ -1,7 +1,7 @@
 //! Which figures stand for a suite, and how its items changed.
 
 use crate::evaluate::{
-    Answer, Evaluation, Form, ItemResult, Metric, MetricResult, SuiteKind, SuiteResult,
+    Answer, Evaluation, Form, ItemResult, Metric, MetricResult, Repair, SuiteKind, SuiteResult,
 };
 
 /// The metrics of a suite over all of its items, read strictly where there is a strict reading.
@@ -72,6 +72,24 @@ impl Flip {
             (None, _) | (Some(_), Some(None)) => Self::Undecided,
         }
     }
+}
+
+/// Kinds of repair by which a suite's calls were read leniently, with the numbers of replies of base and
+/// tuned, the most frequent first.
+pub fn repairs(suite: &SuiteResult) -> Vec<(Repair, u32, u32)> {
+    let count = |kind: Repair, answers: &mut dyn Iterator<Item = &Answer>| {
+        answers.filter(|answer| answer.repairs.contains(&kind)).count() as u32
+    };
+    let mut kinds: Vec<(Repair, u32, u32)> = (Repair::ALL.into_iter())
+        .map(|kind| {
+            let base = count(kind, &mut suite.items.iter().map(|item| &item.base));
+            let tuned = count(kind, &mut suite.items.iter().filter_map(|item| item.tuned.as_ref()));
+            (kind, base, tuned)
+        })
+        .filter(|(_, base, tuned)| base + tuned > 0)
+        .collect();
+    kinds.sort_by_key(|(_, base, tuned)| std::cmp::Reverse(base + tuned));
+    kinds
 }
 
 /// Classes of error in a suite with their counts for base and tuned, the most frequent first.

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::leading::Flip;
 use super::words::Words;
-use super::{figures, leading};
+use super::{figures, further, leading};
 use crate::evaluate::{Evaluation, Form, ItemResult, Metric, MetricResult, SuiteKind, SuiteResult};
 use crate::pair::example::Language;
 
@@ -26,6 +26,7 @@ pub fn markdown(evaluation: &Evaluation, language: Language, notes: &[String]) -
     if !guards.is_empty() {
         report.forgetting(&guards);
     }
+    report.further(evaluation);
     for suite in tasks.iter().chain(&guards) {
         report.items(suite);
     }
@@ -77,6 +78,10 @@ impl Report<'_> {
         self.line(&format!("- {}: {:.0} {}", words.took, evaluation.seconds, words.seconds));
         for note in notes {
             self.line(&format!("- {note}"));
+        }
+        for left_out in &evaluation.not_run {
+            let line = figures::not_run(left_out, self.language, words);
+            self.line(&format!("- {line}"));
         }
     }
 
@@ -192,18 +197,31 @@ impl Report<'_> {
         ])
     }
 
+    /// Classes of error, and what was repaired to read calls leniently.
     fn error_classes(&mut self, suite: &SuiteResult) {
         let words = self.words;
         let classes = leading::error_classes(suite);
-        if classes.is_empty() {
+        let classes = classes
+            .iter()
+            .map(|(class, base, tuned)| (words.error_class(class).to_owned(), *base, *tuned));
+        self.counts(words.errors, classes.collect(), suite);
+        let repairs = leading::repairs(suite).into_iter();
+        let repairs =
+            repairs.map(|(kind, base, tuned)| (words.repair(kind).to_owned(), base, tuned));
+        self.counts(words.repaired, repairs.collect(), suite);
+    }
+
+    fn counts(&mut self, title: &str, counts: Vec<(String, u32, u32)>, suite: &SuiteResult) {
+        if counts.is_empty() {
             return;
         }
+        let words = self.words;
         self.line("");
-        self.table_head(&[words.errors, words.base, words.tuned]);
+        self.table_head(&[title, words.base, words.tuned]);
         let with_tuned = suite.items.iter().any(|item| item.tuned.is_some());
-        for (class, base, tuned) in classes {
+        for (name, base, tuned) in counts {
             let tuned = if with_tuned { tuned.to_string() } else { String::new() };
-            self.row(&[words.error_class(&class).to_owned(), base.to_string(), tuned]);
+            self.row(&[name, base.to_string(), tuned]);
         }
     }
 
@@ -230,6 +248,18 @@ impl Report<'_> {
             if let Some(cells) = self.loss_cells(suite) {
                 self.row(&cells);
             }
+        }
+    }
+
+    /// Columns beside base and tuned.
+    fn further(&mut self, evaluation: &Evaluation) {
+        let Some(table) = further::further(evaluation, self.language) else { return };
+        self.line(&format!("\n## {}\n\n{}\n", table.title, table.note));
+        let columns = table.columns.iter().map(String::as_str);
+        let head: Vec<&str> = [self.words.metric].into_iter().chain(columns).collect();
+        self.table_head(&head);
+        for (suite, metric, cells) in table.rows {
+            self.row(&[vec![format!("{suite}: {metric}")], cells].concat());
         }
     }
 
@@ -283,10 +313,10 @@ impl Report<'_> {
                 Some(true) => words.right,
                 _ => words.wrong,
             };
-            let reason = answer.reason.as_deref().map(|reason| {
-                let (class, detail) = reason.split_once(": ").unwrap_or((reason, ""));
-                let detail = shorten(detail).replace('\n', " ");
-                let class = words.error_class(class);
+            let reason = answer.reason.as_ref().map(|reason| {
+                let detail = words.reason_detail(reason);
+                let detail = shorten(&detail).replace('\n', " ");
+                let class = words.error_class(reason.class());
                 match detail.as_str() {
                     "" => format!(" ({class})"),
                     detail => format!(" ({class}: {detail})"),
@@ -310,14 +340,7 @@ impl Report<'_> {
         let words = self.words;
         self.line(&format!("\n## {}\n", words.definitions));
         let results = || evaluation.suites.iter().flat_map(|suite| &suite.metrics);
-        for metric in [
-            Metric::JsonValidity,
-            Metric::ToolName,
-            Metric::Parameters,
-            Metric::ExactMatch,
-            Metric::NoCall,
-            Metric::Accuracy,
-        ] {
+        for metric in Metric::ALL {
             if results().any(|result| result.metric == metric) {
                 let (name, meaning) = (words.metric(metric), words.definition(metric));
                 self.line(&format!("- {name}: {meaning}"));

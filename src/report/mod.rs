@@ -5,6 +5,7 @@
 //! written or printed.
 
 pub mod figures;
+mod further;
 pub mod html;
 pub mod json;
 pub mod leading;
@@ -12,6 +13,7 @@ pub mod markdown;
 pub mod plain;
 #[cfg(test)]
 pub(crate) mod sample;
+pub mod sweep;
 pub mod table_of_runs;
 pub mod words;
 

@@ -2,8 +2,8 @@
 
 use unicode_width::UnicodeWidthStr;
 
-use super::figures;
 use super::words::Words;
+use super::{figures, further};
 use crate::evaluate::{Evaluation, Form, MetricResult, SuiteResult};
 use crate::pair::example::Language;
 
@@ -34,7 +34,35 @@ pub fn plain(evaluation: &Evaluation, language: Language, width: usize) -> Strin
             rows.extend(table.suite(suite, Some(table.title(suite))));
         }
     }
-    layout(&rows)
+    let mut text = layout(&rows);
+    for left_out in &evaluation.not_run {
+        text.push_str(&figures::not_run(left_out, language, words));
+        text.push('\n');
+    }
+    if let Some(table) = further::further(evaluation, language) {
+        text.push_str(&beside(&table));
+    }
+    text
+}
+
+/// Columns beside base and tuned: what each is, then their figures, a line for each, since there may be many.
+fn beside(table: &further::Further) -> String {
+    let mut text = format!("{}\n", table.title);
+    let mut last = None;
+    for (suite, metric, cells) in &table.rows {
+        if last != Some(suite) {
+            text.push_str(&format!("  {suite}\n"));
+            last = Some(suite);
+        }
+        text.push_str(&format!("    {metric}\n"));
+        let width = cells.iter().map(|cell| cell.width()).max().unwrap_or(0);
+        for (name, cell) in table.columns.iter().zip(cells).filter(|(_, cell)| !cell.is_empty()) {
+            let space = " ".repeat(width - cell.width());
+            text.push_str(&format!("      {space}{cell}  {name}\n"));
+        }
+    }
+    text.push_str(&format!("  {}\n", table.note));
+    text
 }
 
 struct Table<'a> {

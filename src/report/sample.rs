@@ -2,8 +2,8 @@
 
 use crate::evaluate::{
     Answer, ArgumentCounts, ArgumentScores, Clustered, Column, ColumnKind, Difference, Evaluation,
-    Form, ItemResult, Metric, MetricResult, NO_CALL, Part, Proportion, Provenance, SeenItem,
-    SuiteKind, SuiteResult, TextLoss, Title, Training, Verdict, statistics,
+    Form, ItemResult, Metric, MetricResult, NO_CALL, NotRun, Part, Proportion, Provenance, Reason,
+    Repair, SeenItem, SuiteKind, SuiteResult, TextLoss, Title, Training, Verdict, statistics,
 };
 
 /// Some hundred items with every optional field filled.
@@ -40,6 +40,11 @@ pub(crate) fn large(items: usize, length: usize) -> Evaluation {
         suites,
         provenance: Some(provenance()),
         training: Some(training(&mut dice)),
+        not_run: vec![NotRun {
+            suite: "humaneval".to_owned(),
+            title: Title { ko: "함수 쓰기".to_owned(), en: "Writing functions".to_owned() },
+            cases: 164,
+        }],
     }
 }
 
@@ -143,7 +148,7 @@ fn tool_item(dice: &mut Dice, at: usize, length: usize) -> ItemResult {
                 )
             },
             verdicts: verdicts(&[Metric::NoCall], &[right], true),
-            reason: (!right).then(|| "unwanted call: no tool fits this request".to_owned()),
+            reason: (!right).then_some(Reason::UnwantedCall),
             ..Answer::default()
         };
         let (base, tuned) = (dice.under(0.7), dice.under(0.8));
@@ -218,8 +223,13 @@ fn tool_item(dice: &mut Dice, at: usize, length: usize) -> ItemResult {
         Answer {
             text,
             verdicts: verdicts(&METRICS, &right, true),
-            reason,
+            reason: reason.map(Reason::from),
             argument: argument.map(str::to_owned),
+            repairs: if kind == 4 {
+                vec![Repair::Place, Repair::TrailingComma]
+            } else {
+                Vec::new()
+            },
             counts: Some(counts),
             nats: if at.is_multiple_of(50) { vec![1.5, 2.25] } else { Vec::new() },
             right_share: (at.is_multiple_of(40)).then_some(0.75),
@@ -320,7 +330,7 @@ fn plain_suite(dice: &mut Dice, plain: &Plain, count: usize, length: usize) -> S
         text: if right { plain.right } else { plain.wrong }.to_owned()
             + &" 자세한 내용은 아래를 보십시오.".repeat(6 * (length - 1)),
         verdicts: verdicts(&[Metric::Accuracy], &[right], false),
-        reason: plain.reason.filter(|_| !right).map(str::to_owned),
+        reason: plain.reason.filter(|_| !right).map(|reason| reason.to_owned().into()),
         ..Answer::default()
     };
     let items = (0..count)
@@ -381,14 +391,7 @@ fn suite(name: &str, ko: &str, en: &str, kind: SuiteKind, items: Vec<ItemResult>
 
 fn metrics(items: &[ItemResult], subset: Option<&str>, strict: bool) -> Vec<MetricResult> {
     let mut results = Vec::new();
-    for metric in [
-        Metric::JsonValidity,
-        Metric::ToolName,
-        Metric::Parameters,
-        Metric::ExactMatch,
-        Metric::NoCall,
-        Metric::Accuracy,
-    ] {
+    for metric in Metric::ALL {
         for form in [Form::Strict, Form::Lenient] {
             let verdict = |answer: &Answer| {
                 let found = answer.verdicts.iter().find(|v| v.metric == metric && v.form == form);
@@ -482,6 +485,7 @@ fn provenance() -> Provenance {
         temperature: 0.7,
         seed: 1,
         cached: 1_204,
+        judge: Some("judge-70b, judge 1".to_owned()),
         command: "hone eval run --run 4 --model qwen2.5-0.5b".to_owned(),
     }
 }

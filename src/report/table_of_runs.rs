@@ -90,6 +90,7 @@ pub fn metric_name(metric: Metric) -> &'static str {
         Metric::ExactMatch => "exact",
         Metric::NoCall => "nocall",
         Metric::Accuracy => "accuracy",
+        Metric::Judged => "judged",
     }
 }
 
@@ -209,7 +210,7 @@ pub fn values(evaluation: &Evaluation) -> Vec<(String, f64)> {
         }
     }
     // A bare name is the shipped suite's, or the only suite's that has the metric.
-    for metric in ["json", "name", "params", "exact", "nocall", "accuracy"] {
+    for metric in ["json", "name", "params", "exact", "nocall", "accuracy", "judged"] {
         let has = |suite: &SuiteResult| {
             main_metrics(suite).iter().any(|result| metric_name(result.metric) == metric)
         };

@@ -2,13 +2,15 @@
 //! have their own table.
 
 pub mod page;
+mod reason;
 
-use crate::evaluate::{Evaluation, Form, Metric, NO_CALL, SuiteKind};
+use crate::evaluate::{Evaluation, Form, Metric, NO_CALL, Repair, SuiteKind};
 use crate::pair::example::Language;
 
 /// Every word a report uses.
 #[expect(missing_docs, reason = "each field is named for what it says")]
 pub struct Words {
+    language: Language,
     pub report: &'static str,
     pub run: &'static str,
     pub base_only: &'static str,
@@ -35,6 +37,7 @@ pub struct Words {
     pub cannot_tell: &'static str,
     pub items_would_do: &'static str,
     pub errors: &'static str,
+    pub repaired: &'static str,
     pub improved: &'static str,
     pub regressed: &'static str,
     pub both_right: &'static str,
@@ -47,14 +50,16 @@ pub struct Words {
     pub no_call: &'static str,
     pub empty: &'static str,
     pub definitions: &'static str,
+    pub not_run: &'static str,
     pub seen: &'static str,
     pub unseen: &'static str,
     pub korean: &'static str,
     pub english: &'static str,
     pub parallel: &'static str,
-    metrics: [&'static str; 6],
-    definition: [&'static str; 6],
-    error_classes: [(&'static str, &'static str); 16],
+    metrics: [&'static str; 7],
+    definition: [&'static str; 7],
+    error_classes: [(&'static str, &'static str); 17],
+    repairs: [&'static str; 12],
     pub strict_definition: &'static str,
     pub lenient_definition: &'static str,
     pub choice_definition: &'static str,
@@ -72,6 +77,7 @@ pub struct Words {
 
 /// Korean.
 pub const KOREAN: Words = Words {
+    language: Language::Korean,
     report: "평가 보고서",
     run: "학습",
     base_only: "기본 모델만",
@@ -98,6 +104,7 @@ pub const KOREAN: Words = Words {
     cannot_tell: "구별할 수 없음",
     items_would_do: "약 {}개면 구별됨",
     errors: "오류의 종류",
+    repaired: "관대하게 읽으며 고친 것 (답의 수)",
     improved: "나아진 문항",
     regressed: "나빠진 문항",
     both_right: "둘 다 맞음",
@@ -110,12 +117,21 @@ pub const KOREAN: Words = Words {
     no_call: "호출 없음",
     empty: "(빈 답)",
     definitions: "지표의 뜻",
+    not_run: "문항은 프로그램을 써야 해서 뺐습니다. `--run-programs`를 주면 실행합니다.",
     seen: "배운 도구",
     unseen: "처음 보는 도구",
     korean: "한국어",
     english: "영어",
     parallel: "여러 호출",
-    metrics: ["JSON 유효성", "도구 이름", "매개변수", "JSON 일치", "호출하지 않기", "정확도"],
+    metrics: [
+        "JSON 유효성",
+        "도구 이름",
+        "매개변수",
+        "JSON 일치",
+        "호출하지 않기",
+        "정확도",
+        "판정 모형",
+    ],
     definition: [
         "호출해야 하는 모든 문항 가운데 답을 호출로 읽을 수 있는 비율.",
         "호출해야 하는 모든 문항 가운데 부른 도구 이름의 모음이 정확히 같은 비율.",
@@ -125,6 +141,8 @@ pub const KOREAN: Words = Words {
         "맞는 도구가 없는 모든 문항 가운데 호출하지 않은 비율. 엄격: 평범한 말로만 답함(깨진 호출도 틀림). \
          관대: 호출을 찾을 수 없음.",
         "모든 문항 가운데 맞은 비율.",
+        "자유로운 글로 답하는 문항 가운데 다른 모형이 맞다고 판정한 비율. 판정하지 못한 답은 세지 않습니다. 판정도 \
+         틀릴 수 있으므로 정확도를 대신하지 않습니다.",
     ],
     error_classes: [
         ("no call", "호출 없음"),
@@ -143,9 +161,24 @@ pub const KOREAN: Words = Words {
         ("other label", "다른 분류"),
         ("no label", "분류 없음"),
         ("broken rule", "어긴 규칙"),
+        ("no answer", "답 없음"),
+    ],
+    repairs: [
+        "다른 자리에 쓴 호출",
+        "다른 모델의 표시",
+        "다른 열쇠 (parameters, function)",
+        "문자열로 쓴 인자",
+        "다른 따옴표",
+        "파이썬 낱말 (True, None)",
+        "끝의 쉼표",
+        "닫지 않은 괄호나 태그",
+        "따옴표 없는 열쇠",
+        "주석",
+        "글 속의 줄바꿈",
+        "파이썬 꼴 호출",
     ],
     strict_definition: "엄격: 답 전체가 모델의 템플릿이 요구하는 형식(`<tool_call>` 블록과 RFC 8259 JSON)과 같아야 합니다.",
-    lenient_definition: "관대: 태그, 코드 블록, 문장 속에서 찾은 호출도 인정합니다. JSON을 고쳐 읽지는 않습니다.",
+    lenient_definition: "관대: 태그, 코드 블록, 문장 속에서 찾은 호출도 인정하고, 뜻이 하나뿐일 때는 형식을 고쳐 읽습니다. 고친 것은 종류별로 셉니다. 값을 짐작하지는 않습니다.",
     choice_definition: "고르기: 선택지마다 로그 가능도를 UTF-8 바이트 수로 나누어 가장 높은 것을 모델의 답으로 봅니다.",
     answers_definition: "짧은 답: 기대한 수나 낱말이 답 속에 따로 서 있으면 맞음. `=` 뒤에 수가 있으면 마지막 것이 답입니다.",
     classification_definition: "정답 분류를 말하고 다른 분류는 말하지 않으면 맞음",
@@ -162,6 +195,7 @@ pub const KOREAN: Words = Words {
 
 /// English.
 pub const ENGLISH: Words = Words {
+    language: Language::English,
     report: "Evaluation report",
     run: "run",
     base_only: "base alone",
@@ -188,6 +222,7 @@ pub const ENGLISH: Words = Words {
     cannot_tell: "cannot tell",
     items_would_do: "about {} would do",
     errors: "Kinds of error",
+    repaired: "What was repaired to read leniently (replies)",
     improved: "Improved",
     regressed: "Regressed",
     both_right: "Both right",
@@ -200,6 +235,7 @@ pub const ENGLISH: Words = Words {
     no_call: "no call",
     empty: "(empty)",
     definitions: "What the figures mean",
+    not_run: "cases ask for programs and were left out; `--run-programs` runs them",
     seen: "tools seen in training",
     unseen: "tools not seen",
     korean: "Korean",
@@ -212,6 +248,7 @@ pub const ENGLISH: Words = Words {
         "Exact JSON",
         "No call when none fits",
         "Accuracy",
+        "Judged right",
     ],
     definition: [
         "share of all items that expect a call whose reply can be read as calls.",
@@ -223,6 +260,8 @@ pub const ENGLISH: Words = Words {
         "share of all items that no tool fits where none is called. Strict: the reply is plain words \
          (a broken call is wrong too). Lenient: no call can be found.",
         "share of all items that are right.",
+        "share of the items answered in free text that a further model calls right; answers without a verdict \
+         are not counted. Judges err, so it does not stand for accuracy.",
     ],
     error_classes: [
         ("no call", "no call"),
@@ -241,9 +280,24 @@ pub const ENGLISH: Words = Words {
         ("other label", "another label"),
         ("no label", "no label"),
         ("broken rule", "broken rule"),
+        ("no answer", "no answer"),
+    ],
+    repairs: [
+        "call in another place",
+        "another model's mark",
+        "other keys (parameters, function)",
+        "arguments as a text",
+        "other quotation marks",
+        "Python's words (True, None)",
+        "trailing comma",
+        "bracket or tag not closed",
+        "keys without quotation marks",
+        "comments",
+        "line break in a text",
+        "call as of Python",
     ],
     strict_definition: "Strict: the whole reply is in the form the model's template asks for (`<tool_call>` blocks of RFC 8259 JSON).",
-    lenient_definition: "Lenient: calls found in tags, code fences or prose count too. JSON is never repaired.",
+    lenient_definition: "Lenient: calls found in tags, code fences or prose count too, repaired where they can mean one thing only. Repairs are counted by kind; no value is guessed.",
     choice_definition: "Multiple choice: the option with the highest log-likelihood per UTF-8 byte is the model's answer.",
     answers_definition: "Short answers: right if the expected number or word stands by itself in the reply; after `=` the last number is the answer.",
     classification_definition: "right when the reply tells the right label and no other",
@@ -311,6 +365,11 @@ impl Words {
         &self.error_classes
     }
 
+    /// The name of a kind of repair.
+    pub fn repair(&self, kind: Repair) -> &'static str {
+        self.repairs[Repair::ALL.iter().position(|known| *known == kind).unwrap_or(0)]
+    }
+
     /// How strictly replies were read.
     pub fn form(&self, form: Form) -> &'static str {
         match form {
@@ -351,5 +410,6 @@ fn index(metric: Metric) -> usize {
         Metric::ExactMatch => 3,
         Metric::NoCall => 4,
         Metric::Accuracy => 5,
+        Metric::Judged => 6,
     }
 }

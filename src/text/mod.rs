@@ -2,6 +2,7 @@
 
 pub mod estimate;
 pub mod hangul;
+pub mod loose_json;
 pub mod nfc;
 pub mod number;
 pub mod quantity;

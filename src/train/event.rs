@@ -131,6 +131,9 @@ pub struct RunRecord {
     /// Tokens in one epoch; 0 for runs of versions that did not note it.
     #[serde(default)]
     pub tokens: u64,
+    /// Share of general conversation that this run asks of the mix; none for the project's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub general: Option<f64>,
 }
 
 impl RunRecord {

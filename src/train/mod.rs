@@ -9,6 +9,7 @@ pub mod recipe;
 pub mod rows;
 pub mod run;
 pub mod schedule;
+pub mod sweep;
 pub mod vary;
 
 pub use event::{RunOutcome, RunRecord, TrainEvent};

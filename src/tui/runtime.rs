@@ -237,6 +237,7 @@ fn with_real_paths(mut spec: JobSpec) -> JobSpec {
         | JobSpec::Mix
         | JobSpec::SplitDocument { .. }
         | JobSpec::Train { .. }
+        | JobSpec::Sweep(_)
         | JobSpec::Evaluate { .. }
         | JobSpec::Check { .. }
         | JobSpec::Measure { .. }

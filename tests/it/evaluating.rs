@@ -1,10 +1,14 @@
 //! Evaluations from the command line: remembered, beside an endpoint, without what was trained on.
 
+use std::fmt::Write as _;
 use std::fs;
+use std::io::Write as _;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::support::fault_server::{END, FaultServer, STREAM_HEAD, raw, status, streamed};
+use crate::support::fault_server::{END, FaultServer, STREAM_HEAD, Turn, raw, status, streamed};
 use crate::support::{self, Place};
 
 /// A project with the toy model chosen.
@@ -91,8 +95,17 @@ fn an_endpoint_is_a_column_of_its_own_and_its_faults_cost_one_item_each() {
         raw("HTTP/1.1 200 OK\r\ncontent-type: text/html\r\nconnection: close\r\n\r\n<html>"),
         streamed(&["대전은 ", "맑습니다."]),
     ]);
-    let asked =
-        ["--base", "--suite", "weather", "--endpoint", &server.url, "--endpoint-model", "far"];
+    let asked = [
+        "--base",
+        "--suite",
+        "weather",
+        "--endpoint",
+        &server.url,
+        "--endpoint-model",
+        "far",
+        "--endpoint-parallel",
+        "1",
+    ];
     let (report, _) = evaluated(&place, &asked);
     assert_eq!(report["others"], json!([{"name": "far", "kind": "endpoint"}]));
     let items = report["suites"][0]["items"].as_array().unwrap();
@@ -110,6 +123,170 @@ fn an_endpoint_is_a_column_of_its_own_and_its_faults_cost_one_item_each() {
     assert_eq!(strict.unwrap()["others"], json!([{"successes": 1, "n": 2}]));
     assert_eq!(strict.unwrap()["base"]["n"], 4);
     assert!(server.requests().iter().all(|request| request.contains("\"tools\":[{")));
+}
+
+#[test]
+fn an_endpoint_that_stalls_or_refuses_costs_its_items_and_is_given_up_when_it_goes_on() {
+    let place = Place::new();
+    project(&place);
+    let case = |number: usize| {
+        json!({"id": format!("q{number}"), "question": format!("{number}층 하중은?"),
+               "expect": {"accept": ["2 kN/m²"]}})
+        .to_string()
+            + "\n"
+    };
+    suite(&place, "loads", "answers", &(0..12).map(case).collect::<String>());
+    let stalls = |head: &'static str| -> Turn {
+        Box::new(move |stream| {
+            let _ = stream.write_all(head.as_bytes());
+            let _ = stream.flush();
+            thread::sleep(Duration::from_secs(20));
+        })
+    };
+    let busy = || status("429 Too Many Requests", "retry-after: 0\r\n", "{}");
+    let broken = || status("500 Internal Server Error", "retry-after: 0\r\n", "out of memory");
+    let mut garbage = STREAM_HEAD.as_bytes().to_vec();
+    garbage.extend(b"data: {\"choices\": [\xff\xfe\n\n:::\n\ndata: [1,2\n\n".repeat(50));
+    let long = "가".repeat(100_000);
+    let mut turns = vec![
+        // 0: busy twice, then right.
+        busy(),
+        busy(),
+        streamed(&["2 kN/m²"]),
+        // 1: says nothing. 2: stops within an answer.
+        stalls(""),
+        stalls(STREAM_HEAD),
+        // 3: no stream at all; asked again, an answer without end.
+        raw(garbage),
+        streamed(&[&long]),
+    ];
+    // 4 and on: always broken; each is tried five times.
+    turns.push(broken());
+    let server = FaultServer::start(turns);
+    let started = Instant::now();
+    let (report, _) = evaluated(
+        &place,
+        &[
+            "--base",
+            "--suite",
+            "loads",
+            "--endpoint",
+            &server.url,
+            "--endpoint-timeout",
+            "1",
+            "--endpoint-parallel",
+            "1",
+        ],
+    );
+    assert!(started.elapsed() < Duration::from_mins(1), "{:?}", started.elapsed());
+    let items = report["suites"][0]["items"].as_array().unwrap();
+    assert_eq!(items.len(), 12);
+    let other = |at: usize| &items[at]["others"][0];
+    assert!(other(0).get("reason").is_none(), "{}", other(0));
+    for (at, words) in [
+        (1, "no answer came within 1s"),
+        (2, "within 1s"),
+        (4, "500"),
+        (8, "500"),
+        (9, "5 times in a row"),
+        (11, "5 times in a row"),
+    ] {
+        let reason = other(at)["reason"].as_str().unwrap_or_default();
+        assert!(reason.starts_with("no answer") && reason.contains(words), "{at}: {}", other(at));
+    }
+    assert!(other(3)["text"].as_str().unwrap().chars().count() > 50_000);
+    // What the model of this program said is all there.
+    assert!(items.iter().all(|item| item["base"].get("text").is_some()));
+    assert!(!report["provenance"]["command"].as_str().unwrap().contains("key"));
+}
+
+#[test]
+fn a_judge_gives_a_figure_of_its_own_and_is_remembered() {
+    let place = Place::new();
+    project(&place);
+    let cases = [
+        json!({"id": "a", "question": "사무실 활하중은?", "expect": {"reference": "2.5 kN/m²이다."}}),
+        json!({"id": "b", "question": "How wide is it?", "expect": {"facts": [["900 mm"], ["door"]]}}),
+        json!({"id": "c", "question": "복도 활하중은?", "expect": {"reference": "3 kN/m²이다."}}),
+    ];
+    suite(&place, "loads", "domain", &cases.map(|case| case.to_string() + "\n").concat());
+    let server = FaultServer::start(vec![
+        streamed(&["수치와 단위가 같다.\n판정: 맞음"]),
+        streamed(&["It says nothing of it.\nVerdict: ", "wrong"]),
+        streamed(&["잘 모르겠다."]),
+    ]);
+    let asked = [
+        "--base",
+        "--suite",
+        "loads",
+        "--judge",
+        &server.url,
+        "--judge-model",
+        "far",
+        "--endpoint-parallel",
+        "1",
+    ];
+    let (report, _) = evaluated(&place, &asked);
+    let metrics = report["suites"][0]["metrics"].as_array().unwrap();
+    let judged = |metrics: &[Value]| {
+        let found = metrics.iter().find(|metric| metric["metric"] == "judged");
+        found.map(|metric| metric["base"].clone())
+    };
+    // The answer without a verdict is not counted; by rule all three are.
+    assert_eq!(judged(metrics), Some(json!({"successes": 1, "n": 2})));
+    let accuracy = metrics.iter().find(|metric| metric["metric"] == "accuracy").unwrap();
+    assert_eq!(accuracy["base"]["n"], 3);
+    assert_eq!(report["provenance"]["judge"], "far, judge 1");
+    assert!(report["provenance"]["command"].as_str().unwrap().contains("--judge-model far"));
+    let requests = server.requests();
+    assert_eq!(requests.len(), 3);
+    assert!(requests[0].contains("2.5 kN/m²이다.") && requests[0].contains("판정할 답"));
+    assert!(requests[1].contains("900 mm\\ndoor") && requests[1].contains("Answer to be judged"));
+    // Its words are kept with the answers: asked again, nothing is sent.
+    let (again, _) = evaluated(&place, &asked);
+    assert_eq!(judged(again["suites"][0]["metrics"].as_array().unwrap()), judged(metrics));
+    assert_eq!(server.requests().len(), 3);
+    let html = fs::read_to_string(place.path("p/reports/base/report.html")).unwrap();
+    assert!(html.contains("판정 모형") && html.contains("Judged right"));
+}
+
+#[test]
+fn a_tool_whose_schema_is_none_costs_nothing_but_itself() {
+    let place = Place::new();
+    project(&place);
+    let mut cases = String::new();
+    let schemas = [
+        json!("not a schema"),
+        json!({"type": 7, "properties": [1, 2]}),
+        json!({"type": "object", "properties": {"city": {"$ref": "http://127.0.0.1:9/x"}}}),
+        json!({"type": "object", "properties": {"city": {"type": "string", "pattern": "("}}}),
+        Value::Null,
+    ];
+    for (number, schema) in schemas.iter().enumerate() {
+        let tool =
+            json!({"type": "function", "function": {"name": "get_weather", "parameters": schema}});
+        let case = json!({"id": format!("w{number}"), "question": "서울 날씨", "tools": [tool],
+            "expect": {"calls": [{"name": "get_weather", "arguments": {"city": ["서울"]}}]}});
+        writeln!(cases, "{case}").unwrap();
+    }
+    let mut deep = "[".repeat(10_000);
+    deep += &"]".repeat(10_000);
+    writeln!(
+        cases,
+        "{{\"id\": \"deep\", \"question\": \"q\", \"tools\": {deep}, \"expect\": {{\"calls\": []}}}}"
+    ).unwrap();
+    suite(&place, "weather", "tools", &cases);
+    let (report, told) = evaluated(&place, &["--base", "--suite", "weather"]);
+    assert!(told.contains("weather:6") || told.contains("cases.jsonl:6"), "{told}");
+    let items = report["suites"][0]["items"].as_array().unwrap();
+    let asked: Vec<&str> = items.iter().map(|item| item["id"].as_str().unwrap()).collect();
+    for (line, words) in [(1, "no JSON Schema"), (2, "no JSON Schema"), (5, "no parameter `city`")]
+    {
+        let named = told.lines().find(|told| told.contains(&format!("weather:{line}:")));
+        assert!(named.is_some_and(|named| named.contains(words)), "{line}: {told}");
+    }
+    // Schemas that only a strict reader refuses are put to the model as they are.
+    assert_eq!(asked, ["w2", "w3"]);
 }
 
 #[test]

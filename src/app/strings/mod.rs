@@ -2,11 +2,13 @@
 
 pub mod command;
 pub mod common;
+mod reason;
 pub mod screen;
 mod told;
 
 use std::fmt::Display;
 
+pub use reason::reason;
 pub use told::told;
 
 use super::Screen;
@@ -98,6 +100,7 @@ pub fn job(spec: &JobSpec) -> Text {
         JobSpec::Train { .. } => text("학습", "train"),
         JobSpec::Evaluate { .. } => text("평가", "evaluate"),
         JobSpec::Check { .. } => text("점검", "check"),
+        JobSpec::Sweep(_) => text("훑기", "sweep"),
         JobSpec::Measure { .. } => text("재기", "measure"),
         JobSpec::Chat { .. } => text("대화", "chat"),
     }

@@ -330,6 +330,7 @@ super::texts! {
     METRIC_EXACT: "JSON 일치", "exact JSON";
     METRIC_NO_CALL: "부르지 않음", "no call when none fits";
     METRIC_ACCURACY: "정답", "accuracy";
+    METRIC_JUDGED: "판정 모형", "judged";
     CROSS_ENTROPY: "교차 엔트로피", "cross-entropy";
     FORGETTING: "잊은 것이 있는지", "what was forgotten";
     CANNOT_TELL: "알 수 없음", "cannot tell";

@@ -65,6 +65,12 @@ fn korean(told: &Told) -> String {
                 "학습 {run}번을 {steps}걸음 중 {step}걸음에서 멈췄습니다 · 학습 화면에서 r로 잇기"
             )
         }
+        Told::Swept { measured, runs, chart } => {
+            format!("학습 {measured}/{runs}번을 쟀습니다 · 그림: {}", chart.display())
+        }
+        Told::SweepStopped { sweep, left, runs } => {
+            format!("훑기 {sweep}번을 멈췄습니다, {left}/{runs}번 남음 · 같은 명령으로 잇습니다")
+        }
         Told::Report(path) => format!("보고서: {}", path.display()),
         Told::Model { name, path } => format!("{name}: {}", path.display()),
         Told::FetchKept => "받은 만큼은 남았습니다; 다음에 이어서 받습니다".to_owned(),

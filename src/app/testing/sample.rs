@@ -185,6 +185,7 @@ fn run(number: u32, outcome: Option<RunOutcome>, step: u64) -> RunRecord {
         validation_loss: Some(0.84),
         seconds: 2_460.0,
         tokens: 0,
+        general: None,
     }
 }
 
@@ -257,7 +258,7 @@ fn evaluation() -> Evaluation {
     let answer = |text: &str, right: bool, reason: Option<&str>| Answer {
         text: text.to_owned(),
         verdicts: vec![Verdict { metric: Metric::Parameters, form: Form::Strict, right }],
-        reason: reason.map(str::to_owned),
+        reason: reason.map(|reason| reason.to_owned().into()),
         ..Answer::default()
     };
     let call = |city: &str| {

@@ -73,9 +73,13 @@ impl Device {
         Ok(Self { gpu: Arc::new(gpu), search, cache, modules: RefCell::default() })
     }
 
-    /// Whether a model fits its kernels.
-    pub fn takes(&self, base: &Base) -> bool {
-        super::weights::check(base).is_ok()
+    /// Fails unless a model fits the kernels and they are there or can be compiled.
+    ///
+    /// # Errors
+    /// Says what does not fit or is missing.
+    pub fn ready(&self, base: &Base) -> Result<()> {
+        super::weights::check(base)?;
+        self.module(base.config().head_dim).map(|_| ())
     }
 
     /// Bytes of its memory that are taken now, by whomever.

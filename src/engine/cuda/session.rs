@@ -226,7 +226,8 @@ impl Session {
                 mib(measure(0) + self.bytes()),
                 mib(room + self.bytes())
             ))
-            .hint("A lower `length_max` or rank needs less, and so does `--optimizer adamw8bit`."));
+            .hint("A lower `length_max` or rank needs less, and so does `--optimizer adamw8bit`.")
+            .hint("`--device cpu` trains in the memory of the machine."));
         };
         let memory = Memory::new(&self.gpu, measure(kept_layers))?;
         let sizes = (tokens, kept_layers);

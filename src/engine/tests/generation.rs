@@ -181,7 +181,8 @@ fn a_coarse_head_chooses_the_same_tokens() {
                 let settings = GenerateConfig { max_new: 14, batch, ..GenerateConfig::default() };
                 let answers = |from| {
                     let go = &mut |_, _| ControlFlow::Continue(());
-                    generate_with(&base, Some(&adapter), &requests, &settings, go, from).unwrap()
+                    let all = (&requests[..], &mut [][..]);
+                    generate_with(&base, Some(&adapter), all, &settings, go, from).unwrap()
                 };
                 assert_eq!(answers(0), answers(usize::MAX), "{:?}", config.architecture);
             }
@@ -212,5 +213,27 @@ fn prompts_that_begin_alike_answer_as_each_alone() {
             let alone = generate(&base, Some(&adapter), one, &settings, &mut on).unwrap();
             assert_eq!(alone[0], *answer);
         }
+    }
+}
+
+#[test]
+fn weights_that_stay_decoded_change_nothing() {
+    for config in toy::families() {
+        let base = toy::load(&config, 4);
+        let adapter = adapter(&config, &Target::ALL);
+        let lengths: Vec<usize> = (0..40).map(|i| 5 + i % 7).collect();
+        let prompts: Vec<Vec<u32>> =
+            toy::rows(&config, &lengths, 3).into_iter().map(|row| row.ids).collect();
+        let requests: Vec<Request<'_>> = (prompts.iter().enumerate())
+            .map(|(i, prompt)| Request { prompt, tuned: i % 3 == 0 })
+            .collect();
+        let [decoded_anew, kept] = [0, 1 << 30].map(|keep_bytes| {
+            let settings =
+                GenerateConfig { max_new: 9, batch: 32, keep_bytes, ..GenerateConfig::default() };
+            let go = &mut |_, _| ControlFlow::Continue(());
+            generate_each(&base, Some(&adapter), &requests, &settings, go).unwrap()
+        });
+        assert!(kept.iter().all(|answer| answer.len() == 9));
+        assert_eq!(decoded_anew, kept);
     }
 }

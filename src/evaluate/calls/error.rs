@@ -35,7 +35,17 @@ pub enum Fault {
     ObjectListUnclear,
     /// Another value.
     Value,
+    /// No text where Java's source text is asked for.
+    Java,
+    /// No text where JavaScript's source text is asked for.
+    JavaScript,
+    /// Source text or a type on which BFCL's converter raises an error of Python. BFCL's evaluation
+    /// ends there and has no name for it.
+    Broken,
 }
+
+/// What stands for an `error_type` where BFCL's checker raises an error and gives none.
+const BROKEN: &str = "ast_checker:exception";
 
 impl Fault {
     /// The class in one word; error counts are made by it.
@@ -45,7 +55,7 @@ impl Fault {
             Self::Name => "name",
             Self::MissingRequired | Self::MissingOptional => "missing",
             Self::Unexpected => "extra",
-            Self::Type | Self::NestedType => "type",
+            Self::Type | Self::NestedType | Self::Java | Self::JavaScript | Self::Broken => "type",
             Self::Text
             | Self::List
             | Self::ObjectKey
@@ -75,6 +85,9 @@ impl Fault {
             Self::ObjectCount => "value_error:list_dict_count",
             Self::ObjectListUnclear => "list_dict_checker:unclear",
             Self::Value => "value_error:others",
+            Self::Java => "type_error:java",
+            Self::JavaScript => "type_error:js",
+            Self::Broken => BROKEN,
         }
     }
 }
@@ -109,6 +122,9 @@ impl fmt::Display for CallError {
             Fault::Count | Fault::Name => write!(f, "{} for {}", self.found, self.expected),
             Fault::MissingRequired | Fault::MissingOptional | Fault::Unexpected => Ok(()),
             Fault::Type | Fault::NestedType => write!(f, " = {}", self.found),
+            Fault::Java => write!(f, " = {} is no text of Java", self.found),
+            Fault::JavaScript => write!(f, " = {} is no text of JavaScript", self.found),
+            Fault::Broken => write!(f, " = {} cannot be converted to its type", self.found),
             _ => write!(f, " = {} for {}", self.found, self.expected),
         }
     }

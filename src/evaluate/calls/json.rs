@@ -3,12 +3,10 @@
 //! of any length up to [`DIGITS_MAX`] digits.
 
 use super::literal::Literal;
+use super::python::DIGITS_MAX;
 
 /// Depth at which Python gives up: its recursion limit of 1,000, less what its own callers take.
 const DEPTH_MAX: usize = 985;
-
-/// Digits of a whole number that Python converts (`sys.int_info.default_max_str_digits`).
-const DIGITS_MAX: usize = 4300;
 
 /// Reads a whole text as one value.
 pub fn parse(text: &str) -> Option<Literal> {

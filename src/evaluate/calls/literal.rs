@@ -34,6 +34,8 @@ pub(super) enum Kind {
     Text,
     List,
     Dict,
+    /// No value of JSON; one of Java's types becomes it.
+    Set,
 }
 
 impl Literal {
@@ -86,6 +88,10 @@ impl Literal {
                     })
             }
             (Self::Large(a), Self::Large(b)) => a == b,
+            (Self::Float(float), Self::Large(digits))
+            | (Self::Large(digits), Self::Float(float)) => {
+                float.is_finite() && format!("{float:.0}") == *digits
+            }
             (Self::Float(a), Self::Float(b)) => a == b,
             (Self::Float(float), whole) | (whole, Self::Float(float)) => {
                 whole.whole().is_some_and(|whole| {

@@ -14,11 +14,17 @@
 
 mod count;
 mod error;
+mod java;
+mod javascript;
 mod json;
 mod literal;
 mod matching;
+mod python;
+mod source;
 mod text;
 mod value;
+
+use std::borrow::Cow;
 
 use serde_json::{Map, Value};
 
@@ -26,6 +32,8 @@ pub use error::{CallError, Fault};
 pub use json::{parse as parse_json, read as read_json};
 use literal::Kind;
 pub use literal::Literal;
+pub use source::Language;
+use source::Source;
 pub use text::standardized;
 
 use super::case::ExpectedCall;
@@ -110,6 +118,8 @@ struct Parameter {
     /// Kinds the type of its elements takes, for a list whose elements are typed.
     items: Option<Vec<Kind>>,
     accepted: Vec<Literal>,
+    /// What it is converted by, where arguments are source text.
+    source: Option<Source>,
 }
 
 impl Parameter {
@@ -125,6 +135,13 @@ impl Parameter {
         self.kinds.as_ref().is_some_and(|kinds| kinds.contains(&Kind::Float))
     }
 
+    /// The value that an argument stands for: itself, unless it is source text.
+    fn value<'a>(&self, given: &'a Literal) -> Result<Cow<'a, Literal>, Fault> {
+        self.source
+            .as_ref()
+            .map_or(Ok(Cow::Borrowed(given)), |source| source.value(given).map(Cow::Owned))
+    }
+
     fn items_are_objects(&self) -> bool {
         self.items.as_deref() == Some(&[Kind::Dict])
     }
@@ -133,10 +150,20 @@ impl Parameter {
 impl Expectation {
     /// Makes expected calls of `tools` ready.
     pub fn new(calls: &[ExpectedCall], tools: &[Tool], dispatch: Dispatch) -> Self {
+        Self::written_in(None, calls, tools, dispatch)
+    }
+
+    /// The same where every argument is source text of `language`.
+    pub fn written_in(
+        language: Option<Language>,
+        calls: &[ExpectedCall],
+        tools: &[Tool],
+        dispatch: Dispatch,
+    ) -> Self {
         let calls = calls.iter().map(|call| {
             let tool = tools.iter().find(|tool| tool.function.name == call.name);
             let schema = tool.map_or(&Value::Null, |tool| &tool.function.parameters);
-            Expected::new(call, schema)
+            Expected::new(call, schema, language)
         });
         Self { calls: calls.collect(), dispatch }
     }
@@ -196,6 +223,7 @@ impl Expectation {
     /// What BFCL calls an error of these calls.
     pub fn bfcl_error(&self, error: &CallError) -> String {
         match (error.fault, self.dispatch) {
+            (Fault::Broken, _) => error.fault.bfcl().to_owned(),
             (Fault::Count, dispatch) => format!("{}:{}", dispatch.checker(), error.fault.bfcl()),
             (_, Dispatch::Parallel) => format!("{}:cannot_find_match", self.dispatch.checker()),
             (fault, _) => fault.bfcl().to_owned(),
@@ -228,20 +256,26 @@ impl Expectation {
 }
 
 impl Expected {
-    fn new(call: &ExpectedCall, schema: &Value) -> Self {
+    fn new(call: &ExpectedCall, schema: &Value, language: Option<Language>) -> Self {
         let required = schema.get("required").and_then(Value::as_array);
         let required = required.into_iter().flatten().filter_map(Value::as_str);
         let known = schema.get("properties").and_then(Value::as_object);
         let parameters = call.arguments.iter().filter_map(|argument| {
             let property = known?.get(&argument.name)?;
-            let kinds = kinds(property);
-            let is_list = kinds.as_ref().is_none_or(|kinds| kinds.contains(&Kind::List));
-            Some(Parameter {
-                name: argument.name.clone(),
-                items: property.get("items").filter(|_| is_list).and_then(self::kinds),
-                kinds,
-                accepted: argument.accepted.iter().map(Literal::from).collect(),
-            })
+            let (source, kinds, items) = match language {
+                Some(language) => {
+                    let (source, kinds, items) = Source::of(language, property);
+                    (Some(source), Some(kinds), items)
+                }
+                None => {
+                    let kinds = kinds(property);
+                    let is_list = kinds.as_ref().is_none_or(|kinds| kinds.contains(&Kind::List));
+                    let items = property.get("items").filter(|_| is_list);
+                    (None, kinds, items.and_then(self::kinds))
+                }
+            };
+            let accepted = argument.accepted.iter().map(Literal::from).collect();
+            Some(Parameter { name: argument.name.clone(), kinds, items, accepted, source })
         });
         let omission = |value: &Value| value.as_str() == Some("");
         let needed =
@@ -290,8 +324,11 @@ impl Expected {
     fn is_exact(&self, found: &Found) -> bool {
         let given = |name: &String| found.arguments.iter().any(|(given, _)| given == name);
         let equal = |name: &str, value: &Literal| {
-            let accepted = self.parameter(name).map(|parameter| parameter.accepted.as_slice());
-            accepted.into_iter().flatten().any(|accepted| accepted.is_identical(value))
+            self.parameter(name).is_some_and(|parameter| {
+                let value = parameter.value(value);
+                let is = |value: &Literal| parameter.accepted.iter().any(|a| a.is_identical(value));
+                value.is_ok_and(|value| is(&value))
+            })
         };
         found.name.text() == Some(&self.name)
             && found.arguments.iter().all(|(name, value)| equal(name, value))

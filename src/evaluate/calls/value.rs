@@ -21,10 +21,12 @@ fn answer_kind(accepted: &[Literal]) -> Option<Kind> {
 /// Checks a value against the schema's types and the acceptable values.
 pub(super) fn check(parameter: &Parameter, value: &Literal, rules: Rules) -> Result<(), Fault> {
     let accepted = parameter.accepted.as_slice();
+    let converted = parameter.value(value)?;
+    let value = converted.as_ref();
     let widened;
     // A whole number may stand for a float at the top.
     let value = match value.to_float() {
-        Some(float) if parameter.takes_float() => {
+        Some(float) if parameter.takes_float() && parameter.source.is_none() => {
             widened = Literal::Float(float);
             &widened
         }

@@ -81,6 +81,7 @@ struct ExpectLine {
     number: Option<f64>,
     tolerance: Option<f64>,
     unit: Option<String>,
+    last: Option<bool>,
     options: Option<Vec<String>>,
     labels: Option<Vec<String>>,
     right: Option<usize>,
@@ -146,6 +147,7 @@ impl ExpectLine {
                 number: self.number,
                 tolerance: self.tolerance.unwrap_or(0.0).abs(),
                 unit: self.unit,
+                last: self.last.unwrap_or(false),
             }));
         }
         let texts = |texts: Vec<String>| texts.iter().map(|text| text.nfc().collect()).collect();

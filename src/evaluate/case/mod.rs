@@ -1,6 +1,8 @@
-//! One item of a suite: what is asked and what counts as right. [`line`] reads it from a file.
+//! One item of a suite: what is asked and what counts as right. [`line`] reads it from a file,
+//! [`write`] writes it to one.
 
 mod line;
+mod write;
 
 use std::collections::HashSet;
 
@@ -109,6 +111,9 @@ pub struct ShortAnswer {
     pub tolerance: f64,
     /// The number's unit, if it must be told. Another unit of the same kind is converted.
     pub unit: Option<String>,
+    /// Whether the reply's last number is its answer, as where it reasons first (GSM8K); the question
+    /// may then hold the number too.
+    pub last: bool,
 }
 
 impl ExpectedCall {
@@ -196,7 +201,7 @@ impl Case {
         match &self.expect {
             Expect::Calls(calls) => calls.iter().try_for_each(|call| self.check_call(call)),
             Expect::Short(short) => {
-                let Some(expected) = short.number else {
+                let Some(expected) = short.number.filter(|_| !short.last) else {
                     return Ok(());
                 };
                 let asked = self.messages.iter().flat_map(|m| number::numbers(&m.content));
@@ -248,7 +253,16 @@ impl Case {
         let Some(tool) = self.tools.iter().find(|tool| tool.function.name == call.name) else {
             return Err(format!("the expected call of `{}` is not among the tools", call.name));
         };
-        let properties = tool.function.parameters.get("properties");
+        let schema = &tool.function.parameters;
+        let properties = schema.get("properties");
+        // What is told of a parameter is beside the point where there are no parameters to speak of.
+        let is_schema = schema.is_null() || schema.is_object();
+        if !is_schema || properties.is_some_and(|properties| !properties.is_object()) {
+            return Err(format!(
+                "the parameters of `{}` are no JSON Schema of an object with `properties`",
+                call.name
+            ));
+        }
         for argument in &call.arguments {
             if properties.and_then(|known| known.get(&argument.name)).is_none() {
                 return Err(format!("`{}` has no parameter `{}`", call.name, argument.name));

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use crate::evaluate::calls::{Dispatch, Expectation};
+use crate::evaluate::calls::{Dispatch, Expectation, Language};
 use crate::evaluate::case::{Case, Expect, ExpectedArgument, ExpectedCall};
 use crate::pair::example::Tool;
 
@@ -65,9 +65,11 @@ fn bfcl(line: BfclLine) -> Result<RecordedCase, String> {
     let category = line.cat.unwrap_or_else(|| {
         line.id.rsplit_once('_').map_or(line.id.as_str(), |(category, _)| category).to_owned()
     });
-    if category.contains("java") {
-        return Err(format!("{category}: calls in Java and JavaScript are not scored"));
-    }
+    let language = if category.contains("javascript") {
+        Some(Language::JavaScript)
+    } else {
+        category.contains("java").then_some(Language::Java)
+    };
     if category.contains("irrelevance") {
         return Ok(RecordedCase { id: line.id, wanted: Wanted::NoCall });
     }
@@ -101,6 +103,6 @@ fn bfcl(line: BfclLine) -> Result<RecordedCase, String> {
     };
     Ok(RecordedCase {
         id: line.id,
-        wanted: Wanted::Calls(Expectation::new(&calls, &tools, dispatch)),
+        wanted: Wanted::Calls(Expectation::written_in(language, &calls, &tools, dispatch)),
     })
 }

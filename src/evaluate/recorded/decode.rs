@@ -9,6 +9,7 @@ use serde::Deserialize;
 
 use crate::evaluate::calls::{Found, Literal, arguments, parse_json, read_json};
 use crate::evaluate::parse;
+use crate::model::ToolFormat;
 
 /// How an output is decoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Default)]
@@ -21,7 +22,7 @@ pub enum Decoder {
     /// The exact Hermes form and nothing else.
     #[default]
     Strict,
-    /// Calls wherever they are: tags, fences, prose.
+    /// Calls wherever they are, tags, fences, prose, and repaired where they can mean one thing only.
     Lenient,
 }
 
@@ -52,7 +53,11 @@ pub fn decode(output: &str, decoder: Decoder) -> Decoded {
             let strict = parse::strict(output);
             let is_json = strict.is_some();
             let calls = match decoder {
-                Decoder::Lenient => strict.or_else(|| parse::lenient(output)),
+                // The names of the tools are not at hand; a reply that is nothing but calls is one.
+                Decoder::Lenient => strict.or_else(|| {
+                    let reading = parse::repaired(&ToolFormat::Hermes, output, &|_| true);
+                    reading.map(|reading| reading.calls)
+                }),
                 _ => strict,
             };
             let calls = calls.unwrap_or_default();

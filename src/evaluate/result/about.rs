@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Title;
+
 /// A further model, or the same one decoded otherwise. Never mixed into the figures of base and
 /// tuned.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -51,6 +53,9 @@ pub struct Provenance {
     /// Replies and likelihoods taken from an earlier evaluation of the same model, prompt and
     /// settings.
     pub cached: u64,
+    /// The model that judged answers in free text, and the prompt it was asked by.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub judge: Option<String>,
     /// The command that repeats the evaluation.
     pub command: String,
 }
@@ -78,4 +83,15 @@ pub struct Part {
     pub rows: u64,
     /// Tokens.
     pub tokens: u64,
+}
+
+/// Cases of a suite that were left out, because programs were not to be run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NotRun {
+    /// The suite's name.
+    pub suite: String,
+    /// Its title.
+    pub title: Title,
+    /// How many.
+    pub cases: u32,
 }

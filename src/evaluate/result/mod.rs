@@ -2,11 +2,15 @@
 
 mod about;
 mod arguments;
+mod reason;
+mod repair;
 
 use serde::{Deserialize, Serialize};
 
-pub use about::{Column, ColumnKind, Part, Provenance, Training};
+pub use about::{Column, ColumnKind, NotRun, Part, Provenance, Training};
 pub use arguments::{ArgumentCounts, ArgumentScores};
+pub use reason::Reason;
+pub use repair::Repair;
 
 /// Base and tuned model on every suite.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -32,6 +36,9 @@ pub struct Evaluation {
     /// How the tuned model was trained.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub training: Option<Training>,
+    /// Cases that ask for programs and were left out, because programs were not to be run.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub not_run: Vec<NotRun>,
 }
 
 /// What a suite asks for.
@@ -120,6 +127,21 @@ pub enum Metric {
     NoCall,
     /// Right answer.
     Accuracy,
+    /// Right by a further model's word.
+    Judged,
+}
+
+impl Metric {
+    /// All of them, in the order they are shown.
+    pub const ALL: [Self; 7] = [
+        Self::JsonValidity,
+        Self::ToolName,
+        Self::Parameters,
+        Self::ExactMatch,
+        Self::NoCall,
+        Self::Accuracy,
+        Self::Judged,
+    ];
 }
 
 /// How strictly the model's output is read.
@@ -128,7 +150,7 @@ pub enum Metric {
 pub enum Form {
     /// Exactly the format the model's template asks for.
     Strict,
-    /// The call found in code fences or prose.
+    /// Calls found in code fences or prose and repaired where they can mean one thing only.
     Lenient,
 }
 
@@ -272,12 +294,15 @@ pub struct Answer {
     pub text: String,
     /// A verdict for each metric and form that applies.
     pub verdicts: Vec<Verdict>,
-    /// Why it is wrong, in words, if it is.
+    /// Why it is wrong, if it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub reason: Option<String>,
+    pub reason: Option<Reason>,
     /// The argument that is wrong, if the reason is about one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub argument: Option<String>,
+    /// What was set right to read its calls leniently; empty where they are in the exact form.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub repairs: Vec<Repair>,
     /// Arguments one by one, where calls were expected.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub counts: Option<ArgumentCounts>,
@@ -296,17 +321,16 @@ impl Answer {
     pub fn is_right(&self) -> Option<bool> {
         let decides = |verdict: &&Verdict| match verdict.metric {
             Metric::Parameters | Metric::NoCall | Metric::Accuracy => true,
-            Metric::JsonValidity | Metric::ToolName | Metric::ExactMatch => false,
+            Metric::JsonValidity | Metric::ToolName | Metric::ExactMatch | Metric::Judged => false,
         };
         let mut verdicts: Vec<&Verdict> = self.verdicts.iter().filter(decides).collect();
         verdicts.sort_by_key(|verdict| verdict.form != Form::Strict);
         verdicts.first().map(|verdict| verdict.right)
     }
 
-    /// The class of the error, if the answer is wrong: what stands before the colon of the reason.
+    /// The class of the error, if the answer is wrong.
     pub fn error_class(&self) -> Option<&str> {
-        let reason = self.reason.as_deref()?;
-        Some(reason.split_once(':').map_or(reason, |(class, _)| class))
+        self.reason.as_ref().map(Reason::class)
     }
 }
 

@@ -6,9 +6,10 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use super::answerer::{Answerer, Decoding, Prompt, Reply};
 use super::case::{Case, Expect};
-use super::result::{Answer, Column, Evaluation, SuiteResult};
+use super::programs::ProgramRunner;
+use super::result::{Answer, Column, ColumnKind, Evaluation, Reason, SuiteResult};
 use super::suite::Suite;
-use super::{choice, compare, score};
+use super::{choice, compare, programs, score};
 use crate::failure::{Failure, Result};
 use crate::model::ToolFormat;
 use crate::progress::{OnProgress, Progress};
@@ -36,12 +37,38 @@ pub struct Plan<'a> {
     pub temperature: f64,
     /// Seed of the draws; each sample has its own.
     pub seed: u64,
+    /// Who runs programs; without one, cases that ask for them get no verdict.
+    pub programs: Option<&'a dyn ProgramRunner>,
+    /// Whether each side answers cases that offer tools once more with calls bound to the tools' grammar, in
+    /// columns of their own.
+    pub bound: bool,
 }
 
 impl<'a> Plan<'a> {
     /// Greedy decoding, one reply a case.
     pub fn greedy(model: &'a str, run: Option<u32>, suites: &'a [Suite], tuned: bool) -> Self {
-        Self { model, run, suites, tuned, samples: 1, temperature: 0.0, seed: 0 }
+        Self {
+            model,
+            run,
+            suites,
+            tuned,
+            samples: 1,
+            temperature: 0.0,
+            seed: 0,
+            programs: None,
+            bound: false,
+        }
+    }
+
+    /// The columns of bound answers.
+    fn bound_columns(&self) -> Vec<Column> {
+        let base = Column { name: self.model.to_owned(), kind: ColumnKind::BaseBound };
+        let tuned = self.tuned.then(|| Column {
+            name: self.run.map_or_else(|| self.model.to_owned(), |run| format!("run {run}")),
+            kind: ColumnKind::TunedBound,
+        });
+        let all = [Some(base), tuned].into_iter().flatten();
+        all.filter(|_| self.bound).collect()
     }
 
     fn decoding(&self, suite: &Suite, sample: u32) -> Decoding {
@@ -49,6 +76,7 @@ impl<'a> Plan<'a> {
             max_new: suite.max_new,
             temperature: self.temperature,
             seed: self.seed + u64::from(sample),
+            bound: false,
         }
     }
 }
@@ -77,13 +105,19 @@ pub fn run(
     let start = Instant::now();
     let sides = if plan.tuned { &[false, true][..] } else { &[false][..] };
     let cases: usize = plan.suites.iter().map(|suite| suite.cases.len()).sum();
-    let total = cases * (sides.len() + extras.len()) * plan.samples.max(1) as usize;
+    let callable =
+        plan.suites.iter().flat_map(|suite| &suite.cases).filter(|case| is_callable(case));
+    let bound = if plan.bound { callable.count() * sides.len() } else { 0 };
+    let total = (cases * (sides.len() + extras.len()) + bound) * plan.samples.max(1) as usize;
     let mut counter = Counter { done: 0, total, stopped: false, on };
     let _ = counter.advance(0);
     let mut results = Vec::with_capacity(plan.suites.len());
     for suite in plan.suites {
         let mut sheets = outcomes(plan, suite, answerer, sides, &mut counter)?;
-        let mut others = Vec::with_capacity(extras.len());
+        let mut others = Vec::with_capacity(sides.len() + extras.len());
+        if plan.bound {
+            others.extend(bound_outcomes(plan, suite, answerer, sides, &mut counter)?);
+        }
         for extra in extras.iter_mut() {
             if !counter.stopped {
                 let side = [extra.tuned];
@@ -106,7 +140,9 @@ pub fn run(
         run: plan.run,
         created: now.map_or(0, |time| time.as_secs() as i64),
         seconds: start.elapsed().as_secs_f64(),
-        others: extras.iter().map(|extra| extra.column.clone()).collect(),
+        others: (plan.bound_columns().into_iter())
+            .chain(extras.iter().map(|extra| extra.column.clone()))
+            .collect(),
         suites: results,
         ..Evaluation::default()
     }))
@@ -165,10 +201,10 @@ pub(super) struct Outcome {
 
 /// Cases whose likelihoods are asked for in one call: enough to share work, few enough that a stop
 /// is heard soon.
-const LIKELIHOOD_CASES: usize = 4;
+const LIKELIHOOD_CASES: usize = 16;
 
-/// What an answer that could not be had says.
-const NO_ANSWER: &str = "no answer";
+/// Why a column has no answer to a choice or a text.
+pub const NO_LIKELIHOODS: &str = "likelihoods cannot be had here";
 
 struct Counter<'a, 'b> {
     done: usize,
@@ -198,32 +234,69 @@ fn outcomes(
 ) -> Result<Vec<Vec<Outcome>>> {
     let mut sheets: Vec<Vec<Outcome>> =
         vec![vec![Outcome::default(); suite.cases.len()]; sides.len()];
-    answered(plan, suite, answerer, sides, &mut sheets, counter)?;
-    for (&side, sheet) in sides.iter().zip(&mut sheets) {
-        likelihoods(plan, suite, answerer, side, sheet, counter)?;
-    }
-    Ok(sheets)
-}
-
-/// Fills in what each side says to the cases that are answered in words.
-fn answered(
-    plan: &Plan<'_>,
-    suite: &Suite,
-    answerer: &mut dyn Answerer,
-    sides: &[bool],
-    sheets: &mut [Vec<Outcome>],
-    counter: &mut Counter<'_, '_>,
-) -> Result<()> {
     let asked: Vec<(usize, &Case)> = suite
         .cases
         .iter()
         .enumerate()
         .filter(|(_, case)| score::is_answered(&case.expect))
         .collect();
-    if asked.is_empty() {
+    answered(
+        plan,
+        suite,
+        &Asked { cases: asked, bound: false },
+        answerer,
+        sides,
+        &mut sheets,
+        counter,
+    )?;
+    for (&side, sheet) in sides.iter().zip(&mut sheets) {
+        likelihoods(plan, suite, answerer, side, sheet, counter)?;
+    }
+    Ok(sheets)
+}
+
+/// The outcomes of each side where calls are bound to the grammar of the tools offered; nothing is said to cases
+/// that offer none.
+fn bound_outcomes(
+    plan: &Plan<'_>,
+    suite: &Suite,
+    answerer: &mut dyn Answerer,
+    sides: &[bool],
+    counter: &mut Counter<'_, '_>,
+) -> Result<Vec<Vec<Outcome>>> {
+    let mut sheets = vec![vec![Outcome::default(); suite.cases.len()]; sides.len()];
+    let cases = suite.cases.iter().enumerate().filter(|(_, case)| is_callable(case)).collect();
+    answered(plan, suite, &Asked { cases, bound: true }, answerer, sides, &mut sheets, counter)?;
+    Ok(sheets)
+}
+
+/// Whether a case is answered in words and offers tools.
+fn is_callable(case: &Case) -> bool {
+    score::is_answered(&case.expect) && !case.tools.is_empty()
+}
+
+/// Cases to be answered in words, with their places in the suite.
+struct Asked<'a> {
+    cases: Vec<(usize, &'a Case)>,
+    /// Whether calls are bound to the tools' grammar.
+    bound: bool,
+}
+
+/// Fills in what each side says to cases that are answered in words.
+fn answered(
+    plan: &Plan<'_>,
+    suite: &Suite,
+    asked: &Asked<'_>,
+    answerer: &mut dyn Answerer,
+    sides: &[bool],
+    sheets: &mut [Vec<Outcome>],
+    counter: &mut Counter<'_, '_>,
+) -> Result<()> {
+    if asked.cases.is_empty() {
         return Ok(());
     }
-    let prompts: Vec<Prompt<'_>> = asked.iter().map(|(_, case)| prompt(suite, case)).collect();
+    let prompts: Vec<Prompt<'_>> =
+        asked.cases.iter().map(|(_, case)| prompt(suite, case)).collect();
     let samples = plan.samples.max(1);
     let format = answerer.tool_format();
     for sample in 0..samples {
@@ -231,7 +304,7 @@ fn answered(
             return Ok(());
         }
         let mut seen = 0;
-        let decoding = plan.decoding(suite, sample);
+        let decoding = Decoding { bound: asked.bound, ..plan.decoding(suite, sample) };
         let replies = answerer.answer(&prompts, sides, &decoding, &mut |finished| {
             let fresh = finished.saturating_sub(seen);
             seen += fresh;
@@ -245,9 +318,14 @@ fn answered(
         let _ = counter.advance(all - seen.min(all));
         for (sheet, replies) in sheets.iter_mut().zip(replies) {
             check_count(replies.len(), prompts.len())?;
-            for ((index, case), reply) in asked.iter().zip(replies) {
+            for ((index, case), reply) in asked.cases.iter().zip(replies) {
                 if let Some(outcome) = sheet.get_mut(*index) {
-                    add_reply(&mut outcome.answer, case, &format, reply, (sample, samples));
+                    let judge = |text| judged(plan, case, &format, text);
+                    add_reply(&mut outcome.answer, reply, judge, (sample, samples))?;
+                }
+                // Programs take their time.
+                if matches!(case.expect, Expect::Program(_)) && counter.advance(0).is_break() {
+                    return Ok(());
                 }
             }
         }
@@ -255,19 +333,24 @@ fn answered(
     Ok(())
 }
 
-/// Takes a case's next reply: the first is judged, all of them count in the share that is right.
+/// Judges a reply, by its words or by running it.
+fn judged(plan: &Plan<'_>, case: &Case, format: &ToolFormat, text: String) -> Result<Answer> {
+    match (&case.expect, plan.programs) {
+        (Expect::Program(program), Some(runner)) => programs::judge(program, text, runner),
+        _ => Ok(score::score(case, format, text)),
+    }
+}
+
+/// Takes a case's next reply: the first is kept, all of them count in the share that is right.
 fn add_reply(
     answer: &mut Answer,
-    case: &Case,
-    format: &ToolFormat,
     reply: Reply,
+    judge: impl FnOnce(String) -> Result<Answer>,
     (sample, samples): (u32, u32),
-) {
+) -> Result<()> {
     let judged = match reply {
-        Ok(text) => score::score(case, format, text),
-        Err(reason) => {
-            Answer { reason: Some(format!("{NO_ANSWER}: {reason}")), ..Answer::default() }
-        }
+        Ok(text) => judge(text)?,
+        Err(reason) => Answer { reason: Some(Reason::NoAnswer(reason)), ..Answer::default() },
     };
     let right = f64::from(u8::from(judged.is_right() == Some(true))) / f64::from(samples);
     let share = answer.right_share.unwrap_or(0.0) + right;
@@ -277,6 +360,7 @@ fn add_reply(
     if samples > 1 {
         answer.right_share = Some(share);
     }
+    Ok(())
 }
 
 /// Fills in what is scored by likelihood: choices and texts.
@@ -296,7 +380,7 @@ fn likelihoods(
     };
     let untold = || Outcome {
         answer: Answer {
-            reason: Some(format!("{NO_ANSWER}: likelihoods cannot be had here")),
+            reason: Some(Reason::NoAnswer(NO_LIKELIHOODS.to_owned())),
             ..Answer::default()
         },
         loss: None,

@@ -31,6 +31,21 @@ pub struct EvaluationFigures {
     pub one_by_one: f64,
     /// Items whose verdicts are the same both ways.
     pub same: usize,
+    /// The same of each suite.
+    pub suites: Vec<SuiteFigures>,
+}
+
+/// What one suite took.
+#[derive(Debug, Clone, Serialize)]
+pub struct SuiteFigures {
+    /// Its name.
+    pub suite: String,
+    /// Cases asked, of each of two sides.
+    pub cases: usize,
+    /// Seconds in one pass.
+    pub together: f64,
+    /// Seconds with each prompt, side and option for itself.
+    pub one_by_one: f64,
 }
 
 /// Puts `cases` of each shipped suite (all for none) to the model with and without an adapter that
@@ -51,30 +66,35 @@ pub fn evaluation(loaded: &Loaded, cases: Option<usize>) -> Result<EvaluationFig
         seed: 1,
     };
     let adapter = Adapter::new(loaded.base.config(), &lora);
-    let plan = Plan::greedy(&loaded.name, Some(1), &suites, true);
-    let measured = |answerer: &mut dyn Answerer| {
+    let measured = |suite: &Suite, answerer: &mut dyn Answerer| {
         let start = Instant::now();
         let go = &mut |_: Progress| ControlFlow::Continue(());
+        let plan = Plan::greedy(&loaded.name, Some(1), std::slice::from_ref(suite), true);
         let evaluation = evaluate::run(&plan, answerer, &mut [], go)?;
         let evaluation = evaluation.ok_or_else(|| Failure::defect("nobody asked for a stop"))?;
-        Ok::<_, Failure>((start.elapsed().as_secs_f64(), evaluation))
+        let items = evaluation.suites.into_iter().flat_map(|suite| suite.items);
+        let verdicts: Vec<Option<bool>> = items.map(|item| item.base.is_right()).collect();
+        Ok::<_, Failure>((start.elapsed().as_secs_f64(), verdicts))
     };
-    let mut engine = EngineAnswerer { loaded, adapter: Some(&adapter) };
-    let (together, first) = measured(&mut engine)?;
-    let (one_by_one, second) = measured(&mut OneByOne(engine))?;
-    let items = |evaluation: &evaluate::Evaluation| -> Vec<_> {
-        let items = evaluation.suites.iter().flat_map(|suite| &suite.items);
-        items.map(|item| item.base.is_right()).collect()
-    };
-    let (first, second) = (items(&first), items(&second));
+    let mut engine = OneByOne(EngineAnswerer { loaded, adapter: Some(&adapter), bounds: None });
+    let mut same = 0;
+    let mut figures = Vec::with_capacity(suites.len());
+    for suite in &suites {
+        let (together, first) = measured(suite, &mut engine.0)?;
+        let (one_by_one, second) = measured(suite, &mut engine)?;
+        same += first.iter().zip(&second).filter(|(a, b)| a == b).count();
+        let (suite, cases) = (suite.name.clone(), first.len());
+        figures.push(SuiteFigures { suite, cases, together, one_by_one });
+    }
     Ok(EvaluationFigures {
         model: loaded.name.clone(),
         kernel: cpu::kernel().name(),
         threads: rayon::current_num_threads(),
-        cases: first.len(),
-        together,
-        one_by_one,
-        same: first.iter().zip(&second).filter(|(a, b)| a == b).count(),
+        cases: figures.iter().map(|suite| suite.cases).sum(),
+        together: figures.iter().map(|suite| suite.together).sum(),
+        one_by_one: figures.iter().map(|suite| suite.one_by_one).sum(),
+        same,
+        suites: figures,
     })
 }
 

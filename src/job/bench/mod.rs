@@ -20,7 +20,7 @@ use crate::failure::{Failure, Result};
 use crate::pair::Example;
 use crate::train::{memory, rows};
 
-pub use evaluation::{EvaluationFigures, evaluation};
+pub use evaluation::{EvaluationFigures, SuiteFigures, evaluation};
 
 /// Rank of the adapter that is measured; alpha is twice that.
 const RANK: usize = 16;
@@ -253,11 +253,13 @@ pub struct GenerateFigures {
     pub peak_rss_mib: f64,
 }
 
-/// Generates greedily after random prompts, once to warm up, then `rounds` measured times.
+/// Generates greedily after random prompts, once to warm up, then `rounds` measured times; weights may
+/// stay decoded in `keep_bytes`.
 pub fn generation(
     loaded: &Loaded,
     (batch, prompt, new): (usize, usize, usize),
     rounds: usize,
+    keep_bytes: usize,
 ) -> Result<GenerateFigures> {
     if batch == 0 || prompt == 0 || new < 2 || rounds == 0 {
         return Err(Failure::user("batch, prompt and rounds must be above 0, new tokens above 1"));
@@ -267,7 +269,7 @@ pub fn generation(
     let prompts: Vec<Vec<u32>> = (0..batch)
         .map(|_| (0..prompt).map(|_| random.random_range(0..vocabulary)).collect())
         .collect();
-    let config = GenerateConfig { max_new: new, batch, ..GenerateConfig::default() };
+    let config = GenerateConfig { max_new: new, batch, keep_bytes, ..GenerateConfig::default() };
     let (mut reading, mut decoding) = (Vec::new(), Vec::new());
     for round in 0..=rounds {
         let started = Instant::now();

@@ -5,21 +5,25 @@ mod suites;
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use provenance::{cases_text, command, curve, machine};
 use suites::{all_suites, choose, narrow};
 
 use super::answering::EngineAnswerer;
+use super::bound::{CallBounds, check_template};
 use super::endpoint_column::EndpointColumn;
 use super::loaded::Loaded;
+use super::programs::Sandbox;
 use super::{Desk, EvaluateOptions, JobOutcome, Told, identity, mixing, stopped, training_set};
 use crate::digest;
+use crate::draft;
+use crate::evaluate::judged::judged;
 use crate::evaluate::{
-    self, AnswerCache, Cached, Column, ColumnKind, Extra, Plan, Provenance, SeenItem, Suite,
-    Training, TrainingSet,
+    self, AnswerCache, Cached, Column, ColumnKind, Evaluation, Extra, NotRun, Plan, ProgramRunner,
+    Provenance, SeenItem, Suite, SuiteKind, Training, TrainingSet, programs,
 };
-use crate::failure::{Context as _, Result};
+use crate::failure::{Context as _, Failure, Result};
 use crate::mix::{Mix, Side};
 use crate::pair::{Example, Language};
 use crate::project::{AnswerStore, Store};
@@ -34,13 +38,70 @@ pub(super) fn evaluate(
     run: Option<u32>,
     options: &EvaluateOptions,
 ) -> Result<JobOutcome> {
+    Ok(match score(desk, model, run, options)? {
+        Some((_, page)) => JobOutcome::Finished(Told::Report(page)),
+        None => stopped(),
+    })
+}
+
+/// Whether the suites asked for are there, the target and one of forgetting among them.
+///
+/// # Errors
+/// Names the suite that is not there, or says what is lacking.
+pub(super) fn check_suites(
+    desk: &mut Desk<'_>,
+    store: &Store,
+    options: &EvaluateOptions,
+    target: Option<&str>,
+) -> Result<()> {
+    let mix = mixing::mix_project(store, None)?;
+    let test: Vec<Example> = mix.side(Side::Test).map(|row| row.example.clone()).collect();
+    let suites = choose(all_suites(desk, &test)?, &options.suites)?;
+    let suites = narrow(suites, options.cases);
+    let names = || suites.iter().map(|suite| suite.name.as_str()).collect::<Vec<_>>().join(", ");
+    if let Some(name) = target
+        && !suites.iter().any(|suite| suite.name == name)
+    {
+        return Err(Failure::user(format!("target: there is no suite `{name}` among those asked"))
+            .hint(format!("those with cases are {}", names())));
+    }
+    if target.is_none() && suites.iter().all(|suite| suite.forgetting) {
+        return Err(Failure::user("no suite of the task is asked, so there is no target")
+            .hint("add `--suite tools`, or name the target: `--target SUITE`"));
+    }
+    let guards = |suite: &Suite| suite.forgetting && suite.kind != SuiteKind::Text;
+    if !suites.iter().any(guards) {
+        return Err(Failure::user("no suite of forgetting is asked")
+            .hint(format!("add `--suite forgetting`; those asked are {}", names())));
+    }
+    Ok(())
+}
+
+/// Scores base and tuned, and writes the reports; gives the evaluation and the page, or nothing when
+/// it was stopped.
+pub(super) fn score(
+    desk: &mut Desk<'_>,
+    model: &str,
+    run: Option<u32>,
+    options: &EvaluateOptions,
+) -> Result<Option<(Evaluation, PathBuf)>> {
     let store = desk.store()?;
     // Refused before anything is loaded.
     let mut endpoint = (options.endpoint.as_ref())
-        .map(|(url, model)| EndpointColumn::new(url, model, desk.cancel.clone()))
+        .map(|choice| EndpointColumn::new(choice, desk.cancel.clone()))
         .transpose()?;
+    let mut judge = (options.judge.as_ref())
+        .map(|choice| EndpointColumn::new(choice, desk.cancel.clone()))
+        .transpose()?;
+    let sandbox = options.run_programs.then(Sandbox::new).transpose()?;
     let Some(loaded) = desk.models.get(model, &mut desk.progress())? else {
-        return Ok(stopped());
+        return Ok(None);
+    };
+    let bounds = if options.bound {
+        check_template(model, loaded.codec.template())?;
+        Some(CallBounds::new(loaded.vocabulary()?))
+    } else {
+        None
     };
     let run_folder = run.map(|number| crate::project::run_folder(desk.folder, number));
     let adapter = match &run_folder {
@@ -56,6 +117,8 @@ pub(super) fn evaluate(
         .collect();
     let suites = choose(all_suites(desk, &test)?, &options.suites)?;
     let mut suites = narrow(suites, options.cases);
+    let not_run = if sandbox.is_some() { Vec::new() } else { programs::take_out(&mut suites) };
+    tell_not_run(desk, &not_run, &suites)?;
     let trained = match &run_folder {
         None => None,
         Some(folder) => Some(training_set::read(folder)?.unwrap_or_else(|| present_mix(&mix))),
@@ -73,23 +136,36 @@ pub(super) fn evaluate(
         samples: options.samples.max(1),
         temperature: options.temperature,
         seed: options.seed,
+        programs: sandbox.as_ref().map(|sandbox| sandbox as &dyn ProgramRunner),
+        bound: options.bound,
         ..Plan::greedy(model, run, &suites, adapter.is_some())
     };
-    let mut engine = EngineAnswerer { loaded: &loaded, adapter: adapter.as_ref() };
+    let mut engine =
+        EngineAnswerer { loaded: &loaded, adapter: adapter.as_ref(), bounds: bounds.as_ref() };
     let mut nowhere = Nowhere;
     let cache: &mut dyn AnswerCache = if options.fresh { &mut nowhere } else { &mut answers };
     let mut cached = Cached::new(&mut engine, cache, known.identities(&loaded));
     let mut extras: Vec<Extra<'_>> = Vec::new();
-    if let (Some(column), Some((_, name))) = (&mut endpoint, &options.endpoint) {
-        let named = Column { name: name.clone(), kind: ColumnKind::Endpoint };
+    if let (Some(column), Some(choice)) = (&mut endpoint, &options.endpoint) {
+        let named = Column { name: choice.model.clone(), kind: ColumnKind::Endpoint };
         extras.push(Extra { column: named, answerer: column, tuned: false });
     }
     let evaluation = evaluate::run(&plan, &mut cached, &mut extras, &mut desk.progress())?;
     let hits = cached.hits();
-    let Some(mut evaluation) = evaluation else { return Ok(stopped()) };
+    let Some(mut evaluation) = evaluation else { return Ok(None) };
+    if let (Some(judge), Some(choice)) = (&mut judge, &options.judge) {
+        let cache: &mut dyn AnswerCache = if options.fresh { &mut nowhere } else { &mut answers };
+        let identity = format!("{} {}", choice.url, choice.model);
+        let mut judge = Cached::new(judge, cache, [identity.clone(), identity]);
+        let done = judged(&mut evaluation, &suites, &mut judge, &mut desk.progress())?;
+        if done.is_none() {
+            return Ok(None);
+        }
+    }
     if hits > 0 {
         desk.note(format!("{hits} answers were given before and read back; --fresh asks anew"));
     }
+    evaluation.not_run = not_run;
     for suite in &mut evaluation.suites {
         suite.excluded = seen.remove(&suite.name).unwrap_or_default();
     }
@@ -112,6 +188,8 @@ pub(super) fn evaluate(
         temperature: plan.temperature,
         seed: plan.seed,
         cached: hits,
+        judge: (options.judge.as_ref())
+            .map(|choice| format!("{}, {}", choice.model, draft::judge::name())),
         command: command(model, run, options),
     });
     let about = about(desk, &store, run)?;
@@ -119,7 +197,24 @@ pub(super) fn evaluate(
     let folder = run_folder.unwrap_or_else(|| desk.folder.join("reports").join("base"));
     write_reports(&folder, &evaluation, &about)?;
     desk.changed();
-    Ok(JobOutcome::Finished(Told::Report(folder.join("report.html"))))
+    Ok(Some((evaluation, folder.join("report.html"))))
+}
+
+/// Says how many cases are left out because programs are not run.
+///
+/// # Errors
+/// When nothing else was asked for.
+fn tell_not_run(desk: &mut Desk<'_>, not_run: &[NotRun], left: &[Suite]) -> Result<()> {
+    for NotRun { suite, cases, .. } in not_run {
+        desk.note(format!(
+            "{suite}: {cases} cases ask for programs and are left out; --run-programs runs them"
+        ));
+    }
+    if !not_run.is_empty() && left.is_empty() {
+        return Err(Failure::user("every case asks for a program, and programs are not run")
+            .hint("`--run-programs` runs what the model writes, cut off from this machine"));
+    }
+    Ok(())
 }
 
 /// What is compared, by hash.
@@ -196,7 +291,7 @@ fn take_out_seen(
 
 /// Writes `report.html` (both languages in one page), `report.md` (both languages' forms beside each
 /// other) and `report.json` into `folder`.
-fn write_reports(folder: &Path, evaluation: &evaluate::Evaluation, about: &[String]) -> Result<()> {
+fn write_reports(folder: &Path, evaluation: &Evaluation, about: &[String]) -> Result<()> {
     fs::create_dir_all(folder).because(folder.display())?;
     let english = report::markdown(evaluation, Language::English, about);
     let korean = report::markdown(evaluation, Language::Korean, about);

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use crate::engine::cpu;
 use crate::evaluate::{Suite, Training};
-use crate::job::EvaluateOptions;
+use crate::job::{EndpointChoice, EvaluateOptions};
 use crate::train::TrainEvent;
 
 /// The loss by step, from the events of a run.
@@ -73,11 +73,30 @@ pub(super) fn command(model: &str, run: Option<u32>, options: &EvaluateOptions) 
     if options.temperature > 0.0 {
         let _ = write!(command, " --temperature {} --seed {}", options.temperature, options.seed);
     }
-    if let Some((url, model)) = &options.endpoint {
+    if let Some(EndpointChoice { url, model, .. }) = &options.endpoint {
         let _ = write!(command, " --endpoint {url} --endpoint-model {model}");
+    }
+    if let Some(EndpointChoice { url, model, .. }) = &options.judge {
+        let _ = write!(command, " --judge {url} --judge-model {model}");
+    }
+    if let Some(EndpointChoice { timeout, parallel, .. }) =
+        options.endpoint.as_ref().or(options.judge.as_ref())
+    {
+        if let Some(seconds) = timeout {
+            let _ = write!(command, " --endpoint-timeout {seconds}");
+        }
+        if *parallel != EndpointChoice::PARALLEL {
+            let _ = write!(command, " --endpoint-parallel {parallel}");
+        }
+    }
+    if options.bound {
+        command.push_str(" --bound");
     }
     if options.keep_seen {
         command.push_str(" --keep-seen");
+    }
+    if options.run_programs {
+        command.push_str(" --run-programs");
     }
     command
 }

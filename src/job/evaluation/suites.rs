@@ -1,33 +1,20 @@
 //! Which suites and cases an evaluation asks.
 
-use std::fs;
-
 use crate::evaluate::{self, Suite};
-use crate::failure::{Context as _, Failure, Result};
+use crate::failure::{Failure, Result};
 use crate::job::{CaseFilter, Desk};
 use crate::pair::{Example, Language};
+use crate::project::suites;
 
 /// The shipped suites, those in the project's `eval` folder, and the project's own test pages.
 pub(super) fn all_suites(desk: &mut Desk<'_>, test: &[Example]) -> Result<Vec<Suite>> {
     let mut suites = evaluate::shipped();
-    let folder = desk.folder.join("eval");
-    if folder.is_dir() {
-        for entry in fs::read_dir(&folder).because(folder.display())? {
-            let path = entry.because(folder.display())?.path();
-            if !path.join("suite.toml").is_file() {
-                continue;
-            }
-            let read = |name: &str| {
-                let file = path.join(name);
-                fs::read_to_string(&file).because(file.display())
-            };
-            let (suite, problems) = Suite::parse(&read("suite.toml")?, &read("cases.jsonl")?)
-                .map_err(|failure| failure.context(path.display()))?;
-            for problem in problems {
-                desk.note(format!("{}:{}: {}", path.display(), problem.line, problem.reason));
-            }
-            suites.push(suite);
+    for stored in suites::stored(desk.folder)? {
+        for problem in stored.problems {
+            let folder = stored.folder.display();
+            desk.note(format!("{folder}/cases.jsonl:{}: {}", problem.line, problem.reason));
         }
+        suites.push(stored.suite);
     }
     let questions = evaluate::domain_suite(test);
     if !questions.cases.is_empty() {

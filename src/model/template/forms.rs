@@ -162,6 +162,14 @@ impl Call {
 /// Calls that stand anywhere in a text with their name outside of the JSON, as
 /// `[TOOL_CALLS]name[ARGS]{...}` and `<function=name>{...}</function>`, with anything around them.
 pub fn named(text: &str) -> Vec<FunctionCall> {
+    named_by(text, &mut |text| object(text).map(|(arguments, _)| arguments))
+}
+
+/// The same with another reader of the JSON object at the beginning of a text.
+pub fn named_by(
+    text: &str,
+    read: &mut dyn FnMut(&str) -> Option<Map<String, Value>>,
+) -> Vec<FunctionCall> {
     let mut calls = Vec::new();
     // ASCII lower case keeps byte positions.
     let lower = text.to_ascii_lowercase();
@@ -172,12 +180,15 @@ pub fn named(text: &str) -> Vec<FunctionCall> {
         let named = id.strip_suffix(ID).map_or(before.len(), str::len);
         let before = text.get(..named).unwrap_or_default().trim_end();
         let name = before.get(before.trim_end_matches(is_of_name).len()..).unwrap_or_default();
-        let found = text.get(at + mark.len()..).and_then(object).filter(|_| !name.is_empty());
-        calls.extend(found.map(|(arguments, _)| FunctionCall { name: name.to_owned(), arguments }));
+        if name.is_empty() {
+            continue;
+        }
+        let found = text.get(at + mark.len()..).and_then(&mut *read);
+        calls.extend(found.map(|arguments| FunctionCall { name: name.to_owned(), arguments }));
     }
     for (at, mark) in lower.match_indices(FUNCTION) {
         let found = text.get(at + mark.len()..).and_then(name).and_then(|(name, rest)| {
-            let (arguments, _) = object(rest.trim_start().strip_prefix('>')?)?;
+            let arguments = read(rest.trim_start().strip_prefix('>')?)?;
             Some(FunctionCall { name: name.to_owned(), arguments })
         });
         calls.extend(found);

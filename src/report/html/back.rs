@@ -46,6 +46,7 @@ fn write_provenance(page: &mut String, view: &View<'_>, provenance: &Provenance)
     if provenance.cached > 0 {
         entry(own.cached, &grouped(provenance.cached), false);
     }
+    entry(own.judge, provenance.judge.as_deref().unwrap_or_default(), false);
     page.push_str("</dl>");
     if !provenance.command.is_empty() {
         let _ = write!(
@@ -73,14 +74,7 @@ fn definitions(page: &mut String, view: &View<'_>) {
     heading(page, words.definitions, "");
     page.push_str("<dl>");
     let results = || evaluation.suites.iter().flat_map(|suite| &suite.metrics);
-    for metric in [
-        Metric::JsonValidity,
-        Metric::ToolName,
-        Metric::Parameters,
-        Metric::ExactMatch,
-        Metric::NoCall,
-        Metric::Accuracy,
-    ] {
+    for metric in Metric::ALL {
         if results().any(|result| result.metric == metric) {
             let (name, meaning) = (words.metric(metric), words.definition(metric));
             let _ = write!(page, "<dt>{name}</dt><dd>{}</dd>", escape(meaning));

@@ -6,7 +6,7 @@ use sha2::{Digest as _, Sha256};
 
 /// Text as it may stand between tags and in quoted attributes. Control characters, which HTML does
 /// not know, are shown as a mark.
-pub(super) fn escape(text: &str) -> String {
+pub(in crate::report) fn escape(text: &str) -> String {
     escaped(text, true)
 }
 

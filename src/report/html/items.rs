@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use super::escape::{escape, escape_between_tags};
 use super::{column_label, heading, marks, title};
-use crate::evaluate::{Answer, Evaluation, ItemResult, SuiteResult};
+use crate::evaluate::{Answer, Evaluation, ItemResult, Reason, SuiteResult};
 use crate::pair::example::Language;
 use crate::report::leading::{Flip, tasks_and_guards};
 use crate::report::words::Words;
@@ -62,7 +62,9 @@ fn bytes(item: &ItemResult, limit: usize) -> usize {
         let text = shown(&answer.text, limit);
         // Marks of what differs.
         let marked = if answer.is_right() == Some(false) { text * 3 / 2 } else { text };
-        marked + ANSWER + answer.reason.as_deref().map_or(0, |reason| 60 + reason.len().min(240))
+        marked
+            + ANSWER
+            + answer.reason.as_ref().map_or(0, |reason| 100 + reason.to_string().len().min(400))
     };
     let tuned = item.tuned.as_ref().filter(|tuned| tuned.text != item.base.text);
     let answers = [Some(&item.base), tuned].into_iter().flatten().chain(&item.others);
@@ -212,7 +214,9 @@ fn write_item(
             }
         }
     }
-    for (column, other) in evaluation.others.iter().zip(&item.others) {
+    let others = evaluation.others.iter().zip(&item.others);
+    // What was not asked of a column says nothing.
+    for (column, other) in others.filter(|(_, other)| **other != Answer::default()) {
         let name = format!(
             "<span>{}</span> <small class=\"{}\"></small>",
             escape(marks::cut(&column.name, 60).0),
@@ -263,25 +267,44 @@ fn answer(page: &mut String, name: &str, item: &ItemResult, answer: &Answer, lim
     block(page, &head, text, limit, mark);
 }
 
-/// Why an answer is wrong: the class by its name, and the details as they are.
-fn said(reason: &str) -> String {
-    let (class, detail) = reason.split_once(": ").unwrap_or((reason, ""));
+/// Why an answer is wrong, in no language of its own: the class by its name, and the details that are
+/// no sentence of this program's.
+fn said(reason: &Reason) -> String {
     let known = Words::of(Language::English).error_class_names();
-    let class = match known.iter().position(|(name, _)| *name == class) {
+    let class = match known.iter().position(|(name, _)| *name == reason.class()) {
         Some(at) => format!("<span class=\"x{at}\"></span>"),
-        None => escape(marks::cut(class, 80).0),
+        None => escape(marks::cut(reason.class(), 80).0),
     };
-    let detail = detail.split_whitespace().collect::<Vec<_>>().join(" ");
-    let (detail, was_cut) = marks::cut(&detail, 160);
-    let more = if was_cut { " …" } else { "" };
-    // Details of these two are a sentence that says the class again.
-    let again = reason.starts_with("no call:")
-        || reason.starts_with("unwanted call:")
-        || reason.starts_with("broken call:")
-        || reason.starts_with("form:");
-    if detail.is_empty() || again {
+    let part = |text: &str| {
+        let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        let (text, was_cut) = marks::cut(&text, 160);
+        format!("{}{}", escape(text), if was_cut { " …" } else { "" })
+    };
+    let beside = |found: &str, expected: &str| {
+        format!("{} (<span class=\"le\"></span>: {})", part(found), part(expected))
+    };
+    let detail = match reason {
+        // The class says it all.
+        Reason::Form
+        | Reason::NoCall
+        | Reason::UnwantedCall
+        | Reason::BrokenCall
+        | Reason::NoLabel => String::new(),
+        Reason::Count { found, expected } | Reason::Name { found, expected } => {
+            beside(found, expected)
+        }
+        Reason::Value { argument, found, expected } => {
+            beside(&format!("{argument} = {found}"), expected)
+        }
+        Reason::LittleInCommon(f1) => format!("F1 {}", part(f1)),
+        other => {
+            let text = other.to_string();
+            part(text.split_once(": ").map_or("", |(_, detail)| detail))
+        }
+    };
+    if detail.is_empty() {
         format!(" <small class=\"why\">{class}</small>")
     } else {
-        format!(" <small class=\"why\">{class}: {}{more}</small>", escape(detail))
+        format!(" <small class=\"why\">{class}: {detail}</small>")
     }
 }

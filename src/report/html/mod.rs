@@ -9,7 +9,7 @@
 mod back;
 mod charts;
 mod curve;
-mod escape;
+pub(in crate::report) mod escape;
 mod front;
 mod items;
 mod marks;
@@ -37,22 +37,8 @@ const SCRIPT: &str = include_str!("script.js");
 pub fn html(evaluation: &Evaluation, language: Language, notes: &[String]) -> String {
     let style = format!("{STYLE}{}", generated_style());
     let first = View::new(evaluation, language);
-    let mut page = String::with_capacity(256 * 1024);
     let title = format!("{}: {}", first.words.report, first.subject());
-    let _ = write!(
-        page,
-        "<!doctype html>\n<html lang=\"{}\">\n<head>\n<meta charset=\"utf-8\">\n\
-         <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src '{}'; \
-         script-src '{}'; base-uri 'none'; form-action 'none'\">\n\
-         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-         <meta name=\"color-scheme\" content=\"light dark\">\n\
-         <meta name=\"referrer\" content=\"no-referrer\">\n\
-         <title>{}</title>\n<style>{style}</style>\n</head>\n<body>\n",
-        language.code(),
-        hash_source(&style),
-        hash_source(SCRIPT),
-        escape(&title),
-    );
+    let mut page = head(&title, &style, language);
     switches(&mut page, language);
     let views = [Language::Korean, Language::English].map(|each| View::new(evaluation, each));
     for view in &views {
@@ -69,7 +55,51 @@ pub fn html(evaluation: &Evaluation, language: Language, notes: &[String]) -> St
         back::write(&mut page, view);
         page.push_str("</div>\n");
     }
+    close(&mut page);
+    page
+}
+
+/// Everything before the page's own parts, but for the switches.
+fn head(title: &str, style: &str, language: Language) -> String {
+    let mut page = String::with_capacity(256 * 1024);
+    let _ = write!(
+        page,
+        "<!doctype html>\n<html lang=\"{}\">\n<head>\n<meta charset=\"utf-8\">\n\
+         <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src '{}'; \
+         script-src '{}'; base-uri 'none'; form-action 'none'\">\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+         <meta name=\"color-scheme\" content=\"light dark\">\n\
+         <meta name=\"referrer\" content=\"no-referrer\">\n\
+         <title>{}</title>\n<style>{style}</style>\n</head>\n<body>\n",
+        language.code(),
+        hash_source(style),
+        hash_source(SCRIPT),
+        escape(title),
+    );
+    page
+}
+
+fn close(page: &mut String) {
     let _ = write!(page, "</main></div>\n<script>{SCRIPT}</script>\n</body>\n</html>\n");
+}
+
+/// Another page of the same look: `part` writes it in each language, `style` comes after the usual.
+pub(in crate::report) fn shell(
+    title: &str,
+    style: &str,
+    language: Language,
+    part: impl Fn(&mut String, Language),
+) -> String {
+    let style = format!("{STYLE}{style}");
+    let mut page = head(title, &style, language);
+    switches(&mut page, language);
+    for each in [Language::Korean, Language::English] {
+        let code = each.code();
+        let _ = writeln!(page, "<div class=\"{code}\" lang=\"{code}\">");
+        part(&mut page, each);
+        page.push_str("</div>\n");
+    }
+    close(&mut page);
     page
 }
 

@@ -9,7 +9,7 @@ use crate::evaluate::{
     ArgumentCounts, Difference, Form, MetricResult, Proportion, SuiteResult, TextLoss, statistics,
 };
 use crate::report::figures;
-use crate::report::leading::{error_classes, main_metrics, tasks_and_guards};
+use crate::report::leading::{error_classes, main_metrics, repairs, tasks_and_guards};
 
 /// The figures of all suites and, apart from them, those of further columns.
 pub(super) fn write_main(page: &mut String, view: &View<'_>) {
@@ -55,6 +55,10 @@ pub(super) fn write_details(page: &mut String, view: &View<'_>) {
     subsets(page, view);
     errors(page, view);
     excluded(page, view);
+    for left_out in &view.evaluation.not_run {
+        let line = figures::not_run(left_out, view.language, view.words);
+        let _ = write!(page, "<p class=\"note\">{}</p>", escape(&line));
+    }
 }
 
 fn is_paired(view: &View<'_>) -> bool {
@@ -221,8 +225,9 @@ fn further_columns(page: &mut String, view: &View<'_>) {
     }
     page.push_str("</tr></thead><tbody>");
     let (tasks, guards) = tasks_and_guards(view.evaluation);
-    let counted =
-        |suite: &&SuiteResult| main_metrics(suite).iter().any(|result| !result.others.is_empty());
+    let counted = |suite: &&SuiteResult| {
+        main_metrics(suite).iter().any(|result| result.others.iter().any(|other| other.n > 0))
+    };
     for suite in tasks.into_iter().filter(counted) {
         group(page, view.title(suite), columns.len() + 1);
         for result in main_metrics(suite) {
@@ -244,7 +249,7 @@ fn further_columns(page: &mut String, view: &View<'_>) {
 fn further_row(page: &mut String, name: &str, result: &MetricResult, columns: usize) {
     let _ = write!(page, "<tr><th scope=\"row\">{}</th>", escape(name));
     for at in 0..columns {
-        match result.others.get(at) {
+        match result.others.get(at).filter(|share| share.n > 0) {
             Some(share) => {
                 let interval = statistics::wilson(share.successes, share.n);
                 proportion(page, "", *share, interval);
@@ -365,17 +370,41 @@ fn subsets(page: &mut String, view: &View<'_>) {
     page.push_str("</tbody></table></details></section>\n");
 }
 
+/// Classes of error, and what was repaired to read calls leniently.
 fn errors(page: &mut String, view: &View<'_>) {
     let words = view.words;
+    let classes = |suite: &SuiteResult| -> Counts {
+        let classes = error_classes(suite).into_iter();
+        let named = |class: String| words.error_class(&class).to_owned();
+        classes.map(|(class, base, tuned)| (named(class), base, tuned)).collect()
+    };
+    kinds_table(page, view, words.errors, &classes);
+    let kinds = |suite: &SuiteResult| -> Counts {
+        let kinds = repairs(suite).into_iter();
+        kinds.map(|(kind, base, tuned)| (words.repair(kind).to_owned(), base, tuned)).collect()
+    };
+    kinds_table(page, view, words.repaired, &kinds);
+}
+
+/// Names with the counts of base and tuned.
+type Counts = Vec<(String, u32, u32)>;
+
+fn kinds_table(
+    page: &mut String,
+    view: &View<'_>,
+    title: &str,
+    of: &dyn Fn(&SuiteResult) -> Counts,
+) {
+    let words = view.words;
     let suites: Vec<_> = (view.evaluation.suites.iter())
-        .map(|suite| (suite, error_classes(suite)))
-        .filter(|(_, classes)| !classes.is_empty())
+        .map(|suite| (suite, of(suite)))
+        .filter(|(_, counts)| !counts.is_empty())
         .collect();
     if suites.is_empty() {
         return;
     }
     page.push_str("<section>");
-    heading(page, words.errors, "");
+    heading(page, title, "");
     page.push_str("<div class=\"pair\">");
     for (suite, classes) in suites {
         let most = classes.iter().map(|(_, base, tuned)| *base.max(tuned)).max().unwrap_or(1);
@@ -394,7 +423,7 @@ fn errors(page: &mut String, view: &View<'_>) {
             let _ = write!(
                 page,
                 "<tr><th scope=\"row\">{}</th><td class=\"n\">{base}</td>",
-                escape(words.error_class(class))
+                escape(class)
             );
             let width = |count: u32| 100.0 * f64::from(count) / f64::from(most.max(1));
             let mut bars = format!(

@@ -113,7 +113,7 @@ fn text_from_outside_stays_text() {
             item.source = Some(EVIL.to_owned());
             for answer in [Some(&mut item.base), item.tuned.as_mut()].into_iter().flatten() {
                 answer.text = format!("{EVIL} {}", answer.text);
-                answer.reason = Some(format!("{EVIL}: {EVIL}"));
+                answer.reason = Some(format!("{EVIL}: {EVIL}").into());
                 answer.argument = Some(EVIL.to_owned());
             }
         }

@@ -8,7 +8,7 @@ use ratatui::text::{Line, Span};
 use super::Evaluate;
 use crate::app::look::Look;
 use crate::app::screens::empty;
-use crate::app::strings::{Text, screen as texts};
+use crate::app::strings::{self, Text, screen as texts};
 use crate::app::theme;
 use crate::app::widgets::columns::{columns, draw_column, inside};
 use crate::app::widgets::{Column, Rich, diff};
@@ -76,13 +76,21 @@ pub(super) fn holds(item: &ItemResult, wanted: &str) -> bool {
     if wanted.is_empty() {
         return true;
     }
-    let answers = [Some(&item.base), item.tuned.as_ref()].into_iter().flatten().chain(&item.others);
-    let said = answers.flat_map(|answer| [Some(&answer.text), answer.reason.as_ref()]).flatten();
+    let mut answers =
+        [Some(&item.base), item.tuned.as_ref()].into_iter().flatten().chain(&item.others);
+    // Reasons are found by what the screen says in either language.
+    let is_reason = |answer: &Answer| {
+        answer.reason.as_ref().is_some_and(|why| {
+            let said = |language| hangul::contains(&strings::reason(why, language), wanted);
+            said(Language::Korean) || said(Language::English)
+        })
+    };
+    let said = |answer: &Answer| hangul::contains(&answer.text, wanted) || is_reason(answer);
     [&item.id, &item.question, &item.expected]
         .into_iter()
-        .chain(said)
         .chain(&item.tags)
         .any(|text| hangul::contains(text, wanted))
+        || answers.any(said)
 }
 
 /// Which items are listed.
@@ -258,6 +266,7 @@ fn answer_lines(
         rich.append(text);
     }
     if let Some(reason) = &answer.reason {
+        let reason = strings::reason(reason, look.language);
         rich.line().line();
         let named = answer.argument.as_deref().and_then(|argument| reason.split_once(argument));
         match (named, &answer.argument) {
@@ -266,7 +275,7 @@ fn answer_lines(
                 rich.push(after, theme::DIM);
             }
             _ => {
-                rich.push(reason, theme::DIM);
+                rich.push(&reason, theme::DIM);
             }
         }
     }

@@ -82,6 +82,7 @@ pub(super) fn metric_name(metric: Metric) -> Text {
         Metric::ExactMatch => texts::METRIC_EXACT,
         Metric::NoCall => texts::METRIC_NO_CALL,
         Metric::Accuracy => texts::METRIC_ACCURACY,
+        Metric::Judged => texts::METRIC_JUDGED,
     }
 }
 

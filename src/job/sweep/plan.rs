@@ -1,0 +1,168 @@
+//! What a sweep would do: which of its runs are there, which are left, how long they may take.
+
+use std::path::Path;
+
+use super::state::{self, SweepState};
+use crate::digest;
+use crate::failure::{Failure, Result};
+use crate::job::{EvaluateOptions, mixing, pool};
+use crate::pair::Language;
+use crate::project::{MixSettings, Store};
+use crate::train::sweep::{self, Axis, Setting, Took, product};
+use crate::train::{Recipe, RunOutcome};
+
+/// What a sweep is asked for.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SweepRequest {
+    /// Base model.
+    pub model: String,
+    /// Settings that are not swept.
+    pub recipe: Recipe,
+    /// What is swept.
+    pub axes: Vec<Axis>,
+    /// How each run is evaluated.
+    pub options: EvaluateOptions,
+    /// The suite that is the target; none for tool calls.
+    pub target: Option<String>,
+    /// The command that goes on with the sweep, for its report.
+    pub command: String,
+}
+
+/// A sweep and the runs asked for.
+pub struct SweepPlan {
+    /// The sweep as it is, with the runs asked for.
+    pub state: SweepState,
+    /// Whether it was there before.
+    pub known: bool,
+    /// Places of the runs asked for in the state, with their settings.
+    pub asked: Vec<(usize, Setting)>,
+    /// What the settings have in common.
+    pub base: Setting,
+    /// Runs of this model outside the sweep that are done, with the seconds of their training.
+    earlier: Vec<(Setting, Took)>,
+}
+
+/// How long the runs left may take.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Estimate {
+    /// Seconds.
+    pub seconds: f64,
+    /// Whether this is of training alone, by other runs, since none of the sweep is done.
+    pub training_only: bool,
+}
+
+impl SweepPlan {
+    /// Plans a sweep: goes on with the newest one of the same model, recipe, data, cases and keys, or
+    /// begins one. Writes nothing.
+    ///
+    /// # Errors
+    /// When nothing is to be trained on, or a sweep's file cannot be read.
+    pub fn make(folder: &Path, store: &Store, request: &SweepRequest, now: i64) -> Result<Self> {
+        let settings: MixSettings = store.setting(mixing::SETTINGS_KEY)?.unwrap_or_default();
+        let base = Setting { recipe: request.recipe.clone(), general: settings.general_share };
+        let identity = identity(store, request, &base, &settings)?;
+        let mut known = state::sweeps(folder)?;
+        known.retain(|state| state.identity == identity);
+        let found = known.pop();
+        let (known, mut state) = if let Some(state) = found {
+            (true, state)
+        } else {
+            let keys = request.axes.iter().map(|axis| axis.key).collect();
+            let number = state::next(folder);
+            (false, SweepState::new(number, &request.model, identity, keys, now))
+        };
+        request.command.clone_into(&mut state.command);
+        let mut asked = Vec::new();
+        for (mut values, setting) in product(&in_order(&request.axes, &state), &base) {
+            setting.recipe.check()?;
+            values.truncate(state.keys.len());
+            asked.push((state.place(&values), setting));
+        }
+        let runs = store.runs()?.into_iter();
+        let earlier = runs
+            .filter(|run| run.model == request.model && run.outcome == Some(RunOutcome::Finished))
+            .map(|run| {
+                let general = run.general.unwrap_or(settings.general_share);
+                let took = Took { training: run.seconds, evaluation: 0.0 };
+                (Setting { recipe: run.recipe, general }, took)
+            })
+            .collect();
+        Ok(Self { state, known, asked, base, earlier })
+    }
+
+    /// Places of the runs asked for that are not measured yet, with their settings.
+    pub fn left(&self) -> Vec<(usize, Setting)> {
+        let measured = |at: usize| self.state.runs[at].measure.is_some();
+        self.asked.iter().filter(|(at, _)| !measured(*at)).cloned().collect()
+    }
+
+    /// How long the runs left may take, by those done in the sweep, or else by other runs.
+    pub fn estimate(&self) -> Option<Estimate> {
+        let done: Vec<(Setting, Took)> = (self.state.runs.iter())
+            .filter(|entry| entry.measure.is_some())
+            .map(|entry| {
+                let values = entry.values.iter().map(|value| value.parse().unwrap_or_default());
+                let pairs: Vec<_> = self.state.keys.iter().copied().zip(values).collect();
+                (sweep::setting(&self.base, &pairs), entry.took)
+            })
+            .collect();
+        let left = self.left();
+        let training_only = done.is_empty();
+        let known = if training_only { &self.earlier } else { &done };
+        let known = known.iter().map(|(setting, took)| (setting, *took));
+        let seconds = sweep::seconds_left(known, left.iter().map(|(_, setting)| setting))?;
+        Some(Estimate { seconds, training_only })
+    }
+}
+
+/// The axes in the order of the sweep's keys.
+fn in_order(axes: &[Axis], state: &SweepState) -> Vec<Axis> {
+    let of = |key: &sweep::Key| axes.iter().find(|axis| axis.key == *key).cloned();
+    state.keys.iter().filter_map(of).collect()
+}
+
+/// The SHA-256 of everything that must be the same for runs to stand in one chart.
+fn identity(
+    store: &Store,
+    request: &SweepRequest,
+    base: &Setting,
+    settings: &MixSettings,
+) -> Result<String> {
+    let accepted = store.accepted()?;
+    if accepted.is_empty() {
+        return Err(Failure::user("there are no training rows")
+            .hint("accept pairs on the Curate screen or import them with `hone pairs import`"));
+    }
+    let mut keys: Vec<sweep::Key> = request.axes.iter().map(|axis| axis.key).collect();
+    keys.sort_unstable();
+    // What is swept counts by its key alone; memory makes a run slower, not different.
+    let mut same = base.clone();
+    same.recipe.memory_mib = 0;
+    for key in &keys {
+        same = same.with(*key, 1.0);
+    }
+    let mut rows = String::new();
+    for row in &accepted {
+        rows.push_str(&serde_json::to_string(row).unwrap_or_default());
+        rows.push('\n');
+    }
+    for row in pool::all(store, settings)? {
+        rows.push_str(&serde_json::to_string(&row).unwrap_or_default());
+        rows.push('\n');
+    }
+    let EvaluateOptions { suites, cases, samples, temperature, seed, .. } = &request.options;
+    let asked = (suites, cases.language.map(Language::code), cases.limit, samples, seed);
+    let mixed = (settings.validation_share, settings.test_share, settings.seed);
+    let text = serde_json::json!({
+        "model": request.model,
+        "keys": keys,
+        "setting": same,
+        "rows": digest::sha256(&rows),
+        "mix": mixed,
+        "asked": asked,
+        "temperature": temperature,
+        "target": request.target,
+        "keep_seen": request.options.keep_seen,
+    });
+    Ok(digest::sha256(text.to_string()))
+}
