@@ -32,8 +32,8 @@ pub use case::{Case, Expect, ExpectedArgument, ExpectedCall, NO_CALL, ShortAnswe
 pub use programs::ProgramRunner;
 pub use result::{
     Answer, ArgumentCounts, ArgumentScores, Clustered, Column, ColumnKind, Difference, Evaluation,
-    Form, ItemResult, Metric, MetricResult, NotRun, Part, Proportion, Provenance, Reason, Repair, SeenItem,
-    SuiteKind, SuiteResult, TextLoss, Title, Training, Verdict,
+    Form, ItemResult, Metric, MetricResult, NotRun, Part, Proportion, Provenance, Reason, Repair,
+    SeenItem, SuiteKind, SuiteResult, TextLoss, Title, Training, Verdict,
 };
 pub use run::{Extra, Plan, recorded, run};
 pub use seen::TrainingSet;

@@ -2,8 +2,8 @@
 
 use crate::evaluate::{
     Answer, ArgumentCounts, ArgumentScores, Clustered, Column, ColumnKind, Difference, Evaluation,
-    Form, ItemResult, Metric, MetricResult, NO_CALL, NotRun, Part, Proportion, Provenance, Reason, Repair,
-    SeenItem, SuiteKind, SuiteResult, TextLoss, Title, Training, Verdict, statistics,
+    Form, ItemResult, Metric, MetricResult, NO_CALL, NotRun, Part, Proportion, Provenance, Reason,
+    Repair, SeenItem, SuiteKind, SuiteResult, TextLoss, Title, Training, Verdict, statistics,
 };
 
 /// Some hundred items with every optional field filled.
