@@ -150,7 +150,9 @@ mod tests {
         (logits[3], logits[129], logits[70]) = (1.0, 2.0, 2.0);
         let mask = |ids: &[usize]| {
             let mut mask = [0u64; 3];
-            ids.iter().for_each(|id| mask[id / 64] |= 1 << (id % 64));
+            for id in ids {
+                mask[id / 64] |= 1 << (id % 64);
+            }
             mask
         };
         let mut greedy = Sampler::new(0.0, 1.0, 1, 0);

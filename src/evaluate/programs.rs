@@ -6,7 +6,7 @@
 use std::fmt;
 
 use super::case::{Case, Expect, Program};
-use super::result::{Answer, NotRun};
+use super::result::{Answer, NotRun, Reason};
 use super::score::accuracy;
 use super::suite::Suite;
 use crate::failure::Result;
@@ -51,14 +51,11 @@ pub enum Limit {
 pub fn judge(program: &Program, reply: String, runner: &dyn ProgramRunner) -> Result<Answer> {
     let mark = runner.mark();
     let (right, reason) = match source(program, &reply, &mark) {
-        None => (false, Some("no program: the reply holds none".to_owned())),
+        None => (false, Some(Reason::NoProgram)),
         Some(source) => match runner.run(&source, &mark)? {
             Ran::Passed => (true, None),
-            Ran::Failed(error) => (false, Some(format!("test failed: {error}"))),
-            Ran::Stopped(Limit::Time) => (false, Some("stopped: it took too long".to_owned())),
-            Ran::Stopped(Limit::Memory) => {
-                (false, Some("stopped: it took too much memory".to_owned()))
-            }
+            Ran::Failed(error) => (false, Some(Reason::TestFailed(error))),
+            Ran::Stopped(limit) => (false, Some(Reason::Stopped(limit))),
         },
     };
     Ok(Answer { text: reply, verdicts: accuracy(right), reason, ..Answer::default() })
@@ -265,7 +262,7 @@ mod tests {
         ] {
             let answer = judge(&program(), "return 3".into(), &Always(ran)).unwrap();
             assert_eq!(answer.is_right(), Some(right));
-            assert_eq!(answer.reason.as_deref().unwrap_or_default(), reason);
+            assert_eq!(answer.reason.map(String::from).unwrap_or_default(), reason);
         }
         let empty = judge(&program(), " ".into(), &Always(Ran::Passed)).unwrap();
         assert_eq!(empty.is_right(), Some(false));

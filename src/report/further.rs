@@ -58,3 +58,43 @@ pub(super) fn further(evaluation: &Evaluation, language: Language) -> Option<Fur
         rows,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::evaluate::{Column, ColumnKind, Proportion};
+    use crate::report::markdown::tests::sample;
+    use crate::report::{markdown, plain};
+
+    #[test]
+    fn further_columns_stand_apart_and_only_where_they_have_verdicts() {
+        let mut evaluation = sample(true);
+        let before = plain(&evaluation, Language::English, 120);
+        let name = |name: &str, kind| Column { name: name.to_owned(), kind };
+        evaluation.others =
+            vec![name("small", ColumnKind::BaseBound), name("run 4", ColumnKind::TunedBound)];
+        for result in evaluation.suites.iter_mut().skip(1).flat_map(|suite| &mut suite.metrics) {
+            result.others = vec![Proportion { successes: 0, n: 0 }; 2];
+        }
+        for result in &mut evaluation.suites[0].metrics {
+            result.others =
+                vec![Proportion { successes: 37, n: 40 }, Proportion { successes: 0, n: 0 }];
+        }
+        let table = further(&evaluation, Language::English).unwrap();
+        assert_eq!(table.rows.len(), main_metrics(&evaluation.suites[0]).len());
+        assert!(table.rows.iter().all(|(_, _, cells)| cells[1].is_empty()));
+        let text = plain(&evaluation, Language::English, 120);
+        let added = text.strip_prefix(&before).unwrap();
+        assert!(
+            added.contains("37/40 92.5 % [80-97]  small (base, bound to the grammar)\n"),
+            "{added}"
+        );
+        assert!(!added.contains("run 4"));
+        let text = markdown(&evaluation, Language::Korean, &[]);
+        assert!(
+            text.contains("small (기본, 문법에 맞춘 디코딩)")
+                && text.contains("| 37/40 92.5 % [80-97] |  |")
+        );
+        assert!(further(&sample(true), Language::English).is_none());
+    }
+}

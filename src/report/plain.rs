@@ -1,5 +1,7 @@
 //! The evaluation as a table for the terminal, aligned by display width.
 
+use std::fmt::Write as _;
+
 use unicode_width::UnicodeWidthStr;
 
 use super::words::Words;
@@ -51,17 +53,17 @@ fn beside(table: &further::Further) -> String {
     let mut last = None;
     for (suite, metric, cells) in &table.rows {
         if last != Some(suite) {
-            text.push_str(&format!("  {suite}\n"));
+            let _ = writeln!(text, "  {suite}");
             last = Some(suite);
         }
-        text.push_str(&format!("    {metric}\n"));
+        let _ = writeln!(text, "    {metric}");
         let width = cells.iter().map(|cell| cell.width()).max().unwrap_or(0);
         for (name, cell) in table.columns.iter().zip(cells).filter(|(_, cell)| !cell.is_empty()) {
             let space = " ".repeat(width - cell.width());
-            text.push_str(&format!("      {space}{cell}  {name}\n"));
+            let _ = writeln!(text, "      {space}{cell}  {name}");
         }
     }
-    text.push_str(&format!("  {}\n", table.note));
+    let _ = writeln!(text, "  {}", table.note);
     text
 }
 

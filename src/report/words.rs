@@ -58,7 +58,7 @@ pub struct Words {
     pub parallel: &'static str,
     metrics: [&'static str; 7],
     definition: [&'static str; 7],
-    error_classes: [(&'static str, &'static str); 17],
+    error_classes: [(&'static str, &'static str); 20],
     repairs: [&'static str; 12],
     pub strict_definition: &'static str,
     pub lenient_definition: &'static str,
@@ -161,6 +161,9 @@ pub const KOREAN: Words = Words {
         ("other label", "다른 분류"),
         ("no label", "분류 없음"),
         ("broken rule", "어긴 규칙"),
+        ("no program", "프로그램 없음"),
+        ("test failed", "시험 실패"),
+        ("stopped", "멈춤"),
         ("no answer", "답 없음"),
     ],
     repairs: [
@@ -280,6 +283,9 @@ pub const ENGLISH: Words = Words {
         ("other label", "another label"),
         ("no label", "no label"),
         ("broken rule", "broken rule"),
+        ("no program", "no program"),
+        ("test failed", "test failed"),
+        ("stopped", "stopped"),
         ("no answer", "no answer"),
     ],
     repairs: [

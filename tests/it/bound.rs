@@ -30,7 +30,8 @@ fn project(place: &Place, max_new: usize) {
         let question = format!("Call get_weather for {city} and 3 days.");
         let case = json!({"id": city, "question": question, "tools": [&tool],
                           "expect": {"calls": [call]}});
-        cases += &format!("{case}\n");
+        cases.push_str(&case.to_string());
+        cases.push('\n');
     }
     cases += "{\"id\": \"none\", \"question\": \"고마워\", \"expect\": {\"calls\": []}}\n";
     fs::write(folder.join("cases.jsonl"), cases).unwrap();

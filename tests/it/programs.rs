@@ -98,7 +98,7 @@ fn reference_solutions_pass_and_wrong_ones_fail() {
         }
         let answer = judged(&program, "I cannot do that.");
         assert_eq!(answer.is_right(), Some(false));
-        assert!(answer.reason.unwrap().starts_with("test failed: "));
+        assert!(answer.reason.unwrap().to_string().starts_with("test failed: "));
     }
     let [(program, ..), ..] = items();
     // Ends in the middle that look like a success.
@@ -109,7 +109,7 @@ fn reference_solutions_pass_and_wrong_ones_fail() {
     ] {
         let answer = judged(&program, reply);
         assert_eq!(answer.is_right(), Some(false), "{reply}");
-        assert_eq!(answer.reason.as_deref(), Some("test failed: it ended before its test did"));
+        assert_eq!(answer.reason.unwrap().to_string(), "test failed: it ended before its test did");
     }
     assert!(source(&program, "    return 1", "m").unwrap().contains("check(running_maximum)"));
 }

@@ -1,7 +1,7 @@
 //! Sweeps from the command line: planned, killed, stopped, resumed, widened, with a run that fails.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -207,11 +207,13 @@ fn what_cannot_be_swept_is_refused_before_anything_is_done() {
 }
 
 /// The model's folder, if `hone model pull smollm2-135m` was run on this machine.
-fn models() -> Option<PathBuf> {
+#[cfg(unix)]
+fn models() -> Option<std::path::PathBuf> {
     let models = hone::model::Places::from_environment().ok()?.models;
     models.join("smollm2-135m").exists().then_some(models)
 }
 
+#[cfg(unix)]
 #[test]
 fn a_sweep_of_a_real_model_killed_in_the_middle_goes_on() {
     let Some(models) = models() else {

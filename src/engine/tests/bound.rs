@@ -19,8 +19,8 @@ struct Rounds {
 }
 
 impl Rounds {
-    fn boxed<'a>(vocabulary: usize, most: u32) -> Option<Box<dyn Bound + 'a>> {
-        Some(Box::new(Self { mask: Vec::new(), taken: 0, vocabulary: vocabulary as u32, most }))
+    fn boxed<'a>(vocabulary: usize, most: u32) -> Box<dyn Bound + 'a> {
+        Box::new(Self { mask: Vec::new(), taken: 0, vocabulary: vocabulary as u32, most })
     }
 }
 
@@ -72,9 +72,8 @@ fn bound_answers_are_the_likeliest_that_are_allowed_and_others_stay_as_they_are(
                     GenerateConfig { max_new: 9, batch, temperature, ..GenerateConfig::default() };
                 let plain = generate_each(&base, Some(&adapter), &requests, &settings, go).unwrap();
                 let mut answers = |from: usize| {
-                    let mut bounds: Vec<_> = (0..5)
-                        .map(|i| if i % 2 == 1 { None } else { Rounds::boxed(499, 100) })
-                        .collect();
+                    let mut bounds: Vec<_> =
+                        (0..5).map(|i| (i % 2 == 0).then(|| Rounds::boxed(499, 100))).collect();
                     let all = (&requests[..], &mut bounds[..]);
                     generate_with(&base, Some(&adapter), all, &settings, &mut *go, from).unwrap()
                 };
@@ -105,7 +104,7 @@ fn an_answer_ends_where_nothing_is_allowed_or_an_end_is_chosen() {
     let base = toy::load(&config, 4);
     let prompt = [1, 2, 3];
     let requests = [Request { prompt: &prompt, tuned: false }; 3];
-    let mut bounds = [Rounds::boxed(53, 4), Rounds::boxed(53, 0), Rounds::boxed(53, 100)];
+    let mut bounds = [4, 0, 100].map(|most| Some(Rounds::boxed(53, most)));
     let mut settings = GenerateConfig { max_new: 8, ..GenerateConfig::default() };
     let go = &mut |_, _| ControlFlow::Continue(());
     let all = (&requests[..], &mut bounds[..]);
@@ -114,7 +113,7 @@ fn an_answer_ends_where_nothing_is_allowed_or_an_end_is_chosen() {
     assert_eq!(answers[0], answers[2][..4]);
     // An end is not taken.
     settings.stop = vec![answers[2][5]];
-    let mut bounds = [Rounds::boxed(53, 100)];
+    let mut bounds = [Some(Rounds::boxed(53, 100))];
     let all = (&requests[..1], &mut bounds[..]);
     let stopped = generate_with(&base, None, all, &settings, go, usize::MAX).unwrap();
     let first = answers[2].iter().position(|id| settings.stop.contains(id)).unwrap();

@@ -262,17 +262,14 @@ impl Expected {
         let known = schema.get("properties").and_then(Value::as_object);
         let parameters = call.arguments.iter().filter_map(|argument| {
             let property = known?.get(&argument.name)?;
-            let (source, kinds, items) = match language {
-                Some(language) => {
-                    let (source, kinds, items) = Source::of(language, property);
-                    (Some(source), Some(kinds), items)
-                }
-                None => {
-                    let kinds = kinds(property);
-                    let is_list = kinds.as_ref().is_none_or(|kinds| kinds.contains(&Kind::List));
-                    let items = property.get("items").filter(|_| is_list);
-                    (None, kinds, items.and_then(self::kinds))
-                }
+            let (source, kinds, items) = if let Some(language) = language {
+                let (source, kinds, items) = Source::of(language, property);
+                (Some(source), Some(kinds), items)
+            } else {
+                let kinds = kinds(property);
+                let is_list = kinds.as_ref().is_none_or(|kinds| kinds.contains(&Kind::List));
+                let items = property.get("items").filter(|_| is_list);
+                (None, kinds, items.and_then(self::kinds))
             };
             let accepted = argument.accepted.iter().map(Literal::from).collect();
             Some(Parameter { name: argument.name.clone(), kinds, items, accepted, source })

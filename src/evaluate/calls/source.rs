@@ -41,16 +41,16 @@ impl Language {
     /// The Python type that values of a declared type become; none for a type BFCL does not know.
     pub(super) fn kind(self, declared: &str) -> Option<Kind> {
         Some(match (self, declared) {
-            (Self::Java, "byte" | "short" | "long") | (Self::JavaScript, "Bigint") => Kind::Int,
-            (_, "integer") => Kind::Int,
+            (_, "integer")
+            | (Self::Java, "byte" | "short" | "long")
+            | (Self::JavaScript, "Bigint") => Kind::Int,
             (_, "float") | (Self::Java, "double") => Kind::Float,
             (Self::Java, "boolean") | (Self::JavaScript, "Boolean") => Kind::Bool,
             (_, "String" | "any") | (Self::Java, "char") => Kind::Text,
-            (Self::Java, "HashMap") | (Self::JavaScript, "dict") => Kind::Dict,
-            (Self::Java, "Array" | "ArrayList") | (Self::JavaScript, "array") => Kind::List,
-            // Known, but no value is made of them.
-            (Self::Java, "Queue" | "Stack") => Kind::List,
-            (Self::Java, "Hashtable") => Kind::Dict,
+            // Queues, stacks and hash tables are known, but no value is made of them.
+            (Self::Java, "HashMap" | "Hashtable") | (Self::JavaScript, "dict") => Kind::Dict,
+            (Self::Java, "Array" | "ArrayList" | "Queue" | "Stack")
+            | (Self::JavaScript, "array") => Kind::List,
             (Self::Java, "Set") => Kind::Set,
             _ => return None,
         })

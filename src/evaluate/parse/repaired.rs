@@ -108,6 +108,9 @@ impl Scan {
         let mut at = 0;
         while let Some(offset) = text.get(at..).and_then(|rest| rest.find(['{', '['])) {
             at += offset;
+            if self.budget == 0 {
+                break;
+            }
             let rest = text.get(at..).unwrap_or_default();
             // Not a call: one may lie inside, as in {"tool_calls": [...]}.
             at += self.value(rest, is_whole).unwrap_or(1);
@@ -121,7 +124,12 @@ impl Scan {
         let mut repairs = BTreeSet::new();
         let (value, length) = match values.next() {
             Some(Ok(value)) => (value, values.byte_offset()),
-            _ => self.loose(text, is_whole, &mut repairs)?,
+            failed => {
+                // What was read in vain counts too.
+                let looked_at = failed.and_then(Result::err).map_or(0, |error| error.column());
+                self.budget = self.budget.saturating_sub(looked_at);
+                self.loose(text, is_whole, &mut repairs)?
+            }
         };
         let found: Option<Vec<FunctionCall>> = match &value {
             Value::Array(items) => {

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::evaluate::calls::{CallError, Fault};
+use crate::evaluate::programs::Limit;
 use crate::evaluate::rules::Rule;
 
 /// Why an answer is wrong. Shown and stored in English as a class, and after a colon what in
@@ -69,9 +70,15 @@ pub enum Reason {
     NoLabel,
     /// A rule that is not kept.
     BrokenRule(Rule),
+    /// The reply holds no program.
+    NoProgram,
+    /// A program failed its test: the last line of its errors.
+    TestFailed(String),
+    /// A program was stopped at a limit.
+    Stopped(Limit),
     /// There is no answer, and why.
     NoAnswer(String),
-    /// What an earlier version wrote, or a program.
+    /// What an earlier version wrote.
     Other(String),
 }
 
@@ -79,6 +86,9 @@ const FORM: &str = "the call is right but not written in the form the template a
 const NO_CALL: &str = "the reply holds none";
 const UNWANTED: &str = "no tool fits this request";
 const BROKEN: &str = "the reply tries to call a tool";
+const NO_PROGRAM: &str = "the reply holds none";
+const TOO_LONG: &str = "it took too long";
+const TOO_MUCH_MEMORY: &str = "it took too much memory";
 const NO_LABEL: &str = "the reply tells none, or several";
 
 impl Reason {
@@ -101,6 +111,9 @@ impl Reason {
             Self::OtherLabel(_) => "other label",
             Self::NoLabel => "no label",
             Self::BrokenRule(_) => "broken rule",
+            Self::NoProgram => "no program",
+            Self::TestFailed(_) => "test failed",
+            Self::Stopped(_) => "stopped",
             Self::NoAnswer(_) => "no answer",
             Self::Other(text) => text.split_once(':').map_or(text.as_str(), |(class, _)| class),
         }
@@ -150,6 +163,10 @@ impl Reason {
             "other label" => Self::OtherLabel(own()),
             "no label" => Self::NoLabel,
             "broken rule" => Self::BrokenRule(serde_json::from_str(detail).ok()?),
+            "no program" => Self::NoProgram,
+            "test failed" => Self::TestFailed(own()),
+            "stopped" if detail == TOO_LONG => Self::Stopped(Limit::Time),
+            "stopped" => Self::Stopped(Limit::Memory),
             "no answer" => Self::NoAnswer(own()),
             _ => return None,
         })
@@ -172,6 +189,9 @@ impl fmt::Display for Reason {
             Self::UnwantedCall => write!(f, "{class}: {UNWANTED}"),
             Self::BrokenCall => write!(f, "{class}: {BROKEN}"),
             Self::NoLabel => write!(f, "{class}: {NO_LABEL}"),
+            Self::NoProgram => write!(f, "{class}: {NO_PROGRAM}"),
+            Self::Stopped(Limit::Time) => write!(f, "{class}: {TOO_LONG}"),
+            Self::Stopped(Limit::Memory) => write!(f, "{class}: {TOO_MUCH_MEMORY}"),
             Self::LittleInCommon(f1) => write!(f, "{class}: token F1 {f1}"),
             Self::BrokenRule(rule) => write!(f, "{class}: {rule}"),
             Self::Missing(what)
@@ -179,6 +199,7 @@ impl fmt::Display for Reason {
             | Self::MissingNumbers(what)
             | Self::MissingFacts(what)
             | Self::OtherLabel(what)
+            | Self::TestFailed(what)
             | Self::NoAnswer(what) => write!(f, "{class}: {what}"),
             Self::Other(text) => f.write_str(text),
         }
@@ -254,7 +275,12 @@ mod tests {
             (Reason::NoLabel, "no label: the reply tells none, or several"),
             (Reason::BrokenRule(rule), r#"broken rule: {"words":[1,5]}"#),
             (Reason::NoAnswer("HTTP 500".into()), "no answer: HTTP 500"),
-            // Of another version, or of a program's test.
+            (Reason::NoProgram, "no program: the reply holds none"),
+            (Reason::TestFailed("AssertionError: 3".into()), "test failed: AssertionError: 3"),
+            (Reason::Stopped(Limit::Time), "stopped: it took too long"),
+            (Reason::Stopped(Limit::Memory), "stopped: it took too much memory"),
+            (Reason::Other("stopped: by hand".into()), "stopped: by hand"),
+            // Of another version.
             (Reason::Other("no call: none was found".into()), "no call: none was found"),
             (Reason::Other("value: x".into()), "value: x"),
             (Reason::Other("test: 1 != 2".into()), "test: 1 != 2"),

@@ -23,16 +23,18 @@ impl Answerer for Scripted {
         &mut self,
         prompts: &[Prompt<'_>],
         sides: &[bool],
-        _: &Decoding,
+        decoding: &Decoding,
         on_done: &mut dyn FnMut(usize) -> ControlFlow<()>,
     ) -> Result<Vec<Vec<Reply>>> {
         let mut done = 0;
         let mut all = vec![Vec::new(); sides.len()];
+        assert!(!decoding.bound || prompts.iter().all(|prompt| !prompt.tools.is_empty()));
         for (&tuned, replies) in sides.iter().zip(&mut all) {
             for prompt in prompts {
                 let case = self.case(prompt);
                 replies.push(Ok(match &case.expect {
-                    Expect::Calls(calls) if tuned && !calls.is_empty() => calls
+                    // Bound, the base too knows how calls are written.
+                    Expect::Calls(calls) if (tuned || decoding.bound) && !calls.is_empty() => calls
                         .iter()
                         .map(|call| format!("<tool_call>\n{}\n</tool_call>", call.to_json()))
                         .collect::<Vec<_>>()
@@ -227,6 +229,53 @@ fn further_columns_stand_apart_and_failures_are_no_verdicts() {
             assert!(text || matches!(reason, Some(Reason::NoAnswer(_))), "{item:?}");
         }
     }
+}
+
+#[test]
+fn bound_answers_are_asked_of_cases_with_tools_and_stand_apart() {
+    let suites: Vec<Suite> = shipped().iter().map(|suite| suite.sample(6, 1)).collect();
+    let mut answerer = Scripted { suites: suites.clone() };
+    let plan = Plan::greedy("small", Some(3), &suites, true);
+    let mut go = |_: Progress| ControlFlow::Continue(());
+    let alone = run(&plan, &mut answerer, &mut [], &mut go).unwrap().unwrap();
+    let mut last = None;
+    let mut on = |progress: Progress| {
+        last = Some((Some(progress.done), progress.total));
+        ControlFlow::Continue(())
+    };
+    let mut far = Flaky(0);
+    let column = Column { name: "far".to_owned(), kind: ColumnKind::Endpoint };
+    let extra = Extra { column, answerer: &mut far, tuned: false };
+    let plan = Plan { bound: true, ..plan };
+    let evaluation = run(&plan, &mut answerer, &mut [extra], &mut on).unwrap().unwrap();
+    let (done, total) = last.unwrap();
+    assert_eq!(done, total);
+    let kinds: Vec<(&str, ColumnKind)> =
+        evaluation.others.iter().map(|column| (column.name.as_str(), column.kind)).collect();
+    let bound = [("small", ColumnKind::BaseBound), ("run 3", ColumnKind::TunedBound)];
+    assert_eq!(kinds, [bound[0], bound[1], ("far", ColumnKind::Endpoint)]);
+    let mut called = 0;
+    for ((suite, alone), cases) in evaluation.suites.iter().zip(&alone.suites).zip(&suites) {
+        for (metric, alone) in suite.metrics.iter().zip(&alone.metrics) {
+            assert_eq!((metric.base, metric.tuned), (alone.base, alone.tuned));
+            if metric.metric == Metric::Parameters {
+                // What the script knows bound counts in the bound column alone.
+                assert_eq!(
+                    (metric.base.successes, metric.others[0].successes),
+                    (0, metric.others[0].n)
+                );
+                called += metric.others[0].n;
+            }
+        }
+        for (item, case) in suite.items.iter().zip(&cases.cases) {
+            assert_eq!(item.others.len(), 3);
+            assert!(
+                !case.tools.is_empty()
+                    || item.others[..2].iter().all(|answer| *answer == Answer::default())
+            );
+        }
+    }
+    assert!(called > 0);
 }
 
 #[test]

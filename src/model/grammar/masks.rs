@@ -34,7 +34,7 @@ pub struct Masks {
     numbers: HashMap<Box<[StackId]>, u32>,
     /// For each state and byte the next state.
     next: Vec<[u32; 256]>,
-    masks: HashMap<u32, Rc<[u64]>>,
+    kept: HashMap<u32, Rc<[u64]>>,
     found: Vec<StackId>,
 }
 
@@ -49,7 +49,7 @@ impl Masks {
             states: Vec::new(),
             numbers: HashMap::new(),
             next: Vec::new(),
-            masks: HashMap::new(),
+            kept: HashMap::new(),
             found: Vec::new(),
         }
     }
@@ -73,14 +73,14 @@ impl Masks {
 
     /// A bit for each token that may come next, by id; those that end a reply among them where it may end.
     pub fn allowed(&mut self, state: State) -> Rc<[u64]> {
-        if let Some(mask) = self.masks.get(&state.0) {
+        if let Some(mask) = self.kept.get(&state.0) {
             return Rc::clone(mask);
         }
         let mask: Rc<[u64]> = self.walk(state.0).into();
-        if self.masks.len() >= MASKS_MAX {
-            self.masks.clear();
+        if self.kept.len() >= MASKS_MAX {
+            self.kept.clear();
         }
-        self.masks.insert(state.0, Rc::clone(&mask));
+        self.kept.insert(state.0, Rc::clone(&mask));
         mask
     }
 

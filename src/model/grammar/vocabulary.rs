@@ -106,7 +106,7 @@ impl Vocabulary {
         let tokens: Vec<u32> = sorted.iter().map(|(_, id)| *id).collect();
         // Closes the last node's tokens.
         nodes.push(Entry { byte: 0, depth: 0, end: 0, first: tokens.len() as u32 });
-        Ok(Self { nodes, tokens, bytes, ends, single })
+        Ok(Self { nodes, tokens, bytes, single, ends })
     }
 
     /// One more than the largest id.

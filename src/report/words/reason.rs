@@ -2,6 +2,7 @@
 
 use super::Words;
 use crate::evaluate::Reason;
+use crate::evaluate::programs::Limit;
 use crate::evaluate::rules::{LetterCase, Rule, Script};
 use crate::evaluate::run::NO_LIKELIHOODS;
 use crate::pair::example::Language;
@@ -43,6 +44,9 @@ fn korean(reason: &Reason) -> String {
         Reason::LittleInCommon(f1) => format!("토큰 F1 {f1}"),
         Reason::NoLabel => "분류를 말하지 않거나 여럿을 말했습니다".to_owned(),
         Reason::BrokenRule(rule) => korean_rule(rule),
+        Reason::NoProgram => "답에 프로그램이 없습니다".to_owned(),
+        Reason::Stopped(Limit::Time) => "너무 오래 걸렸습니다".to_owned(),
+        Reason::Stopped(Limit::Memory) => "메모리를 너무 많이 썼습니다".to_owned(),
         Reason::NoAnswer(why) if why == NO_LIKELIHOODS => {
             "여기서는 가능도를 얻을 수 없습니다".to_owned()
         }
@@ -51,6 +55,7 @@ fn korean(reason: &Reason) -> String {
         | Reason::MissingNumbers(what)
         | Reason::MissingFacts(what)
         | Reason::OtherLabel(what)
+        | Reason::TestFailed(what)
         | Reason::NoAnswer(what) => what.clone(),
         Reason::Other(text) => {
             text.split_once(": ").map(|(_, detail)| detail.to_owned()).unwrap_or_default()
