@@ -7,11 +7,13 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::{print, print::Output, say};
+use crate::engine::Precision;
 use crate::failure::{Context as _, Failure, Result};
-use crate::job::Models;
-use crate::job::bench::{self, TrainWork};
+use crate::job::bench::{self, TrainFigures, TrainWay, TrainWork};
 use crate::job::loaded::Loaded;
+use crate::job::{Models, gpu};
 use crate::pair::{Example, jsonl};
+use crate::train::Optimizer;
 
 /// What to measure.
 #[derive(Debug, Subcommand)]
@@ -31,12 +33,24 @@ pub enum Device {
     Cpu,
 }
 
+/// Where to train.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum TrainDevice {
+    /// The processor.
+    Cpu,
+    /// The GPU.
+    Cuda,
+}
+
 /// Arguments of `hone bench train`.
 #[derive(Debug, Args)]
 pub struct TrainArgs {
     /// Base model.
-    #[arg(long)]
-    model: String,
+    #[arg(long, required_unless_present = "random_weights")]
+    model: Option<String>,
+    /// Measure a model of this shape with random weights: smollm2-135m, qwen2.5-0.5b or qwen2.5-1.5b.
+    #[arg(long, value_name = "SHAPE", conflicts_with_all = ["model", "rows"])]
+    random_weights: Option<String>,
     /// Rows and tokens a row, as 4x256.
     #[arg(long, default_value = "4x256", value_name = "ROWSxTOKENS", value_parser = shape)]
     shape: (usize, usize),
@@ -49,12 +63,21 @@ pub struct TrainArgs {
     /// With --rows: compute what rows begin with in common for each row anew.
     #[arg(long, requires = "rows")]
     no_sharing: bool,
-    /// Measured steps, after one that warms up.
+    /// Measured steps, after some that warm up.
     #[arg(long, default_value_t = 5)]
     steps: usize,
     /// Where to run.
     #[arg(long, value_enum, default_value = "cpu")]
-    device: Device,
+    device: TrainDevice,
+    /// Tokens that go through the model at once, at most; all of a step unless told otherwise.
+    #[arg(long, value_name = "TOKENS")]
+    micro_tokens: Option<usize>,
+    /// Memory of the GPU that may be taken, as 2GiB or 800MiB; all that is free unless told otherwise.
+    #[arg(long, value_name = "SIZE", value_parser = super::train::mebibytes)]
+    device_memory: Option<u64>,
+    /// The optimizer.
+    #[arg(long, value_enum, default_value = "adamw")]
+    optimizer: Optimizer,
     /// Print one JSON line.
     #[arg(long)]
     json: bool,
@@ -108,12 +131,7 @@ pub fn run(command: &BenchCommand, out: &mut Output) -> Result<()> {
     let models = Models::default();
     match command {
         BenchCommand::Train(args) => {
-            let Device::Cpu = args.device;
-            let Some(loaded) = models.get(&args.model, &mut print::progress())? else {
-                return Ok(());
-            };
-            let work = work(args, &loaded)?;
-            let figures = bench::train(&loaded, &work, args.steps)?;
+            let Some(figures) = train(args, &models)? else { return Ok(()) };
             if args.json {
                 return say(out, serde_json::to_string(&figures).because("figures")?);
             }
@@ -127,7 +145,7 @@ pub fn run(command: &BenchCommand, out: &mut Output) -> Result<()> {
                     figures.kernel,
                     figures.threads,
                     figures.tokens_per_second,
-                    figures.peak_rss_mib,
+                    figures.peak_device_mib.unwrap_or(figures.peak_rss_mib),
                     figures.plan_mib
                 ),
             )?;
@@ -199,9 +217,35 @@ pub fn run(command: &BenchCommand, out: &mut Output) -> Result<()> {
     }
 }
 
+/// Measures training; nothing when loading was stopped.
+fn train(args: &TrainArgs, models: &Models) -> Result<Option<TrainFigures>> {
+    let device = match args.device {
+        TrainDevice::Cpu => None,
+        TrainDevice::Cuda => Some(gpu::open()?),
+    };
+    let way = TrainWay {
+        steps: args.steps,
+        device: device.as_ref(),
+        device_memory: args.device_memory.map(|mib| (mib as usize) << 20),
+        micro_tokens: args.micro_tokens,
+        eight_bit: args.optimizer.is_eight_bit(),
+    };
+    if let Some(name) = &args.random_weights {
+        let (config, precision) = (bench::shape::shape(name)?, Precision::fastest());
+        let base = bench::shape::random_base(&config, precision, &mut print::progress())?;
+        let Some(base) = base else { return Ok(None) };
+        let work = TrainWork::random(&base, args.shape)?;
+        return bench::train((&base, name, true), &work, &way).map(Some);
+    }
+    let name = args.model.clone().unwrap_or_default();
+    let Some(loaded) = models.get(&name, &mut print::progress())? else { return Ok(None) };
+    let work = work(args, &loaded)?;
+    bench::train((&loaded.base, &loaded.name, false), &work, &way).map(Some)
+}
+
 /// What a measurement of training is to train on.
 fn work(args: &TrainArgs, loaded: &Loaded) -> Result<TrainWork> {
-    let Some(path) = &args.rows else { return TrainWork::random(loaded, args.shape) };
+    let Some(path) = &args.rows else { return TrainWork::random(&loaded.base, args.shape) };
     let file = File::open(path).because(path.display())?;
     let (examples, problems) = jsonl::read(BufReader::new(file));
     if let Some(problem) = problems.first() {
@@ -239,6 +283,9 @@ mod tests {
         assert_eq!((args.batch_rows, args.no_sharing), (8, true));
         assert!(parse("x --model m --rows a.jsonl --shape 1x8").is_err());
         assert!(parse("x --model m --no-sharing").is_err());
+        assert!(parse("x").is_err() && parse("x --model m --random-weights s").is_err());
+        let args = parse("x --random-weights s --device cuda --device-memory 6GiB").unwrap().args;
+        assert_eq!((args.device, args.device_memory), (TrainDevice::Cuda, Some(6144)));
     }
 
     #[test]

@@ -12,7 +12,7 @@ use crate::failure::{Context as _, Failure, Result};
 use crate::job::{JobSpec, Models, mixing};
 use crate::pair::Language;
 use crate::project::{Project, Store};
-use crate::train::{Keep, Optimizer, Recipe, RunOutcome};
+use crate::train::{Device, Keep, Optimizer, Recipe, RunOutcome};
 
 /// Key of the recipe in the store.
 pub const RECIPE_KEY: &str = "recipe";
@@ -60,6 +60,9 @@ pub struct TrainArgs {
     /// Highest memory of the program, as 2GiB or 800MiB; the machine's unless told otherwise.
     #[arg(long, value_name = "SIZE", value_parser = mebibytes)]
     pub memory: Option<u64>,
+    /// Where to train; auto is the GPU where there is one that can.
+    #[arg(long, value_enum)]
+    pub device: Option<Device>,
     /// Offer other tools, in another order, in each epoch.
     #[arg(long)]
     pub vary_tools: bool,
@@ -125,7 +128,8 @@ pub fn run(args: &TrainArgs, folder: &Path, out: &mut Output) -> Result<()> {
                     .hint("`hone train --list` shows the runs")
             })?;
             let memory_mib = args.memory.unwrap_or(run.recipe.memory_mib);
-            (run.model, Recipe { memory_mib, ..run.recipe })
+            let device = args.device.unwrap_or(run.recipe.device);
+            (run.model, Recipe { memory_mib, device, ..run.recipe })
         }
         None => (chosen_model(&store, args.model.clone())?, recipe(args, &store)?),
     };
@@ -168,6 +172,7 @@ fn recipe(args: &TrainArgs, store: &Store) -> Result<Recipe> {
     recipe.dropout = args.dropout.unwrap_or(recipe.dropout);
     recipe.optimizer = args.optimizer.unwrap_or(recipe.optimizer);
     recipe.memory_mib = args.memory.unwrap_or(recipe.memory_mib);
+    recipe.device = args.device.unwrap_or(recipe.device);
     recipe.vary_tools |= args.vary_tools;
     recipe.seed = args.seed.unwrap_or(recipe.seed);
     recipe.check()?;
@@ -175,7 +180,7 @@ fn recipe(args: &TrainArgs, store: &Store) -> Result<Recipe> {
 }
 
 /// MiB of a size that is written with its unit; what is no whole number of them is rounded down.
-fn mebibytes(text: &str) -> Result<u64, Failure> {
+pub fn mebibytes(text: &str) -> Result<u64, Failure> {
     let wrong = || Failure::user(format!("`{text}` is no size like 2GiB or 800MiB"));
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic() || c == ' ');
     let number: f64 = digits.parse().map_err(|_| wrong())?;

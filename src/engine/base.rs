@@ -224,6 +224,11 @@ impl Base {
         &self.final_norm
     }
 
+    /// The embedding, `[vocab_size, hidden_size]`, not scaled.
+    pub(super) fn embedding(&self) -> &Table {
+        &self.embedding
+    }
+
     /// The output head, `[vocab_size, hidden_size]`.
     pub(super) fn head(&self) -> &Table {
         self.head.as_ref().unwrap_or(&self.embedding)

@@ -12,9 +12,9 @@ use super::optimizer::{OptimizerConfig, apply};
 use crate::failure::{Failure, Result};
 
 /// Values that share one magnitude.
-const BLOCK: usize = 256;
+pub(super) const BLOCK: usize = 256;
 /// Tensors of fewer values keep f32.
-const LENGTH_MIN: usize = 4096;
+pub(super) const LENGTH_MIN: usize = 4096;
 /// Index of 0 in the signed map; in the unsigned one it is 0.
 const SIGNED_ZERO: u8 = 127;
 

@@ -12,6 +12,7 @@ mod block;
 mod cache;
 mod coarse;
 pub mod cpu;
+pub mod cuda;
 mod decode;
 mod dropout;
 mod effective;

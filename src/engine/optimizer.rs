@@ -95,6 +95,23 @@ impl OptimizerState {
         Ok(())
     }
 
+    /// Counts a step; gives its numbers as [`apply`] takes them.
+    pub(super) fn begin(
+        &mut self,
+        config: &OptimizerConfig,
+        learning_rate: f32,
+        factor: f32,
+    ) -> [f32; 4] {
+        self.step += 1;
+        let steps = self.step.min(i32::MAX as u64) as i32;
+        let correction1 = 1.0 - f64::from(config.beta1).powi(steps);
+        let correction2 = 1.0 - f64::from(config.beta2).powi(steps);
+        let size = (f64::from(learning_rate) / correction1) as f32;
+        let root = (1.0 / correction2.sqrt()) as f32;
+        let keep = (1.0 - f64::from(learning_rate) * f64::from(config.weight_decay)) as f32;
+        [factor, size, root, keep]
+    }
+
     /// Updates `values` by one step. Gradients are first multiplied by `factor` (clipping).
     pub(super) fn update(
         &mut self,
@@ -104,15 +121,8 @@ impl OptimizerState {
         grads: &[f32],
         factor: f32,
     ) {
-        self.step += 1;
-        let steps = self.step.min(i32::MAX as u64) as i32;
-        let correction1 = 1.0 - f64::from(config.beta1).powi(steps);
-        let correction2 = 1.0 - f64::from(config.beta2).powi(steps);
-        let size = (f64::from(learning_rate) / correction1) as f32;
-        let root = (1.0 / correction2.sqrt()) as f32;
-        let keep = (1.0 - f64::from(learning_rate) * f64::from(config.weight_decay)) as f32;
+        let numbers = self.begin(config, learning_rate, factor);
         let config = *config;
-        let numbers = [factor, size, root, keep];
         if let Some(eight_bit) = &mut self.eight_bit {
             let moments = (&mut self.first[..], &mut self.second[..]);
             eight_bit.update(values, grads, moments, config, numbers);

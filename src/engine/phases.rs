@@ -54,6 +54,11 @@ impl Phases {
         self.seconds[phase as usize] += (whole.as_secs_f64() - known).max(0.0);
     }
 
+    /// Counts some seconds for `phase`.
+    pub(super) fn count(&mut self, seconds: f64, phase: Phase) {
+        self.seconds[phase as usize] += seconds;
+    }
+
     /// Counts the time since `watch` started for `phase`, and starts it anew.
     pub(super) fn lap(&mut self, watch: &mut Watch, phase: Phase) {
         let now = Instant::now();

@@ -26,7 +26,7 @@ const DECODING: f64 = 50.0;
 
 /// How a run goes through memory. What is computed does not depend on the kept layers, and on
 /// the micro-batches only in rounding.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct MemoryPlan {
     /// Tokens that go through the model at once; a longer row goes alone.
     pub micro_tokens: usize,

@@ -35,6 +35,12 @@ impl Rotaries {
         }
     }
 
+    /// The tables of cosines and sines, `[positions, 2, half]`: that of whole layers, and that of those
+    /// with a window where it is another.
+    pub(super) fn tables(&self) -> [Option<&[f32]>; 2] {
+        [Some(&self.whole.table[..]), self.windowed.as_ref().map(|rotary| &rotary.table[..])]
+    }
+
     /// That of one layer.
     pub(super) fn layer(&self, config: &DecoderConfig, layer: usize) -> &Rotary {
         let windowed = self.windowed.as_ref().filter(|_| config.window(layer).is_some());

@@ -67,6 +67,11 @@ impl Table {
         len / self.width
     }
 
+    /// Values of a row.
+    pub(super) fn width(&self) -> usize {
+        self.width
+    }
+
     /// Values from column `first` of a row on, rounded where `E` is narrower than they are held.
     pub(super) fn part<E: Element>(&self, row: usize, first: usize, out: &mut [E]) {
         let at = row * self.width + first;

@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use super::base::{Base, Group, Precision};
 use super::block::{self, Context, Kept, Scratch, fit};
+use super::cuda::{Device, Session};
 use super::dropout::Dropout;
 use super::effective::{self, Weights};
 use super::gradient::GradientBuffers;
@@ -13,6 +14,7 @@ use super::noise::Noise;
 use super::optimizer::{self, OptimizerConfig, OptimizerState};
 use super::pack::{self, Packed, Row};
 use super::phases::{Phase, Phases, Watch};
+use super::plan::MemoryPlan;
 use super::rope::Rotaries;
 use crate::failure::{Failure, Result};
 
@@ -73,6 +75,12 @@ pub struct Trainer<'a> {
     scratch: Scratch,
     head: HeadScratch,
     phases: Phases,
+    /// Does the work of micro-batches and the optimizer in place of all the buffers above.
+    session: Option<Box<Session>>,
+    /// Bytes that may be taken on its device.
+    device_memory: usize,
+    /// Tokens it is laid out for before the first step, where that is known.
+    device_tokens: usize,
 }
 
 impl<'a> Trainer<'a> {
@@ -109,7 +117,92 @@ impl<'a> Trainer<'a> {
             scratch: Scratch::default(),
             head: HeadScratch::default(),
             phases: Phases::default(),
+            session: None,
+            device_memory: usize::MAX,
+            device_tokens: 0,
         }
+    }
+
+    /// Trains on a GPU: base and adapter are copied there, micro-batches and the optimizer work there.
+    /// At most `memory` bytes of it are taken, base included; layers keep as much as fits. What the
+    /// other settings say holds on, but for noise and dropout, which are not there yet.
+    ///
+    /// # Errors
+    /// If the model, noise or dropout are nothing for the GPU, or what is needed to work on it is missing.
+    pub fn on_cuda(mut self, device: &Device, memory: usize) -> Result<Self> {
+        if self.noise.alpha > 0.0 || self.dropout.share > 0.0 {
+            return Err(Failure::user(
+                "noise on embeddings and dropout are not done on the GPU yet",
+            )
+            .hint("Set `neftune_alpha` and `dropout` to 0, or train with `--device cpu`."));
+        }
+        self.adapter.check(self.base.config())?;
+        self.session = Some(Box::new(Session::new(device, self.base, &self.adapter, &self.state)?));
+        self.grads = Vec::new();
+        self.device_memory = memory;
+        Ok(self)
+    }
+
+    /// Sets whether steps on a GPU tell where their time went, which costs some of it.
+    pub fn set_timing(&mut self, on: bool) {
+        if let Some(session) = &mut self.session {
+            session.set_timing(on);
+        }
+    }
+
+    /// What multiplies large matrices.
+    pub fn kernel(&self) -> &'static str {
+        self.session
+            .as_ref()
+            .map_or_else(|| super::cpu::kernel().name(), |session| session.products())
+    }
+
+    /// Bytes held on the GPU; none without.
+    pub fn device_bytes(&self) -> Option<usize> {
+        self.session.as_ref().map(|session| session.bytes())
+    }
+
+    /// Lays out on the GPU the largest of `sizes`, in tokens that go through the model at once, that fits;
+    /// without a GPU nothing is done. `largest` tells the tokens of the largest micro-batch for a size.
+    ///
+    /// # Errors
+    /// When none fits: the last one's.
+    pub fn lay_out(
+        &mut self,
+        sizes: &[usize],
+        largest: &mut dyn FnMut(usize) -> usize,
+    ) -> Result<MemoryPlan> {
+        let mut failure = Failure::defect("no sizes to lay out");
+        for size in sizes {
+            let tokens = largest(*size);
+            let Some(session) = &mut self.session else { continue };
+            match session.reserve(tokens, self.kept_layers, self.device_memory) {
+                Ok(()) => {
+                    (self.micro_tokens, self.device_tokens) = (*size, tokens);
+                    let (kept_layers, bytes) = (session.kept_layers(), session.bytes());
+                    return Ok(MemoryPlan { micro_tokens: *size, tokens, kept_layers, bytes });
+                }
+                Err(error) => failure = error,
+            }
+        }
+        Err(failure)
+    }
+
+    /// Waits until a GPU has done all it was given.
+    ///
+    /// # Errors
+    /// If the GPU fails.
+    pub fn wait(&self) -> Result<()> {
+        self.session.as_ref().map_or(Ok(()), |session| session.wait())
+    }
+
+    /// Brings adapter and optimizer state here from the GPU; without one they are here.
+    ///
+    /// # Errors
+    /// If the GPU fails.
+    pub fn fetch(&mut self) -> Result<()> {
+        let Some(session) = &self.session else { return Ok(()) };
+        session.fetch(self.adapter.values_mut(), &mut self.state)
     }
 
     /// Sets how many bytes activations may take. What does not fit is computed again; results stay
@@ -154,7 +247,7 @@ impl<'a> Trainer<'a> {
         self
     }
 
-    /// The adapter as it is now.
+    /// The adapter as it is now; on a GPU, as it was when last fetched.
     pub fn adapter(&self) -> &Adapter {
         &self.adapter
     }
@@ -164,7 +257,8 @@ impl<'a> Trainer<'a> {
         self.adapter
     }
 
-    /// What the optimizer remembers; with the adapter, all that a checkpoint needs.
+    /// What the optimizer remembers; with the adapter, all that a checkpoint needs. On a GPU, as it was
+    /// when last fetched.
     pub fn state(&self) -> OptimizerState {
         self.state.clone()
     }
@@ -175,6 +269,9 @@ impl<'a> Trainer<'a> {
     /// If the state belongs to an adapter of another size, or has values that are not finite.
     pub fn restore(&mut self, state: OptimizerState) -> Result<()> {
         state.check(&self.adapter, self.config.eight_bit)?;
+        if let Some(session) = &mut self.session {
+            session.restore(&state)?;
+        }
         self.state = state;
         Ok(())
     }
@@ -192,8 +289,13 @@ impl<'a> Trainer<'a> {
         let mut watch = Watch::start();
         let norm = f64::from(report.gradient_norm);
         let factor = optimizer::clip_factor(norm, self.config.clip_norm);
-        let values = self.adapter.values_mut();
-        self.state.update(&self.config, learning_rate, values, &self.grads, factor);
+        if let Some(session) = &self.session {
+            let numbers = self.state.begin(&self.config, learning_rate, factor);
+            session.update(&self.config, numbers)?;
+        } else {
+            let values = self.adapter.values_mut();
+            self.state.update(&self.config, learning_rate, values, &self.grads, factor);
+        }
         report.phases.lap(&mut watch, Phase::Optimizer);
         Ok(report)
     }
@@ -211,18 +313,42 @@ impl<'a> Trainer<'a> {
         self.phases = Phases::default();
         self.grads.fill(0.0);
         let (mut nats, mut computed_tokens) = (0.0, 0);
-        for packed in pack::pack(rows, self.micro_tokens, self.share) {
-            nats += self.micro_batch(&packed, computed_tokens, 1.0 / label_tokens as f32)?;
+        let weight = 1.0 / label_tokens as f32;
+        let packs = pack::pack(rows, self.micro_tokens, self.share);
+        if let Some(session) = &mut self.session {
+            let tokens = packs.iter().map(Packed::tokens).max().unwrap_or_default();
+            let known = if self.device_tokens > 0 { self.device_tokens } else { self.micro_tokens };
+            let tokens = tokens.max(known);
+            session.reserve(tokens, self.kept_layers, self.device_memory)?;
+            session.begin()?;
+        }
+        for packed in &packs {
+            nats += self.micro_batch(packed, computed_tokens, weight)?;
             computed_tokens += packed.tokens();
         }
-        let norm = optimizer::norm(&self.grads);
+        let (norm, phases) = if let Some(session) = &self.session {
+            let (sum, norm, phases) = session.finish()?;
+            nats = sum;
+            if !nats.is_finite() {
+                let last = packs.last().map_or(0, Packed::tokens);
+                let bad = session.bad_layer(last)?;
+                return Err(not_finite(&bad_loss(bad, self.base.config().layers)));
+            }
+            if !norm.is_finite() {
+                self.grads.resize(self.adapter.parameter_count(), 0.0);
+                session.fetch_gradients(&mut self.grads)?;
+            }
+            (norm, phases)
+        } else {
+            let mut phases = self.phases.take();
+            phases.add(&self.weights.take_phases());
+            phases.add(&self.scratch.phases.take());
+            phases.rest(started.elapsed(), Phase::Elementwise);
+            (optimizer::norm(&self.grads), phases)
+        };
         if !norm.is_finite() {
             return Err(self.bad_gradient());
         }
-        let mut phases = self.phases.take();
-        phases.add(&self.weights.take_phases());
-        phases.add(&self.scratch.phases.take());
-        phases.rest(started.elapsed(), Phase::Elementwise);
         Ok(StepReport {
             phases,
             loss: (nats / label_tokens as f64) as f32,
@@ -238,6 +364,20 @@ impl<'a> Trainer<'a> {
     #[cfg(test)]
     pub(super) fn gradient(&self) -> &[f32] {
         &self.grads
+    }
+
+    /// Whether the last micro-batch on a GPU was replayed.
+    #[cfg(test)]
+    pub(super) fn replays(&self) -> bool {
+        self.session.as_ref().is_some_and(|session| session.replays())
+    }
+
+    /// The same from a GPU.
+    #[cfg(test)]
+    pub(super) fn device_gradient(&self) -> Vec<f32> {
+        let mut grads = vec![0.0; self.adapter.parameter_count()];
+        self.session.as_ref().unwrap().fetch_gradients(&mut grads).unwrap();
+        grads
     }
 
     /// Bytes of activations and buffers held, without weights and the head.
@@ -259,6 +399,11 @@ impl<'a> Trainer<'a> {
         let (config, tokens) = (self.base.config(), packed.tokens());
         let (layers, width) = (config.layers, tokens * config.hidden_size);
         self.rotary.reach(config, packed.longest());
+        if let Some(session) = &mut self.session {
+            // Its sum of nats comes at the end of the step.
+            session.micro_batch(packed, &self.rotary, weight)?;
+            return Ok(0.0);
+        }
         // Layers from here on keep what their backward pass needs: it starts with the last.
         let bytes = self.kept_bytes(tokens.max(self.micro_tokens)).max(1);
         let first_kept = layers - (self.memory / bytes).min(self.kept_layers).min(layers);
@@ -314,8 +459,7 @@ impl<'a> Trainer<'a> {
         let finite = |x: &[f32]| x.iter().all(|x| x.is_finite());
         let layers = self.base.config().layers;
         let bad = (0..layers).find(|layer| !finite(&self.inputs[layer + 1][..width]));
-        let place = bad.map_or_else(|| "the output head".to_owned(), |layer| place(layer, layers));
-        not_finite(&format!("the loss is not finite from {place} on"))
+        not_finite(&bad_loss(bad, layers))
     }
 
     fn bad_gradient(&self) -> Failure {
@@ -330,6 +474,11 @@ impl<'a> Trainer<'a> {
 
 fn place(layer: usize, layers: usize) -> String {
     format!("layer {} of {layers}", layer + 1)
+}
+
+fn bad_loss(bad: Option<usize>, layers: usize) -> String {
+    let place = bad.map_or_else(|| "the output head".to_owned(), |layer| place(layer, layers));
+    format!("the loss is not finite from {place} on")
 }
 
 fn not_finite(what: &str) -> Failure {

@@ -12,6 +12,7 @@ mod drafting;
 mod endpoint_column;
 mod evaluation;
 pub mod event;
+pub mod gpu;
 mod identity;
 pub mod loaded;
 mod measuring;

@@ -4,7 +4,7 @@ use std::fs::OpenOptions;
 use std::io::Write as _;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use super::{Desk, JobEvent, JobOutcome, Told, mixing, stopped, training_set};
+use super::{Desk, JobEvent, JobOutcome, Told, gpu, mixing, stopped, training_set};
 use crate::engine::{GenerateConfig, cpu, generate};
 use crate::failure::{Context as _, Result};
 use crate::mix::Side;
@@ -88,6 +88,7 @@ pub(super) fn train(desk: &mut Desk<'_>, request: &Request<'_>) -> Result<JobOut
              `length_max` leaves them out"
         ));
     }
+    let device = gpu::chosen(recipe, &loaded.base, &mut |text| desk.note(text))?;
     let sets = epochs(&train_rows, &examples, &loaded.codec, recipe);
     std::fs::create_dir_all(&folder).because(folder.display())?;
     training_set::write(&folder, &mix)?;
@@ -128,6 +129,7 @@ pub(super) fn train(desk: &mut Desk<'_>, request: &Request<'_>) -> Result<JobOut
         general_share: Some(mix.report.general_share),
         folder: &folder,
         resume: resume.is_some(),
+        device: device.as_ref(),
     };
     let mut sample = |adapter: &crate::engine::Adapter| {
         let example = question.as_ref()?;

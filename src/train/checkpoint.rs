@@ -81,9 +81,13 @@ impl CheckpointHeader {
         } else if self.rows != fresh.rows {
             Some("training rows")
         } else if self.recipe
-            != (Recipe { memory_mib: self.recipe.memory_mib, ..fresh.recipe.clone() })
+            != (Recipe {
+                memory_mib: self.recipe.memory_mib,
+                device: self.recipe.device,
+                ..fresh.recipe.clone()
+            })
         {
-            // How much memory it may take changes nothing but the way.
+            // How much memory it may take, and where it is, change nothing but the way.
             Some("recipe")
         } else {
             None

@@ -27,6 +27,20 @@ pub struct RunMemory {
     pub peak: usize,
 }
 
+/// Tells the tokens of the largest micro-batch of a run, for a number of tokens at once.
+pub(super) fn largest_of<'a>(
+    recipe: &Recipe,
+    train: &'a [Epoch],
+) -> impl FnMut(usize) -> usize + use<'a> {
+    let schedule = Schedule::new(recipe, train.first().map_or(0, |epoch| epoch.rows.len()));
+    move |micro: usize| {
+        let steps = 0..schedule.steps();
+        let tokens =
+            steps.map(|step| largest_micro_batch(&rows::of_step(train, &schedule, step), micro));
+        tokens.max().unwrap_or(0)
+    }
+}
+
 /// Plans a run over the rows of each epoch. `micro_tokens` is how many tokens went through the
 /// model at once before a resumed run stopped: others would change its bits.
 ///
@@ -39,13 +53,7 @@ pub fn plan_run(
     (train, validation): (&[Epoch], &[Row]),
     micro_tokens: Option<usize>,
 ) -> Result<RunMemory> {
-    let schedule = Schedule::new(recipe, train.first().map_or(0, |epoch| epoch.rows.len()));
-    let mut largest = |micro: usize| {
-        let steps = 0..schedule.steps();
-        let tokens =
-            steps.map(|step| largest_micro_batch(&rows::of_step(train, &schedule, step), micro));
-        tokens.max().unwrap_or(0)
-    };
+    let mut largest = largest_of(recipe, train);
     let eight_bit = recipe.optimizer.is_eight_bit();
     // Validation and checkpoints take memory beside training, never at once.
     let scored = largest_micro_batch(validation, SCORED_TOKENS);

@@ -13,4 +13,4 @@ pub mod sweep;
 pub mod vary;
 
 pub use event::{RunOutcome, RunRecord, TrainEvent};
-pub use recipe::{Keep, Optimizer, RANK_MAX, Recipe};
+pub use recipe::{Device, Keep, Optimizer, RANK_MAX, Recipe};

@@ -65,6 +65,8 @@ pub struct Recipe {
     /// Highest memory of the program while it trains, in MiB; 0 is what the machine has. Less
     /// memory makes a run slower, not different but for rounding.
     pub memory_mib: u64,
+    /// Where the run trains.
+    pub device: Device,
     /// Which adapter the run leaves for use.
     pub keep: Keep,
     /// Whether rows about tools offer other tools, in another order, in each epoch. For models that
@@ -92,6 +94,19 @@ impl Optimizer {
     pub fn is_eight_bit(self) -> bool {
         self == Self::AdamW8Bit
     }
+}
+
+/// Where a run trains.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Device {
+    /// On the GPU where there is one that can, on the processor otherwise.
+    #[default]
+    Auto,
+    /// On the processor.
+    Cpu,
+    /// On the GPU.
+    Cuda,
 }
 
 /// Which adapter a run leaves for use.
@@ -133,6 +148,7 @@ impl Default for Recipe {
             dropout: 0.0,
             optimizer: Optimizer::AdamW,
             memory_mib: 0,
+            device: Device::Auto,
             keep: Keep::Best,
             vary_tools: false,
             seed: 1,

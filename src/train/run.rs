@@ -8,7 +8,8 @@ use super::memory::{self, RunMemory};
 use super::rows::Epoch;
 use super::schedule::Schedule;
 use super::{Keep, Recipe, RunOutcome, TrainEvent, adapter_file, rows};
-use crate::engine::{Adapter, Base, OptimizerConfig, Row, Trainer, row_losses};
+use crate::engine::cuda::Device;
+use crate::engine::{Adapter, Base, MemoryPlan, OptimizerConfig, Row, Trainer, row_losses};
 use crate::failure::{Failure, Result};
 use crate::progress::Cancel;
 
@@ -36,6 +37,8 @@ pub struct RunInput<'a> {
     pub folder: &'a Path,
     /// Whether to go on from the checkpoint in `folder`.
     pub resume: bool,
+    /// The GPU to train on; none is the processor.
+    pub device: Option<&'a Device>,
 }
 
 /// Answers a held-out question with the adapter as it is: question and answer.
@@ -65,6 +68,10 @@ pub fn run(
     }
     let schedule = Schedule::new(recipe, train.len());
     let mut header = CheckpointHeader::new(recipe, input.model, input.train);
+    if let Some(device) = input.device {
+        let capability = device.facts().capability;
+        header.kernel = format!("cuda {}.{}", capability / 10, capability % 10);
+    }
     let mut adapter = Adapter::new(base.config(), &adapter_file::lora_config(recipe)?);
     let state = if input.resume {
         let (found, state) = checkpoint::read(folder, &mut adapter)?;
@@ -78,7 +85,11 @@ pub fn run(
     } else {
         None
     };
-    let memory = plan(input, &adapter, &mut header, on_event)?;
+    let memory = match input.device {
+        None => plan(input, &adapter, &mut header, on_event)?,
+        // The GPU's is planned when base and adapter are there.
+        Some(_) => RunMemory { plan: MemoryPlan::default(), peak: 0 },
+    };
     let optimizer = OptimizerConfig {
         beta1: recipe.beta1,
         beta2: recipe.beta2,
@@ -88,9 +99,19 @@ pub fn run(
         eight_bit: recipe.optimizer.is_eight_bit(),
     };
     let mut trainer = Trainer::new(base, adapter, optimizer, memory.plan.micro_tokens)
-        .with_kept_layers(memory.plan.kept_layers)
         .with_noise(recipe.neftune_alpha, recipe.seed)
         .with_dropout(recipe.dropout, recipe.seed);
+    let memory = match input.device {
+        None => {
+            trainer = trainer.with_kept_layers(memory.plan.kept_layers);
+            memory
+        }
+        Some(device) => {
+            let (placed, memory) = on_device(input, trainer, device, &mut header)?;
+            trainer = placed;
+            memory
+        }
+    };
     if let Some(state) = state {
         trainer.restore(state)?;
     }
@@ -119,6 +140,7 @@ pub fn run(
     while header.step < schedule.steps() && (patience == 0 || header.stale < patience) {
         if cancel.is_cancelled() {
             header.seconds = seconds_before + started.elapsed().as_secs_f64();
+            trainer.fetch()?;
             checkpoint::write(folder, &header, trainer.adapter(), &trainer.state())?;
             adapter_file::write(&folder.join(LAST_ADAPTER), trainer.adapter(), input.model)?;
             on_event(TrainEvent::Checkpoint { step: header.step });
@@ -145,6 +167,9 @@ pub fn run(
         });
         let last = header.step == schedule.steps();
         let validates = header.step.is_multiple_of(validate_every) || last;
+        if validates || header.step.is_multiple_of(checkpoint_every) {
+            trainer.fetch()?;
+        }
         if validates {
             let improved = validate(input, trainer.adapter(), &mut header, on_event)?;
             if improved {
@@ -169,11 +194,33 @@ pub fn run(
             ),
         });
     }
+    trainer.fetch()?;
     adapter_file::write(&folder.join(LAST_ADAPTER), trainer.adapter(), input.model)?;
     if recipe.keep == Keep::Last {
         adapter_file::write(&folder.join(BEST_ADAPTER), trainer.adapter(), input.model)?;
     }
     Ok(RunOutcome::Finished)
+}
+
+/// Tokens that go through the model at once on a GPU, most first.
+const DEVICE_TOKENS: [usize; 6] = [8192, 4096, 2048, 1024, 512, 256];
+
+/// Puts a run on a GPU, in at most the memory the recipe allows. A resumed run keeps to its micro-batches.
+fn on_device<'a>(
+    input: &RunInput<'_>,
+    trainer: Trainer<'a>,
+    device: &Device,
+    header: &mut CheckpointHeader,
+) -> Result<(Trainer<'a>, RunMemory)> {
+    let limit = input.recipe.memory_mib as usize;
+    let limit = if limit == 0 { usize::MAX } else { limit << 20 };
+    let mut trainer = trainer.on_cuda(device, limit)?;
+    let mut largest = memory::largest_of(input.recipe, input.train);
+    let before = [header.micro_tokens];
+    let sizes = if input.resume { &before[..] } else { &DEVICE_TOKENS };
+    let plan = trainer.lay_out(sizes, &mut largest)?;
+    header.micro_tokens = plan.micro_tokens;
+    Ok((trainer, RunMemory { plan, peak: plan.bytes }))
 }
 
 /// How the run goes through memory. A resumed run keeps to the tokens that went through the model at

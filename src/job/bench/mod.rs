@@ -1,6 +1,7 @@
 //! Measuring the engine on this machine.
 
 mod evaluation;
+pub mod shape;
 
 use std::time::Instant;
 
@@ -10,8 +11,9 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::loaded::Loaded;
+use crate::engine::cuda::Device;
 use crate::engine::{
-    Adapter, GenerateConfig, LoraConfig, MICRO_TOKENS_MAX, OptimizerConfig, Phases, Row,
+    Adapter, Base, GenerateConfig, LoraConfig, MICRO_TOKENS_MAX, OptimizerConfig, Phases, Row,
     StepReport, Target, Trainer, cpu, generate, training_bytes,
 };
 use crate::failure::{Failure, Result};
@@ -30,12 +32,19 @@ pub struct TrainFigures {
     pub model: String,
     /// Rows and tokens a row, or what the rows are.
     pub shape: String,
-    /// Where it ran.
-    pub device: &'static str,
+    /// Whether the weights are random, because only the shape is that of the model.
+    pub random_weights: bool,
+    /// Where it ran: "cpu" or the GPU's name.
+    pub device: String,
     /// The kernel of large products.
     pub kernel: &'static str,
     /// Threads.
     pub threads: usize,
+    /// Tokens that went through the model at once, at most.
+    pub micro_tokens: usize,
+    /// Layers that kept what their backward pass needs, on a GPU.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kept_layers: Option<usize>,
     /// Median over the measured steps.
     pub tokens_per_second: f64,
     /// Each measured step.
@@ -46,6 +55,12 @@ pub struct TrainFigures {
     pub peak_rss_mib: f64,
     /// What base and training were planned to take, MiB.
     pub plan_mib: f64,
+    /// What training held on the GPU at most, base included, MiB.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub peak_device_mib: Option<f64>,
+    /// What was taken of the GPU at the end, its driver's own and other programs' included, MiB.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub device_used_mib: Option<f64>,
     /// Mean time of a step by kind of work.
     pub phases_ms: Map<String, Value>,
 }
@@ -68,11 +83,11 @@ impl TrainWork {
     ///
     /// # Errors
     /// If there is nothing to do.
-    pub fn random(loaded: &Loaded, (rows, length): (usize, usize)) -> Result<Self> {
+    pub fn random(base: &Base, (rows, length): (usize, usize)) -> Result<Self> {
         if rows == 0 || length == 0 {
             return Err(Failure::user("rows and tokens must be above 0"));
         }
-        let vocabulary = loaded.base.config().vocab_size as u32;
+        let vocabulary = base.config().vocab_size as u32;
         let mut random = ChaCha8Rng::seed_from_u64(1);
         let row = |_| Row {
             // One more than is read: the last token is only predicted.
@@ -108,15 +123,35 @@ impl TrainWork {
     }
 }
 
-/// Trains with rank 16 on all projections: one step that warms up, then `steps` measured ones.
+/// How training is measured.
+#[derive(Debug, Default)]
+pub struct TrainWay<'a> {
+    /// Measured steps.
+    pub steps: usize,
+    /// The GPU; none is the processor.
+    pub device: Option<&'a Device>,
+    /// Bytes of the GPU that may be taken; none is what there is.
+    pub device_memory: Option<usize>,
+    /// Tokens that go through the model at once, at most; none is all of a step.
+    pub micro_tokens: Option<usize>,
+    /// Moments in 8 bits.
+    pub eight_bit: bool,
+}
+
+/// Trains with rank 16 on all projections: some steps that warm up, then the measured ones, and on a
+/// GPU one more that is timed kernel by kernel.
 ///
 /// # Errors
 /// If there is nothing to do, or a step fails.
-pub fn train(loaded: &Loaded, work: &TrainWork, steps: usize) -> Result<TrainFigures> {
-    if steps == 0 {
+pub fn train(
+    (base, name, random_weights): (&Base, &str, bool),
+    work: &TrainWork,
+    way: &TrainWay<'_>,
+) -> Result<TrainFigures> {
+    if way.steps == 0 {
         return Err(Failure::user("steps must be above 0"));
     }
-    let config = loaded.base.config();
+    let config = base.config();
     let lora = LoraConfig {
         rank: RANK,
         alpha: 2.0 * RANK as f32,
@@ -125,42 +160,65 @@ pub fn train(loaded: &Loaded, work: &TrainWork, steps: usize) -> Result<TrainFig
         seed: 1,
     };
     let adapter = Adapter::new(config, &lora);
-    let held = memory::resident().unwrap_or_else(|| loaded.base.bytes());
-    let plan = held + training_bytes(&loaded.base, &adapter, work.micro_tokens);
+    let held = memory::resident().unwrap_or_else(|| base.bytes());
+    let micro_tokens = way.micro_tokens.unwrap_or(work.micro_tokens).min(work.micro_tokens);
+    let mut plan = held + training_bytes(base, &adapter, micro_tokens);
+    let optimizer = OptimizerConfig { eight_bit: way.eight_bit, ..OptimizerConfig::default() };
     let mut trainer =
-        Trainer::new(&loaded.base, adapter, OptimizerConfig::default(), work.micro_tokens)
-            .with_sharing(work.sharing);
+        Trainer::new(base, adapter, optimizer, micro_tokens).with_sharing(work.sharing);
+    let mut kept_layers = None;
+    if let Some(device) = way.device {
+        trainer = trainer.on_cuda(device, way.device_memory.unwrap_or(usize::MAX))?;
+        let laid = trainer.lay_out(&[micro_tokens], &mut |tokens| tokens)?;
+        (plan, kept_layers) = (laid.bytes, Some(laid.kept_layers));
+    }
     let mut batches = work.steps.iter().cycle();
-    let mut step = || {
+    let mut step = |trainer: &mut Trainer<'_>| {
         let started = Instant::now();
         let report = trainer.step(batches.next().map_or(&[][..], Vec::as_slice), 1e-4)?;
+        trainer.wait()?;
         Ok::<_, Failure>((report, started.elapsed().as_secs_f64()))
     };
-    step()?;
+    // On a GPU the third step of a kind is the first that replays it.
+    for _ in 0..if way.device.is_some() { 3 } else { 1 } {
+        step(&mut trainer)?;
+    }
     let (mut step_ms, mut rates) = (Vec::new(), Vec::new());
     let (mut phases, mut loss) = (Phases::default(), 0.0);
-    for _ in 0..steps {
-        let (report, seconds) = step()?;
+    for _ in 0..way.steps {
+        let (report, seconds) = step(&mut trainer)?;
         step_ms.push(seconds * 1e3);
         rates.push(tokens_read(&report) / seconds);
         phases.add(&report.phases);
         loss = report.loss;
     }
+    let mut timed = way.steps;
+    if way.device.is_some() {
+        trainer.set_timing(true);
+        (phases, timed) = (step(&mut trainer)?.0.phases, 1);
+    }
     let phases_ms = phases
         .iter()
-        .map(|(name, seconds)| (name.to_owned(), json!(seconds * 1e3 / steps as f64)))
+        .map(|(name, seconds)| (name.to_owned(), json!(seconds * 1e3 / timed as f64)))
         .collect();
+    let mib = |bytes: usize| bytes as f64 / f64::from(1 << 20);
+    let used = way.device.map(Device::used).transpose()?;
     Ok(TrainFigures {
-        model: loaded.name.clone(),
+        model: name.to_owned(),
         shape: work.shape.clone(),
-        device: "cpu",
-        kernel: cpu::kernel().name(),
+        random_weights,
+        device: way.device.map_or_else(|| "cpu".to_owned(), |device| device.facts().name.clone()),
+        kernel: trainer.kernel(),
         threads: rayon::current_num_threads(),
+        micro_tokens,
+        kept_layers,
         tokens_per_second: median(&rates),
         step_ms,
         loss,
         peak_rss_mib: peak_rss_mib(),
-        plan_mib: plan as f64 / f64::from(1 << 20),
+        plan_mib: mib(plan),
+        peak_device_mib: trainer.device_bytes().map(mib),
+        device_used_mib: used.map(mib),
         phases_ms,
     })
 }

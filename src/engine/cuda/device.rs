@@ -1,0 +1,117 @@
+//! What is found of a GPU on this machine, and the one that is used.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::compile::{self, KernelCache};
+use super::driver::{DeviceFacts, Gpu, Module};
+use super::library::{Products, Search};
+use crate::engine::base::Base;
+use crate::failure::{Failure, Result};
+
+/// Oldest compute capability that the kernels run on: Ampere.
+pub const CAPABILITY_MIN: u32 = 80;
+
+/// What of the GPU's software is there. Texts are one line each.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Found {
+    /// The device, or why there is none.
+    pub device: Result<DeviceFacts, String>,
+    /// The run-time compiler's version and file, or why it was not found.
+    pub compiler: Result<String, String>,
+    /// cuBLASLt's file, or why it was not found.
+    pub products: Result<String, String>,
+}
+
+impl Found {
+    /// Looks for everything.
+    pub fn look(search: &Search) -> Self {
+        Self {
+            device: Gpu::open(search).map(|gpu| gpu.facts.clone()),
+            compiler: compile::found(search),
+            products: Products::load(search).map(|library| library.path.display().to_string()),
+        }
+    }
+}
+
+/// A GPU ready for training.
+pub struct Device {
+    gpu: Arc<Gpu>,
+    search: Search,
+    cache: Box<dyn KernelCache>,
+    modules: RefCell<HashMap<usize, Arc<Module>>>,
+}
+
+impl std::fmt::Debug for Device {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Device").field("facts", &self.gpu.facts).finish_non_exhaustive()
+    }
+}
+
+impl Device {
+    /// Opens the first device. Compiled kernels come from `cache` where it has them.
+    ///
+    /// # Errors
+    /// Without a driver or device, or when it is older than the kernels run on.
+    pub fn open(search: Search, cache: Box<dyn KernelCache>) -> Result<Self> {
+        let gpu = Gpu::open(&search).map_err(|why| {
+            Failure::user(format!("no GPU can be used: {why}"))
+                .hint("`hone doctor` says what was found; `--device cpu` trains without.")
+        })?;
+        let DeviceFacts { capability, name, .. } = &gpu.facts;
+        if *capability < CAPABILITY_MIN {
+            return Err(Failure::user(format!(
+                "{name} has compute capability {}.{}, and the kernels need {}.{}",
+                capability / 10,
+                capability % 10,
+                CAPABILITY_MIN / 10,
+                CAPABILITY_MIN % 10
+            ))
+            .hint("`--device cpu` trains without it."));
+        }
+        Ok(Self { gpu: Arc::new(gpu), search, cache, modules: RefCell::default() })
+    }
+
+    /// Fails unless a model fits the kernels and they are there or can be compiled.
+    ///
+    /// # Errors
+    /// Says what does not fit or is missing.
+    pub fn ready(&self, base: &Base) -> Result<()> {
+        super::weights::check(base)?;
+        self.module(base.config().head_dim).map(|_| ())
+    }
+
+    /// Bytes of its memory that are taken now, by whomever.
+    ///
+    /// # Errors
+    /// If the GPU fails.
+    pub fn used(&self) -> Result<usize> {
+        Ok(self.gpu.facts.total.saturating_sub(self.gpu.free()?))
+    }
+
+    /// What is known of it.
+    pub fn facts(&self) -> &DeviceFacts {
+        &self.gpu.facts
+    }
+
+    pub(super) fn gpu(&self) -> &Arc<Gpu> {
+        &self.gpu
+    }
+
+    pub(super) fn search(&self) -> &Search {
+        &self.search
+    }
+
+    /// The kernels for heads of width `dim`, loaded.
+    pub(super) fn module(&self, dim: usize) -> Result<Arc<Module>> {
+        if let Some(module) = self.modules.borrow().get(&dim) {
+            return Ok(Arc::clone(module));
+        }
+        let machine = (self.gpu.facts.capability, self.gpu.facts.driver);
+        let code = compile::code(&self.search, machine, dim, &*self.cache)?;
+        let module = Arc::new(Module::load(&self.gpu, &code)?);
+        self.modules.borrow_mut().insert(dim, Arc::clone(&module));
+        Ok(module)
+    }
+}

@@ -1,0 +1,33 @@
+//! Training on an NVIDIA GPU (Ampere or newer) with nothing but the driver to start with.
+//!
+//! `library` finds the maker's libraries at run time, `driver` puts checked calls before them,
+//! `compile` makes kernels of the sources in `kernels/`, `products` multiplies matrices. `weights` is
+//! the base on the device, `layout` says where a step works, `tiles` which tokens attention looks at,
+//! `block` is a decoder block, `adam` the optimizer, and `session` strings a micro-batch together.
+//!
+//! Activations are in bf16, sums in f32, the adapter, its gradients and moments in f32. Work goes
+//! through one stream; sums run in an order that does not depend on timing.
+
+#![expect(unsafe_code, reason = "calls into the driver and its libraries, each said to be sound")]
+
+mod adam;
+mod block;
+mod compile;
+mod device;
+mod driver;
+mod kernels;
+mod layout;
+mod library;
+mod products;
+mod session;
+mod tiles;
+mod weights;
+
+pub use compile::KernelCache;
+pub use device::{CAPABILITY_MIN, Device, Found};
+pub use driver::DeviceFacts;
+pub use library::Search;
+pub(super) use session::Session;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,162 @@
+//! Which tiles of 64 tokens see each other, so that attention works on no others.
+
+use std::ops::Range;
+
+use crate::engine::pack::{Group, Packed};
+
+/// Tokens of a tile.
+pub(super) const TILE: usize = 64;
+
+/// Set in an entry whose tiles see each other whole.
+const WHOLE: u32 = 1 << 31;
+
+/// For each tile the tiles it has to do with: `starts[tile]..starts[tile + 1]` in `list`.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct Lists {
+    pub(super) starts: Vec<u32>,
+    pub(super) list: Vec<u32>,
+}
+
+/// Lists of the keys for each tile of queries, and of the queries for each tile of keys.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct Tiles {
+    pub(super) keys: Lists,
+    pub(super) queries: Lists,
+}
+
+/// Entries that a list of `tokens` tokens has at most.
+pub(super) fn entries(tokens: usize) -> usize {
+    let tiles = tokens.div_ceil(TILE);
+    tiles * (tiles + 1) / 2
+}
+
+/// For each token, one past the last token that may see it.
+pub(super) fn ends(packed: &Packed) -> Vec<u32> {
+    let mut ends = vec![0; packed.tokens()];
+    for group in &packed.groups {
+        ends[group.head.clone()].fill(group.end() as u32);
+        for tail in &group.tails {
+            ends[tail.clone()].fill(tail.end as u32);
+        }
+    }
+    ends
+}
+
+/// The keys that a query sees: some of its head, and some of its own tail.
+fn seen(group: &Group, own: &Range<usize>, query: usize, window: usize) -> [Range<usize>; 2] {
+    if *own == group.head {
+        let first = (query + 1).saturating_sub(window).max(own.start);
+        return [first..query + 1, 0..0];
+    }
+    let before = query - own.start;
+    let first = own.start + (before + 1).saturating_sub(window);
+    // Of the head what is left of the window.
+    let rest = window.saturating_sub(before + 1).min(group.head.len());
+    [group.head.end - rest..group.head.end, first..query + 1]
+}
+
+/// Tiles for a layer whose tokens see `window` tokens, themselves included.
+pub(super) fn tiles(packed: &Packed, window: usize) -> Tiles {
+    let count = packed.tokens().div_ceil(TILE);
+    // How many pairs of two tiles see each other, for one tile of queries at a time.
+    let mut pairs = vec![0u32; count];
+    let (mut keys, mut queries) = (Lists::default(), vec![Vec::new(); count]);
+    keys.starts.push(0);
+    let mut parts = packed
+        .groups
+        .iter()
+        .flat_map(|group| {
+            std::iter::once(&group.head).chain(&group.tails).map(move |own| (group, own))
+        })
+        .peekable();
+    for tile in 0..count {
+        let (start, end) = (tile * TILE, ((tile + 1) * TILE).min(packed.tokens()));
+        pairs.fill(0);
+        let mut query = start;
+        while query < end {
+            while parts.peek().is_some_and(|(_, own)| own.end <= query) {
+                parts.next();
+            }
+            let Some((group, own)) = parts.peek() else { break };
+            for range in seen(group, own, query, window) {
+                let mut at = range.start;
+                while at < range.end {
+                    let next = (at / TILE + 1) * TILE;
+                    pairs[at / TILE] += (next.min(range.end) - at) as u32;
+                    at = next;
+                }
+            }
+            query += 1;
+        }
+        for (other, pairs) in pairs.iter().enumerate().filter(|(_, pairs)| **pairs > 0) {
+            let whole = if *pairs as usize == TILE * TILE { WHOLE } else { 0 };
+            keys.list.push(other as u32 | whole);
+            queries[other].push(tile as u32 | whole);
+        }
+        keys.starts.push(keys.list.len() as u32);
+    }
+    let mut turned = Lists::default();
+    turned.starts.push(0);
+    for list in queries {
+        turned.list.extend(list);
+        turned.starts.push(turned.list.len() as u32);
+    }
+    Tiles { keys, queries: turned }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::pack::{Row, pack};
+
+    /// Pairs of tokens that see each other, counted one by one from positions and ends as a kernel has them.
+    #[test]
+    fn tiles_hold_all_pairs_that_see_each_other() {
+        let row = |first: u32, shared: usize, len: usize| Row {
+            ids: (0..len)
+                .map(|i| if i < shared { i as u32 % 7 } else { first + i as u32 })
+                .collect(),
+            labels: (0..len).map(|i| i > shared).collect(),
+        };
+        let rows = [
+            row(10, 90, 200),
+            row(500, 90, 150),
+            row(900, 90, 95),
+            row(2000, 0, 33),
+            row(3000, 0, 2),
+        ];
+        for (window, share) in [(usize::MAX, true), (70, true), (9, true), (usize::MAX, false)] {
+            let packed = &pack(&rows, 1000, share)[0];
+            assert_eq!(packed.groups.iter().any(|group| !group.tails.is_empty()), share);
+            let (tiles, ends) = (tiles(packed, window), ends(packed));
+            let count = packed.tokens().div_ceil(TILE);
+            let mut want = vec![vec![0usize; count]; count];
+            for query in 0..packed.tokens() {
+                for key in 0..=query {
+                    let apart = packed.positions[query].wrapping_sub(packed.positions[key]) as i32;
+                    let near = i64::from(apart) < window.min(1 << 30) as i64;
+                    if query < ends[key] as usize && near {
+                        want[query / TILE][key / TILE] += 1;
+                    }
+                }
+            }
+            for (query, want) in want.iter().enumerate() {
+                let list = |lists: &Lists, tile: usize| {
+                    lists.list[lists.starts[tile] as usize..lists.starts[tile + 1] as usize]
+                        .to_vec()
+                };
+                let mut expected = Vec::new();
+                for (key, want) in want.iter().enumerate() {
+                    let whole = if *want == TILE * TILE { WHOLE } else { 0 };
+                    let turned = list(&tiles.queries, key);
+                    assert_eq!(turned.contains(&(query as u32 | whole)), *want > 0);
+                    if *want > 0 {
+                        expected.push(key as u32 | whole);
+                    }
+                }
+                assert_eq!(list(&tiles.keys, query), expected);
+            }
+            assert!(tiles.keys.list.len() <= entries(packed.tokens()));
+        }
+    }
+}
