@@ -254,6 +254,7 @@ impl JobLines {
                     left(seconds_left)
                 ));
             }
+            SweepEvent::Short(shortage) => self.line(&format!("warning: {shortage}")),
             SweepEvent::Run { place, runs, run, setting, seconds_left } => {
                 self.line(&format!(
                     "\nrun {place} of {runs} (run {run} of the project): {setting}{}",

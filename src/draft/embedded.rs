@@ -57,9 +57,8 @@ impl Drafter for Embedded<'_> {
             // circles.
             temperature: 0.2,
             top_p: 0.9,
-            seed: 0,
             batch: 1,
-            keep_bytes: 0,
+            ..GenerateConfig::default()
         };
         let mut stream = self.codec.tokenizer().stream();
         let mut text = String::new();

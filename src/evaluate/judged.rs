@@ -2,6 +2,8 @@
 //! own beside the rules' [`Metric::Accuracy`], never in its place: judges err, and are not the same
 //! tomorrow.
 
+use std::collections::HashMap;
+
 use super::answerer::{Answerer, Decoding, Prompt};
 use super::case::{Case, Expect};
 use super::compare;
@@ -36,14 +38,21 @@ pub fn judged(
     judge: &mut dyn Answerer,
     on: &mut OnProgress<'_>,
 ) -> Result<Option<()>> {
+    // Base and tuned often say the same: one word on it counts for both.
     let mut questions: Vec<Vec<Message>> = Vec::new();
+    let (mut places, mut asked): (Vec<usize>, HashMap<String, usize>) = Default::default();
     for (result, suite) in evaluation.suites.iter().zip(suites) {
         for (item, case) in result.items.iter().zip(&suite.cases).filter(|(_, c)| is_judged(c)) {
             let language = language(case);
-            let ask = |answer: &Answer| {
-                judge::ask(language, &item.question, &item.expected, &answer.text)
-            };
-            questions.extend(answers(item).into_iter().map(ask));
+            for answer in answers(item) {
+                let question = judge::ask(language, &item.question, &item.expected, &answer.text);
+                let key = serde_json::to_string(&question).unwrap_or_default();
+                let place = *asked.entry(key).or_insert(questions.len());
+                if place == questions.len() {
+                    questions.push(question);
+                }
+                places.push(place);
+            }
         }
     }
     if questions.is_empty() {
@@ -62,7 +71,9 @@ pub fn judged(
     if stopped {
         return Ok(None);
     }
-    let mut verdicts = replies.into_iter().flatten().map(|reply| judge::verdict(&reply.ok()?));
+    let replies = replies.into_iter().flatten();
+    let said: Vec<_> = replies.map(|reply| judge::verdict(&reply.ok()?)).collect();
+    let mut verdicts = places.into_iter().map(|place| said.get(place).copied().flatten());
     for (result, suite) in evaluation.suites.iter_mut().zip(suites) {
         let mut any = false;
         let cases = result.items.iter_mut().zip(&suite.cases).filter(|(_, case)| is_judged(case));
@@ -97,4 +108,87 @@ fn answers_mut(item: &mut ItemResult) -> Vec<&mut Answer> {
 fn language(case: &Case) -> Language {
     let hangul = case.messages.iter().any(|turn| turn.content.chars().any(is_hangul));
     if hangul { Language::Korean } else { Language::English }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ops::ControlFlow;
+
+    use super::*;
+    use crate::evaluate::answerer::{Nats, Reply};
+    use crate::evaluate::{Plan, domain_suite, run};
+    use crate::pair::{Example, Role};
+
+    /// Says the same of every prompt, but for prompts that hold a word; counts what it is asked.
+    struct Counted {
+        says: [&'static str; 2],
+        other: Option<&'static str>,
+        asked: usize,
+    }
+
+    impl Answerer for Counted {
+        fn answer(
+            &mut self,
+            prompts: &[Prompt<'_>],
+            sides: &[bool],
+            _: &Decoding,
+            on_done: &mut dyn FnMut(usize) -> ControlFlow<()>,
+        ) -> Result<Vec<Vec<Reply>>> {
+            self.asked += prompts.len();
+            let holds = |prompt: &Prompt<'_>, tuned: bool| match self.other {
+                Some(word) => prompt.messages.iter().any(|turn| turn.content.contains(word)),
+                None => tuned,
+            };
+            let mut reply = |prompt: &Prompt<'_>, tuned| {
+                let _ = on_done(0);
+                Ok(self.says[usize::from(holds(prompt, tuned))].to_owned())
+            };
+            let mut all = Vec::new();
+            for &tuned in sides {
+                all.push(prompts.iter().map(|prompt| reply(prompt, tuned)).collect());
+            }
+            Ok(all)
+        }
+
+        fn continuation_nats(
+            &mut self,
+            _: &[(Prompt<'_>, &str)],
+            _: bool,
+        ) -> Result<Option<Vec<Nats>>> {
+            Ok(None)
+        }
+
+        fn text_nats(&mut self, _: &[&str], _: bool) -> Result<Option<Vec<Nats>>> {
+            Ok(None)
+        }
+    }
+
+    fn counts(pupil: [&'static str; 2]) -> (usize, [u32; 2], u32) {
+        let pair = |question: &str| Example {
+            messages: vec![
+                Message::text(Role::User, question),
+                Message::text(Role::Assistant, "900 mm"),
+            ],
+            ..Example::default()
+        };
+        let suites =
+            [domain_suite(&[pair("How wide is the door?"), pair("How wide is the gate?")])];
+        let mut pupil = Counted { says: pupil, other: None, asked: 0 };
+        let mut judge =
+            Counted { says: ["Verdict: wrong", "Verdict: right"], other: Some("ninety"), asked: 0 };
+        let mut on = |_: Progress| ControlFlow::Continue(());
+        let plan = Plan::greedy("small", Some(1), &suites, true);
+        let mut evaluation = run(&plan, &mut pupil, &mut [], &mut on).unwrap().unwrap();
+        judged(&mut evaluation, &suites, &mut judge, &mut on).unwrap().unwrap();
+        let metrics = &evaluation.suites[0].metrics;
+        let found = metrics.iter().find(|each| each.metric == Metric::Judged).unwrap();
+        let tuned = found.tuned.unwrap();
+        (judge.asked, [found.base.successes, tuned.successes], tuned.n)
+    }
+
+    #[test]
+    fn equal_answers_of_base_and_tuned_are_judged_once_and_counted_for_both() {
+        assert_eq!(counts(["ninety centimetres", "ninety centimetres"]), (2, [2, 2], 2));
+        assert_eq!(counts(["I do not know", "ninety centimetres"]), (4, [0, 2], 2));
+    }
 }

@@ -15,25 +15,55 @@ pub const REPORT_KEY: &str = "mix-report";
 /// Key of the chosen model in the store.
 pub const MODEL_KEY: &str = "model";
 
+/// What a project's training sets are put together from, as it was when it was read. A sweep holds it, so
+/// that all its runs have the same rows whatever is edited meanwhile.
+pub struct Material {
+    /// Accepted pairs by key.
+    accepted: Vec<(i64, Example)>,
+    /// Conversations that may be drawn.
+    pool: Vec<Example>,
+    /// The project's settings of the mix.
+    pub settings: MixSettings,
+}
+
+impl Material {
+    /// Reads a project's accepted pairs and pools.
+    ///
+    /// # Errors
+    /// When the store or a pool cannot be read.
+    pub fn read(store: &Store) -> Result<Self> {
+        let settings: MixSettings = store.setting(SETTINGS_KEY)?.unwrap_or_default();
+        let accepted = (store.examples()?.into_iter())
+            .filter(|stored| stored.state == ReviewState::Accepted)
+            .map(|stored| (stored.id.0, stored.example))
+            .collect();
+        let pool = pool::all(store, &settings)?;
+        Ok(Self { accepted, pool, settings })
+    }
+
+    /// The accepted pairs.
+    pub fn accepted(&self) -> impl ExactSizeIterator<Item = &Example> {
+        self.accepted.iter().map(|(_, example)| example)
+    }
+
+    /// The conversations that may be drawn.
+    pub fn pool(&self) -> &[Example] {
+        &self.pool
+    }
+
+    /// The training set, with `general` as the share of general conversation where it is not the
+    /// project's. Tokens are counted by `codec`, or by an estimate where no model is chosen yet.
+    pub fn mix(&self, codec: Option<&Codec>, general: Option<f64>) -> Mix {
+        let mut settings = self.settings.clone();
+        settings.general_share = general.unwrap_or(settings.general_share);
+        mix::mix(&self.accepted, &self.pool, &settings, &mut |example| count(codec, example))
+    }
+}
+
 /// Mixes the project's accepted pairs with the general pools, counting tokens by `codec`, or by an
 /// estimate where no model is chosen yet.
 pub fn mix_project(store: &Store, codec: Option<&Codec>) -> Result<Mix> {
-    mix_with(store, codec, None)
-}
-
-/// As [`mix_project`], with another share of general conversation than the project's.
-pub(super) fn mix_with(store: &Store, codec: Option<&Codec>, general: Option<f64>) -> Result<Mix> {
-    let mut settings: MixSettings = store.setting(SETTINGS_KEY)?.unwrap_or_default();
-    settings.general_share = general.unwrap_or(settings.general_share);
-    let accepted: Vec<(i64, Example)> = store
-        .examples()?
-        .into_iter()
-        .filter(|stored| stored.state == ReviewState::Accepted)
-        .map(|stored| (stored.id.0, stored.example))
-        .collect();
-    let pool = pool::all(store, &settings)?;
-    let mut count = |example: &Example| count(codec, example);
-    Ok(mix::mix(&accepted, &pool, &settings, &mut count))
+    Ok(Material::read(store)?.mix(codec, None))
 }
 
 /// Tokens of an example as the model sees it; an estimate without a model, or where its template

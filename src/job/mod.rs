@@ -86,8 +86,14 @@ fn dispatch(spec: &JobSpec, desk: &mut Desk<'_>) -> Result<JobOutcome> {
         JobSpec::PullModel { name } => models::pull(desk, name),
         JobSpec::Mix => mixing::report(desk),
         JobSpec::Train { model, recipe, resume } => {
-            let resume = *resume;
-            let request = training::Request { model, recipe, resume, number: None, general: None };
+            let request = training::Request {
+                model,
+                recipe,
+                resume: *resume,
+                number: None,
+                general: None,
+                material: None,
+            };
             training::train(desk, &request)
         }
         JobSpec::Sweep(request) => sweep::run(desk, request),

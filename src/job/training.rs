@@ -4,7 +4,8 @@ use std::fs::OpenOptions;
 use std::io::Write as _;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use super::{Desk, JobEvent, JobOutcome, Told, gpu, mixing, stopped, training_set};
+use super::mixing::{self, Material};
+use super::{Desk, JobEvent, JobOutcome, Told, gpu, stopped, training_set};
 use crate::engine::{GenerateConfig, cpu, generate};
 use crate::failure::{Context as _, Result};
 use crate::mix::Side;
@@ -31,6 +32,8 @@ pub(super) struct Request<'a> {
     pub number: Option<u32>,
     /// Share of general conversation, where it is not the project's or the resumed run's.
     pub general: Option<f64>,
+    /// What its rows come from; none for the project as it is now.
+    pub material: Option<&'a Material>,
 }
 
 pub(super) fn train(desk: &mut Desk<'_>, request: &Request<'_>) -> Result<JobOutcome> {
@@ -50,18 +53,13 @@ pub(super) fn train(desk: &mut Desk<'_>, request: &Request<'_>) -> Result<JobOut
         return Ok(stopped());
     };
     let general = request.general.or_else(|| earlier.as_ref().and_then(|earlier| earlier.general));
-    let mix = mixing::mix_with(&store, Some(&loaded.codec), general)?;
+    let mix = match request.material {
+        Some(material) => material.mix(Some(&loaded.codec), general),
+        None => Material::read(&store)?.mix(Some(&loaded.codec), general),
+    };
     // The project's report is of the project's own share.
     if general.is_none() {
         store.set_setting(mixing::REPORT_KEY, &mix.report)?;
-    } else if mix.report.general_short_of > 0 {
-        desk.note(format!(
-            "the general pool is too small by {} tokens: general conversation is {:.1} % of the \
-             training tokens, not the {:.1} % asked",
-            mix.report.general_short_of,
-            100.0 * mix.report.general_share,
-            100.0 * mix.report.general_share_asked
-        ));
     }
     let side =
         |side: Side| mix.rows.iter().filter(move |row| row.side == side).map(|row| &row.example);

@@ -6,9 +6,10 @@ use super::TrainArgs;
 use crate::cli::print::{self, Output, clock};
 use crate::cli::say;
 use crate::failure::{Failure, Result};
-use crate::job::sweep::plan::{SweepPlan, SweepRequest};
+use crate::job::sweep::plan::{Shortage, SweepPlan, SweepRequest};
 use crate::job::sweep::{SweepEvent, named, read_report, state};
 use crate::job::{self, CaseFilter, EvaluateOptions, JobEvent, JobOutcome, JobSpec, Models};
+use crate::model;
 use crate::pair::Language;
 use crate::project::{Project, Store};
 use crate::report::sweep as report;
@@ -36,7 +37,9 @@ pub(super) fn run(
     };
     if args.dry_run {
         let plan = SweepPlan::make(folder, store, &request, 0)?;
-        return if args.json { dry_json(&plan, out) } else { dry(&plan, out) };
+        let codec = model::open(&request.model).ok().map(|opened| opened.codec);
+        let short = plan.shortages(codec.as_ref());
+        return if args.json { dry_json(&plan, &short, out) } else { dry(&plan, &short, out) };
     }
     let cancel = print::cancel_on_signal();
     let mut lines = print::JobLines::new();
@@ -110,7 +113,7 @@ fn standing(plan: &SweepPlan, at: usize) -> String {
     }
 }
 
-fn dry(plan: &SweepPlan, out: &mut Output) -> Result<()> {
+fn dry(plan: &SweepPlan, short: &[Shortage], out: &mut Output) -> Result<()> {
     let left = plan.left().len();
     let kind = if plan.known { "goes on" } else { "new" };
     say(
@@ -122,6 +125,9 @@ fn dry(plan: &SweepPlan, out: &mut Output) -> Result<()> {
     for (place, ((at, _), setting)) in plan.asked.iter().zip(settings).enumerate() {
         let standing = standing(plan, *at);
         say(out, format!("{:>4}  {setting:<width$}  {standing}", place + 1))?;
+    }
+    for shortage in short {
+        say(out, format!("warning: {shortage}"))?;
     }
     let estimate = match plan.estimate() {
         _ if left == 0 => "nothing is left to do".to_owned(),
@@ -137,7 +143,7 @@ fn dry(plan: &SweepPlan, out: &mut Output) -> Result<()> {
     say(out, estimate)
 }
 
-fn dry_json(plan: &SweepPlan, out: &mut Output) -> Result<()> {
+fn dry_json(plan: &SweepPlan, short: &[Shortage], out: &mut Output) -> Result<()> {
     let runs: Vec<serde_json::Value> = (plan.asked.iter())
         .map(|(at, setting)| {
             let entry = &plan.state.runs[*at];
@@ -155,6 +161,7 @@ fn dry_json(plan: &SweepPlan, out: &mut Output) -> Result<()> {
     let text = serde_json::json!({
         "sweep": plan.state.number,
         "known": plan.known,
+        "short": short,
         "runs": runs,
         "seconds_left": estimate.map(|estimate| estimate.seconds),
         "training_only": estimate.map(|estimate| estimate.training_only),

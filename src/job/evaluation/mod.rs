@@ -1,5 +1,6 @@
 //! Scoring base and tuned.
 
+mod beside;
 mod provenance;
 mod suites;
 
@@ -7,29 +8,25 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use provenance::{cases_text, command, curve, machine};
-use suites::{all_suites, choose, narrow};
+use beside::{Beside, Nowhere};
+pub(super) use suites::{Asked, check_suites};
 
 use super::answering::EngineAnswerer;
 use super::bound::{CallBounds, check_template};
-use super::endpoint_column::EndpointColumn;
 use super::loaded::Loaded;
-use super::programs::Sandbox;
-use super::{Desk, EvaluateOptions, JobOutcome, Told, identity, mixing, stopped, training_set};
-use crate::digest;
-use crate::draft;
-use crate::evaluate::judged::judged;
+use super::mixing::Material;
+use super::{Desk, EvaluateOptions, JobOutcome, Told, identity, stopped, training_set};
 use crate::evaluate::{
-    self, AnswerCache, Cached, Column, ColumnKind, Evaluation, Extra, NotRun, Plan, ProgramRunner,
-    Provenance, SeenItem, Suite, SuiteKind, Training, TrainingSet, programs,
+    self, AnswerCache, Cached, Evaluation, NotRun, Plan, ProgramRunner, Provenance, SeenItem,
+    Suite, TrainingSet, programs,
 };
 use crate::failure::{Context as _, Failure, Result};
 use crate::mix::{Mix, Side};
-use crate::pair::{Example, Language};
-use crate::project::{AnswerStore, Store};
+use crate::pair::Language;
+use crate::project::AnswerStore;
 use crate::report;
-use crate::train::adapter_file;
 use crate::train::run::adapter_folder;
+use crate::train::{RunRecord, adapter_file};
 use crate::whole_file::write_whole;
 
 pub(super) fn evaluate(
@@ -38,62 +35,24 @@ pub(super) fn evaluate(
     run: Option<u32>,
     options: &EvaluateOptions,
 ) -> Result<JobOutcome> {
-    Ok(match score(desk, model, run, options)? {
+    Ok(match score(desk, model, run, options, None)? {
         Some((_, page)) => JobOutcome::Finished(Told::Report(page)),
         None => stopped(),
     })
 }
 
-/// Whether the suites asked for are there, the target and one of forgetting among them.
-///
-/// # Errors
-/// Names the suite that is not there, or says what is lacking.
-pub(super) fn check_suites(
-    desk: &mut Desk<'_>,
-    store: &Store,
-    options: &EvaluateOptions,
-    target: Option<&str>,
-) -> Result<()> {
-    let mix = mixing::mix_project(store, None)?;
-    let test: Vec<Example> = mix.side(Side::Test).map(|row| row.example.clone()).collect();
-    let suites = choose(all_suites(desk, &test)?, &options.suites)?;
-    let suites = narrow(suites, options.cases);
-    let names = || suites.iter().map(|suite| suite.name.as_str()).collect::<Vec<_>>().join(", ");
-    if let Some(name) = target
-        && !suites.iter().any(|suite| suite.name == name)
-    {
-        return Err(Failure::user(format!("target: there is no suite `{name}` among those asked"))
-            .hint(format!("those with cases are {}", names())));
-    }
-    if target.is_none() && suites.iter().all(|suite| suite.forgetting) {
-        return Err(Failure::user("no suite of the task is asked, so there is no target")
-            .hint("add `--suite tools`, or name the target: `--target SUITE`"));
-    }
-    let guards = |suite: &Suite| suite.forgetting && suite.kind != SuiteKind::Text;
-    if !suites.iter().any(guards) {
-        return Err(Failure::user("no suite of forgetting is asked")
-            .hint(format!("add `--suite forgetting`; those asked are {}", names())));
-    }
-    Ok(())
-}
-
 /// Scores base and tuned, and writes the reports; gives the evaluation and the page, or nothing when
-/// it was stopped.
+/// it was stopped. `asked` are the cases where they were read before.
 pub(super) fn score(
     desk: &mut Desk<'_>,
     model: &str,
     run: Option<u32>,
     options: &EvaluateOptions,
+    asked: Option<&Asked>,
 ) -> Result<Option<(Evaluation, PathBuf)>> {
     let store = desk.store()?;
     // Refused before anything is loaded.
-    let mut endpoint = (options.endpoint.as_ref())
-        .map(|choice| EndpointColumn::new(choice, desk.cancel.clone()))
-        .transpose()?;
-    let mut judge = (options.judge.as_ref())
-        .map(|choice| EndpointColumn::new(choice, desk.cancel.clone()))
-        .transpose()?;
-    let sandbox = options.run_programs.then(Sandbox::new).transpose()?;
+    let mut beside = Beside::new(desk, options)?;
     let Some(loaded) = desk.models.get(model, &mut desk.progress())? else {
         return Ok(None);
     };
@@ -108,20 +67,22 @@ pub(super) fn score(
         None => None,
         Some(folder) => Some(adapter_file::read(&adapter_folder(folder), loaded.base.config())?),
     };
-    let mix = mixing::mix_project(&store, Some(&loaded.codec))?;
-    let test: Vec<Example> = mix
-        .rows
-        .iter()
-        .filter(|row| row.side == Side::Test)
-        .map(|row| row.example.clone())
-        .collect();
-    let suites = choose(all_suites(desk, &test)?, &options.suites)?;
-    let mut suites = narrow(suites, options.cases);
-    let not_run = if sandbox.is_some() { Vec::new() } else { programs::take_out(&mut suites) };
+    let read;
+    let asked = if let Some(asked) = asked {
+        asked
+    } else {
+        read = Asked::read(desk, &Material::read(&store)?, Some(&loaded.codec), options)?;
+        &read
+    };
+    let mut suites = asked.suites.clone();
+    let not_run =
+        if beside.sandbox.is_some() { Vec::new() } else { programs::take_out(&mut suites) };
     tell_not_run(desk, &not_run, &suites)?;
     let trained = match &run_folder {
         None => None,
-        Some(folder) => Some(training_set::read(folder)?.unwrap_or_else(|| present_mix(&mix))),
+        Some(folder) => {
+            Some(training_set::read(folder)?.unwrap_or_else(|| present_mix(&asked.mix)))
+        }
     };
     let mut seen = take_out_seen(desk, &mut suites, trained.as_ref().map(|(_, set)| set), options);
 
@@ -132,6 +93,7 @@ pub(super) fn score(
             .map(|folder| identity::folder(&adapter_folder(folder), &answers))
             .transpose()?,
     };
+    let sandbox = beside.sandbox.take();
     let plan = Plan {
         samples: options.samples.max(1),
         temperature: options.temperature,
@@ -145,22 +107,13 @@ pub(super) fn score(
     let mut nowhere = Nowhere;
     let cache: &mut dyn AnswerCache = if options.fresh { &mut nowhere } else { &mut answers };
     let mut cached = Cached::new(&mut engine, cache, known.identities(&loaded));
-    let mut extras: Vec<Extra<'_>> = Vec::new();
-    if let (Some(column), Some(choice)) = (&mut endpoint, &options.endpoint) {
-        let named = Column { name: choice.model.clone(), kind: ColumnKind::Endpoint };
-        extras.push(Extra { column: named, answerer: column, tuned: false });
-    }
+    let mut extras = beside.columns(options);
     let evaluation = evaluate::run(&plan, &mut cached, &mut extras, &mut desk.progress())?;
     let hits = cached.hits();
     let Some(mut evaluation) = evaluation else { return Ok(None) };
-    if let (Some(judge), Some(choice)) = (&mut judge, &options.judge) {
-        let cache: &mut dyn AnswerCache = if options.fresh { &mut nowhere } else { &mut answers };
-        let identity = format!("{} {}", choice.url, choice.model);
-        let mut judge = Cached::new(judge, cache, [identity.clone(), identity]);
-        let done = judged(&mut evaluation, &suites, &mut judge, &mut desk.progress())?;
-        if done.is_none() {
-            return Ok(None);
-        }
+    let cache: &mut dyn AnswerCache = if options.fresh { &mut nowhere } else { &mut answers };
+    if beside.judge(desk, options, cache, (&mut evaluation, &suites))?.is_none() {
+        return Ok(None);
     }
     if hits > 0 {
         desk.note(format!("{hits} answers were given before and read back; --fresh asks anew"));
@@ -171,28 +124,21 @@ pub(super) fn score(
     }
     let record = store.runs()?.into_iter().find(|record| Some(record.number) == run);
     let header = trained.map(|(header, _)| header);
-    evaluation.training = (run_folder.as_ref()).map(|folder| Training {
-        composition: header.as_ref().map(|header| header.composition.clone()).unwrap_or_default(),
-        seconds: record.as_ref().map_or(0.0, |record| record.seconds),
-        ..curve(&folder.join("events.jsonl"))
-    });
-    evaluation.provenance = Some(Provenance {
-        program: env!("CARGO_PKG_VERSION").to_owned(),
-        machine: machine(),
+    evaluation.training = (run_folder.as_ref())
+        .map(|folder| provenance::training(folder, header.as_ref(), record.as_ref()));
+    let answered = Provenance {
         model: known.model,
         adapter: known.adapter,
-        cases: digest::sha256(cases_text(&suites)),
+        cached: hits,
+        samples: plan.samples,
+        ..provenance::of(model, run, options, &suites)
+    };
+    evaluation.provenance = Some(Provenance {
         training_data: header.map(|header| header.sha256).filter(|sha256| !sha256.is_empty()),
         recipe: record.as_ref().and_then(|record| serde_json::to_value(&record.recipe).ok()),
-        samples: plan.samples,
-        temperature: plan.temperature,
-        seed: plan.seed,
-        cached: hits,
-        judge: (options.judge.as_ref())
-            .map(|choice| format!("{}, {}", choice.model, draft::judge::name())),
-        command: command(model, run, options),
+        ..answered
     });
-    let about = about(desk, &store, run)?;
+    let about = about(desk, record.as_ref());
     store.save_evaluation(&evaluation)?;
     let folder = run_folder.unwrap_or_else(|| desk.folder.join("reports").join("base"));
     write_reports(&folder, &evaluation, &about)?;
@@ -229,19 +175,6 @@ impl Known {
         let base = format!("{} nf4 {:?}", self.model, loaded.precision);
         let adapter = self.adapter.as_deref().unwrap_or_default();
         [base.clone(), format!("{base} {adapter}")]
-    }
-}
-
-/// A cache that holds nothing.
-struct Nowhere;
-
-impl AnswerCache for Nowhere {
-    fn get(&self, _: &str) -> Result<Option<String>> {
-        Ok(None)
-    }
-
-    fn put(&mut self, _: &[(String, String)]) -> Result<()> {
-        Ok(())
     }
 }
 
@@ -303,10 +236,9 @@ fn write_reports(folder: &Path, evaluation: &Evaluation, about: &[String]) -> Re
 }
 
 /// Lines for the head of a report: the project, the run and its settings.
-fn about(desk: &Desk<'_>, store: &Store, run: Option<u32>) -> Result<Vec<String>> {
+fn about(desk: &Desk<'_>, run: Option<&RunRecord>) -> Vec<String> {
     let name = desk.folder.file_name().unwrap_or_default().to_string_lossy();
     let mut lines = vec![format!("hone {}, project {name}", env!("CARGO_PKG_VERSION"))];
-    let run = store.runs()?.into_iter().find(|record| Some(record.number) == run);
     if let Some(run) = run {
         let recipe = &run.recipe;
         lines.push(format!(
@@ -323,5 +255,5 @@ fn about(desk: &Desk<'_>, store: &Store, run: Option<u32>) -> Result<Vec<String>
             run.seconds
         ));
     }
-    Ok(lines)
+    lines
 }

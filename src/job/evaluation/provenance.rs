@@ -5,12 +5,48 @@ use std::fs;
 use std::path::Path;
 
 use crate::engine::cpu;
-use crate::evaluate::{Suite, Training};
+use crate::evaluate::{Provenance, Suite, Training};
+use crate::job::training_set::Header;
 use crate::job::{EndpointChoice, EvaluateOptions};
-use crate::train::TrainEvent;
+use crate::train::{RunRecord, TrainEvent};
+use crate::{digest, draft};
+
+/// Where the figures come from, as far as the request tells: neither model nor training.
+pub(super) fn of(
+    model: &str,
+    run: Option<u32>,
+    options: &EvaluateOptions,
+    suites: &[Suite],
+) -> Provenance {
+    let judge = options.judge.as_ref();
+    Provenance {
+        program: env!("CARGO_PKG_VERSION").to_owned(),
+        machine: machine(),
+        cases: digest::sha256(cases_text(suites)),
+        samples: options.samples,
+        temperature: options.temperature,
+        seed: options.seed,
+        judge: judge.map(|choice| format!("{}, {}", choice.model, draft::judge::name())),
+        command: command(model, run, options),
+        ..Provenance::default()
+    }
+}
+
+/// What the run in `folder` was trained on and how it went.
+pub(super) fn training(
+    folder: &Path,
+    header: Option<&Header>,
+    record: Option<&RunRecord>,
+) -> Training {
+    Training {
+        composition: header.map(|header| header.composition.clone()).unwrap_or_default(),
+        seconds: record.map_or(0.0, |record| record.seconds),
+        ..curve(&folder.join("events.jsonl"))
+    }
+}
 
 /// The loss by step, from the events of a run.
-pub(super) fn curve(events: &Path) -> Training {
+fn curve(events: &Path) -> Training {
     let mut training = Training::default();
     let text = fs::read_to_string(events).unwrap_or_default();
     for line in text.lines() {
@@ -28,7 +64,7 @@ pub(super) fn curve(events: &Path) -> Training {
 }
 
 /// The processor's architecture, threads and kernel.
-pub(super) fn machine() -> String {
+fn machine() -> String {
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     format!(
         "{} {}, {threads} threads, {}",
@@ -39,7 +75,7 @@ pub(super) fn machine() -> String {
 }
 
 /// What the cases say, for a hash: identifiers, questions and what is expected.
-pub(super) fn cases_text(suites: &[Suite]) -> String {
+fn cases_text(suites: &[Suite]) -> String {
     let mut text = String::new();
     for suite in suites {
         for case in &suite.cases {
@@ -50,7 +86,7 @@ pub(super) fn cases_text(suites: &[Suite]) -> String {
 }
 
 /// The command that repeats an evaluation.
-pub(super) fn command(model: &str, run: Option<u32>, options: &EvaluateOptions) -> String {
+fn command(model: &str, run: Option<u32>, options: &EvaluateOptions) -> String {
     let mut command = format!("hone eval run --model {model}");
     match run {
         Some(run) => {

@@ -11,10 +11,11 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use self::plan::{SweepPlan, SweepRequest};
+use self::plan::{Shortage, SweepPlan, SweepRequest};
 use self::state::{SweepState, sweep_folder};
+use super::evaluation::{self, Asked};
 use super::training::{self, Request};
-use super::{Desk, JobEvent, JobOutcome, Told, evaluation, stopped};
+use super::{Desk, JobEvent, JobOutcome, Told, stopped};
 use crate::failure::{Context as _, Failure, Result};
 use crate::pair::Language;
 use crate::project::{Store, run_folder};
@@ -39,6 +40,8 @@ pub enum SweepEvent {
         /// Seconds they may take, where that can be known.
         seconds_left: Option<f64>,
     },
+    /// The general pools are too small for a share asked for.
+    Short(Shortage),
     /// A run of it begins or goes on.
     Run {
         /// Which of the runs asked for, from 1.
@@ -87,12 +90,18 @@ enum Step {
 
 pub(super) fn run(desk: &mut Desk<'_>, request: &SweepRequest) -> Result<JobOutcome> {
     let store = desk.store()?;
-    evaluation::check_suites(desk, &store, &request.options, request.target.as_deref())?;
+    // Rows and cases are read once: all runs have the same, whatever is edited meanwhile.
     let mut plan = SweepPlan::make(desk.folder, &store, request, training::now())?;
+    let asked = Asked::read(desk, &plan.material, None, &request.options)?;
+    evaluation::check_suites(&asked.suites, request.target.as_deref())?;
     // What keeps every run from working is told once, before any is begun.
-    if desk.models.get(&request.model, &mut desk.progress())?.is_none() {
+    let Some(loaded) = desk.models.get(&request.model, &mut desk.progress())? else {
         return Ok(stopped());
+    };
+    for shortage in plan.shortages(Some(&loaded.codec)) {
+        desk.tell(JobEvent::Sweep(SweepEvent::Short(shortage)));
     }
+    drop(loaded);
     plan.state.write(desk.folder)?;
     let (runs, todo) = (plan.asked.len(), plan.left());
     let sweep = plan.state.number;
@@ -108,7 +117,7 @@ pub(super) fn run(desk: &mut Desk<'_>, request: &SweepRequest) -> Result<JobOutc
         let step = if desk.cancel.is_cancelled() {
             Ok(Step::Stopped)
         } else {
-            one(desk, &store, &mut plan, (*at, setting), (place, runs), request)
+            one(desk, &store, &mut plan, (*at, setting), (place, runs), (request, &asked))
         };
         match step {
             Ok(Step::Measured(measure)) => {
@@ -166,7 +175,7 @@ fn one(
     plan: &mut SweepPlan,
     (at, setting): (usize, &Setting),
     (place, runs): (usize, usize),
-    request: &SweepRequest,
+    (request, asked): (&SweepRequest, &Asked),
 ) -> Result<Step> {
     let seconds_left = seconds_left(plan);
     let number = match plan.state.runs[at].run {
@@ -201,6 +210,7 @@ fn one(
                 resume: resumes.then_some(number),
                 number: Some(number),
                 general: Some(setting.general),
+                material: Some(&plan.material),
             },
         )?;
         if let JobOutcome::Stopped(_) = outcome {
@@ -209,7 +219,8 @@ fn one(
     }
     plan.state.runs[at].took.training = record()?.map_or(0.0, |run| run.seconds);
     plan.state.write(desk.folder)?;
-    let scored = evaluation::score(desk, &request.model, Some(number), &request.options)?;
+    let scored =
+        evaluation::score(desk, &request.model, Some(number), &request.options, Some(asked))?;
     let Some((evaluation, _)) = scored else { return Ok(Step::Stopped) };
     plan.state.runs[at].took.evaluation = evaluation.seconds;
     let measure = Measure::of(&evaluation, request.target.as_deref())?;

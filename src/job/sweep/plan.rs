@@ -1,13 +1,18 @@
 //! What a sweep would do: which of its runs are there, which are left, how long they may take.
 
+use std::fmt;
 use std::path::Path;
+
+use serde::Serialize;
 
 use super::state::{self, SweepState};
 use crate::digest;
 use crate::failure::{Failure, Result};
-use crate::job::{EvaluateOptions, mixing, pool};
+use crate::job::EvaluateOptions;
+use crate::job::mixing::Material;
+use crate::model::Codec;
 use crate::pair::Language;
-use crate::project::{MixSettings, Store};
+use crate::project::Store;
 use crate::train::sweep::{self, Axis, Setting, Took, product};
 use crate::train::{Recipe, RunOutcome};
 
@@ -38,6 +43,8 @@ pub struct SweepPlan {
     pub asked: Vec<(usize, Setting)>,
     /// What the settings have in common.
     pub base: Setting,
+    /// What all its runs are trained on.
+    pub material: Material,
     /// Runs of this model outside the sweep that are done, with the seconds of their training.
     earlier: Vec<(Setting, Took)>,
 }
@@ -51,6 +58,34 @@ pub struct Estimate {
     pub training_only: bool,
 }
 
+/// A share of general conversation that the pools are too small for: its runs would be trained with less
+/// than their name says.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Shortage {
+    /// Share asked for.
+    pub asked: f64,
+    /// Share that the pools give.
+    pub given: f64,
+    /// Tokens that are lacking.
+    pub tokens: usize,
+    /// Runs left that ask for it.
+    pub runs: usize,
+}
+
+impl fmt::Display for Shortage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { asked, given, tokens, runs } = self;
+        write!(
+            f,
+            "the general pools lack {tokens} tokens for mix {:.0}: {runs} run{} would be trained with \
+             {:.1} % general conversation; add a pool (`hone mix --pool FILE`) or ask for less",
+            100.0 * asked,
+            if *runs == 1 { "" } else { "s" },
+            100.0 * given
+        )
+    }
+}
+
 impl SweepPlan {
     /// Plans a sweep: goes on with the newest one of the same model, recipe, data, cases and keys, or
     /// begins one. Writes nothing.
@@ -58,9 +93,10 @@ impl SweepPlan {
     /// # Errors
     /// When nothing is to be trained on, or a sweep's file cannot be read.
     pub fn make(folder: &Path, store: &Store, request: &SweepRequest, now: i64) -> Result<Self> {
-        let settings: MixSettings = store.setting(mixing::SETTINGS_KEY)?.unwrap_or_default();
-        let base = Setting { recipe: request.recipe.clone(), general: settings.general_share };
-        let identity = identity(store, request, &base, &settings)?;
+        let material = Material::read(store)?;
+        let share = material.settings.general_share;
+        let base = Setting { recipe: request.recipe.clone(), general: share };
+        let identity = identity(&material, request, &base)?;
         let mut known = state::sweeps(folder)?;
         known.retain(|state| state.identity == identity);
         let found = known.pop();
@@ -82,12 +118,31 @@ impl SweepPlan {
         let earlier = runs
             .filter(|run| run.model == request.model && run.outcome == Some(RunOutcome::Finished))
             .map(|run| {
-                let general = run.general.unwrap_or(settings.general_share);
+                let general = run.general.unwrap_or(share);
                 let took = Took { training: run.seconds, evaluation: 0.0 };
                 (Setting { recipe: run.recipe, general }, took)
             })
             .collect();
-        Ok(Self { state, known, asked, base, earlier })
+        Ok(Self { state, known, asked, base, material, earlier })
+    }
+
+    /// The shares of general conversation among the runs left that the pools are too small for, with
+    /// tokens counted by `codec` or by an estimate, lowest first.
+    pub fn shortages(&self, codec: Option<&Codec>) -> Vec<Shortage> {
+        let left = self.left();
+        let mut shares: Vec<f64> = left.iter().map(|(_, setting)| setting.general).collect();
+        shares.sort_by(f64::total_cmp);
+        shares.dedup();
+        let short = shares.into_iter().filter_map(|share| {
+            let report = self.material.mix(codec, Some(share)).report;
+            (report.general_short_of > 0).then(|| Shortage {
+                asked: share,
+                given: report.general_share,
+                tokens: report.general_short_of,
+                runs: left.iter().filter(|(_, setting)| setting.general == share).count(),
+            })
+        });
+        short.collect()
     }
 
     /// Places of the runs asked for that are not measured yet, with their settings.
@@ -122,14 +177,8 @@ fn in_order(axes: &[Axis], state: &SweepState) -> Vec<Axis> {
 }
 
 /// The SHA-256 of everything that must be the same for runs to stand in one chart.
-fn identity(
-    store: &Store,
-    request: &SweepRequest,
-    base: &Setting,
-    settings: &MixSettings,
-) -> Result<String> {
-    let accepted = store.accepted()?;
-    if accepted.is_empty() {
+fn identity(material: &Material, request: &SweepRequest, base: &Setting) -> Result<String> {
+    if material.accepted().len() == 0 {
         return Err(Failure::user("there are no training rows")
             .hint("accept pairs on the Curate screen or import them with `hone pairs import`"));
     }
@@ -142,14 +191,11 @@ fn identity(
         same = same.with(*key, 1.0);
     }
     let mut rows = String::new();
-    for row in &accepted {
+    for row in material.accepted().chain(material.pool()) {
         rows.push_str(&serde_json::to_string(row).unwrap_or_default());
         rows.push('\n');
     }
-    for row in pool::all(store, settings)? {
-        rows.push_str(&serde_json::to_string(&row).unwrap_or_default());
-        rows.push('\n');
-    }
+    let settings = &material.settings;
     let EvaluateOptions { suites, cases, samples, temperature, seed, .. } = &request.options;
     let asked = (suites, cases.language.map(Language::code), cases.limit, samples, seed);
     let mixed = (settings.validation_share, settings.test_share, settings.seed);

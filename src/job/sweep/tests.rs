@@ -136,3 +136,32 @@ fn the_report_has_axes_in_rising_order_and_a_state_reads_back() {
     let failure = sweeps(folder.path()).unwrap_err();
     assert!(failure.message.contains("sweep.json"), "{}", failure.message);
 }
+
+#[test]
+fn a_share_that_the_pools_are_too_small_for_is_told_before_anything_is_trained() {
+    let folder = tempfile::tempdir().unwrap();
+    let project = Project::create(folder.path(), "p").unwrap();
+    add_pair(&project, "one?");
+    let plan =
+        |axes: &[&str]| SweepPlan::make(folder.path(), project.store(), &request(axes), 1).unwrap();
+    assert_eq!(plan(&["mix=0,10"]).shortages(None), [], "one short pair needs little");
+    // A pair of four hundred thousand words: nine times that is more than comes with the program.
+    add_pair(&project, &"what now ".repeat(200_000));
+    let short = plan(&["mix=0,90", "rank=8,16"]).shortages(None);
+    assert_eq!(short.len(), 1, "{short:?}");
+    assert_eq!((short[0].asked, short[0].runs), (0.9, 2));
+    assert!(short[0].given < 0.9 && short[0].tokens > 0);
+    let told = short[0].to_string();
+    assert!(told.contains("mix 90: 2 runs") && told.contains("hone mix --pool"), "{told}");
+}
+
+#[test]
+fn what_is_edited_meanwhile_is_not_in_the_rows_of_a_sweep() {
+    let folder = tempfile::tempdir().unwrap();
+    let project = Project::create(folder.path(), "p").unwrap();
+    add_pair(&project, "one?");
+    let plan = SweepPlan::make(folder.path(), project.store(), &request(&["rank=8"]), 1).unwrap();
+    add_pair(&project, "two?");
+    assert_eq!(plan.material.accepted().len(), 1);
+    assert_eq!(plan.material.mix(None, Some(0.0)).rows.len(), 1);
+}
