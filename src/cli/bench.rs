@@ -7,9 +7,9 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::{print, print::Output, say};
-use crate::engine::Precision;
+use crate::engine::{Base, Precision};
 use crate::failure::{Context as _, Failure, Result};
-use crate::job::bench::{self, TrainFigures, TrainWay, TrainWork};
+use crate::job::bench::{self, GenerateFigures, TrainFigures, TrainWay, TrainWork};
 use crate::job::loaded::Loaded;
 use crate::job::{Models, gpu};
 use crate::pair::{Example, jsonl};
@@ -87,8 +87,11 @@ pub struct TrainArgs {
 #[derive(Debug, Args)]
 pub struct GenerateArgs {
     /// Base model.
-    #[arg(long)]
-    model: String,
+    #[arg(long, required_unless_present = "random_weights")]
+    model: Option<String>,
+    /// Measure a model of this shape with random weights: smollm2-135m, qwen2.5-0.5b or qwen2.5-1.5b.
+    #[arg(long, value_name = "SHAPE", conflicts_with = "model")]
+    random_weights: Option<String>,
     /// Sequences at once.
     #[arg(long, default_value_t = 1)]
     batch: usize,
@@ -189,11 +192,7 @@ pub fn run(command: &BenchCommand, out: &mut Output) -> Result<()> {
         }
         BenchCommand::Generate(args) => {
             let Device::Cpu = args.device;
-            let Some(loaded) = models.get(&args.model, &mut print::progress())? else {
-                return Ok(());
-            };
-            let sizes = (args.batch, args.prompt, args.new);
-            let figures = bench::generation(&loaded, sizes, args.rounds, args.keep << 20)?;
+            let Some(figures) = generation(args, &models)? else { return Ok(()) };
             if args.json {
                 return say(out, serde_json::to_string(&figures).because("figures")?);
             }
@@ -217,6 +216,27 @@ pub fn run(command: &BenchCommand, out: &mut Output) -> Result<()> {
     }
 }
 
+/// Measures generation; nothing when loading was stopped.
+fn generation(args: &GenerateArgs, models: &Models) -> Result<Option<GenerateFigures>> {
+    let sizes = (args.batch, args.prompt, args.new);
+    let measure = |base, name, is_random| {
+        bench::generation((base, name, is_random), sizes, args.rounds, args.keep << 20).map(Some)
+    };
+    if let Some(name) = &args.random_weights {
+        let Some(base) = random(name)? else { return Ok(None) };
+        return measure(&base, name, true);
+    }
+    let name = args.model.clone().unwrap_or_default();
+    let Some(loaded) = models.get(&name, &mut print::progress())? else { return Ok(None) };
+    measure(&loaded.base, &loaded.name, false)
+}
+
+/// A model of a named shape with random weights; nothing when making it was stopped.
+fn random(name: &str) -> Result<Option<Base>> {
+    let (config, precision) = (bench::shape::shape(name)?, Precision::fastest());
+    bench::shape::random_base(&config, precision, &mut print::progress())
+}
+
 /// Measures training; nothing when loading was stopped.
 fn train(args: &TrainArgs, models: &Models) -> Result<Option<TrainFigures>> {
     let device = match args.device {
@@ -231,9 +251,7 @@ fn train(args: &TrainArgs, models: &Models) -> Result<Option<TrainFigures>> {
         eight_bit: args.optimizer.is_eight_bit(),
     };
     if let Some(name) = &args.random_weights {
-        let (config, precision) = (bench::shape::shape(name)?, Precision::fastest());
-        let base = bench::shape::random_base(&config, precision, &mut print::progress())?;
-        let Some(base) = base else { return Ok(None) };
+        let Some(base) = random(name)? else { return Ok(None) };
         let work = TrainWork::random(&base, args.shape)?;
         return bench::train((&base, name, true), &work, &way).map(Some);
     }
@@ -286,6 +304,23 @@ mod tests {
         assert!(parse("x").is_err() && parse("x --model m --random-weights s").is_err());
         let args = parse("x --random-weights s --device cuda --device-memory 6GiB").unwrap().args;
         assert_eq!((args.device, args.device_memory), (TrainDevice::Cuda, Some(6144)));
+    }
+
+    #[test]
+    fn generation_is_of_a_model_or_of_a_shape() {
+        use clap::Parser as _;
+        #[derive(clap::Parser)]
+        struct Whole {
+            #[command(flatten)]
+            args: GenerateArgs,
+        }
+        let parse = |line: &str| Whole::try_parse_from(line.split_whitespace());
+        let args = parse("x --random-weights smollm2-135m --batch 3").unwrap().args;
+        assert_eq!((args.model, args.batch), (None, 3));
+        assert!(parse("x").is_err() && parse("x --model m --random-weights s").is_err());
+        let args = parse("x --random-weights nothing").unwrap().args;
+        let failure = generation(&args, &Models::default()).unwrap_err();
+        assert!(failure.message.contains("nothing"), "{failure}");
     }
 
     #[test]

@@ -233,6 +233,8 @@ fn tokens_read(report: &StepReport) -> f64 {
 pub struct GenerateFigures {
     /// Base model.
     pub model: String,
+    /// Whether the weights are random, because only the shape is that of the model.
+    pub random_weights: bool,
     /// Where it ran.
     pub device: &'static str,
     /// The kernel of large products.
@@ -256,7 +258,7 @@ pub struct GenerateFigures {
 /// Generates greedily after random prompts, once to warm up, then `rounds` measured times; weights may
 /// stay decoded in `keep_bytes`.
 pub fn generation(
-    loaded: &Loaded,
+    (base, name, random_weights): (&Base, &str, bool),
     (batch, prompt, new): (usize, usize, usize),
     rounds: usize,
     keep_bytes: usize,
@@ -264,7 +266,7 @@ pub fn generation(
     if batch == 0 || prompt == 0 || new < 2 || rounds == 0 {
         return Err(Failure::user("batch, prompt and rounds must be above 0, new tokens above 1"));
     }
-    let vocabulary = loaded.base.config().vocab_size as u32;
+    let vocabulary = base.config().vocab_size as u32;
     let mut random = ChaCha8Rng::seed_from_u64(1);
     let prompts: Vec<Vec<u32>> = (0..batch)
         .map(|_| (0..prompt).map(|_| random.random_range(0..vocabulary)).collect())
@@ -274,7 +276,7 @@ pub fn generation(
     for round in 0..=rounds {
         let started = Instant::now();
         let (mut heard, mut first) = (0, None);
-        generate(&loaded.base, None, &prompts, &config, &mut |_, _| {
+        generate(base, None, &prompts, &config, &mut |_, _| {
             heard += 1;
             if heard == batch {
                 first = Some(started.elapsed().as_secs_f64());
@@ -288,7 +290,8 @@ pub fn generation(
         }
     }
     Ok(GenerateFigures {
-        model: loaded.name.clone(),
+        model: name.to_owned(),
+        random_weights,
         device: "cpu",
         kernel: cpu::kernel().name(),
         threads: rayon::current_num_threads(),
