@@ -15,6 +15,7 @@ mod block;
 mod compile;
 mod device;
 mod driver;
+mod generation;
 mod kernels;
 mod layout;
 mod library;
@@ -26,6 +27,7 @@ mod weights;
 pub use compile::KernelCache;
 pub use device::{CAPABILITY_MIN, Device, Found};
 pub use driver::DeviceFacts;
+pub use generation::Generator;
 pub use library::Search;
 pub(super) use session::Session;
 
