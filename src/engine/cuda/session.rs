@@ -159,8 +159,7 @@ impl Session {
     ) -> Result<Self> {
         weights::check(base)?;
         let config = base.config().clone();
-        let (gpu, module) =
-            (device.gpu(), device.module(Kind::Passes { dim: config.head_dim })?);
+        let (gpu, module) = (device.gpu(), device.module(Kind::Passes { dim: config.head_dim })?);
         let adam = Adam::new(gpu, adapter, state)?;
         Ok(Self {
             kernels: Kernels::new(&module, config.head_dim)?,

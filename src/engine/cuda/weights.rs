@@ -257,7 +257,9 @@ impl DeviceWeights {
             Some(adapter) => upload_sides(gpu, weights.side_table, &weights.operands, adapter)?,
             None => Entries::default(),
         };
-        for (layer, operand) in (0..decoded).flat_map(|l| weights.operands.iter().map(move |o| (l, o))) {
+        for (layer, operand) in
+            (0..decoded).flat_map(|l| weights.operands.iter().map(move |o| (l, o)))
+        {
             // What neither a weight nor the adapter fills stays zero.
             let len = (operand.outputs + operand.side) * operand.pitch() * 2;
             gpu.clear(operand.at + (layer * weights.stride) as u64, len)?;

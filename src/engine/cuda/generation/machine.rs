@@ -62,7 +62,7 @@ pub(super) struct Machine {
     pub(super) few: [FewGroup; 4],
     /// Whether the kernels for few tokens can read this model.
     pub(super) few_fits: bool,
-    _tables: Memory,
+    tables: Memory,
     pub(super) places: Places,
     arena: Option<Memory>,
     kept: Option<Memory>,
@@ -115,7 +115,7 @@ impl Machine {
             scale: adapter.map_or(0.0, |adapter| adapter.config().scale()),
             few,
             few_fits,
-            _tables: tables,
+            tables: tables,
             places: Places::default(),
             arena: None,
             kept: None,
@@ -158,7 +158,7 @@ impl Machine {
     pub(super) fn bytes(&self) -> usize {
         let own = [&self.values, &self.arena, &self.kept];
         let own: usize = own.into_iter().flatten().map(|memory| memory.bytes).sum();
-        self.weights.memory.bytes + self._tables.bytes + self.products.bytes() + own
+        self.weights.memory.bytes + self.tables.bytes + self.products.bytes() + own
     }
 
     /// Lays everything out for work of such sizes, where it does not lie so yet; gives how many sequences

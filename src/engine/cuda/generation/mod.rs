@@ -8,6 +8,8 @@
 mod machine;
 mod places;
 mod steps;
+#[cfg(test)]
+mod tests;
 
 use std::ops::ControlFlow;
 
@@ -45,7 +47,9 @@ pub struct Generator<'a> {
 
 impl std::fmt::Debug for Generator<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Generator").field("device", &self.machine.gpu.facts.name).finish_non_exhaustive()
+        f.debug_struct("Generator")
+            .field("device", &self.machine.gpu.facts.name)
+            .finish_non_exhaustive()
     }
 }
 
@@ -203,7 +207,12 @@ impl Run<'_, '_> {
 
     /// Reads prompts from `first` on, at most `free`, all with the adapter or all without; gives the
     /// number of the next.
-    fn admit(&mut self, requests: &[Request<'_>], first: usize, free: usize) -> Result<usize, Halt> {
+    fn admit(
+        &mut self,
+        requests: &[Request<'_>],
+        first: usize,
+        free: usize,
+    ) -> Result<usize, Halt> {
         let tuned = requests[first].tuned;
         let rows: Vec<Row> = requests[first..]
             .iter()
@@ -313,7 +322,8 @@ impl Run<'_, '_> {
     fn choose(&mut self, at: usize, row: usize, likeliest: u32) -> Result<Option<u32>> {
         let sequence = &mut self.active[at];
         let is_greedy = sample::is_greedy(self.config.temperature);
-        let Some(bound) = self.bounds.get_mut(sequence.prompt).and_then(Option::as_deref_mut) else {
+        let Some(bound) = self.bounds.get_mut(sequence.prompt).and_then(Option::as_deref_mut)
+        else {
             if is_greedy {
                 return Ok(Some(likeliest));
             }

@@ -485,12 +485,7 @@ impl Machine {
 
     /// Gives the device so many steps, each after the other, [`BURST`] at most, and waits for their
     /// tokens: those of each step, row by row.
-    pub(super) fn burst(
-        &mut self,
-        rows: usize,
-        any_tuned: bool,
-        count: usize,
-    ) -> Result<Vec<u32>> {
+    pub(super) fn burst(&mut self, rows: usize, any_tuned: bool, count: usize) -> Result<Vec<u32>> {
         let (places, count) = (self.places, count.min(BURST));
         self.gpu.clear(places.steps, places.sizes.rows * 4)?;
         for _ in 0..count {
