@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::few::{self, FewGroup};
 use super::places::{Places, Sizes, piece};
 use crate::engine::base::{Base, Group};
 use crate::engine::cuda::compile::Kind;
@@ -10,7 +11,7 @@ use crate::engine::cuda::device::Device;
 use crate::engine::cuda::driver::{Bump, Gpu, Graph, Kernel, Memory, Module};
 use crate::engine::cuda::kernels::Kernels;
 use crate::engine::cuda::products::Products;
-use crate::engine::cuda::weights::{self, DeviceWeights, Entries, Operand};
+use crate::engine::cuda::weights::{self, DeviceWeights, Operand};
 use crate::engine::lora::Adapter;
 use crate::engine::rope::Rotaries;
 use crate::failure::{Failure, Result};
@@ -18,10 +19,6 @@ use crate::model::DecoderConfig;
 
 /// Bytes left free for the driver and others.
 const SPARE: usize = 128 << 20;
-/// Rows of a product's result that a block of the kernels for few tokens makes.
-const FEW_ROWS: usize = 16;
-/// Depths that share a magnitude.
-const FEW_DEPTHS: usize = 64;
 
 /// Kernels of one token further.
 pub(super) struct StepKernels {
@@ -34,16 +31,6 @@ pub(super) struct StepKernels {
     pub(super) keep: Kernel,
     pub(super) likeliest: Kernel,
     _module: Arc<Module>,
-}
-
-/// What is known of a group whose tokens are few.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct FewGroup {
-    /// The group's first of a layer's NF4 parts, and how many they are.
-    pub(super) first: usize,
-    pub(super) count: usize,
-    /// What the adapter adds to them.
-    pub(super) tails: Entries,
 }
 
 /// A base, an adapter and all that generation works in, on one device.
@@ -60,8 +47,8 @@ pub(super) struct Machine {
     pub(super) rank: usize,
     pub(super) scale: f32,
     pub(super) few: [FewGroup; 4],
-    /// Whether the kernels for few tokens can read this model.
-    pub(super) few_fits: bool,
+    /// Tokens up to which the kernels for few can read this model; 0 where they cannot.
+    pub(super) few_max: usize,
     tables: Memory,
     pub(super) places: Places,
     arena: Option<Memory>,
@@ -96,17 +83,11 @@ impl Machine {
                 Ok::<_, Failure>(memory)
             })
             .transpose()?;
-        let (few, tables) = few_groups(gpu, &weights.operands)?;
-        let fits = |part: usize, inputs: usize| {
-            inputs.is_multiple_of(FEW_DEPTHS) && (part / inputs).is_multiple_of(FEW_ROWS)
-        };
-        let few_fits = Group::ALL.into_iter().all(|group| {
-            let matrix = base.matrix(0, group);
-            matrix.parts().iter().all(|part| fits(part.len, matrix.inputs()))
-        });
+        let (few, tables) = few::groups(gpu, &weights.operands)?;
+        let few_max = few::most(base, gpu.shared_max);
         let machine = Self {
             kernels: Kernels::new(&passes, dim)?,
-            steps: StepKernels::new(&steps, config.hidden_size)?,
+            steps: StepKernels::new(&steps, few::shared_most(&config, few_max))?,
             products: Products::new(gpu, device.search(), &passes)?,
             weights,
             values,
@@ -114,8 +95,8 @@ impl Machine {
             rank: adapter.map_or(0, |adapter| adapter.config().rank),
             scale: adapter.map_or(0.0, |adapter| adapter.config().scale()),
             few,
-            few_fits,
-            tables: tables,
+            few_max,
+            tables,
             places: Places::default(),
             arena: None,
             kept: None,
@@ -215,8 +196,8 @@ impl Drop for Machine {
 }
 
 impl StepKernels {
-    fn new(module: &Arc<Module>, hidden: usize) -> Result<Self> {
-        let shared = super::steps::normed_bytes(hidden, super::steps::FEW_MAX);
+    /// The kernels; those for few tokens may ask for so many bytes of shared memory.
+    fn new(module: &Arc<Module>, shared: usize) -> Result<Self> {
         Ok(Self {
             plain: module.kernel("few_plain", shared)?,
             added: module.kernel("few_added", shared)?,
@@ -229,25 +210,4 @@ impl StepKernels {
             _module: Arc::clone(module),
         })
     }
-}
-
-/// What the kernels for few tokens ask of each group, and the tables they read.
-fn few_groups(gpu: &Arc<Gpu>, operands: &[Operand; 4]) -> Result<([FewGroup; 4], Memory)> {
-    let tables = Memory::new(gpu, 4 * 256)?;
-    let mut groups = [FewGroup { first: 0, count: 0, tails: Entries::default() }; 4];
-    let mut first = 0;
-    for (index, (group, operand)) in Group::ALL.into_iter().zip(operands).enumerate() {
-        let mut table: Vec<u32> = Vec::new();
-        for part in &operand.parts {
-            let four = [part.output, part.slot.outputs, part.slot.b, part.column];
-            table.extend(four.map(|value| value as u32));
-        }
-        let at = tables.at + 256 * index as u64;
-        gpu.upload(at, &table)?;
-        let tails = Entries { at, count: operand.parts.len(), blocks: 0 };
-        let count = group.targets().len();
-        groups[index] = FewGroup { first, count, tails };
-        first += count;
-    }
-    Ok((groups, tables))
 }

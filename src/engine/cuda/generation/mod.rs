@@ -5,6 +5,7 @@
 //! they may stay so. A step's work is kept as a graph for each number of rows. Likeliest tokens are found on the
 //! device, some steps before they are asked for; where draws or bounds choose, each step is waited for.
 
+mod few;
 mod machine;
 mod places;
 mod steps;
@@ -13,9 +14,9 @@ mod tests;
 
 use std::ops::ControlFlow;
 
+use few::FEW_MAX;
 use machine::Machine;
 use places::{BURST, Sizes};
-use steps::FEW_MAX;
 
 use super::device::Device;
 use super::weights;
@@ -127,7 +128,7 @@ impl<'a> Generator<'a> {
     fn reserve(&mut self, requests: &[Request<'_>], config: &GenerateConfig) -> Result<usize> {
         let lengths = requests.iter().map(|request| request.prompt.len());
         let (longest, all) = (lengths.clone().max().unwrap_or(1), lengths.sum::<usize>());
-        let rows = rows_for(config.batch.clamp(1, requests.len()), self.machine.few_fits);
+        let rows = rows_for(config.batch.clamp(1, requests.len()), self.machine.few_max);
         let context = self.base.config().context_length;
         let capacity = (longest + config.max_new).min(context).next_multiple_of(CAPACITY_STEP);
         let tokens = PREFILL_TOKENS.max(longest).min(all).max(rows);
@@ -139,9 +140,9 @@ impl<'a> Generator<'a> {
 }
 
 /// Rows that a step of so many sequences has: a graph is kept for each number.
-fn rows_for(count: usize, few_fits: bool) -> usize {
+fn rows_for(count: usize, few_max: usize) -> usize {
     match count {
-        _ if count <= FEW_MAX && few_fits => count,
+        _ if count <= few_max => count,
         0..=16 => count.next_multiple_of(4),
         17..=64 => count.next_multiple_of(8),
         _ => count.next_multiple_of(32),
@@ -267,7 +268,7 @@ impl Run<'_, '_> {
 
     /// One or more tokens further for all active sequences.
     fn decode(&mut self) -> Result<(), Halt> {
-        let rows = rows_for(self.active.len(), self.machine.few_fits);
+        let rows = rows_for(self.active.len(), self.machine.few_max);
         let rows = rows.min(self.machine.places.sizes.rows);
         if self.is_stale {
             self.tell(rows)?;

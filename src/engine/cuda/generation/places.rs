@@ -8,6 +8,8 @@ use crate::model::DecoderConfig;
 /// Steps that are given to the device before their tokens are asked for, at most.
 pub(super) const BURST: usize = 8;
 
+/// Parts of a row of logits that are looked through for the largest.
+pub(super) const LOGIT_PARTS: usize = 32;
 /// Blocks of attention that keep the device busy.
 const BLOCKS: usize = 264;
 /// Blocks that the positions of a sequence are shared out among, at most.
@@ -85,6 +87,9 @@ pub(super) struct Places {
     pub(super) found: u64,
     /// How many of them did.
     pub(super) arrived: u64,
+    /// The largest logits of parts of each row, and how many parts were looked through.
+    pub(super) bests: u64,
+    pub(super) looked: u64,
     /// `[rows, logit_pitch]` in f32.
     pub(super) logits: u64,
     /// Values from one row of logits to the next.
@@ -145,6 +150,8 @@ impl Places {
             u: bump.take(rows * side * 2),
             found: bump.take(most * heads * (config.head_dim + 2) * 4),
             arrived: bump.take(rows * heads * 4),
+            bests: bump.take(rows * LOGIT_PARTS * 8),
+            looked: bump.take(rows * 4),
             logits: bump.take(rows * logit_pitch * 4),
             logit_pitch,
         }

@@ -1,7 +1,7 @@
 //! The work of reading prompts and of going one token further.
 
 use super::machine::Machine;
-use super::places::{BURST, splits};
+use super::places::{BURST, LOGIT_PARTS, splits};
 use crate::engine::base::Group;
 use crate::engine::cuda::driver::arguments;
 use crate::engine::cuda::products::{Lie, Shape};
@@ -11,25 +11,17 @@ use crate::engine::pack::Packed;
 use crate::failure::{Failure, Result};
 use crate::model::Activation;
 
-/// Tokens that the kernels for few tokens take at most.
-pub(super) const FEW_MAX: usize = 8;
-
+/// Tokens of a block of the adapter's own product.
+const SIDE_TOKENS: usize = 8;
 const ROW_THREADS: usize = 256;
 /// `log2(e)`: exponentials are to base 2 on the device.
 const LOG2_E: f32 = std::f32::consts::LOG2_E;
-/// Bytes of one NF4 part's entry.
-const PART_BYTES: usize = 56;
 
 /// Rows of bf16 values on the device: where they lie, and from one to the next.
-type Rows = (u64, usize);
+pub(super) type Rows = (u64, usize);
 
 fn after(at: u64, columns: usize) -> u64 {
     at + columns as u64 * 2
-}
-
-/// Shared memory of so many normalized rows.
-pub(super) fn normed_bytes(width: usize, tokens: usize) -> usize {
-    (width + 8) * tokens * 2
 }
 
 /// For whom the adapter is on.
@@ -79,7 +71,7 @@ impl Machine {
 
     /// Adds `y` to the residual (normalized before by the weights at `.1`, if there are any), then
     /// normalizes the residual into the rows told.
-    fn add_norm(
+    pub(super) fn add_norm(
         &self,
         y: Option<(u64, u64)>,
         norm: Option<(u64, Rows)>,
@@ -95,7 +87,7 @@ impl Machine {
     }
 
     /// `u = x A^T` of rows of the state, 0 where the adapter is off; with `norm`, `x` is normalized before.
-    fn side(
+    pub(super) fn side(
         &self,
         (layer, group): (usize, Group),
         (x, x_pitch): Rows,
@@ -109,8 +101,9 @@ impl Machine {
         let [.., on] = self.places.state();
         let (width, epsilon) = (operand.inputs, self.config.norm_eps);
         let arguments = arguments![x, x_pitch, norm, width, epsilon, a, u, u_pitch, on, rows];
-        let grid = (operand.columns, rows.div_ceil(FEW_MAX));
-        self.gpu.launch(self.steps.side, grid, 32 * rows.min(FEW_MAX), 0, arguments)
+        let grid = (operand.columns, rows.div_ceil(SIDE_TOKENS));
+        let threads = 32 * rows.min(SIDE_TOKENS);
+        self.gpu.launch_early(self.steps.side, grid, threads, 0, arguments)
     }
 
     /// `x W^T + s u B^T` for rows `x` with room for `u` behind them.
@@ -158,7 +151,7 @@ impl Machine {
         self.places.turns[usize::from(own && self.config.window(layer).is_some())]
     }
 
-    fn qkv_width(&self) -> usize {
+    pub(super) fn qkv_width(&self) -> usize {
         self.config.query_size() + 2 * self.config.kv_size()
     }
 
@@ -193,7 +186,7 @@ impl Machine {
         self.add_norm(Some((places.wide, at.post_ffn)), None, tokens)
     }
 
-    fn gelu(&self) -> u32 {
+    pub(super) fn gelu(&self) -> u32 {
         u32::from(self.config.architecture.activation() == Activation::Gelu)
     }
 
@@ -310,7 +303,7 @@ impl Machine {
     }
 
     /// Attention of one token of each row over what is kept of it, which its own is added to.
-    fn attend_step(&self, layer: usize, mixed: Rows, rows: usize) -> Result<()> {
+    pub(super) fn attend_step(&self, layer: usize, mixed: Rows, rows: usize) -> Result<()> {
         let (config, places, at) = (&self.config, &self.places, self.weights.vectors[layer]);
         let [keys, values] = self.kept(layer);
         let [_, positions, slots, _] = places.state();
@@ -340,7 +333,7 @@ impl Machine {
             config.norm_eps
         ];
         let pieces = config.heads / super::places::piece(config);
-        self.gpu.launch(self.steps.attend, (pieces * splits, rows), 256, 0, arguments)
+        self.gpu.launch_early(self.steps.attend, (pieces * splits, rows), 256, 0, arguments)
     }
 
     /// Logits of normalized rows.
@@ -372,16 +365,18 @@ impl Machine {
             last,
             places.steps,
             places.made,
-            places.sizes.rows
+            places.sizes.rows,
+            places.bests,
+            places.looked
         ];
-        self.gpu.launch(self.steps.likeliest, (rows, 1), 1024, 0, arguments)
+        self.gpu.launch_early(self.steps.likeliest, (LOGIT_PARTS, rows), 256, 0, arguments)
     }
 
     /// Gives the device one step of the state's first rows.
     pub(super) fn step(&self, rows: usize, any_tuned: bool) -> Result<()> {
         let [ids, ..] = self.places.state();
         self.embed(ids, rows)?;
-        if self.few_fits && rows <= FEW_MAX {
+        if rows <= self.few_max {
             for layer in 0..self.config.layers {
                 self.few_block(layer, any_tuned, rows)?;
             }
@@ -397,90 +392,6 @@ impl Machine {
             self.head_many(normed, rows)?;
         }
         self.likeliest(rows, ids, true)
-    }
-
-    /// A block by the kernels for few tokens, which read NF4 as it is stored.
-    fn few_block(&self, layer: usize, any_tuned: bool, rows: usize) -> Result<()> {
-        let (at, places) = (self.weights.vectors[layer], &self.places);
-        let (hidden, query, ffn) =
-            (self.config.hidden_size, self.config.query_size(), self.config.ffn_size);
-        let x = (places.x, hidden);
-        let width = self.qkv_width();
-        let few = |group: Group, from: Rows, norm: u64, kernel, out: Rows| {
-            self.few((layer, group), (from, norm), kernel, out, any_tuned, rows)
-        };
-        let steps = &self.steps;
-        few(Group::Attention, x, at.attention_norm, steps.plain, (places.qkv, width))?;
-        self.attend_step(layer, (places.mixed, query), rows)?;
-        let back = |group: Group, from: Rows, post: u64| {
-            if post == 0 {
-                return few(group, from, 0, steps.added, x);
-            }
-            few(group, from, 0, steps.plain, (places.wide, hidden))?;
-            self.add_norm(Some((places.wide, post)), None, rows)
-        };
-        back(Group::Output, (places.mixed, query), at.post_attention)?;
-        few(Group::Ffn, x, at.ffn_norm, steps.gated, (places.hidden, ffn))?;
-        back(Group::Down, (places.hidden, ffn), at.post_ffn)
-    }
-
-    fn few(
-        &self,
-        (layer, group): (usize, Group),
-        ((x, x_pitch), norm): (Rows, u64),
-        kernel: crate::engine::cuda::driver::Kernel,
-        (out, out_pitch): Rows,
-        any_tuned: bool,
-        rows: usize,
-    ) -> Result<()> {
-        let (operand, known) = (self.operand(group), self.few[group as usize]);
-        let (u, side) = (self.places.u, super::places::side(&self.weights.operands));
-        let mut count_rank = 0;
-        if any_tuned && !operand.parts.is_empty() {
-            self.side((layer, group), (x, x_pitch), norm, (u, side), rows)?;
-            count_rank = ((known.tails.count << 16) | self.rank) as u32;
-        }
-        let halves = |at: u64| [at as u32, (at >> 32) as u32];
-        let [a, b, c] = [known.tails.at, self.values(layer), u].map(halves);
-        let tails = [a[0], a[1], b[0], b[1], c[0], c[1], count_rank, self.scale.to_bits()];
-        let parts = self.weights.parts[layer].at + (known.first * PART_BYTES) as u64;
-        let arguments = arguments![
-            parts,
-            known.count,
-            self.weights.map,
-            x,
-            x_pitch,
-            norm,
-            self.config.norm_eps,
-            out,
-            out_pitch,
-            rows,
-            tails,
-            side,
-            self.gelu()
-        ];
-        // Gate and up give one output together.
-        let outputs = if group == Group::Ffn { operand.outputs / 2 } else { operand.outputs };
-        let shared = if norm == 0 { 0 } else { normed_bytes(operand.inputs, rows) };
-        self.gpu.launch(kernel, (outputs / 16, 1), ROW_THREADS, shared, arguments)
-    }
-
-    fn few_head(&self, rows: usize) -> Result<()> {
-        let (places, config) = (&self.places, &self.config);
-        let (width, vocab) = (config.hidden_size, config.vocab_size);
-        let arguments = arguments![
-            self.weights.head,
-            places.x,
-            self.weights.final_norm,
-            width,
-            config.norm_eps,
-            places.logits,
-            places.logit_pitch,
-            vocab,
-            rows
-        ];
-        let (grid, shared) = ((vocab.div_ceil(128), 1), normed_bytes(width, rows));
-        self.gpu.launch(self.steps.head, grid, ROW_THREADS, shared, arguments)
     }
 
     /// Gives the device so many steps, each after the other, [`BURST`] at most, and waits for their

@@ -1,12 +1,26 @@
-// Products of a step's few tokens, 8 at most, with NF4 as it is stored. A block of 8 warps makes 16 rows of the result;
-// its warps share out the depths in blocks of 64, which have one magnitude a row. Depths of a block are taken in an
-// order of their own, the same for both operands: lane t of a row takes 16 that follow each other.
+// Products of a step's few tokens, 8 at most, with NF4 as it is stored. A unit of work is 16 rows of the result by 64
+// depths, which have one magnitude a row. A group of warps makes 16 rows at a time, one unit or more a warp; depths of a
+// unit are taken in an order of their own, the same for both operands: lane t of a row takes 16 that follow each other.
 // What is added up is code times token, in f32; the magnitude comes after.
 
-#define WARPS 8
+// Where a kernel may begin before the one before it has ended: waits for that, and lets the next one begin.
+#if __CUDA_ARCH__ >= 900
+#define AFTER_ALL() asm volatile("griddepcontrol.wait;" ::: "memory")
+#define NEXT_MAY() asm volatile("griddepcontrol.launch_dependents;")
+#else
+#define AFTER_ALL()
+#define NEXT_MAY()
+#endif
+
 #define MOST 8
-// Blocks of depths that a lane has under way.
-#define AHEAD 4
+// Units of work that a warp has under way.
+#define AHEAD 3
+// Tiles of a group whose sums wait to be added up.
+#define WAITING 3
+// Threads of a block, at most.
+#define THREADS 768
+// Bytes of the table of pairs of codes: each of 256 pairs once for every lane, so that no two lanes ask one bank.
+#define TABLE (256 * 32 * 4)
 
 DEVICE void mma_few(float *c, u32 a0, u32 a1, u32 a2, u32 a3, u32 b0, u32 b1) {
     asm volatile("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, "
@@ -49,70 +63,60 @@ struct Tails {
     float scale;
 };
 
-// Codes of 64 depths of 16 rows: for two rows 8 bytes a lane, and their magnitudes.
-struct Codes {
+// A unit's codes: 8 bytes of two rows a lane; and the parts of one row's magnitude, of the upper for even lanes and of the
+// lower for odd ones.
+struct Unit {
     uint2 upper, lower;
-    float upper_magnitude, lower_magnitude;
+    float nested;
+    u32 magnitude;
 };
 
-DEVICE float magnitude(const Part &part, const float *map, u32 block) {
-    float scaled = __fmul_rn(map[part.magnitudes[block]], part.nested[block / 256]);
-    return __fadd_rn(scaled, part.offset);
+// Two values of a byte, out of the lane's own copy of the table.
+template <int BYTE> DEVICE u32 two(const char *table, u32 codes, u32 lane4) {
+    u32 at = BYTE == 0 ? codes << 7 : codes >> (8 * BYTE - 7);
+    return *(const u32 *)(table + ((at & 0x7f80u) | lane4));
 }
 
-// `first` is the first block of the upper row; the lower is 8 rows on.
-DEVICE Codes codes_of(const Part &part, const float *map, u32 first, u32 row_blocks, u32 block) {
-    Codes c;
-    u32 upper = first + block, lower = upper + 8 * row_blocks;
-    int t = threadIdx.x & 3;
-    c.upper = *(const uint2 *)(part.codes + (size_t)upper * 32 + t * 8);
-    c.lower = *(const uint2 *)(part.codes + (size_t)lower * 32 + t * 8);
-    c.upper_magnitude = magnitude(part, map, upper);
-    c.lower_magnitude = magnitude(part, map, lower);
-    return c;
-}
-
-// Two values of a byte: the even one in its high half comes first.
-DEVICE u32 two(const u32 *table, u32 codes, int byte) {
-    u32 first = table[(codes >> (8 * byte + 4)) & 15], second = table[16 + ((codes >> (8 * byte)) & 15)];
-    return first | second;
-}
-
-DEVICE void add_codes(float *sums, const Codes &c, const u32 *table, const uint4 *b) {
+DEVICE void add_unit(float *sums, const Unit &unit, const char *table, const float *map, float offset, const uint4 *b) {
+    u32 lane4 = (threadIdx.x & 31) * 4;
+    float magnitude = __fadd_rn(__fmul_rn(map[unit.magnitude], unit.nested), offset);
+    int row = threadIdx.x & 28;
+    float upper = __shfl_sync(0xffffffffu, magnitude, row), lower = __shfl_sync(0xffffffffu, magnitude, row + 1);
     float made[4] = {0.0f, 0.0f, 0.0f, 0.0f};
-    mma_few(made, two(table, c.upper.x, 0), two(table, c.lower.x, 0), two(table, c.upper.x, 1), two(table, c.lower.x, 1), b[0].x, b[0].y);
-    mma_few(made, two(table, c.upper.x, 2), two(table, c.lower.x, 2), two(table, c.upper.x, 3), two(table, c.lower.x, 3), b[0].z, b[0].w);
-    mma_few(made, two(table, c.upper.y, 0), two(table, c.lower.y, 0), two(table, c.upper.y, 1), two(table, c.lower.y, 1), b[1].x, b[1].y);
-    mma_few(made, two(table, c.upper.y, 2), two(table, c.lower.y, 2), two(table, c.upper.y, 3), two(table, c.lower.y, 3), b[1].z, b[1].w);
-    sums[0] += made[0] * c.upper_magnitude;
-    sums[1] += made[1] * c.upper_magnitude;
-    sums[2] += made[2] * c.lower_magnitude;
-    sums[3] += made[3] * c.lower_magnitude;
+    uint2 u = unit.upper, l = unit.lower;
+    mma_few(made, two<0>(table, u.x, lane4), two<0>(table, l.x, lane4), two<1>(table, u.x, lane4), two<1>(table, l.x, lane4), b[0].x, b[0].y);
+    mma_few(made, two<2>(table, u.x, lane4), two<2>(table, l.x, lane4), two<3>(table, u.x, lane4), two<3>(table, l.x, lane4), b[0].z, b[0].w);
+    mma_few(made, two<0>(table, u.y, lane4), two<0>(table, l.y, lane4), two<1>(table, u.y, lane4), two<1>(table, l.y, lane4), b[1].x, b[1].y);
+    mma_few(made, two<2>(table, u.y, lane4), two<2>(table, l.y, lane4), two<3>(table, u.y, lane4), two<3>(table, l.y, lane4), b[1].z, b[1].w);
+    sums[0] += made[0] * upper;
+    sums[1] += made[1] * upper;
+    sums[2] += made[2] * lower;
+    sums[3] += made[3] * lower;
 }
 
-extern __shared__ __align__(16) u16 normed[];
+extern __shared__ __align__(16) char shared[];
 
-// Rows of `x` normalized into shared memory, `width + 8` apart; all of them by all warps.
+// Rows of `x` normalized into shared memory, `width + 8` apart, by all warps.
 DEVICE void normalize(u16 *to, const u16 *x, int pitch, const float *weight, int width, int tokens, float epsilon) {
-    __shared__ float squares[MOST][WARPS];
-    int lane = threadIdx.x & 31, warp = threadIdx.x >> 5;
-    int each = tokens == 1 ? 8 : tokens == 2 ? 4 : tokens <= 4 ? 2 : 1;
-    int token = warp / each, piece = warp % each;
-    bool there = token < tokens;
-    const u16 *from = x + (size_t)token * pitch;
-    float sum = 0.0f;
-    if (there)
+    __shared__ float squares[MOST][32];
+    int lane = threadIdx.x & 31, warp = threadIdx.x >> 5, warps = blockDim.x >> 5;
+    // Warps a token; where there are fewer warps than tokens, each takes several.
+    int each = max(warps / tokens, 1), piece = warp % each;
+    for (int token = warp / each; token < tokens; token += max(warps / each, 1)) {
+        const u16 *from = x + (size_t)token * pitch;
+        float sum = 0.0f;
         for (int i = (piece * 32 + lane) * 8; i < width; i += each * 256) {
             Eight e = load8(from + i);
 #pragma unroll
             for (int j = 0; j < 8; j++) sum += e.v[j] * e.v[j];
         }
-    sum = warp_sum(sum);
-    if (lane == 0 && there) squares[token][piece] = sum;
+        sum = warp_sum(sum);
+        if (lane == 0) squares[token][piece] = sum;
+    }
     __syncthreads();
-    if (there) {
-        float all = 0.0f;
-        for (int i = 0; i < each; i++) all += squares[token][i];
+    for (int token = warp / each; token < tokens; token += max(warps / each, 1)) {
+        const u16 *from = x + (size_t)token * pitch;
+        float all = warp_sum(lane < each ? squares[token][lane] : 0.0f);
         float inverse = rsqrtf(all / width + epsilon);
         for (int i = (piece * 32 + lane) * 8; i < width; i += each * 256) {
             Eight e = load8(from + i), w = load8(weight + i);
@@ -148,94 +152,133 @@ DEVICE float activated(float e, int gelu) {
     return e / (1.0f + __expf(-t));
 }
 
-// PLAIN: `out` is the product. ADDED: the product is added to it. GATED: rows of gate and of up give one.
-// With `norm`, x is normalized before.
+// PLAIN: `out` is the product. ADDED: the product is added to it. GATED: 8 rows of gate and 8 of up give 8.
+// With `norm`, x is normalized before. A block has `groups` groups of warps, each of which makes a tile of 16 rows, or with
+// GATED one after the other. Shared memory: the table, the sums of each warp, and x where it is normalized.
 template <int KIND>
 DEVICE void few(const Part *parts, int count, const float *map, const u16 *x, int x_pitch, const float *norm,
-                float epsilon, u16 *out, int out_pitch, int tokens, Tails tails, int u_pitch, int gelu) {
-    __shared__ u32 table[32];
-    __shared__ float made[KIND == GATED ? 2 : 1][WARPS][128];
-    if (threadIdx.x < 32) {
-        u32 code = narrow(__uint_as_float(CODE[threadIdx.x & 15]));
-        table[threadIdx.x] = threadIdx.x < 16 ? code : code << 16;
-    }
+                float epsilon, u16 *out, int out_pitch, int tokens, Tails tails, int u_pitch, int gelu, int tiles, int groups) {
+    __shared__ float magnitudes[256];
     int lane = threadIdx.x & 31, warp = threadIdx.x >> 5, g = lane >> 2, t = lane & 3;
-    int row = blockIdx.x * 16, inside = row;
+    int warps = blockDim.x >> 5, width = warps / groups, group = warp / width, member = warp % width;
+    float *made = (float *)(shared + TABLE);
+    u16 *normed = (u16 *)(shared + TABLE + (KIND == GATED ? WAITING : 1) * warps * 128 * 4);
+    int row_blocks = parts->inputs / 64, each = (row_blocks + width - 1) / width;
+    int first = blockIdx.x * groups + group, stride = gridDim.x * groups;
+    // What is the same for all tiles of this group.
+    int inside = first * 16;
+    const Part *part = parts;
     if (KIND != GATED)
-        while (count > 1 && inside >= (int)(parts->count / parts->inputs)) {
-            inside -= parts->count / parts->inputs;
-            parts++;
+        while (count > 1 && inside >= (int)(part->count / part->inputs)) {
+            inside -= part->count / part->inputs;
+            part++;
             count--;
         }
-    const Part part = parts[0];
-    const Part other = parts[KIND == GATED ? 1 : 0];
-    int inputs = part.inputs;
-    u32 blocks = inputs / 64, first = (inside + g) * blocks;
-    Codes upper[AHEAD], lower[AHEAD];
+    const Part *odd = KIND == GATED ? parts + 1 : part;
+    const char *upper_codes = (const char *)part->codes + t * 8, *lower_codes = (const char *)odd->codes + t * 8;
+    const u8 *kept = (t & 1 ? odd : part)->magnitudes;
+    const float *nested = (t & 1 ? odd : part)->nested;
+    float offset = (t & 1 ? odd : part)->offset;
+    int lower = KIND == GATED ? 0 : 8 * row_blocks;
+    // The unit that is fetched next: its block of the upper row.
+    int fetched = first, fetched_block = member;
+    auto fetch = [&](Unit &unit) {
+        if (fetched >= tiles) {
+            unit.magnitude = 0;
+            return;
+        }
+        if (fetched_block < row_blocks) {
+            int row = KIND == GATED ? fetched * 8 + g : inside + g;
+            int at = row * row_blocks + fetched_block, own = at + (t & 1) * lower;
+            unit.upper = __ldcs((const uint2 *)(upper_codes + (size_t)at * 32));
+            unit.lower = __ldcs((const uint2 *)(lower_codes + (size_t)(at + lower) * 32));
+            unit.magnitude = kept[own];
+            unit.nested = nested[own / 256];
+        }
+        fetched_block += width;
+        if (fetched_block >= each * width) {
+            fetched_block = member;
+            fetched += KIND == GATED ? stride : tiles;
+        }
+    };
+    Unit units[AHEAD];
 #pragma unroll
-    for (int i = 0; i < AHEAD; i++) {
-        u32 block = min(warp + i * WARPS, blocks - 1);
-        upper[i] = codes_of(part, map, first, blocks, block);
-        if (KIND == GATED) lower[i] = codes_of(other, map, first, blocks, block);
+    for (int i = 0; i < AHEAD; i++) fetch(units[i]);
+    for (int pair = warp; pair < 256; pair += warps) {
+        u32 one = narrow(__uint_as_float(CODE[pair >> 4])), two = narrow(__uint_as_float(CODE[pair & 15]));
+        ((u32 *)shared)[pair * 32 + lane] = one | two << 16;
     }
-    if (norm) normalize(normed, x, x_pitch, norm, inputs, tokens, epsilon);
+    for (int i = threadIdx.x; i < 256; i += blockDim.x) magnitudes[i] = map[i];
+    AFTER_ALL();
+    NEXT_MAY();
+    if (norm) normalize(normed, x, x_pitch, norm, row_blocks * 64, tokens, epsilon);
     else __syncthreads();
-    const u16 *from = norm ? normed + g * (inputs + 8) : x + (size_t)g * x_pitch;
+    const u16 *from = (norm ? normed + g * (row_blocks * 64 + 8) : x + (size_t)g * x_pitch) + t * 16;
     bool there = g < tokens;
-    float sums[4] = {0.0f, 0.0f, 0.0f, 0.0f}, others[4] = {0.0f, 0.0f, 0.0f, 0.0f};
-    for (u32 start = warp; start < blocks; start += WARPS * AHEAD) {
-        uint4 b[AHEAD][2];
+    float sums[4] = {0.0f, 0.0f, 0.0f, 0.0f};
+    int rounds = KIND == GATED ? (tiles + stride - 1) / stride : 1, total = rounds * each;
+    int block = member, waiting = 0, added = 0;
+    for (int n = 0; n < total; n += AHEAD) {
 #pragma unroll
         for (int i = 0; i < AHEAD; i++) {
-            u32 block = start + i * WARPS;
-            bool some = there && block < blocks;
-            b[i][0] = b[i][1] = make_uint4(0, 0, 0, 0);
-            if (some) {
-                const uint4 *at = (const uint4 *)(from + block * 64 + t * 16);
-                b[i][0] = at[0];
-                b[i][1] = at[1];
+            if (n + i >= total) break;
+            if (block < row_blocks) {
+                uint4 b[2] = {make_uint4(0, 0, 0, 0), make_uint4(0, 0, 0, 0)};
+                if (there) {
+                    b[0] = ((const uint4 *)(from + block * 64))[0];
+                    b[1] = ((const uint4 *)(from + block * 64))[1];
+                }
+                // What lies beyond the last tile is added up, but nobody takes it.
+                add_unit(sums, units[i], shared, magnitudes, offset, b);
             }
-        }
+            fetch(units[i]);
+            block += width;
+            if (block < each * width) continue;
+            block = member;
 #pragma unroll
-        for (int i = 0; i < AHEAD; i++) {
-            if (start + i * WARPS >= blocks) break;
-            add_codes(sums, upper[i], table, b[i]);
-            if (KIND == GATED) add_codes(others, lower[i], table, b[i]);
-            u32 next = start + (i + AHEAD) * WARPS;
-            if (next < blocks) {
-                upper[i] = codes_of(part, map, first, blocks, next);
-                if (KIND == GATED) lower[i] = codes_of(other, map, first, blocks, next);
+            for (int j = 0; j < 4; j++) {
+                made[(waiting * warps + warp) * 128 + (t * 2 + (j & 1)) * 16 + g + (j >> 1) * 8] = sums[j];
+                sums[j] = 0.0f;
             }
+            waiting++;
+            if (waiting < WAITING && n + i + 1 < total) continue;
+            __syncthreads();
+            // One thread an output: of a gated one the upper half's.
+            constexpr int ROWS = KIND == GATED ? 8 : 16;
+            for (int o = threadIdx.x; o < waiting * groups * tokens * ROWS; o += blockDim.x) {
+                int r = o % ROWS, token = o / ROWS % tokens, place = o / (ROWS * tokens);
+                int tile = (added + place / groups) * stride + blockIdx.x * groups + place % groups;
+                if (tile >= tiles) continue;
+                const float *from = made + (place / groups * warps + place % groups * width) * 128 + token * 16 + r;
+                float sum = 0.0f, second = 0.0f;
+#pragma unroll 8
+                for (int w = 0; w < width; w++) {
+                    sum += from[w * 128];
+                    if (KIND == GATED) second += from[w * 128 + 8];
+                }
+                int row = tile * ROWS + r;
+                if (tails.count_rank) {
+                    sum += tail_of(tails, u_pitch, token, row);
+                    if (KIND == GATED) second += tail_of(tails, u_pitch, token, row + tiles * 8);
+                }
+                u16 *to = out + (size_t)token * out_pitch + row;
+                if (KIND == GATED) sum = activated(rounded(sum), gelu) * rounded(second);
+                if (KIND == ADDED) sum = rounded(sum) + wide(*to);
+                *to = narrow(sum);
+            }
+            added += waiting;
+            waiting = 0;
+            __syncthreads();
         }
     }
-#pragma unroll
-    for (int i = 0; i < 4; i++) {
-        int at = (t * 2 + (i & 1)) * 16 + g + (i >> 1) * 8;
-        made[0][warp][at] = sums[i];
-        if (KIND == GATED) made[KIND == GATED ? 1 : 0][warp][at] = others[i];
-    }
-    __syncthreads();
-    int token = threadIdx.x >> 4, r = row + (threadIdx.x & 15);
-    if (threadIdx.x >= 128 || token >= tokens) return;
-    float sum = 0.0f, second = 0.0f;
-    for (int w = 0; w < WARPS; w++) {
-        sum += made[0][w][threadIdx.x];
-        if (KIND == GATED) second += made[KIND == GATED ? 1 : 0][w][threadIdx.x];
-    }
-    if (tails.count_rank) {
-        sum += tail_of(tails, u_pitch, token, r);
-        if (KIND == GATED) second += tail_of(tails, u_pitch, token, r + part.count / inputs);
-    }
-    u16 *to = out + (size_t)token * out_pitch + r;
-    if (KIND == GATED) sum = activated(rounded(sum), gelu) * rounded(second);
-    if (KIND == ADDED) sum = rounded(sum) + wide(*to);
-    *to = narrow(sum);
 }
 
 #define FEW(NAME, KIND)                                                                                             \
-    KERNEL NAME(const Part *parts, int count, const float *map, const u16 *x, int x_pitch, const float *norm,       \
-                float epsilon, u16 *out, int out_pitch, int tokens, Tails tails, int u_pitch, int gelu) {           \
-        few<KIND>(parts, count, map, x, x_pitch, norm, epsilon, out, out_pitch, tokens, tails, u_pitch, gelu);      \
+    KERNEL __launch_bounds__(THREADS) NAME(const Part *parts, int count, const float *map, const u16 *x, int x_pitch,  \
+                                        const float *norm, float epsilon, u16 *out, int out_pitch, int tokens,      \
+                                        Tails tails, int u_pitch, int gelu, int tiles, int groups) {                \
+        few<KIND>(parts, count, map, x, x_pitch, norm, epsilon, out, out_pitch, tokens, tails, u_pitch, gelu,       \
+                  tiles, groups);                                                                                   \
     }
 FEW(few_plain, PLAIN)
 FEW(few_added, ADDED)
@@ -244,9 +287,12 @@ FEW(few_gated, GATED)
 // Logits of few tokens after the last norm: a table in bf16, 16 rows a warp.
 KERNEL few_head(const u16 *table, const u16 *x, const float *norm, int width, float epsilon, float *logits, int pitch,
                 int rows, int tokens) {
+    u16 *normed = (u16 *)shared;
     int lane = threadIdx.x & 31, warp = threadIdx.x >> 5, g = lane >> 2, t = lane & 3;
+    AFTER_ALL();
+    NEXT_MAY();
     normalize(normed, x, width, norm, width, tokens, epsilon);
-    int row = (blockIdx.x * WARPS + warp) * 16;
+    int row = (blockIdx.x * 8 + warp) * 16;
     if (row >= rows) return;
     const u16 *upper = table + (size_t)min(row + g, rows - 1) * width + t * 16;
     const u16 *lower = table + (size_t)min(row + g + 8, rows - 1) * width + t * 16;
@@ -279,6 +325,8 @@ KERNEL side(const u16 *x, int pitch, const float *norm, int width, float epsilon
             const u32 *on, int tokens) {
     int lane = threadIdx.x & 31, token = blockIdx.y * 8 + (threadIdx.x >> 5);
     if (token >= tokens) return;
+    AFTER_ALL();
+    NEXT_MAY();
     float sum = 0.0f, squares = 0.0f;
     if (on[token]) {
         const u16 *from = x + (size_t)token * pitch;

@@ -5,6 +5,10 @@
 #define SPOTS (256 / CHUNKS)
 // Positions of a round.
 #define SPAN 256
+// Heads whose sums are added up at once: 24 KiB of them.
+#define ROUND (768 / DIM < 1 ? 1 : 768 / DIM > PIECE ? PIECE : 768 / DIM)
+// Blocks that the positions of a sequence are shared out among, at most.
+#define SPLITS 16
 
 DEVICE float power2(float x) {
     float y;
@@ -55,12 +59,14 @@ KERNEL attend_one(const u16 *qkv, int pitch, u16 *mixed, int mixed_pitch, u16 *k
                   const float *turns, float *found, u32 *arrived, int heads, int kv_heads, int capacity, int window,
                   int splits, float scale, float epsilon) {
     __shared__ float queries[PIECE][DIM], scores[PIECE][SPAN], results[PIECE][DIM];
-    __shared__ float adding[256 * 8];
+    __shared__ float adding[32 % CHUNKS == 0 ? ROUND * 8 * DIM : 256 * 8];
     __shared__ float factors[PIECE], mosts[PIECE], totals[PIECE];
     __shared__ u32 is_last;
     int lane = threadIdx.x & 31, warp = threadIdx.x >> 5, row = blockIdx.y;
     int split = blockIdx.x % splits, piece = blockIdx.x / splits;
     int share = heads / kv_heads, kv = piece / (share / PIECE), head = piece * PIECE;
+    AFTER_ALL();
+    NEXT_MAY();
     int position = positions[row];
     int begin = max(0, position - window + 1), length = position + 1 - begin;
     int each = ((length + splits - 1) / splits + 31) / 32 * 32, used = (length + each - 1) / each;
@@ -157,19 +163,42 @@ KERNEL attend_one(const u16 *qkv, int pitch, u16 *mixed, int mixed_pitch, u16 *k
         }
         __syncthreads();
     }
+    // The sums of all spots: within a warp where lanes of one chunk are there, then among the warps.
+    if constexpr (32 % CHUNKS == 0) {
 #pragma unroll
-    for (int h = 0; h < PIECE; h++) {
-        if (spot < SPOTS)
+        for (int h = 0; h < PIECE; h++) {
 #pragma unroll
-            for (int j = 0; j < 8; j++) adding[spot * DIM + chunk * 8 + j] = sums[h][j];
-        __syncthreads();
-        if (threadIdx.x < DIM) {
-            float sum = 0.0f;
-#pragma unroll 8
-            for (int s = 0; s < SPOTS; s++) sum += adding[s * DIM + threadIdx.x];
-            results[h][threadIdx.x] = sum;
+            for (int j = 0; j < 8; j++) {
+#pragma unroll
+                for (int step = CHUNKS; step < 32; step <<= 1) sums[h][j] += __shfl_xor_sync(0xffffffffu, sums[h][j], step);
+                if (lane < CHUNKS) adding[(h % ROUND * 8 + warp) * DIM + chunk * 8 + j] = sums[h][j];
+            }
+            if (h % ROUND + 1 < ROUND && h + 1 < PIECE) continue;
+            __syncthreads();
+            int first_head = h / ROUND * ROUND;
+            for (int i = threadIdx.x; i < (h + 1 - first_head) * DIM; i += 256) {
+                float sum = 0.0f;
+#pragma unroll
+                for (int w = 0; w < 8; w++) sum += adding[(i / DIM * 8 + w) * DIM + i % DIM];
+                results[first_head + i / DIM][i % DIM] = sum;
+            }
+            __syncthreads();
         }
-        __syncthreads();
+    } else {
+#pragma unroll
+        for (int h = 0; h < PIECE; h++) {
+            if (spot < SPOTS)
+#pragma unroll
+                for (int j = 0; j < 8; j++) adding[spot * DIM + chunk * 8 + j] = sums[h][j];
+            __syncthreads();
+            if (threadIdx.x < DIM) {
+                float sum = 0.0f;
+#pragma unroll 8
+                for (int s = 0; s < SPOTS; s++) sum += adding[s * DIM + threadIdx.x];
+                results[h][threadIdx.x] = sum;
+            }
+            __syncthreads();
+        }
     }
     u16 *to = mixed + (size_t)row * mixed_pitch + head * DIM;
     if (used == 1) {
@@ -191,17 +220,22 @@ KERNEL attend_one(const u16 *qkv, int pitch, u16 *mixed, int mixed_pitch, u16 *k
     __syncthreads();
     if (!is_last) return;
     __threadfence();
+    // Weights of the splits, then their sums.
+    for (int h = warp; h < PIECE; h += 8) {
+        const float *one = all + (min(lane, used - 1) * PIECE + h) * (DIM + 2) + DIM;
+        float own_most = __ldcg(one), own_total = __ldcg(one + 1);
+        float most = warp_most(own_most), weight = lane < used ? power2(own_most - most) : 0.0f;
+        float total = warp_sum(weight * own_total);
+        if (lane < SPLITS) scores[h][lane] = weight / total;
+    }
+    __syncthreads();
     for (int i = threadIdx.x; i < PIECE * DIM; i += 256) {
         int h = i / DIM, d = i % DIM;
-        float most = -INFINITE, total = 0.0f, sum = 0.0f;
-        for (int s = 0; s < used; s++) most = fmaxf(most, __ldcg(all + (s * PIECE + h) * (DIM + 2) + DIM));
-        for (int s = 0; s < used; s++) {
-            const float *one = all + (s * PIECE + h) * (DIM + 2);
-            float weight = power2(__ldcg(one + DIM) - most);
-            total += weight * __ldcg(one + DIM + 1);
-            sum += weight * __ldcg(one + d);
-        }
-        to[i] = narrow(sum / total);
+        float sum = 0.0f;
+#pragma unroll
+        for (int s = 0; s < SPLITS; s++)
+            if (s < used) sum += scores[h][s] * __ldcg(all + (s * PIECE + h) * (DIM + 2) + d);
+        to[i] = narrow(sum);
     }
     if (threadIdx.x == 0) arrived[row * pieces + piece] = 0;
 }
@@ -219,46 +253,64 @@ KERNEL keep(const u16 *rows, int pitch, const u32 *entries, u16 *keys, u16 *valu
     }
 }
 
+struct Best {
+    float most;
+    u32 place;
+};
+
+DEVICE Best better(Best a, Best b) { return b.most > a.most || (b.most == a.most && b.place < a.place) ? b : a; }
+
+DEVICE Best best_of_warp(Best best) {
+#pragma unroll
+    for (int step = 16; step > 0; step >>= 1) {
+        Best other = {__shfl_xor_sync(0xffffffffu, best.most, step), __shfl_xor_sync(0xffffffffu, best.place, step)};
+        best = better(best, other);
+    }
+    return best;
+}
+
 // The first of the largest logits of each row: the row's next token. It goes into `made` too, a line a step, and with
-// `positions` the row goes one further, `last` at most.
+// `positions` the row goes one further, `last` at most. A row is shared out among the blocks, 32 at most; the last to
+// arrive compares what they found.
 KERNEL likeliest(const float *logits, int pitch, int vocab, u32 *ids, u32 *positions, u32 last, u32 *steps, u32 *made,
-                 int made_pitch) {
-    __shared__ float mosts[32];
-    __shared__ u32 places[32];
-    const float *row = logits + (size_t)blockIdx.x * pitch;
+                 int made_pitch, Best *found, u32 *arrived) {
+    __shared__ Best bests[32];
+    __shared__ u32 is_last;
+    const float *row = logits + (size_t)blockIdx.y * pitch;
     int lane = threadIdx.x & 31, warp = threadIdx.x >> 5, warps = blockDim.x >> 5;
-    float most = -INFINITE;
-    u32 place = 0xffffffffu;
+    int each = (vocab + gridDim.x - 1) / gridDim.x, first = blockIdx.x * each, end = min(first + each, vocab);
+    AFTER_ALL();
+    NEXT_MAY();
+    Best best = {-INFINITE, 0xffffffffu};
 #pragma unroll 8
-    for (int i = threadIdx.x; i < vocab; i += blockDim.x) {
+    for (int i = first + threadIdx.x; i < end; i += blockDim.x) {
         float value = row[i];
-        if (value > most || place == 0xffffffffu) {
-            most = value;
-            place = i;
-        }
+        if (value > best.most || best.place == 0xffffffffu) best = {value, (u32)i};
     }
-    for (int round = 0; round < 2; round++) {
-        for (int s = 16; s > 0; s >>= 1) {
-            float other = __shfl_xor_sync(0xffffffffu, most, s);
-            u32 at = __shfl_xor_sync(0xffffffffu, place, s);
-            if (other > most || (other == most && at < place)) {
-                most = other;
-                place = at;
-            }
-        }
-        if (round) break;
+    best = best_of_warp(best);
+    if (lane == 0) bests[warp] = best;
+    __syncthreads();
+    if (warp == 0) {
+        Best none = {-INFINITE, 0xffffffffu};
+        best = best_of_warp(lane < warps ? bests[lane] : none);
         if (lane == 0) {
-            mosts[warp] = most;
-            places[warp] = place;
+            found[blockIdx.y * gridDim.x + blockIdx.x] = best;
+            __threadfence();
+            is_last = atomicAdd(arrived + blockIdx.y, 1) == gridDim.x - 1;
         }
-        __syncthreads();
-        most = lane < warps ? mosts[lane] : -INFINITE;
-        place = lane < warps ? places[lane] : 0xffffffffu;
+        __syncwarp();
+        if (!is_last) return;
+        __threadfence();
+        const float *at = (const float *)(found + blockIdx.y * gridDim.x + lane);
+        if (lane < gridDim.x) best = {__ldcg(at), __float_as_uint(__ldcg(at + 1))};
+        else best = none;
+        best = best_of_warp(best);
+        if (lane) return;
+        arrived[blockIdx.y] = 0;
+        ids[blockIdx.y] = best.place;
+        if (!positions) return;
+        positions[blockIdx.y] = min(positions[blockIdx.y] + 1, last);
+        made[(size_t)steps[blockIdx.y] * made_pitch + blockIdx.y] = best.place;
+        steps[blockIdx.y]++;
     }
-    if (threadIdx.x) return;
-    ids[blockIdx.x] = place;
-    if (!positions) return;
-    positions[blockIdx.x] = min(positions[blockIdx.x] + 1, last);
-    made[(size_t)steps[blockIdx.x] * made_pitch + blockIdx.x] = place;
-    steps[blockIdx.x]++;
 }
