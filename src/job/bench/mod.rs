@@ -367,6 +367,23 @@ fn peak_rss_mib() -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::Precision;
+    use crate::job::gpu;
+
+    /// One base for all batches: making it takes longer than measuring.
+    #[test]
+    #[ignore = "takes a minute and a GPU that nothing else uses"]
+    fn generation_on_the_gpu_by_batch() {
+        let device = gpu::open().unwrap();
+        let config = shape::shape("qwen2.5-1.5b").unwrap();
+        let go = &mut |_| std::ops::ControlFlow::Continue(());
+        let base = shape::random_base(&config, Precision::Bf16, go).unwrap().unwrap();
+        for batch in [1, 4, 8, 16, 64, 1] {
+            let way = GenerateWay { rounds: 3, device: Some(&device), ..GenerateWay::default() };
+            let figures = generation((&base, "qwen2.5-1.5b", true), (batch, 256, 128), &way);
+            println!("{}", serde_json::to_string(&figures.unwrap()).unwrap());
+        }
+    }
 
     #[test]
     fn medians_are_middles() {
