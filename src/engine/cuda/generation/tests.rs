@@ -2,7 +2,8 @@
 
 use std::ops::ControlFlow;
 
-use super::Generator;
+use super::places::{Sizes, piece, splits};
+use super::{Generator, rows_for};
 use crate::engine::base::{Base, Precision};
 use crate::engine::cuda::tests::{adapter, device, shapes};
 use crate::engine::generate::{self, Bound, GenerateConfig, Request};
@@ -62,6 +63,35 @@ fn prompts(config: &DecoderConfig) -> Vec<Vec<u32>> {
     let beginning = prompts[1][..40].to_vec();
     prompts[4][..40].copy_from_slice(&beginning);
     prompts
+}
+
+#[test]
+fn graphs_are_few_and_hold_all_rows() {
+    for few_max in [0, 5, 8] {
+        let rows: Vec<usize> = (1..=200).map(|count| rows_for(count, few_max)).collect();
+        assert!(rows.iter().zip(1..).all(|(rows, count)| *rows >= count && *rows < count + 32));
+        assert!(rows.is_sorted() && (0..few_max).all(|at| rows[at] == at + 1));
+    }
+}
+
+#[test]
+fn attention_is_shared_out_among_blocks() {
+    let heads = |heads: usize, kv_heads: usize| DecoderConfig { heads, kv_heads, ..toy::llama() };
+    let pieces = [(12, 2, 6), (14, 2, 7), (9, 3, 3), (16, 1, 8), (11, 1, 1), (20, 2, 5)];
+    for (all, kv, want) in pieces {
+        assert_eq!(piece(&heads(all, kv)), want);
+    }
+    let config = heads(12, 2);
+    assert_eq!([1, 8, 64, 500].map(|rows| splits(&config, rows)), [16, 16, 2, 1]);
+}
+
+#[test]
+fn what_is_laid_out_holds_what_is_smaller() {
+    let small = Sizes { tokens: 10, rows: 2, capacity: 64, kept: 20 };
+    let wide = Sizes { rows: 8, kept: 5, ..small };
+    let both = small.with(&wide);
+    assert!(both.hold(&small) && both.hold(&wide) && !small.hold(&wide) && !wide.hold(&small));
+    assert_eq!(both, Sizes { tokens: 10, rows: 8, capacity: 64, kept: 20 });
 }
 
 #[test]
