@@ -9,7 +9,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use super::{print, print::Output, say};
 use crate::engine::{Base, Precision};
 use crate::failure::{Context as _, Failure, Result};
-use crate::job::bench::{self, GenerateFigures, TrainFigures, TrainWay, TrainWork};
+use crate::job::bench::{self, GenerateFigures, GenerateWay, TrainFigures, TrainWay, TrainWork};
 use crate::job::loaded::Loaded;
 use crate::job::{Models, gpu};
 use crate::pair::{Example, jsonl};
@@ -29,13 +29,6 @@ pub enum BenchCommand {
 /// Where to run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Device {
-    /// The processor.
-    Cpu,
-}
-
-/// Where to train.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum TrainDevice {
     /// The processor.
     Cpu,
     /// The GPU.
@@ -68,7 +61,7 @@ pub struct TrainArgs {
     steps: usize,
     /// Where to run.
     #[arg(long, value_enum, default_value = "cpu")]
-    device: TrainDevice,
+    device: Device,
     /// Tokens that go through the model at once, at most; all of a step unless told otherwise.
     #[arg(long, value_name = "TOKENS")]
     micro_tokens: Option<usize>,
@@ -104,12 +97,15 @@ pub struct GenerateArgs {
     /// Measured rounds, after one that warms up.
     #[arg(long, default_value_t = 3)]
     rounds: usize,
-    /// Memory in which weights may stay decoded, for 24 sequences and more.
+    /// Memory in which weights may stay decoded, for 24 sequences and more on the processor.
     #[arg(long, default_value_t = 0, value_name = "MIB")]
     keep: usize,
     /// Where to run.
     #[arg(long, value_enum, default_value = "cpu")]
     device: Device,
+    /// Memory of the GPU that may be taken, as 2GiB or 800MiB; all that is free unless told otherwise.
+    #[arg(long, value_name = "SIZE", value_parser = super::train::mebibytes)]
+    device_memory: Option<u64>,
     /// Print one JSON line.
     #[arg(long)]
     json: bool,
@@ -191,7 +187,6 @@ pub fn run(command: &BenchCommand, out: &mut Output) -> Result<()> {
             Ok(())
         }
         BenchCommand::Generate(args) => {
-            let Device::Cpu = args.device;
             let Some(figures) = generation(args, &models)? else { return Ok(()) };
             if args.json {
                 return say(out, serde_json::to_string(&figures).because("figures")?);
@@ -199,7 +194,8 @@ pub fn run(command: &BenchCommand, out: &mut Output) -> Result<()> {
             say(
                 out,
                 format!(
-                    "{} on {} ({}, {} threads), {} x ({} + {}): prompt {:.0} tokens/s, decoding {:.1} tokens/s, {:.0} MiB at most",
+                    "{} on {} ({}, {} threads), {} x ({} + {}): prompt {:.0} tokens/s, decoding {:.1} tokens/s, first token after {:.0} ms, \
+                     {:.0} MiB at most",
                     figures.model,
                     figures.device,
                     figures.kernel,
@@ -209,7 +205,8 @@ pub fn run(command: &BenchCommand, out: &mut Output) -> Result<()> {
                     figures.new,
                     figures.prompt_tokens_per_second,
                     figures.decode_tokens_per_second,
-                    figures.peak_rss_mib
+                    figures.first_token_ms,
+                    figures.peak_device_mib.unwrap_or(figures.peak_rss_mib)
                 ),
             )
         }
@@ -219,9 +216,15 @@ pub fn run(command: &BenchCommand, out: &mut Output) -> Result<()> {
 /// Measures generation; nothing when loading was stopped.
 fn generation(args: &GenerateArgs, models: &Models) -> Result<Option<GenerateFigures>> {
     let sizes = (args.batch, args.prompt, args.new);
-    let measure = |base, name, is_random| {
-        bench::generation((base, name, is_random), sizes, args.rounds, args.keep << 20).map(Some)
+    let device = opened(args.device)?;
+    let way = GenerateWay {
+        rounds: args.rounds,
+        keep_bytes: args.keep << 20,
+        device: device.as_ref(),
+        device_memory: args.device_memory.map(|mib| (mib as usize) << 20),
     };
+    let measure =
+        |base, name, is_random| bench::generation((base, name, is_random), sizes, &way).map(Some);
     if let Some(name) = &args.random_weights {
         let Some(base) = random(name)? else { return Ok(None) };
         return measure(&base, name, true);
@@ -229,6 +232,14 @@ fn generation(args: &GenerateArgs, models: &Models) -> Result<Option<GenerateFig
     let name = args.model.clone().unwrap_or_default();
     let Some(loaded) = models.get(&name, &mut print::progress())? else { return Ok(None) };
     measure(&loaded.base, &loaded.name, false)
+}
+
+/// The GPU, if it is asked for.
+fn opened(device: Device) -> Result<Option<crate::engine::cuda::Device>> {
+    match device {
+        Device::Cpu => Ok(None),
+        Device::Cuda => gpu::open().map(Some),
+    }
 }
 
 /// A model of a named shape with random weights; nothing when making it was stopped.
@@ -239,10 +250,7 @@ fn random(name: &str) -> Result<Option<Base>> {
 
 /// Measures training; nothing when loading was stopped.
 fn train(args: &TrainArgs, models: &Models) -> Result<Option<TrainFigures>> {
-    let device = match args.device {
-        TrainDevice::Cpu => None,
-        TrainDevice::Cuda => Some(gpu::open()?),
-    };
+    let device = opened(args.device)?;
     let way = TrainWay {
         steps: args.steps,
         device: device.as_ref(),
@@ -303,7 +311,7 @@ mod tests {
         assert!(parse("x --model m --no-sharing").is_err());
         assert!(parse("x").is_err() && parse("x --model m --random-weights s").is_err());
         let args = parse("x --random-weights s --device cuda --device-memory 6GiB").unwrap().args;
-        assert_eq!((args.device, args.device_memory), (TrainDevice::Cuda, Some(6144)));
+        assert_eq!((args.device, args.device_memory), (Device::Cuda, Some(6144)));
     }
 
     #[test]

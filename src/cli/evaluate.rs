@@ -17,6 +17,7 @@ use crate::job::{CaseFilter, EndpointChoice, EvaluateOptions, JobSpec, Models};
 use crate::pair::Language;
 use crate::project::{self, Project};
 use crate::report;
+use crate::train::Device;
 
 /// Subcommands of `hone eval`.
 #[derive(Debug, Subcommand)]
@@ -85,6 +86,9 @@ pub enum EvalCommand {
         /// this machine: no network, no files but an empty folder's, limits of time and memory. Linux.
         #[arg(long)]
         run_programs: bool,
+        /// Where answers are made. Likelihoods are the processor's, and answers from a GPU are kept by themselves.
+        #[arg(long, value_enum, default_value = "cpu")]
+        device: Device,
         /// Print the report as JSON.
         #[arg(long)]
         json: bool,
@@ -144,6 +148,7 @@ pub fn run(
             keep_seen,
             fresh,
             run_programs,
+            device,
             json,
         } => {
             let folder = folder()?;
@@ -185,6 +190,7 @@ pub fn run(
                 keep_seen,
                 fresh,
                 run_programs,
+                device,
             };
             let spec = JobSpec::Evaluate { model, run, options };
             let message = run_job(&spec, &folder, &Models::default())?;

@@ -184,7 +184,12 @@ pub(crate) fn generate_with(
     Ok(run.outputs)
 }
 
-fn check(base: &Base, adapter: Option<&Adapter>, requests: &[Request<'_>]) -> Result<()> {
+/// Fails where a prompt or the adapter does not fit the model.
+pub(super) fn check(
+    base: &Base,
+    adapter: Option<&Adapter>,
+    requests: &[Request<'_>],
+) -> Result<()> {
     if let Some(adapter) = adapter {
         adapter.check(base.config())?;
     }

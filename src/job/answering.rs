@@ -4,6 +4,7 @@ use std::ops::ControlFlow;
 
 use super::bound::CallBounds;
 use super::loaded::Loaded;
+use crate::engine::cuda::{Device, Generator};
 use crate::engine::{
     Adapter, GenerateConfig, Request, Row, cache_bytes, generate_bound, row_losses,
 };
@@ -14,6 +15,8 @@ use crate::train::memory;
 
 /// Sequences decoded together, at most: weights are read and decoded once for all of them.
 const BATCH_MAX: usize = 48;
+/// The same on a GPU.
+const BATCH_GPU: usize = 64;
 /// Bytes that their keys and values may take.
 const CACHE_BYTES: usize = 512 << 20;
 /// Bytes that weights may take beside their stored form, and which part of what is free.
@@ -28,6 +31,24 @@ pub(super) struct EngineAnswerer<'a> {
     pub adapter: Option<&'a Adapter>,
     /// What binds answers, where that is asked for.
     pub bounds: Option<&'a CallBounds>,
+    /// The GPU that answers are made on, with this model and adapter; none is the processor. Likelihoods of given
+    /// texts are the processor's.
+    pub gpu: Option<Generator<'a>>,
+}
+
+impl<'a> EngineAnswerer<'a> {
+    /// One whose answers are made on a GPU, if there is one.
+    pub(super) fn new(
+        loaded: &'a Loaded,
+        adapter: Option<&'a Adapter>,
+        bounds: Option<&'a CallBounds>,
+        device: Option<&Device>,
+    ) -> Result<Self> {
+        let gpu = device
+            .map(|device| Generator::new(device, &loaded.base, adapter, BATCH_GPU, usize::MAX))
+            .transpose()?;
+        Ok(Self { loaded, adapter, bounds, gpu })
+    }
 }
 
 impl EngineAnswerer<'_> {
@@ -103,7 +124,11 @@ impl Answerer for EngineAnswerer<'_> {
         let mut done = (ids.len() - order.len()) * sides.len();
         order.sort_by_key(|index| &ids[*index]);
         let longest = order.iter().map(|index| ids[*index].len()).max().unwrap_or(0) + max_new;
-        let batch = (CACHE_BYTES / cache_bytes(&self.loaded.base, longest)).clamp(2, BATCH_MAX);
+        let batch = if self.gpu.is_some() {
+            BATCH_GPU
+        } else {
+            (CACHE_BYTES / cache_bytes(&self.loaded.base, longest)).clamp(2, BATCH_MAX)
+        };
         let config = GenerateConfig {
             max_new,
             stop: codec.stop_ids(),
@@ -132,15 +157,17 @@ impl Answerer for EngineAnswerer<'_> {
         } else {
             Vec::new()
         };
-        let adapter = self.adapter;
-        let tokens =
-            generate_bound(base, adapter, &requests, &mut bounds, &config, &mut |_, id| {
-                if id.is_some() {
-                    return ControlFlow::Continue(());
-                }
-                done += 1;
-                on_done(done)
-            })?;
+        let mut on = |_, id: Option<u32>| {
+            if id.is_some() {
+                return ControlFlow::Continue(());
+            }
+            done += 1;
+            on_done(done)
+        };
+        let tokens = match &mut self.gpu {
+            Some(gpu) => gpu.generate(&requests, &mut bounds, &config, &mut on)?,
+            None => generate_bound(base, self.adapter, &requests, &mut bounds, &config, &mut on)?,
+        };
         for ((side, index), tokens) in asked.iter().zip(tokens) {
             texts[*side][*index] = Ok(codec.tokenizer().decode(&tokens));
         }

@@ -114,6 +114,18 @@ pub fn chosen(
     }
 }
 
+/// The GPU that answers are to be made on; none is the processor.
+///
+/// # Errors
+/// When a GPU is asked for and there is none that can.
+pub fn for_answers(device: train::Device, base: &Base) -> Result<Option<Device>> {
+    match device {
+        train::Device::Cpu => Ok(None),
+        train::Device::Cuda => open().map(Some),
+        train::Device::Auto => Ok(open().ok().filter(|device| device.ready(base).is_ok())),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

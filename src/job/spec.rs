@@ -7,7 +7,7 @@ use crate::document::{OcrUse, PassageSettings};
 use crate::pair::format::Format;
 use crate::pair::{Example, Language};
 use crate::project::{DocumentId, PassageId};
-use crate::train::Recipe;
+use crate::train::{Device, Recipe};
 
 /// A piece of long work.
 #[derive(Debug, Clone, PartialEq)]
@@ -149,6 +149,8 @@ pub struct EvaluateOptions {
     pub fresh: bool,
     /// Run the programs that replies hold; else cases that ask for them are left out.
     pub run_programs: bool,
+    /// Where answers are made.
+    pub device: Device,
 }
 
 impl Default for EvaluateOptions {
@@ -165,6 +167,7 @@ impl Default for EvaluateOptions {
             keep_seen: false,
             fresh: false,
             run_programs: false,
+            device: Device::Cpu,
         }
     }
 }

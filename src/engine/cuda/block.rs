@@ -39,7 +39,7 @@ impl Session {
         let arguments = arguments![parts.at, parts.count, map];
         self.gpu.launch(self.kernels.decode, (parts.blocks, 1), 256, 0, arguments)?;
         let values = self.values + (layer * self.layer_len * 4) as u64;
-        let arguments = arguments![sides.at, sides.count, values];
+        let arguments = arguments![sides.at, sides.count, values, 0usize];
         self.gpu.launch(self.kernels.fold, (sides.blocks, 1), 256, 0, arguments)?;
         self.clock.lap(&self.gpu, Phase::Decode)
     }

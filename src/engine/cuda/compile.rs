@@ -19,6 +19,7 @@ const SOURCES: [&str; 7] = [
     include_str!("kernels/product.cu"),
 ];
 const ATTENTION: &str = include_str!("kernels/attention.cu");
+const GENERATION: [&str; 2] = [include_str!("kernels/few.cu"), include_str!("kernels/one.cu")];
 
 /// Where compiled kernels are kept from one run to the next, by name. The engine itself opens no files.
 pub trait KernelCache {
@@ -33,7 +34,34 @@ pub(super) fn padded(dim: usize) -> usize {
     dim.next_multiple_of(16)
 }
 
-fn source(dim: usize) -> String {
+/// What of the kernels is asked for; each is compiled by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Kind {
+    /// Whole passes, forward and backward, for heads of this width.
+    Passes {
+        /// Width of a head.
+        dim: usize,
+    },
+    /// One token further: heads of this width, so many query heads of one key head at a time.
+    Steps {
+        /// Width of a head.
+        dim: usize,
+        /// Query heads.
+        piece: usize,
+    },
+}
+
+fn source(kind: Kind) -> String {
+    match kind {
+        Kind::Passes { dim } => passes(dim),
+        Kind::Steps { dim, piece } => {
+            let head = format!("#define DIM {dim}\n#define PIECE {piece}\n");
+            [&head[..], COMMON].into_iter().chain(GENERATION).collect()
+        }
+    }
+}
+
+fn passes(dim: usize) -> String {
     let mut text = COMMON.to_owned();
     for source in SOURCES {
         text.push_str(source);
@@ -42,17 +70,17 @@ fn source(dim: usize) -> String {
     text + TILE + ATTENTION
 }
 
-/// The kernels for heads of width `dim`, from the cache or compiled.
+/// Kernels from the cache or compiled.
 ///
 /// # Errors
 /// When they have to be compiled and there is no compiler.
 pub(super) fn code(
     search: &Search,
     (capability, driver): (u32, u32),
-    dim: usize,
+    kind: Kind,
     cache: &dyn KernelCache,
 ) -> Result<Vec<u8>> {
-    let source = source(dim);
+    let source = source(kind);
     let name = format!("sm{capability}-{driver}-{}.cubin", &digest::sha256(&source)[..16]);
     if let Some(code) = cache.get(&name) {
         return Ok(code);

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::compile::{self, KernelCache};
+use super::compile::{self, KernelCache, Kind};
 use super::driver::{DeviceFacts, Gpu, Module};
 use super::library::{Products, Search};
 use crate::engine::base::Base;
@@ -35,12 +35,12 @@ impl Found {
     }
 }
 
-/// A GPU ready for training.
+/// A GPU ready for work.
 pub struct Device {
     gpu: Arc<Gpu>,
     search: Search,
     cache: Box<dyn KernelCache>,
-    modules: RefCell<HashMap<usize, Arc<Module>>>,
+    modules: RefCell<HashMap<Kind, Arc<Module>>>,
 }
 
 impl std::fmt::Debug for Device {
@@ -79,7 +79,7 @@ impl Device {
     /// Says what does not fit or is missing.
     pub fn ready(&self, base: &Base) -> Result<()> {
         super::weights::check(base)?;
-        self.module(base.config().head_dim).map(|_| ())
+        self.module(Kind::Passes { dim: base.config().head_dim }).map(|_| ())
     }
 
     /// Bytes of its memory that are taken now, by whomever.
@@ -103,15 +103,15 @@ impl Device {
         &self.search
     }
 
-    /// The kernels for heads of width `dim`, loaded.
-    pub(super) fn module(&self, dim: usize) -> Result<Arc<Module>> {
-        if let Some(module) = self.modules.borrow().get(&dim) {
+    /// Kernels, loaded.
+    pub(super) fn module(&self, kind: Kind) -> Result<Arc<Module>> {
+        if let Some(module) = self.modules.borrow().get(&kind) {
             return Ok(Arc::clone(module));
         }
         let machine = (self.gpu.facts.capability, self.gpu.facts.driver);
-        let code = compile::code(&self.search, machine, dim, &*self.cache)?;
+        let code = compile::code(&self.search, machine, kind, &*self.cache)?;
         let module = Arc::new(Module::load(&self.gpu, &code)?);
-        self.modules.borrow_mut().insert(dim, Arc::clone(&module));
+        self.modules.borrow_mut().insert(kind, Arc::clone(&module));
         Ok(module)
     }
 }

@@ -3,15 +3,20 @@
 use std::ffi::{CStr, CString, c_int, c_void};
 use std::sync::Arc;
 
-use super::library::{Driver, Handle, Search};
+use super::library::{Attribute, Driver, EarlyLaunch, Handle, Search};
 use crate::failure::{Failure, Result};
 
 /// Attributes of a device, by the driver's numbers.
 const MULTIPROCESSORS: c_int = 16;
 const MAJOR: c_int = 75;
 const MINOR: c_int = 76;
+const SHARED_MAX: c_int = 97;
 /// Attribute of a kernel: shared memory that is asked for at its launch.
 const SHARED_BYTES: c_int = 8;
+/// Attribute of a launch: the kernel may begin before the one before it has ended.
+const EARLY: u32 = 6;
+/// Compute capability from which on kernels may.
+const EARLY_FROM: u32 = 90;
 
 /// What is known of a device.
 #[derive(Debug, Clone, PartialEq)]
@@ -39,6 +44,8 @@ pub(super) struct Gpu {
     context: Handle,
     stream: Handle,
     pub(super) facts: DeviceFacts,
+    /// Shared memory that a block may ask for, bytes.
+    pub(super) shared_max: usize,
 }
 
 impl Gpu {
@@ -51,7 +58,7 @@ impl Gpu {
             _ => Err(format!("{what}: {}", name_of(&driver, status))),
         };
         // SAFETY: the pointers are to places of the right kind that outlive the calls.
-        let (device, context, stream, facts) = unsafe {
+        let (device, context, stream, facts, shared_max) = unsafe {
             check("the driver does not start", (driver.init)(0))?;
             let (mut version, mut count, mut device) = (0, 0, 0);
             check("its version", (driver.version)(&raw mut version))?;
@@ -73,6 +80,7 @@ impl Gpu {
             };
             let capability = attribute(MAJOR)? * 10 + attribute(MINOR)?;
             let multiprocessors = attribute(MULTIPROCESSORS)?;
+            let shared_max = attribute(SHARED_MAX)? as usize;
             let mut context = Handle::NONE;
             check("a context", (driver.context_retain)(&raw mut context, device))?;
             check("the context", (driver.context_set)(context))?;
@@ -84,9 +92,9 @@ impl Gpu {
             let library = driver_file;
             let facts =
                 DeviceFacts { name, capability, multiprocessors, driver, free, total, library };
-            (device, context, stream, facts)
+            (device, context, stream, facts, shared_max)
         };
-        Ok(Self { driver, device, context, stream, facts })
+        Ok(Self { driver, device, context, stream, facts, shared_max })
     }
 
     fn check(&self, what: &str, status: c_int) -> Result<()> {
@@ -187,6 +195,47 @@ impl Gpu {
                 1,
                 shared as u32,
                 self.stream,
+                places.as_mut_ptr(),
+                std::ptr::null_mut(),
+            )
+        };
+        self.check("start a kernel", status)
+    }
+
+    /// [`Gpu::launch`] for a kernel that waits itself for the one before it to end, where it has to: it may
+    /// begin before.
+    pub(super) fn launch_early<const N: usize>(
+        &self,
+        kernel: Kernel,
+        grid: (usize, usize),
+        threads: usize,
+        shared: usize,
+        arguments: [Argument; N],
+    ) -> Result<()> {
+        if self.facts.capability < EARLY_FROM {
+            return self.launch(kernel, grid, threads, shared, arguments);
+        }
+        if grid.0 == 0 || grid.1 == 0 {
+            return Ok(());
+        }
+        let mut places = [std::ptr::null_mut::<c_void>(); N];
+        for (place, argument) in places.iter_mut().zip(&arguments) {
+            *place = std::ptr::from_ref(argument).cast_mut().cast();
+        }
+        let attribute = Attribute { which: EARLY, unused: 0, value: [1, 0, 0, 0, 0, 0, 0, 0] };
+        let launch = EarlyLaunch {
+            grid: [grid.0 as u32, grid.1 as u32, 1],
+            threads: [threads as u32, 1, 1],
+            shared: shared as u32,
+            stream: self.stream,
+            attributes: &raw const attribute,
+            count: 1,
+        };
+        // SAFETY: launch and arguments are copied before the call returns, and are those of the kernel.
+        let status = unsafe {
+            (self.driver.launch_early)(
+                &raw const launch,
+                kernel.0,
                 places.as_mut_ptr(),
                 std::ptr::null_mut(),
             )

@@ -75,6 +75,25 @@ unsafe impl Send for Handle {}
 // SAFETY: as above.
 unsafe impl Sync for Handle {}
 
+/// A launch with one attribute, as the driver's header has it.
+#[repr(C)]
+pub(super) struct EarlyLaunch {
+    pub(super) grid: [c_uint; 3],
+    pub(super) threads: [c_uint; 3],
+    pub(super) shared: c_uint,
+    pub(super) stream: Handle,
+    pub(super) attributes: *const Attribute,
+    pub(super) count: c_uint,
+}
+
+/// An attribute of a launch: its number and its value.
+#[repr(C)]
+pub(super) struct Attribute {
+    pub(super) which: c_uint,
+    pub(super) unused: c_uint,
+    pub(super) value: [u64; 8],
+}
+
 #[cfg(windows)]
 const DRIVER: [&str; 1] = ["nvcuda.dll"];
 #[cfg(not(windows))]
@@ -116,6 +135,8 @@ table! {
     launch = "cuLaunchKernel" (
         Handle, c_uint, c_uint, c_uint, c_uint, c_uint, c_uint, c_uint, Handle, *mut *mut c_void,
         *mut *mut c_void);
+    launch_early = "cuLaunchKernelEx" (
+        *const EarlyLaunch, Handle, *mut *mut c_void, *mut *mut c_void);
     event_new = "cuEventCreate" (*mut Handle, c_uint);
     event_free = "cuEventDestroy_v2" (Handle);
     event_record = "cuEventRecord" (Handle, Handle);

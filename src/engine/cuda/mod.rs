@@ -1,9 +1,10 @@
-//! Training on an NVIDIA GPU (Ampere or newer) with nothing but the driver to start with.
+//! Training and generation on an NVIDIA GPU (Ampere or newer) with nothing but the driver to start with.
 //!
 //! `library` finds the maker's libraries at run time, `driver` puts checked calls before them,
 //! `compile` makes kernels of the sources in `kernels/`, `products` multiplies matrices. `weights` is
 //! the base on the device, `layout` says where a step works, `tiles` which tokens attention looks at,
-//! `block` is a decoder block, `adam` the optimizer, and `session` strings a micro-batch together.
+//! `block` is a decoder block, `adam` the optimizer, and `session` strings a micro-batch together;
+//! `generation` makes answers.
 //!
 //! Activations are in bf16, sums in f32, the adapter, its gradients and moments in f32. Work goes
 //! through one stream; sums run in an order that does not depend on timing.
@@ -15,6 +16,7 @@ mod block;
 mod compile;
 mod device;
 mod driver;
+mod generation;
 mod kernels;
 mod layout;
 mod library;
@@ -26,6 +28,7 @@ mod weights;
 pub use compile::KernelCache;
 pub use device::{CAPABILITY_MIN, Device, Found};
 pub use driver::DeviceFacts;
+pub use generation::Generator;
 pub use library::Search;
 pub(super) use session::Session;
 

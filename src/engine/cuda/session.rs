@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::sync::Arc;
 
 use super::adam::Adam;
+use super::compile::Kind;
 use super::device::Device;
 use super::driver::{Bump, Gpu, Graph, Mark, Memory, arguments};
 use super::kernels::Kernels;
@@ -158,12 +159,12 @@ impl Session {
     ) -> Result<Self> {
         weights::check(base)?;
         let config = base.config().clone();
-        let (gpu, module) = (device.gpu(), device.module(config.head_dim)?);
+        let (gpu, module) = (device.gpu(), device.module(Kind::Passes { dim: config.head_dim })?);
         let adam = Adam::new(gpu, adapter, state)?;
         Ok(Self {
             kernels: Kernels::new(&module, config.head_dim)?,
             products: Products::new(gpu, device.search(), &module)?,
-            weights: DeviceWeights::upload(gpu, base, adapter)?,
+            weights: DeviceWeights::upload(gpu, base, Some(adapter), 1)?,
             layout: Layout::default(),
             values: adam.values,
             grads: adam.grads,

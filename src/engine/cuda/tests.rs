@@ -29,7 +29,7 @@ impl KernelCache for Forgetful {
 }
 
 /// The GPU; `None` where there is none, which is said.
-fn device(test: &str) -> Option<Device> {
+pub(super) fn device(test: &str) -> Option<Device> {
     let folders = std::env::var_os("HONE_CUDA_PATH").into_iter();
     let folders = folders.flat_map(|all| std::env::split_paths(&all).collect::<Vec<PathBuf>>());
     let search = Search { folders: folders.collect() };
@@ -42,7 +42,7 @@ fn device(test: &str) -> Option<Device> {
     }
 }
 
-fn adapter(decoder: &DecoderConfig, targets: &[Target], rank: usize) -> Adapter {
+pub(super) fn adapter(decoder: &DecoderConfig, targets: &[Target], rank: usize) -> Adapter {
     let config = LoraConfig {
         rank,
         alpha: 1.5 * rank as f32,
@@ -93,7 +93,7 @@ fn distances(like: &Adapter, got: &[f32], want: &[f32]) -> Vec<(Target, char, f6
 }
 
 /// Models of the real head widths, besides the toys.
-fn shapes() -> Vec<DecoderConfig> {
+pub(super) fn shapes() -> Vec<DecoderConfig> {
     let wide = |dim: usize| DecoderConfig {
         hidden_size: 128,
         heads: 6,

@@ -69,8 +69,10 @@ pub(super) struct DeviceWeights {
     pub(super) parts: Vec<Entries>,
     /// Where the adapter goes; the same for all layers.
     pub(super) sides: Entries,
-    /// In the order of [`Group::ALL`].
+    /// In the order of [`Group::ALL`], of the first layer or of whichever was decoded last.
     pub(super) operands: [Operand; 4],
+    /// Bytes from a layer's operands to the next one's; 0 where all layers share them.
+    pub(super) stride: usize,
     pub(super) memory: Memory,
 }
 
@@ -90,17 +92,20 @@ struct Weights {
     part_tables: Vec<u64>,
     side_table: u64,
     operands: [Operand; 4],
+    stride: usize,
 }
 
-fn operand(base: &Base, adapter: &Adapter, group: Group, bump: &mut Bump) -> Operand {
+fn operand(base: &Base, adapter: Option<&Adapter>, group: Group, bump: &mut Bump) -> Operand {
     let (inputs, outputs) = group.shape(base.config());
-    let columns = effective::columns(Some(adapter), group);
+    let columns = effective::columns(adapter, group);
     let side = columns.next_multiple_of(SIDE);
     let at = bump.take((outputs + side) * (inputs + side) * 2);
-    Operand { at, inputs, outputs, columns, side, parts: effective::parts(adapter, group) }
+    let parts = adapter.map_or_else(Vec::new, |adapter| effective::parts(adapter, group));
+    Operand { at, inputs, outputs, columns, side, parts }
 }
 
-fn lay(base: &Base, adapter: &Adapter, bump: &mut Bump) -> Places {
+/// Lays everything out, with operands of `decoded` layers: all, or one that is decoded again for each.
+fn lay(base: &Base, adapter: Option<&Adapter>, decoded: usize, bump: &mut Bump) -> Places {
     let config = base.config();
     let (hidden, vocab) = (config.hidden_size, config.vocab_size);
     let embedding = bump.take(vocab * hidden * 2);
@@ -134,9 +139,22 @@ fn lay(base: &Base, adapter: &Adapter, bump: &mut Bump) -> Places {
         part_tables.push(bump.take(64 * 8));
     }
     let side_table = bump.take(32 * 16);
+    let before = bump.used();
     let operands = Group::ALL.map(|group| operand(base, adapter, group, bump));
-    let weights =
-        Weights { embedding, head, final_norm, map, vectors, part_tables, side_table, operands };
+    let one = bump.used() - before;
+    let stride = if decoded > 1 { one } else { 0 };
+    bump.take(one * (decoded - 1));
+    let weights = Weights {
+        embedding,
+        head,
+        final_norm,
+        map,
+        vectors,
+        part_tables,
+        side_table,
+        operands,
+        stride,
+    };
     Places { weights, nf4 }
 }
 
@@ -145,10 +163,10 @@ fn parts_of(base: &Base, layer: usize) -> impl Iterator<Item = &Quantized> {
     Group::ALL.into_iter().flat_map(move |group| base.matrix(layer, group).parts())
 }
 
-/// Bytes that base and operands take on the device.
-pub(super) fn bytes(base: &Base, adapter: &Adapter) -> usize {
+/// Bytes that base and operands of `decoded` layers take on the device.
+pub(super) fn bytes(base: &Base, adapter: Option<&Adapter>, decoded: usize) -> usize {
     let mut bump = Bump::default();
-    lay(base, adapter, &mut bump);
+    lay(base, adapter, decoded, &mut bump);
     bump.used()
 }
 
@@ -179,9 +197,15 @@ pub(super) fn check(base: &Base) -> Result<()> {
 }
 
 impl DeviceWeights {
-    pub(super) fn upload(gpu: &Arc<Gpu>, base: &Base, adapter: &Adapter) -> Result<Self> {
-        let memory = Memory::new(gpu, bytes(base, adapter))?;
-        let Places { weights, nf4 } = lay(base, adapter, &mut Bump::at(memory.at));
+    /// Copies a base to the device, with operands of `decoded` layers: one or all.
+    pub(super) fn upload(
+        gpu: &Arc<Gpu>,
+        base: &Base,
+        adapter: Option<&Adapter>,
+        decoded: usize,
+    ) -> Result<Self> {
+        let memory = Memory::new(gpu, bytes(base, adapter, decoded))?;
+        let Places { weights, nf4 } = lay(base, adapter, decoded, &mut Bump::at(memory.at));
         let config = base.config();
         upload_table(gpu, weights.embedding, base.embedding())?;
         if !config.tied_head {
@@ -215,7 +239,8 @@ impl DeviceWeights {
                     gpu.upload(codes, &part.codes)?;
                     gpu.upload(magnitudes, &part.magnitudes)?;
                     gpu.upload(nested, &part.nested)?;
-                    let out = operand.at + (row * operand.pitch() * 2) as u64;
+                    let shift = index * weights.stride + row * operand.pitch() * 2;
+                    let out = operand.at + shift as u64;
                     table.extend([codes, magnitudes, nested, out]);
                     table.push(words(part.offset.to_bits(), part.len as u32));
                     table.push(words(operand.inputs as u32, operand.pitch() as u32));
@@ -228,15 +253,31 @@ impl DeviceWeights {
             gpu.upload(weights.part_tables[index], &table)?;
             parts.push(Entries { at: weights.part_tables[index], count, blocks });
         }
-        let sides = upload_sides(gpu, weights.side_table, &weights.operands, adapter)?;
-        for operand in &weights.operands {
+        let sides = match adapter {
+            Some(adapter) => upload_sides(gpu, weights.side_table, &weights.operands, adapter)?,
+            None => Entries::default(),
+        };
+        for (layer, operand) in
+            (0..decoded).flat_map(|l| weights.operands.iter().map(move |o| (l, o)))
+        {
             // What neither a weight nor the adapter fills stays zero.
             let len = (operand.outputs + operand.side) * operand.pitch() * 2;
-            gpu.clear(operand.at, len)?;
+            gpu.clear(operand.at + (layer * weights.stride) as u64, len)?;
         }
         gpu.wait()?;
-        let Weights { embedding, head, final_norm, map, vectors, operands, .. } = weights;
-        Ok(Self { embedding, head, final_norm, map, vectors, parts, sides, operands, memory })
+        let Weights { embedding, head, final_norm, map, vectors, operands, stride, .. } = weights;
+        Ok(Self {
+            embedding,
+            head,
+            final_norm,
+            map,
+            vectors,
+            parts,
+            sides,
+            operands,
+            stride,
+            memory,
+        })
     }
 }
 

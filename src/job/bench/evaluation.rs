@@ -76,7 +76,7 @@ pub fn evaluation(loaded: &Loaded, cases: Option<usize>) -> Result<EvaluationFig
         let verdicts: Vec<Option<bool>> = items.map(|item| item.base.is_right()).collect();
         Ok::<_, Failure>((start.elapsed().as_secs_f64(), verdicts))
     };
-    let mut engine = OneByOne(EngineAnswerer { loaded, adapter: Some(&adapter), bounds: None });
+    let mut engine = OneByOne(EngineAnswerer::new(loaded, Some(&adapter), None, None)?);
     let mut same = 0;
     let mut figures = Vec::with_capacity(suites.len());
     for suite in &suites {

@@ -11,10 +11,10 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::loaded::Loaded;
-use crate::engine::cuda::Device;
+use crate::engine::cuda::{Device, Generator};
 use crate::engine::{
-    Adapter, Base, GenerateConfig, LoraConfig, MICRO_TOKENS_MAX, OptimizerConfig, Phases, Row,
-    StepReport, Target, Trainer, cpu, generate, training_bytes,
+    Adapter, Base, GenerateConfig, LoraConfig, MICRO_TOKENS_MAX, OptimizerConfig, Phases, Request,
+    Row, StepReport, Target, Trainer, cpu, generate_each, training_bytes,
 };
 use crate::failure::{Failure, Result};
 use crate::pair::Example;
@@ -201,7 +201,6 @@ pub fn train(
         .iter()
         .map(|(name, seconds)| (name.to_owned(), json!(seconds * 1e3 / timed as f64)))
         .collect();
-    let mib = |bytes: usize| bytes as f64 / f64::from(1 << 20);
     let used = way.device.map(Device::used).transpose()?;
     Ok(TrainFigures {
         model: name.to_owned(),
@@ -235,8 +234,8 @@ pub struct GenerateFigures {
     pub model: String,
     /// Whether the weights are random, because only the shape is that of the model.
     pub random_weights: bool,
-    /// Where it ran.
-    pub device: &'static str,
+    /// Where it ran: "cpu" or the GPU's name.
+    pub device: String,
     /// The kernel of large products.
     pub kernel: &'static str,
     /// Threads.
@@ -251,18 +250,42 @@ pub struct GenerateFigures {
     pub prompt_tokens_per_second: f64,
     /// New tokens a second, all sequences, median; the first of each, which the prompt gives, left out.
     pub decode_tokens_per_second: f64,
+    /// From when the base was there to the first token of the round that warms up, ms: on a GPU the base goes
+    /// there first.
+    pub first_token_ms: f64,
     /// Highest memory of the process so far, loading included, MiB.
     pub peak_rss_mib: f64,
+    /// What was held on the GPU at most, MiB.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub peak_device_mib: Option<f64>,
+    /// What was taken of the GPU at the end, its driver's own and other programs' included, MiB.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub device_used_mib: Option<f64>,
 }
 
-/// Generates greedily after random prompts, once to warm up, then `rounds` measured times; weights may
-/// stay decoded in `keep_bytes`.
+/// How generation is measured.
+#[derive(Debug, Default)]
+pub struct GenerateWay<'a> {
+    /// Measured rounds.
+    pub rounds: usize,
+    /// Bytes in which weights may stay decoded, on the processor.
+    pub keep_bytes: usize,
+    /// The GPU; none is the processor.
+    pub device: Option<&'a Device>,
+    /// Bytes of the GPU that may be taken; none is what there is.
+    pub device_memory: Option<usize>,
+}
+
+/// Generates greedily after random prompts, once to warm up, then the measured times.
+///
+/// # Errors
+/// If there is nothing to do, or the GPU fails.
 pub fn generation(
     (base, name, random_weights): (&Base, &str, bool),
     (batch, prompt, new): (usize, usize, usize),
-    rounds: usize,
-    keep_bytes: usize,
+    way: &GenerateWay<'_>,
 ) -> Result<GenerateFigures> {
+    let GenerateWay { rounds, keep_bytes, device, device_memory } = *way;
     if batch == 0 || prompt == 0 || new < 2 || rounds == 0 {
         return Err(Failure::user("batch, prompt and rounds must be above 0, new tokens above 1"));
     }
@@ -272,17 +295,28 @@ pub fn generation(
         .map(|_| (0..prompt).map(|_| random.random_range(0..vocabulary)).collect())
         .collect();
     let config = GenerateConfig { max_new: new, batch, keep_bytes, ..GenerateConfig::default() };
+    let requests: Vec<Request<'_>> =
+        prompts.iter().map(|prompt| Request { prompt, tuned: false }).collect();
     let (mut reading, mut decoding) = (Vec::new(), Vec::new());
+    let (begun, mut first_token) = (Instant::now(), None);
+    let limit = device_memory.unwrap_or(usize::MAX);
+    let mut generator =
+        device.map(|device| Generator::new(device, base, None, batch, limit)).transpose()?;
     for round in 0..=rounds {
         let started = Instant::now();
         let (mut heard, mut first) = (0, None);
-        generate(base, None, &prompts, &config, &mut |_, _| {
-            heard += 1;
-            if heard == batch {
+        let mut on = |_, id: Option<u32>| {
+            heard += usize::from(id.is_some());
+            first_token.get_or_insert_with(|| begun.elapsed().as_secs_f64());
+            if heard == batch && first.is_none() {
                 first = Some(started.elapsed().as_secs_f64());
             }
             std::ops::ControlFlow::Continue(())
-        })?;
+        };
+        match &mut generator {
+            Some(generator) => generator.generate(&requests, &mut [], &config, &mut on)?,
+            None => generate_each(base, None, &requests, &config, &mut on)?,
+        };
         let (whole, first) = (started.elapsed().as_secs_f64(), first.unwrap_or_default());
         if round > 0 {
             reading.push((batch * prompt) as f64 / first);
@@ -292,16 +326,23 @@ pub fn generation(
     Ok(GenerateFigures {
         model: name.to_owned(),
         random_weights,
-        device: "cpu",
-        kernel: cpu::kernel().name(),
+        device: device.map_or_else(|| "cpu".to_owned(), |device| device.facts().name.clone()),
+        kernel: generator.as_ref().map_or(cpu::kernel().name(), Generator::products),
         threads: rayon::current_num_threads(),
         batch,
         prompt,
         new,
         prompt_tokens_per_second: median(&reading),
         decode_tokens_per_second: median(&decoding),
+        first_token_ms: first_token.unwrap_or_default() * 1e3,
         peak_rss_mib: peak_rss_mib(),
+        peak_device_mib: generator.as_ref().map(|generator| mib(generator.bytes())),
+        device_used_mib: device.map(Device::used).transpose()?.map(mib),
     })
+}
+
+fn mib(bytes: usize) -> f64 {
+    bytes as f64 / f64::from(1 << 20)
 }
 
 fn median(values: &[f64]) -> f64 {
@@ -326,6 +367,23 @@ fn peak_rss_mib() -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::Precision;
+    use crate::job::gpu;
+
+    /// One base for all batches: making it takes longer than measuring.
+    #[test]
+    #[ignore = "takes a minute and a GPU that nothing else uses"]
+    fn generation_on_the_gpu_by_batch() {
+        let device = gpu::open().unwrap();
+        let config = shape::shape("qwen2.5-1.5b").unwrap();
+        let go = &mut |_| std::ops::ControlFlow::Continue(());
+        let base = shape::random_base(&config, Precision::Bf16, go).unwrap().unwrap();
+        for batch in [1, 4, 8, 16, 64, 1] {
+            let way = GenerateWay { rounds: 3, device: Some(&device), ..GenerateWay::default() };
+            let figures = generation((&base, "qwen2.5-1.5b", true), (batch, 256, 128), &way);
+            println!("{}", serde_json::to_string(&figures.unwrap()).unwrap());
+        }
+    }
 
     #[test]
     fn medians_are_middles() {

@@ -15,7 +15,7 @@ use super::answering::EngineAnswerer;
 use super::bound::{CallBounds, check_template};
 use super::loaded::Loaded;
 use super::mixing::Material;
-use super::{Desk, EvaluateOptions, JobOutcome, Told, identity, stopped, training_set};
+use super::{Desk, EvaluateOptions, JobOutcome, Told, gpu, identity, stopped, training_set};
 use crate::evaluate::{
     self, AnswerCache, Cached, Evaluation, NotRun, Plan, ProgramRunner, Provenance, SeenItem,
     Suite, TrainingSet, programs,
@@ -102,11 +102,15 @@ pub(super) fn score(
         bound: options.bound,
         ..Plan::greedy(model, run, &suites, adapter.is_some())
     };
+    let device = gpu::for_answers(options.device, &loaded.base)?;
+    if let Some(device) = &device {
+        desk.note(format!("answers are made on {}", device.facts().name));
+    }
     let mut engine =
-        EngineAnswerer { loaded: &loaded, adapter: adapter.as_ref(), bounds: bounds.as_ref() };
+        EngineAnswerer::new(&loaded, adapter.as_ref(), bounds.as_ref(), device.as_ref())?;
     let mut nowhere = Nowhere;
     let cache: &mut dyn AnswerCache = if options.fresh { &mut nowhere } else { &mut answers };
-    let mut cached = Cached::new(&mut engine, cache, known.identities(&loaded));
+    let mut cached = Cached::new(&mut engine, cache, known.identities(&loaded, device.is_some()));
     let mut extras = beside.columns(options);
     let evaluation = evaluate::run(&plan, &mut cached, &mut extras, &mut desk.progress())?;
     let hits = cached.hits();
@@ -171,8 +175,10 @@ struct Known {
 
 impl Known {
     /// What the answers of base and tuned depend on beside prompt and settings.
-    fn identities(&self, loaded: &Loaded) -> [String; 2] {
-        let base = format!("{} nf4 {:?}", self.model, loaded.precision);
+    /// The GPU rounds otherwise than the processor.
+    fn identities(&self, loaded: &Loaded, on_gpu: bool) -> [String; 2] {
+        let place = if on_gpu { " cuda" } else { "" };
+        let base = format!("{} nf4 {:?}{place}", self.model, loaded.precision);
         let adapter = self.adapter.as_deref().unwrap_or_default();
         [base.clone(), format!("{base} {adapter}")]
     }

@@ -8,7 +8,7 @@ use crate::engine::cpu;
 use crate::evaluate::{Provenance, Suite, Training};
 use crate::job::training_set::Header;
 use crate::job::{EndpointChoice, EvaluateOptions};
-use crate::train::{RunRecord, TrainEvent};
+use crate::train::{Device, RunRecord, TrainEvent};
 use crate::{digest, draft};
 
 /// Where the figures come from, as far as the request tells: neither model nor training.
@@ -124,6 +124,11 @@ fn command(model: &str, run: Option<u32>, options: &EvaluateOptions) -> String {
         if *parallel != EndpointChoice::PARALLEL {
             let _ = write!(command, " --endpoint-parallel {parallel}");
         }
+    }
+    match options.device {
+        Device::Cpu => (),
+        Device::Cuda => command.push_str(" --device cuda"),
+        Device::Auto => command.push_str(" --device auto"),
     }
     if options.bound {
         command.push_str(" --bound");

@@ -61,8 +61,8 @@ struct Side {
     u32 first_block;
 };
 
-// A and s B of a layer, rounded to bf16. `from` counts within the layer.
-KERNEL fold(const Side *sides, u32 count, const float *values) {
+// A and s B of a layer, rounded to bf16. `from` counts within the layer; `shift` is the layer's, in bytes.
+KERNEL fold(const Side *sides, u32 count, const float *values, u64 shift) {
     u32 index = 0;
     while (index + 1 < count && blockIdx.x >= sides[index + 1].first_block) index++;
     const Side side = sides[index];
@@ -72,6 +72,7 @@ KERNEL fold(const Side *sides, u32 count, const float *values) {
         if (at >= side.rows * side.columns) return;
         u32 row = at / side.columns;
         float value = values[side.from + at] * side.scale;
-        side.out[(size_t)row * side.pitch + (at - row * side.columns)] = narrow(value);
+        u16 *out = side.out + shift / 2;
+        out[(size_t)row * side.pitch + (at - row * side.columns)] = narrow(value);
     }
 }
