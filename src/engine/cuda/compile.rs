@@ -9,7 +9,7 @@ use crate::failure::{Failure, Result};
 
 const COMMON: &str = include_str!("kernels/common.cuh");
 const TILE: &str = include_str!("kernels/tile.cuh");
-const SOURCES: [&str; 7] = [
+const SOURCES: [&str; 8] = [
     include_str!("kernels/weights.cu"),
     include_str!("kernels/norm.cu"),
     include_str!("kernels/heads.cu"),
@@ -17,6 +17,7 @@ const SOURCES: [&str; 7] = [
     include_str!("kernels/loss.cu"),
     include_str!("kernels/optimizer.cu"),
     include_str!("kernels/product.cu"),
+    include_str!("kernels/mask.cu"),
 ];
 const ATTENTION: &str = include_str!("kernels/attention.cu");
 
