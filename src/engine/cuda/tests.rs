@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 
 use super::{Device, KernelCache, Search};
-use crate::engine::base::{Base, Precision};
+use crate::engine::base::Precision;
 use crate::engine::lora::{Adapter, Target};
 use crate::engine::optimizer::OptimizerConfig;
 use crate::engine::pack::Row;
