@@ -181,9 +181,12 @@ mod tests {
     fn rows_that_are_alike_are_counted() {
         let row = |seed: f32, share: f32| -> Vec<f32> {
             let norm = 45f32.sqrt();
-            (0..90).map(move |i| (i as f32 * 0.7).sin() + share * norm * f32::from(i as f32 == seed)).collect()
+            (0..90)
+                .map(move |i| (i as f32 * 0.7).sin() + share * norm * f32::from(i as f32 == seed))
+                .collect()
         };
-        let rows = [row(0.0, 0.0), row(3.0, 0.015), row(80.0, 0.015), row(80.0, 0.03), vec![0.5; 90]];
+        let rows =
+            [row(0.0, 0.0), row(3.0, 0.015), row(80.0, 0.015), row(80.0, 0.03), vec![0.5; 90]];
         let table = Table::new(&rows.concat(), 90, Precision::F32);
         let near: Vec<usize> = (0..5).map(|row| table.near(row, 0.02)).collect();
         assert_eq!(near, [2, 1, 2, 1, 0]);

@@ -86,7 +86,8 @@ pub(super) fn train(desk: &mut Desk<'_>, request: &Request<'_>) -> Result<JobOut
              `length_max` leaves them out"
         ));
     }
-    if !loaded.unsaid.is_empty() && examples.iter().any(|example| example.calls().next().is_some()) {
+    if !loaded.unsaid.is_empty() && examples.iter().any(|example| example.calls().next().is_some())
+    {
         desk.note(format!(
             "the model was never trained to say {} as one token, and an adapter cannot teach it; it learns to write \
              the same text in pieces",

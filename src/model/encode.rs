@@ -109,12 +109,7 @@ impl Codec {
     }
 
     /// Where the assistant's turns are in the text of a conversation.
-    fn turns(
-        &self,
-        messages: &[Message],
-        tools: &[Tool],
-        text: &str,
-    ) -> Result<Vec<Range<usize>>> {
+    fn turns(&self, messages: &[Message], tools: &[Tool], text: &str) -> Result<Vec<Range<usize>>> {
         let mut turns: Vec<Range<usize>> = Vec::new();
         for (position, _) in messages.iter().enumerate().filter(|(_, message)| is_said(message)) {
             let (opened, written) = self.around(messages, tools, position)?;

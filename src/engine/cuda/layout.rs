@@ -123,8 +123,9 @@ impl Layout {
             (config.architecture.has_head_norms(), config.architecture.has_post_norms());
         let rows = |bump: &mut Bump, width: usize| bump.take(tokens * width * 2);
         let lists = 1 + usize::from(config.windows.is_some());
-        let words =
-            3 + 5 * tokens + lists * 2 * (tiles::entries(tokens) + tokens.div_ceil(tiles::TILE) + 1);
+        let words = 3
+            + 5 * tokens
+            + lists * 2 * (tiles::entries(tokens) + tokens.div_ceil(tiles::TILE) + 1);
         let meta = Meta { at: bump.take(words * 4), words };
         let positions = tokens.next_power_of_two();
         let turns = [0, 1].map(|_| bump.take(positions * config.head_dim * 4));

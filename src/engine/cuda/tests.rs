@@ -317,8 +317,7 @@ fn dropout_and_noise_of_replayed_steps_are_those_of_steps_that_are_not() {
         let trainer = toy::trainer(&base, &adapter, 1000).with_dropout(0.2, 3).with_noise(5.0, 3);
         let mut trainer = trainer.on_cuda(&device, usize::MAX).unwrap();
         trainer.set_timing(timed);
-        let losses: Vec<f32> =
-            (0..5).map(|_| trainer.step(&rows, 1e-4).unwrap().loss).collect();
+        let losses: Vec<f32> = (0..5).map(|_| trainer.step(&rows, 1e-4).unwrap().loss).collect();
         assert_eq!(trainer.replays(), !timed);
         trainer.fetch().unwrap();
         (losses, trainer.into_adapter())
