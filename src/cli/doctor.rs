@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::{print::Output, say};
 use crate::engine::cpu;
-use crate::engine::cuda::{CAPABILITY_MIN, Found};
+use crate::engine::cuda::{CAPABILITY_MIN, Found, READY_WIDTHS};
 use crate::failure::Result;
 use crate::job::gpu;
 use crate::model;
@@ -102,8 +102,9 @@ fn gpu_lines(found: &Found) -> Vec<(&'static str, String)> {
         match &found.compiler {
             Ok(text) => format!("{text}; compiles the kernels once"),
             Err(why) => format!(
-                "not found ({why}): the GPU cannot be used unless the kernels were compiled before; `pip install \
-                 nvidia-cuda-nvrtc` brings it, {}=FOLDER names a CUDA toolkit",
+                "not found ({why}): kernels come ready made, for models whose heads are {} wide; others need it. `pip \
+                 install nvidia-cuda-nvrtc` brings it, {}=FOLDER names a CUDA toolkit",
+                READY_WIDTHS.map(|width| width.to_string()).join(", "),
                 gpu::PATH_VARIABLE
             ),
         },
@@ -191,7 +192,8 @@ mod tests {
         let found = Found { device: Ok(facts.clone()), ..found };
         let lines = gpu_lines(&found);
         assert!(lines[0].1.contains("8.6, driver for CUDA 12.4, 5120 of 6144 MiB"), "{lines:?}");
-        assert!(lines[1].1.contains("pip install nvidia-cuda-nvrtc"));
+        assert!(lines[1].1.contains("ready made, for models whose heads are 64, 128, 256 wide"));
+        assert!(lines[1].1.contains("install nvidia-cuda-nvrtc"));
         assert!(lines[2].1.contains("pip install nvidia-cublas"));
         assert_eq!(gpu_json(&found)["nvrtc"]["missing"], "no file");
         let old = Found { device: Ok(DeviceFacts { capability: 75, ..facts }), ..found };

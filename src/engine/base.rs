@@ -230,6 +230,15 @@ impl Base {
     }
 
     /// The output head, `[vocab_size, hidden_size]`.
+    /// Whether a token's row of the head was never trained: many others are the same but for rounding, as
+    /// reserved ones are. No hidden state makes such a token the likeliest, so no adapter teaches it.
+    pub fn is_untrained(&self, token: u32) -> bool {
+        const SHARE: f32 = 0.02;
+        const TWINS: usize = 8;
+        let head = self.head();
+        (token as usize) < head.rows() && head.near(token as usize, SHARE) >= TWINS
+    }
+
     pub(super) fn head(&self) -> &Table {
         self.head.as_ref().unwrap_or(&self.embedding)
     }

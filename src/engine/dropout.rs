@@ -47,6 +47,16 @@ impl Dropout {
 }
 
 impl Masks {
+    /// What a device draws the same masks from: the key in two halves, and the number of the first token.
+    pub(super) fn draw(self) -> [u32; 3] {
+        [self.key as u32, (self.key >> 32) as u32, self.first_token as u32]
+    }
+
+    /// Draws of 16 bits below the first are lost, the others grow by the second.
+    pub(super) fn bounds(self) -> (u32, f32) {
+        (u32::from(self.limit), self.scale)
+    }
+
     /// `out = mask * x` for the rows of `x`, one a token, `pitch` apart.
     pub(super) fn apply_rows(
         self,
@@ -79,8 +89,8 @@ impl Masks {
         len: usize,
         mut set: impl FnMut(usize, f32),
     ) {
-        let place = (layer * Target::ALL.len() + target as usize) as u64;
-        let row = mix(mix(self.key ^ place) ^ (self.first_token + token) as u64);
+        let place = number(layer, target);
+        let row = mix(mix(self.key ^ u64::from(place)) ^ (self.first_token + token) as u64);
         let factors = [self.scale, 0.0];
         for first in (0..len).step_by(LANES) {
             let mut draws = mix(row.wrapping_add((first / LANES) as u64));
@@ -91,6 +101,11 @@ impl Masks {
             }
         }
     }
+}
+
+/// A projection among those of all layers.
+pub(super) fn number(layer: usize, target: Target) -> u32 {
+    (layer * Target::ALL.len() + target as usize) as u32
 }
 
 /// The step of SplitMix64 (Steele, Lea and Flood 2014): every bit of the result depends on all bits.

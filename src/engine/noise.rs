@@ -2,6 +2,7 @@
 
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
+use rayon::prelude::*;
 
 use super::pack::Packed;
 
@@ -21,20 +22,21 @@ impl Noise {
             return;
         }
         let width = x.len() / packed.tokens();
+        let mut limits = vec![0.0; packed.tokens()];
         for group in &packed.groups {
             let parts = std::iter::once((&group.head, group.longest()))
                 .chain(group.tails.iter().map(|tail| (tail, group.head.len() + tail.len())));
             for (part, length) in parts {
-                let limit = self.alpha / ((length * width) as f32).sqrt();
-                for token in part.clone() {
-                    let mut random = ChaCha8Rng::seed_from_u64(self.seed ^ step.rotate_left(32));
-                    random.set_stream((first_token + token) as u64);
-                    for value in &mut x[token * width..][..width] {
-                        *value += random.random_range(-limit..=limit);
-                    }
-                }
+                limits[part.clone()].fill(self.alpha / ((length * width) as f32).sqrt());
             }
         }
+        x.par_chunks_exact_mut(width).zip(limits).enumerate().for_each(|(token, (row, limit))| {
+            let mut random = ChaCha8Rng::seed_from_u64(self.seed ^ step.rotate_left(32));
+            random.set_stream((first_token + token) as u64);
+            for value in row {
+                *value += random.random_range(-limit..=limit);
+            }
+        });
     }
 }
 

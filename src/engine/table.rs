@@ -100,6 +100,30 @@ impl Table {
         }
     }
 
+    /// Other rows that are no further from a row than a share of its norm.
+    pub(super) fn near(&self, row: usize, share: f32) -> usize {
+        let mut own = vec![0.0; self.width];
+        self.part(row, 0, &mut own);
+        let limit = share * share * own.iter().map(|x| x * x).sum::<f32>();
+        let near = |buffer: &mut Vec<f32>, other: usize| {
+            let mut apart = 0.0;
+            for (at, own) in own.chunks(buffer.len()).enumerate() {
+                let theirs = &mut buffer[..own.len()];
+                self.part(other, at * NEAR, theirs);
+                apart += own.iter().zip(theirs).map(|(a, b)| (a - *b) * (a - *b)).sum::<f32>();
+                if apart > limit {
+                    return false;
+                }
+            }
+            true
+        };
+        (0..self.rows())
+            .into_par_iter()
+            .map_init(|| vec![0.0; NEAR], |buffer, other| other != row && near(buffer, other))
+            .filter(|near| *near)
+            .count()
+    }
+
     /// Bytes held.
     pub(super) fn bytes(&self) -> usize {
         match &self.values {
@@ -109,6 +133,8 @@ impl Table {
     }
 }
 
+/// Values that rows are compared by at once.
+const NEAR: usize = 32;
 /// Values of a part, when a table is read from a file.
 pub(super) const PART: usize = 1 << 22;
 
@@ -149,5 +175,20 @@ mod tests {
         let mut read = [0.0; 4];
         table.read(0, &mut read);
         assert_eq!((read, table.bytes()), ([1.0, -0.5, 0.1, 2.0], 16));
+    }
+
+    #[test]
+    fn rows_that_are_alike_are_counted() {
+        let row = |seed: f32, share: f32| -> Vec<f32> {
+            let norm = 45f32.sqrt();
+            (0..90)
+                .map(move |i| (i as f32 * 0.7).sin() + share * norm * f32::from(i as f32 == seed))
+                .collect()
+        };
+        let rows =
+            [row(0.0, 0.0), row(3.0, 0.015), row(80.0, 0.015), row(80.0, 0.03), vec![0.5; 90]];
+        let table = Table::new(&rows.concat(), 90, Precision::F32);
+        let near: Vec<usize> = (0..5).map(|row| table.near(row, 0.02)).collect();
+        assert_eq!(near, [2, 1, 2, 1, 0]);
     }
 }

@@ -11,28 +11,12 @@ use super::oracle::Oracle;
 use super::pack::Row;
 use super::plan::training_bytes;
 use super::score::row_losses;
-use super::toy;
+use super::toy::{self, trainer};
 use super::trainer::Trainer;
 use crate::model::DecoderConfig;
 
-/// An adapter whose B is not zero.
 fn adapter(decoder: &DecoderConfig, targets: &[Target]) -> Adapter {
-    let config = LoraConfig {
-        rank: 4,
-        alpha: 6.0,
-        rank_stabilized: false,
-        targets: targets.to_vec(),
-        seed: 11,
-    };
-    let mut adapter = Adapter::new(decoder, &config);
-    for (i, value) in adapter.values_mut().iter_mut().enumerate() {
-        *value += (i as f32 * 1.7).sin() * 0.1;
-    }
-    adapter
-}
-
-fn trainer<'a>(base: &'a Base, adapter: &Adapter, micro_tokens: usize) -> Trainer<'a> {
-    Trainer::new(base, adapter.clone(), OptimizerConfig::default(), micro_tokens)
+    toy::adapter(decoder, targets, 4)
 }
 
 /// Largest difference relative to the largest value.

@@ -6,7 +6,10 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use super::base::{Base, Precision};
+use super::lora::{Adapter, LoraConfig, Target};
+use super::optimizer::OptimizerConfig;
 use super::pack::Row;
+use super::trainer::Trainer;
 use crate::failure::Result;
 use crate::model::{Architecture, DecoderConfig, TensorName, TensorSource, Windows};
 
@@ -152,6 +155,27 @@ pub(super) fn load(config: &DecoderConfig, seed: u64) -> Base {
 pub(super) fn load_in(config: &DecoderConfig, seed: u64, precision: Precision) -> Base {
     let mut on = |_| ControlFlow::Continue(());
     Base::load(config, &mut Source::new(config, seed), precision, &mut on).unwrap().unwrap()
+}
+
+/// An adapter whose B is not zero.
+pub(super) fn adapter(decoder: &DecoderConfig, targets: &[Target], rank: usize) -> Adapter {
+    let config = LoraConfig {
+        rank,
+        alpha: 1.5 * rank as f32,
+        rank_stabilized: false,
+        targets: targets.to_vec(),
+        seed: 11,
+    };
+    let mut adapter = Adapter::new(decoder, &config);
+    for (i, value) in adapter.values_mut().iter_mut().enumerate() {
+        *value += (i as f32 * 1.7).sin() * 0.1;
+    }
+    adapter
+}
+
+/// A trainer of a copy of the adapter, the optimizer as it is unless told otherwise.
+pub(super) fn trainer<'a>(base: &'a Base, adapter: &Adapter, micro_tokens: usize) -> Trainer<'a> {
+    Trainer::new(base, adapter.clone(), OptimizerConfig::default(), micro_tokens)
 }
 
 /// Random rows of the given lengths; about the second half of each is labels.

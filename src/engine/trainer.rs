@@ -2,6 +2,8 @@
 
 use std::time::Instant;
 
+use half::bf16;
+
 use super::base::{Base, Group, Precision};
 use super::block::{self, Context, Kept, Scratch, fit};
 use super::cuda::{Device, Session};
@@ -125,19 +127,15 @@ impl<'a> Trainer<'a> {
 
     /// Trains on a GPU: base and adapter are copied there, micro-batches and the optimizer work there.
     /// At most `memory` bytes of it are taken, base included; layers keep as much as fits. What the
-    /// other settings say holds on, but for noise and dropout, which are not there yet.
+    /// other settings say holds on.
     ///
     /// # Errors
-    /// If the model, noise or dropout are nothing for the GPU, or what is needed to work on it is missing.
+    /// If the model is nothing for the GPU, or what is needed to work on it is missing.
     pub fn on_cuda(mut self, device: &Device, memory: usize) -> Result<Self> {
-        if self.noise.alpha > 0.0 || self.dropout.share > 0.0 {
-            return Err(Failure::user(
-                "noise on embeddings and dropout are not done on the GPU yet",
-            )
-            .hint("Set `neftune_alpha` and `dropout` to 0, or train with `--device cpu`."));
-        }
         self.adapter.check(self.base.config())?;
-        self.session = Some(Box::new(Session::new(device, self.base, &self.adapter, &self.state)?));
+        let extras = (self.dropout, self.noise.alpha > 0.0);
+        let session = Session::new(device, self.base, &self.adapter, &self.state, extras)?;
+        self.session = Some(Box::new(session));
         self.grads = Vec::new();
         self.device_memory = memory;
         Ok(self)
@@ -399,9 +397,16 @@ impl<'a> Trainer<'a> {
         let (config, tokens) = (self.base.config(), packed.tokens());
         let (layers, width) = (config.layers, tokens * config.hidden_size);
         self.rotary.reach(config, packed.longest());
+        let masks = self.dropout.masks(self.state.step, first_token);
         if let Some(session) = &mut self.session {
+            let mut noise = Vec::new();
+            if self.noise.alpha > 0.0 {
+                let mut drawn = vec![0.0; width];
+                self.noise.add(packed, self.state.step, first_token, &mut drawn);
+                noise.extend(drawn.into_iter().map(bf16::from_f32));
+            }
             // Its sum of nats comes at the end of the step.
-            session.micro_batch(packed, &self.rotary, weight)?;
+            session.micro_batch(packed, &self.rotary, weight, (masks, &noise))?;
             return Ok(0.0);
         }
         // Layers from here on keep what their backward pass needs: it starts with the last.
@@ -410,7 +415,6 @@ impl<'a> Trainer<'a> {
         for kept in &mut self.kept[..first_kept] {
             *kept = Kept::default();
         }
-        let masks = self.dropout.masks(self.state.step, first_token);
         self.weights.set_masks(masks);
         self.gradients.set_masks(masks);
         let slot = |layer: usize| if layer < first_kept { layers } else { layer };

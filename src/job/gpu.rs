@@ -99,12 +99,6 @@ pub fn chosen(
         train::Device::Auto => {
             let Ok(device) = open() else { return Ok(None) };
             let name = &device.facts().name;
-            if recipe.neftune_alpha > 0.0 || recipe.dropout > 0.0 {
-                note(format!(
-                    "noise and dropout are not done on the GPU yet, so {name} is left alone"
-                ));
-                return Ok(None);
-            }
             if let Err(failure) = device.ready(base) {
                 note(format!("{name} is left alone: {failure}"));
                 return Ok(None);

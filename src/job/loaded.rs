@@ -22,6 +22,9 @@ pub struct Loaded {
     pub base: Base,
     /// Tokenizer and chat template.
     pub codec: Codec,
+    /// Tokens that calls are marked with and that the base was never trained to say: they are said in
+    /// pieces.
+    pub unsaid: Vec<String>,
     vocabulary: OnceLock<Arc<Vocabulary>>,
 }
 
@@ -59,12 +62,15 @@ impl Models {
             .map_err(|failure| failure.context(name))?;
         let base = Base::load(&opened.config, opened.source.as_mut(), precision, on)?;
         let Some(base) = base else { return Ok(None) };
+        let mut codec = opened.codec;
+        let unsaid = codec.say_in_pieces(|token| base.is_untrained(token));
         let loaded = Arc::new(Loaded {
             name: name.to_owned(),
             path: opened.description.path,
             precision,
             base,
-            codec: opened.codec,
+            codec,
+            unsaid,
             vocabulary: OnceLock::new(),
         });
         *last = Some(Arc::clone(&loaded));

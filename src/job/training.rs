@@ -86,6 +86,14 @@ pub(super) fn train(desk: &mut Desk<'_>, request: &Request<'_>) -> Result<JobOut
              `length_max` leaves them out"
         ));
     }
+    if !loaded.unsaid.is_empty() && examples.iter().any(|example| example.calls().next().is_some())
+    {
+        desk.note(format!(
+            "the model was never trained to say {} as one token, and an adapter cannot teach it; it learns to write \
+             the same text in pieces",
+            loaded.unsaid.join(" and ")
+        ));
+    }
     let device = gpu::chosen(recipe, &loaded.base, &mut |text| desk.note(text))?;
     let sets = epochs(&train_rows, &examples, &loaded.codec, recipe);
     std::fs::create_dir_all(&folder).because(folder.display())?;

@@ -1,5 +1,6 @@
 //! Conversations as token ids, with the tokens that are trained marked.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 use crate::failure::{Failure, Result};
@@ -58,6 +59,18 @@ impl Codec {
         Self { tokenizer, template, keeps_turns }
     }
 
+    /// Has the model say in pieces the tokens that calls are marked with and that it cannot say, as
+    /// `untrained` tells. What is said reads the same; the prompt's own text stays as it is. Gives the tokens.
+    pub fn say_in_pieces(&mut self, untrained: impl Fn(u32) -> bool) -> Vec<String> {
+        let added = self.tokenizer.added_ids();
+        let format = self.template.tool_format();
+        let marks = format.marks().into_iter().flat_map(|mark| self.tokenizer.encode(mark));
+        let marks: BTreeSet<u32> =
+            marks.filter(|id| added.contains(id) && untrained(*id)).collect();
+        self.tokenizer.say_in_pieces(marks.iter().copied());
+        marks.into_iter().filter_map(|id| self.tokenizer.spelling(id)).collect()
+    }
+
     /// The tokenizer.
     pub fn tokenizer(&self) -> &Tokenizer {
         &self.tokenizer
@@ -87,10 +100,16 @@ impl Codec {
     /// so that no part of the text is the turn.
     pub fn encode(&self, example: &Example) -> Result<Encoded> {
         let Example { messages, tools, .. } = example;
-        if !self.keeps_turns(example) {
+        if !self.keeps_turns(messages, tools) {
             return self.encode_last(messages, tools);
         }
         let text = self.template.render(messages, tools, false)?;
+        let turns = self.turns(messages, tools, &text)?;
+        self.label(text, &turns)
+    }
+
+    /// Where the assistant's turns are in the text of a conversation.
+    fn turns(&self, messages: &[Message], tools: &[Tool], text: &str) -> Result<Vec<Range<usize>>> {
         let mut turns: Vec<Range<usize>> = Vec::new();
         for (position, _) in messages.iter().enumerate().filter(|(_, message)| is_said(message)) {
             let (opened, written) = self.around(messages, tools, position)?;
@@ -102,7 +121,7 @@ impl Codec {
             }
             turns.push(opened.len()..written.len());
         }
-        self.label(text, &turns)
+        Ok(turns)
     }
 
     /// A conversation as far as the assistant's last turn, which is trained.
@@ -142,15 +161,16 @@ impl Codec {
         Ok((opened, self.template.render(through, tools, false)?))
     }
 
-    fn keeps_turns(&self, example: &Example) -> bool {
-        let system = example.messages.first().is_some_and(|first| first.role == Role::System);
-        self.keeps_turns[usize::from(!example.tools.is_empty())][usize::from(system)]
+    fn keeps_turns(&self, messages: &[Message], tools: &[Tool]) -> bool {
+        let system = messages.first().is_some_and(|first| first.role == Role::System);
+        self.keeps_turns[usize::from(!tools.is_empty())][usize::from(system)]
     }
 
     /// The examples that train all turns of one: itself, or where the template writes earlier turns
     /// differently once others follow, the conversation up to each of the assistant's turns.
     pub fn parts(&self, example: &Example) -> Vec<Example> {
-        if self.keeps_turns(example) || example.messages.iter().filter(|m| is_said(m)).count() < 2 {
+        let keeps = self.keeps_turns(&example.messages, &example.tools);
+        if keeps || example.messages.iter().filter(|m| is_said(m)).count() < 2 {
             return vec![example.clone()];
         }
         let ends = (1..=example.messages.len()).filter(|end| is_said(&example.messages[end - 1]));
@@ -164,7 +184,14 @@ impl Codec {
     /// # Errors
     /// When the template refuses the conversation.
     pub fn encode_prompt(&self, messages: &[Message], tools: &[Tool]) -> Result<Vec<u32>> {
-        Ok(self.tokenizer.encode(&self.template.render(messages, tools, true)?))
+        let text = self.template.render(messages, tools, true)?;
+        if self.tokenizer.says_in_pieces()
+            && self.keeps_turns(messages, tools)
+            && let Ok(turns) = self.turns(messages, tools, &text)
+        {
+            return Ok(self.label(text, &turns)?.ids);
+        }
+        Ok(self.tokenizer.encode(&text))
     }
 
     /// Number of tokens an example takes in training.
@@ -172,6 +199,9 @@ impl Codec {
     /// # Errors
     /// When the template refuses the conversation.
     pub fn count(&self, example: &Example) -> Result<usize> {
+        if self.tokenizer.says_in_pieces() {
+            return Ok(self.encode(example)?.ids.len());
+        }
         let text = self.template.render(&example.messages, &example.tools, false)?;
         Ok(self.tokenizer.encode(&text).len())
     }
@@ -188,7 +218,7 @@ impl Codec {
                 let before = self.tokenizer.encode(slice(&text, at..turn.start)?);
                 labels.extend(before.iter().map(|_| false));
                 ids.extend(before);
-                let said = self.tokenizer.encode(slice(&text, turn.clone())?);
+                let said = self.tokenizer.encode_said(slice(&text, turn.clone())?);
                 labels.extend(self.trained_part(&said));
                 ids.extend(said);
                 at = turn.end;

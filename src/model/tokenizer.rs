@@ -4,7 +4,7 @@ mod from_gguf;
 mod scores;
 mod stream;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::panic::catch_unwind;
 use std::path::Path;
@@ -23,6 +23,8 @@ pub struct Tokenizer {
     control: Arc<BTreeSet<u32>>,
     /// Control tokens that decoding writes out.
     written: Arc<BTreeSet<u32>>,
+    /// Added tokens that a model says in pieces, with the pieces.
+    pieces: Arc<BTreeMap<u32, Vec<u32>>>,
     beginning: Option<u32>,
     ending: Option<u32>,
     /// Whether text cut in two and encoded piece by piece decodes to the same text.
@@ -95,6 +97,7 @@ impl Tokenizer {
             stop: BTreeSet::new(),
             control: Arc::new(control),
             written: Arc::default(),
+            pieces: Arc::default(),
             beginning: None,
             ending: None,
             splittable: true,
@@ -112,6 +115,38 @@ impl Tokenizer {
     /// nothing is added at either end.
     pub fn encode(&self, text: &str) -> Vec<u32> {
         self.encoding(text).map_or_else(Vec::new, |encoding| encoding.get_ids().to_vec())
+    }
+
+    /// Token ids of a text that a model says: as [`Self::encode`], but for tokens that are [said in
+    /// pieces](Self::say_in_pieces).
+    pub fn encode_said(&self, text: &str) -> Vec<u32> {
+        let ids = self.encode(text);
+        if self.pieces.is_empty() {
+            return ids;
+        }
+        let said = |id| self.pieces.get(&id).cloned().unwrap_or_else(|| vec![id]);
+        ids.into_iter().flat_map(said).collect()
+    }
+
+    /// Has a model say these added tokens in pieces of their text, which decode to the same. Those that
+    /// have no such pieces, and all where text may not be [cut](Self::is_splittable), stay as they are.
+    pub fn say_in_pieces(&mut self, ids: impl Iterator<Item = u32>) {
+        if !self.splittable {
+            return;
+        }
+        let pieces = |id: u32| {
+            let text = self.spelling(id)?;
+            // Cut behind its first character the text is not taken for the token.
+            let (first, rest) = text.split_at(text.chars().next()?.len_utf8());
+            let pieces = [self.encode(first), self.encode(rest)].concat();
+            (!pieces.contains(&id) && self.decode_all(&pieces) == text).then_some((id, pieces))
+        };
+        self.pieces = Arc::new(ids.filter_map(pieces).collect());
+    }
+
+    /// Whether any token is said in pieces.
+    pub fn says_in_pieces(&self) -> bool {
+        !self.pieces.is_empty()
     }
 
     /// Tokens of a text with the bytes each stands for.

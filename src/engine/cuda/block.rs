@@ -7,6 +7,8 @@ use super::products::{Lie, Shape};
 use super::session::Session;
 use super::weights::{LayerVectors, Operand};
 use crate::engine::base::Group;
+use crate::engine::dropout;
+use crate::engine::effective::Part;
 use crate::engine::phases::Phase;
 use crate::failure::Result;
 use crate::model::Activation;
@@ -44,11 +46,49 @@ impl Session {
         self.clock.lap(&self.gpu, Phase::Decode)
     }
 
-    /// `u = x A^T` behind the columns of `x`.
-    fn side(&self, group: Group, x: u64, tokens: usize) -> Result<()> {
+    /// `out = mask x` for what a part of the adapter reads, or with `adds` `out += mask x`; a row is `width`
+    /// values.
+    fn mask(
+        &self,
+        (layer, part): (usize, &Part),
+        (x, x_pitch): Rows,
+        (out, out_pitch): Rows,
+        (tokens, width): (usize, usize),
+        adds: bool,
+    ) -> Result<()> {
+        let (limit, scale) = self.masks.unwrap_or((0, 1.0));
+        let place = dropout::number(layer, part.slot.target);
+        let draw = self.micro.draw;
+        let adds = u32::from(adds);
+        let arguments =
+            arguments![x, x_pitch, out, out_pitch, width, draw, place, limit, scale, adds];
+        self.gpu.launch(self.kernels.mask_rows, (tokens, 1), ROW_THREADS, 0, arguments)
+    }
+
+    /// `u = x A^T` behind the columns of `x`. With dropout each part reads an `x` of its own.
+    fn side(&self, layer: usize, group: Group, x: u64, tokens: usize) -> Result<()> {
         let operand = self.operand(group);
         let Operand { inputs, side, .. } = *operand;
         let pitch = operand.pitch();
+        if self.masks.is_some() {
+            let masked = (self.layout.masked, inputs);
+            for (index, part) in operand.parts.iter().enumerate() {
+                self.mask((layer, part), (x, pitch), masked, (tokens, inputs), false)?;
+                // The last one takes the zeros behind the columns along.
+                let last = index + 1 == operand.parts.len();
+                let columns = if last { side - part.column } else { self.rank };
+                let shape = Shape {
+                    lie: Lie::Turned,
+                    sizes: [tokens, columns, inputs],
+                    pitches: [inputs, pitch, pitch],
+                    adds: false,
+                };
+                let a = after(operand.at, (operand.outputs + part.column) * pitch);
+                let out = after(x, inputs + part.column);
+                self.products.multiply(shape, [masked.0, a, out], 1.0)?;
+            }
+            return Ok(());
+        }
         let below = after(operand.at, operand.outputs * pitch);
         let shape = Shape {
             lie: Lie::Turned,
@@ -60,8 +100,14 @@ impl Session {
     }
 
     /// `x W^T + s u B^T` for rows `x` with room for `u` behind them.
-    fn project(&self, group: Group, x: u64, tokens: usize, (out, out_pitch): Rows) -> Result<()> {
-        self.side(group, x, tokens)?;
+    fn project(
+        &self,
+        (layer, group): (usize, Group),
+        x: u64,
+        tokens: usize,
+        (out, out_pitch): Rows,
+    ) -> Result<()> {
+        self.side(layer, group, x, tokens)?;
         let operand = self.operand(group);
         let pitch = operand.pitch();
         let shape = Shape {
@@ -74,10 +120,11 @@ impl Session {
         self.clock.lap(&self.gpu, Phase::Product)
     }
 
-    /// `v = s dy B` behind the columns of `dy`, and with `out` `dx = dy W + v A`.
+    /// `v = s dy B` behind the columns of `dy`, and with `out` `dx = dy W + v A`; with dropout
+    /// `dx = dy W + mask (v A)`, one part after the other.
     fn project_back(
         &self,
-        group: Group,
+        (layer, group): (usize, Group),
         (dy, dy_pitch): Rows,
         tokens: usize,
         out: Option<Rows>,
@@ -94,13 +141,27 @@ impl Session {
         };
         self.products.multiply(shape, [dy, right, after(dy, outputs)], 1.0)?;
         if let Some((out, out_pitch)) = out {
+            let folded = if self.masks.is_some() { 0 } else { side };
             let shape = Shape {
                 lie: Lie::Plain,
-                sizes: [tokens, inputs, outputs + side],
+                sizes: [tokens, inputs, outputs + folded],
                 pitches: [dy_pitch, pitch, out_pitch],
                 adds: false,
             };
             self.products.multiply(shape, [dy, operand.at, out], 1.0)?;
+            for part in operand.parts.iter().filter(|_| self.masks.is_some()) {
+                let masked = (self.layout.masked, inputs);
+                let shape = Shape {
+                    lie: Lie::Plain,
+                    sizes: [tokens, inputs, self.rank],
+                    pitches: [dy_pitch, pitch, inputs],
+                    adds: false,
+                };
+                let v = after(dy, outputs + part.column);
+                let a = after(operand.at, (outputs + part.column) * pitch);
+                self.products.multiply(shape, [v, a, masked.0], 1.0)?;
+                self.mask((layer, part), masked, (out, out_pitch), (tokens, inputs), true)?;
+            }
         }
         self.clock.lap(&self.gpu, Phase::Product)
     }
@@ -117,16 +178,26 @@ impl Session {
         let Operand { inputs, outputs, columns, .. } = *operand;
         let Some(first) = operand.parts.first() else { return Ok(()) };
         let grads = self.grads + (layer * self.layer_len * 4) as u64;
-        // The As of a group lie side by side, so they are one matrix.
-        let shape = Shape {
+        // The As of a group lie side by side, so they are one matrix; with dropout each has its own `x`.
+        let whole = |columns: usize, x_pitch: usize| Shape {
             lie: Lie::Deep,
             sizes: [columns, inputs, tokens],
             pitches: [dy_pitch, x_pitch, inputs],
             adds: true,
         };
-        let out = grads + (first.slot.a * 4) as u64;
-        self.products.multiply(shape, [after(dy, outputs), x, out], 1.0)?;
+        if self.masks.is_none() {
+            let out = grads + (first.slot.a * 4) as u64;
+            let shape = whole(columns, x_pitch);
+            self.products.multiply(shape, [after(dy, outputs), x, out], 1.0)?;
+        }
         for part in &operand.parts {
+            if self.masks.is_some() {
+                let masked = (self.layout.masked, inputs);
+                self.mask((layer, part), (x, x_pitch), masked, (tokens, inputs), false)?;
+                let v = after(dy, outputs + part.column);
+                let out = grads + (part.slot.a * 4) as u64;
+                self.products.multiply(whole(self.rank, inputs), [v, masked.0, out], 1.0)?;
+            }
             let shape = Shape {
                 lie: Lie::Deep,
                 sizes: [part.slot.outputs, self.rank, tokens],
@@ -207,17 +278,17 @@ impl Session {
         let normed = (slab.normed, self.norm_pitch(Group::Attention));
         self.add_norm(x, None, 0, Some((at.attention_norm, normed)), tokens)?;
         let width = self.qkv_width();
-        self.project(Group::Attention, slab.normed, tokens, (slab.qkv, width))?;
+        self.project((layer, Group::Attention), slab.normed, tokens, (slab.qkv, width))?;
         self.turn_heads(layer, slab, tokens)?;
         self.attend(layer, slab, tokens)?;
         let hidden = self.config.hidden_size;
         let output = if at.post_attention == 0 { self.layout.wide } else { slab.output };
-        self.project(Group::Output, slab.mixed, tokens, (output, hidden))?;
+        self.project((layer, Group::Output), slab.mixed, tokens, (output, hidden))?;
         let normed = (slab.ffn_normed, self.norm_pitch(Group::Ffn));
         let y = Some(((output, hidden), at.post_attention));
         self.add_norm(x, y, slab.middle, Some((at.ffn_norm, normed)), tokens)?;
         let gate = (slab.gate, 2 * self.config.ffn_size + self.operand(Group::Ffn).side);
-        self.project(Group::Ffn, slab.ffn_normed, tokens, gate)
+        self.project((layer, Group::Ffn), slab.ffn_normed, tokens, gate)
     }
 
     /// The rest of the block: its output.
@@ -231,7 +302,7 @@ impl Session {
         let (at, hidden) = (self.vectors(layer), self.config.hidden_size);
         self.gate(self.kernels.gate_forward, slab, tokens)?;
         let down = if at.post_ffn == 0 { self.layout.wide } else { self.layout.downs[layer] };
-        self.project(Group::Down, self.layout.hidden, tokens, (down, hidden))?;
+        self.project((layer, Group::Down), self.layout.hidden, tokens, (down, hidden))?;
         let y = Some(((down, hidden), at.post_ffn));
         self.add_norm(slab.middle, y, out, None, tokens)
     }
@@ -411,15 +482,15 @@ impl Session {
         // Down, then the gate: `hidden` holds dh, then h; the slab's gate de and dg.
         let dy = through(layout.downs[layer], at.post_ffn)?;
         let inner = (layout.hidden, self.norm_pitch(Group::Down));
-        self.project_back(Group::Down, dy, tokens, Some(inner))?;
+        self.project_back((layer, Group::Down), dy, tokens, Some(inner))?;
         self.gate(self.kernels.gate_back, slab, tokens)?;
-        self.side(Group::Down, layout.hidden, tokens)?;
+        self.side(layer, Group::Down, layout.hidden, tokens)?;
         self.gradients((layer, Group::Down), inner, dy, tokens)?;
 
         // Gate and up, then their norm.
         let gate = (slab.gate, 2 * self.config.ffn_size + self.operand(Group::Ffn).side);
         let wide = (layout.wide, hidden);
-        self.project_back(Group::Ffn, gate, tokens, Some(wide))?;
+        self.project_back((layer, Group::Ffn), gate, tokens, Some(wide))?;
         let normed = (slab.ffn_normed, self.norm_pitch(Group::Ffn));
         self.gradients((layer, Group::Ffn), normed, gate, tokens)?;
         self.norm_back(slab.middle, at.ffn_norm, wide, dx, false, tokens)?;
@@ -427,14 +498,14 @@ impl Session {
         // Attention output.
         let dy = through(slab.output, at.post_attention)?;
         let mixed_grad = (layout.mixed_grad, self.config.query_size());
-        self.project_back(Group::Output, dy, tokens, Some(mixed_grad))?;
+        self.project_back((layer, Group::Output), dy, tokens, Some(mixed_grad))?;
         let mixed = (slab.mixed, self.norm_pitch(Group::Output));
         self.gradients((layer, Group::Output), mixed, dy, tokens)?;
 
         // Attention; nobody asks for the gradient of the embeddings.
         self.attend_back(layer, slab, tokens)?;
         let dqkv = (layout.qkv_grad, self.norm_pitch_of_grad());
-        self.project_back(Group::Attention, dqkv, tokens, (layer > 0).then_some(wide))?;
+        self.project_back((layer, Group::Attention), dqkv, tokens, (layer > 0).then_some(wide))?;
         let normed = (slab.normed, self.norm_pitch(Group::Attention));
         self.gradients((layer, Group::Attention), normed, dqkv, tokens)?;
         if layer > 0 {

@@ -1,15 +1,18 @@
-//! Kernels from their sources: compiled on the machine they run on, once.
+//! Kernels from their sources: compiled on the machine they run on, once; where it has no compiler, those
+//! that were made ready.
 
 use std::ffi::{CString, c_char};
 use std::fmt::Write as _;
 
+use super::device::CAPABILITY_MIN;
 use super::library::{Compiler, Handle, Search};
+use super::ready;
 use crate::digest;
 use crate::failure::{Failure, Result};
 
 const COMMON: &str = include_str!("kernels/common.cuh");
 const TILE: &str = include_str!("kernels/tile.cuh");
-const SOURCES: [&str; 7] = [
+const SOURCES: [&str; 8] = [
     include_str!("kernels/weights.cu"),
     include_str!("kernels/norm.cu"),
     include_str!("kernels/heads.cu"),
@@ -17,6 +20,7 @@ const SOURCES: [&str; 7] = [
     include_str!("kernels/loss.cu"),
     include_str!("kernels/optimizer.cu"),
     include_str!("kernels/product.cu"),
+    include_str!("kernels/mask.cu"),
 ];
 const ATTENTION: &str = include_str!("kernels/attention.cu");
 const GENERATION: [&str; 2] = [include_str!("kernels/few.cu"), include_str!("kernels/one.cu")];
@@ -51,7 +55,8 @@ pub(super) enum Kind {
     },
 }
 
-fn source(kind: Kind) -> String {
+/// All kernels of a kind.
+pub(super) fn source(kind: Kind) -> String {
     match kind {
         Kind::Passes { dim } => passes(dim),
         Kind::Steps { dim, piece } => {
@@ -70,10 +75,23 @@ fn passes(dim: usize) -> String {
     text + TILE + ATTENTION
 }
 
-/// Kernels from the cache or compiled.
+/// Variable that has ready kernels taken although there is a compiler.
+const READY_VARIABLE: &str = "HONE_CUDA_READY";
+
+/// What is compiled for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Target {
+    /// Code of devices of this compute capability.
+    Device(u32),
+    /// PTX for the oldest devices, which drivers turn into code of any.
+    #[cfg_attr(not(test), expect(dead_code, reason = "only what ships is made so"))]
+    Any,
+}
+
+/// The kernels of a kind, from the cache, compiled, or made ready.
 ///
 /// # Errors
-/// When they have to be compiled and there is no compiler.
+/// When they have to be compiled and there is no compiler that can.
 pub(super) fn code(
     search: &Search,
     (capability, driver): (u32, u32),
@@ -82,18 +100,34 @@ pub(super) fn code(
 ) -> Result<Vec<u8>> {
     let source = source(kind);
     let name = format!("sm{capability}-{driver}-{}.cubin", &digest::sha256(&source)[..16]);
+    if std::env::var_os(READY_VARIABLE).is_some()
+        && let Some(code) = ready::code(kind, &source)
+    {
+        return Ok(code);
+    }
     if let Some(code) = cache.get(&name) {
         return Ok(code);
     }
     let compiler = Compiler::load(search).map_err(|why| {
-        Failure::user(format!("the compiler of GPU kernels (NVRTC) was not found: {why}")).hint(
+        let what = match kind {
+            Kind::Passes { dim } => format!("for heads {dim} wide, as this model's,"),
+            Kind::Steps { .. } => "to answer on the GPU".to_owned(),
+        };
+        Failure::user(format!(
+            "{what} the compiler of GPU kernels (NVRTC) is needed, which was not found: {why}"
+        ))
+        .hint(
             "Install it with `pip install nvidia-cuda-nvrtc`, or set HONE_CUDA_PATH to a CUDA toolkit; \
-             `--device cpu` trains without.",
+             `--device cpu` does without.",
         )
-    })?;
-    let code = compile(&compiler, &source, capability)?;
-    cache.put(&name, &code);
-    Ok(code)
+    });
+    match compiler.and_then(|it| compile(&it, &source, Target::Device(capability))) {
+        Ok(code) => {
+            cache.put(&name, &code);
+            Ok(code)
+        }
+        Err(failure) => ready::code(kind, &source).ok_or(failure),
+    }
 }
 
 /// The compiler that is there: its version and file.
@@ -105,12 +139,20 @@ pub(super) fn found(search: &Search) -> Result<String, String> {
     Ok(format!("{major}.{minor} ({})", compiler.path.display()))
 }
 
-fn compile(compiler: &Compiler, source: &str, capability: u32) -> Result<Vec<u8>> {
+/// Compiles.
+///
+/// # Errors
+/// With the compiler's first complaint.
+pub(super) fn compile(compiler: &Compiler, source: &str, target: Target) -> Result<Vec<u8>> {
+    let architecture = match target {
+        Target::Device(capability) => format!("sm_{capability}"),
+        Target::Any => format!("compute_{CAPABILITY_MIN}"),
+    };
     let text =
         |value: String| CString::new(value).map_err(|_| Failure::defect("a kernel's source"));
     let (source, name) = (text(source.to_owned())?, text("hone.cu".to_owned())?);
     let options =
-        [text(format!("--gpu-architecture=sm_{capability}"))?, text("--std=c++17".to_owned())?];
+        [text(format!("--gpu-architecture={architecture}"))?, text("--std=c++17".to_owned())?];
     let pointers: Vec<*const c_char> = options.iter().map(|option| option.as_ptr()).collect();
     let mut program = Handle::NONE;
     // SAFETY: all texts end with zero and outlive the calls; sizes are asked for before the buffers
@@ -130,9 +172,13 @@ fn compile(compiler: &Compiler, source: &str, capability: u32) -> Result<Vec<u8>
         }
         let status = (compiler.compile)(program, pointers.len() as i32, pointers.as_ptr());
         let mut size = 0;
-        let result = if status == 0 && (compiler.code_size)(program, &raw mut size) == 0 {
+        let (size_of, give) = match target {
+            Target::Device(_) => (compiler.code_size, compiler.code),
+            Target::Any => (compiler.text_size, compiler.text),
+        };
+        let result = if status == 0 && size_of(program, &raw mut size) == 0 {
             let mut code = vec![0u8; size];
-            (compiler.code)(program, code.as_mut_ptr().cast());
+            give(program, code.as_mut_ptr().cast());
             Ok(code)
         } else {
             (compiler.log_size)(program, &raw mut size);
@@ -141,9 +187,7 @@ fn compile(compiler: &Compiler, source: &str, capability: u32) -> Result<Vec<u8>
             let log = String::from_utf8_lossy(&log).trim_end_matches('\0').to_owned();
             let first = log.lines().find(|line| line.contains("error")).unwrap_or(&log).to_owned();
             Err(Failure::user(format!(
-                "NVRTC could not compile the GPU kernels for compute capability {}.{}: {first}",
-                capability / 10,
-                capability % 10
+                "NVRTC could not compile the GPU kernels for {architecture}: {first}"
             ))
             .hint("A newer CUDA toolkit may know this GPU; `--device cpu` trains without."))
         };

@@ -43,6 +43,15 @@ pub(super) struct Meta {
     pub(super) words: usize,
 }
 
+/// What a session has places for besides.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Extras {
+    /// Copies of what projections read, for dropout.
+    pub(super) masked: bool,
+    /// Noise on the embeddings.
+    pub(super) noise: bool,
+}
+
 /// All places of a session.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Layout {
@@ -80,6 +89,10 @@ pub(super) struct Layout {
     pub(super) delta: u64,
     /// `[splits, tokens, 2K]` in f32.
     pub(super) sums: u64,
+    /// `[tokens, inputs]` of whatever projection, where there is dropout.
+    pub(super) masked: u64,
+    /// `[tokens, H]`, where there is noise; used up by the embeddings.
+    pub(super) noise: u64,
     /// `[head_rows, logit_pitch]`; lies over what only blocks use.
     pub(super) logits: u64,
     pub(super) head_normed: u64,
@@ -100,6 +113,7 @@ impl Layout {
         config: &DecoderConfig,
         operands: &[Operand; 4],
         (tokens, kept_layers): (usize, usize),
+        extras: Extras,
         bump: &mut Bump,
     ) -> Self {
         let (hidden, ffn) = (config.hidden_size, config.ffn_size);
@@ -109,8 +123,9 @@ impl Layout {
             (config.architecture.has_head_norms(), config.architecture.has_post_norms());
         let rows = |bump: &mut Bump, width: usize| bump.take(tokens * width * 2);
         let lists = 1 + usize::from(config.windows.is_some());
-        let words =
-            5 * tokens + lists * 2 * (tiles::entries(tokens) + tokens.div_ceil(tiles::TILE) + 1);
+        let words = 3
+            + 5 * tokens
+            + lists * 2 * (tiles::entries(tokens) + tokens.div_ceil(tiles::TILE) + 1);
         let meta = Meta { at: bump.take(words * 4), words };
         let positions = tokens.next_power_of_two();
         let turns = [0, 1].map(|_| bump.take(positions * config.head_dim * 4));
@@ -152,6 +167,8 @@ impl Layout {
         // A product's output; between two of them the gradient of what attention gave.
         let wide = rows(bump, hidden.max(query));
         let post = if post_norms { rows(bump, hidden + output_side.max(down_side)) } else { 0 };
+        let masked = if extras.masked { rows(bump, hidden.max(query).max(ffn)) } else { 0 };
+        let noise = if extras.noise { rows(bump, hidden) } else { 0 };
         let logit_pitch = config.vocab_size.next_multiple_of(8);
         let fits = (bump.used() - start) / (logit_pitch * 2) / 128 * 128;
         let least = HEAD_ROWS_MIN[usize::from(kept_layers == config.layers)];
@@ -177,6 +194,8 @@ impl Layout {
             qkv_grad,
             delta,
             sums,
+            masked,
+            noise,
             logits,
             head_normed: bump.take(head_rows * hidden * 2),
             head_grads: bump.take(head_rows * hidden * 2),

@@ -162,6 +162,8 @@ table! {
     log = "nvrtcGetProgramLog" (Handle, *mut c_char);
     code_size = "nvrtcGetCUBINSize" (Handle, *mut usize);
     code = "nvrtcGetCUBIN" (Handle, *mut c_char);
+    text_size = "nvrtcGetPTXSize" (Handle, *mut usize);
+    text = "nvrtcGetPTX" (Handle, *mut c_char);
 }
 
 table! {

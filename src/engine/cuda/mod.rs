@@ -1,7 +1,7 @@
 //! Training and generation on an NVIDIA GPU (Ampere or newer) with nothing but the driver to start with.
 //!
 //! `library` finds the maker's libraries at run time, `driver` puts checked calls before them,
-//! `compile` makes kernels of the sources in `kernels/`, `products` multiplies matrices. `weights` is
+//! `compile` makes kernels of the sources in `kernels/` or takes those that are `ready`, `products` multiplies matrices. `weights` is
 //! the base on the device, `layout` says where a step works, `tiles` which tokens attention looks at,
 //! `block` is a decoder block, `adam` the optimizer, and `session` strings a micro-batch together;
 //! `generation` makes answers.
@@ -21,6 +21,7 @@ mod kernels;
 mod layout;
 mod library;
 mod products;
+mod ready;
 mod session;
 mod tiles;
 mod weights;
@@ -30,6 +31,7 @@ pub use device::{CAPABILITY_MIN, Device, Found};
 pub use driver::DeviceFacts;
 pub use generation::Generator;
 pub use library::Search;
+pub use ready::WIDTHS as READY_WIDTHS;
 pub(super) use session::Session;
 
 #[cfg(test)]

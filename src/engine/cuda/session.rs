@@ -3,16 +3,19 @@
 use std::cell::RefCell;
 use std::sync::Arc;
 
+use half::bf16;
+
 use super::adam::Adam;
 use super::compile::Kind;
 use super::device::Device;
 use super::driver::{Bump, Gpu, Graph, Mark, Memory, arguments};
 use super::kernels::Kernels;
-use super::layout::Layout;
+use super::layout::{Extras, Layout};
 use super::products::{Lie, Products, Shape};
 use super::tiles::{self, Lists};
 use super::weights::{self, DeviceWeights};
 use crate::engine::base::{Base, Group};
+use crate::engine::dropout::{Dropout, Masks};
 use crate::engine::lora::Adapter;
 use crate::engine::optimizer::{OptimizerConfig, OptimizerState};
 use crate::engine::pack::Packed;
@@ -35,6 +38,8 @@ pub(super) struct Micro {
     pub(super) ends: u64,
     label_rows: u64,
     label_ids: u64,
+    /// What the step's masks are drawn from.
+    pub(super) draw: u64,
     /// Of layers that see all, and of those with a window.
     pub(super) lists: [MicroLists; 2],
 }
@@ -127,6 +132,9 @@ pub(in crate::engine) struct Session {
     pub(super) scale: f32,
     pub(super) clock: Clock,
     pub(super) micro: Micro,
+    /// Draws below which a value is lost and the factor of the others, where there is dropout.
+    pub(super) masks: Option<(u32, f32)>,
+    extras: Extras,
     /// What the last micro-batch was like, and its work kept when the one before was like it.
     last: Option<(Like, Option<Graph>)>,
     adam: Adam,
@@ -156,8 +164,10 @@ impl Session {
         base: &Base,
         adapter: &Adapter,
         state: &OptimizerState,
+        (dropout, noise): (Dropout, bool),
     ) -> Result<Self> {
         weights::check(base)?;
+        let masks = dropout.masks(0, 0).map(Masks::bounds);
         let config = base.config().clone();
         let (gpu, module) = (device.gpu(), device.module(Kind::Passes { dim: config.head_dim })?);
         let adam = Adam::new(gpu, adapter, state)?;
@@ -173,6 +183,8 @@ impl Session {
             scale: adapter.config().scale(),
             clock: Clock::default(),
             micro: Micro::default(),
+            masks,
+            extras: Extras { masked: masks.is_some(), noise },
             last: None,
             adam,
             arena: None,
@@ -213,9 +225,10 @@ impl Session {
         }
         (self.last, self.arena) = (None, None);
         let (operands, config) = (&self.weights.operands, &self.config);
+        let extras = self.extras;
         let measure = |kept_layers: usize| {
             let mut bump = Bump::default();
-            Layout::new(config, operands, (tokens, kept_layers), &mut bump);
+            Layout::new(config, operands, (tokens, kept_layers), extras, &mut bump);
             bump.used()
         };
         let room = limit.saturating_sub(self.bytes()).min(self.gpu.free()?.saturating_sub(SPARE));
@@ -232,7 +245,8 @@ impl Session {
         };
         let memory = Memory::new(&self.gpu, measure(kept_layers))?;
         let sizes = (tokens, kept_layers);
-        self.layout = Layout::new(&self.config, operands, sizes, &mut Bump::at(memory.at));
+        let mut bump = Bump::at(memory.at);
+        self.layout = Layout::new(&self.config, operands, sizes, extras, &mut bump);
         // What nothing has written yet must at least be numbers.
         self.gpu.clear(memory.at, memory.bytes)?;
         self.turned = 0;
@@ -254,7 +268,7 @@ impl Session {
     }
 
     /// Copies what tells tokens apart to the device.
-    fn place(&mut self, packed: &Packed, rotary: &Rotaries) -> Result<()> {
+    fn place(&mut self, packed: &Packed, rotary: &Rotaries, masks: Option<Masks>) -> Result<()> {
         let (meta, tokens) = (self.layout.meta, packed.tokens());
         let mut words: Vec<u32> = Vec::with_capacity(meta.words);
         let mut put = |values: &[u32]| {
@@ -269,6 +283,7 @@ impl Session {
             ends: put(&tiles::ends(packed)),
             label_rows: put(&rows),
             label_ids: put(&packed.label_ids),
+            draw: put(&masks.map_or([0; 3], Masks::draw)),
             lists: [MicroLists::default(); 2],
         };
         let windows = [Some(usize::MAX), self.config.windows.as_ref().map(|w| w.tokens)];
@@ -297,14 +312,24 @@ impl Session {
         Ok(())
     }
 
-    /// Forward and backward of a micro-batch; adds to gradients and loss.
+    /// Forward and backward of a micro-batch; adds to gradients and loss. `masks` and `noise` (one value
+    /// each of `[tokens, H]`) are there if and only if the session was made for them.
     pub(in crate::engine) fn micro_batch(
         &mut self,
         packed: &Packed,
         rotary: &Rotaries,
         weight: f32,
+        (masks, noise): (Option<Masks>, &[bf16]),
     ) -> Result<()> {
-        self.place(packed, rotary)?;
+        let width = self.config.hidden_size;
+        let wanted = if self.extras.noise { packed.tokens() * width } else { 0 };
+        if noise.len() != wanted || masks.is_some() != self.extras.masked {
+            return Err(Failure::defect("the GPU was made ready for other noise or dropout"));
+        }
+        self.place(packed, rotary, masks)?;
+        if !noise.is_empty() {
+            self.gpu.upload(self.layout.noise, noise)?;
+        }
         let (tokens, labels) = (packed.tokens(), packed.label_rows.len());
         let like = Like { micro: self.micro, tokens, labels, weight: weight.to_bits() };
         let seen = self.last.take().filter(|(last, _)| *last == like);
@@ -337,7 +362,8 @@ impl Session {
             self.micro.ids,
             self.layout.inputs[0],
             hidden,
-            self.config.embedding_scale
+            self.config.embedding_scale,
+            self.layout.noise
         ];
         self.gpu.launch(self.kernels.embed, (tokens, 1), ROW_THREADS, 0, arguments)?;
         self.clock.lap(&self.gpu, Phase::Elementwise)?;
@@ -459,7 +485,7 @@ impl Session {
 
     /// The first layer whose output is not finite after the last micro-batch of `tokens` tokens.
     pub(in crate::engine) fn bad_layer(&self, tokens: usize) -> Result<Option<usize>> {
-        let mut values = vec![half::bf16::ZERO; tokens * self.config.hidden_size];
+        let mut values = vec![bf16::ZERO; tokens * self.config.hidden_size];
         for layer in 0..self.config.layers {
             self.gpu.download(self.layout.inputs[layer + 1], &mut values)?;
             if values.iter().any(|value| !value.is_finite()) {

@@ -6,8 +6,8 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 
 use super::{Device, KernelCache, Search};
-use crate::engine::base::{Base, Precision};
-use crate::engine::lora::{Adapter, LoraConfig, Target};
+use crate::engine::base::Precision;
+use crate::engine::lora::{Adapter, Target};
 use crate::engine::optimizer::OptimizerConfig;
 use crate::engine::pack::Row;
 use crate::engine::toy;
@@ -40,25 +40,6 @@ pub(super) fn device(test: &str) -> Option<Device> {
             None
         }
     }
-}
-
-pub(super) fn adapter(decoder: &DecoderConfig, targets: &[Target], rank: usize) -> Adapter {
-    let config = LoraConfig {
-        rank,
-        alpha: 1.5 * rank as f32,
-        rank_stabilized: false,
-        targets: targets.to_vec(),
-        seed: 11,
-    };
-    let mut adapter = Adapter::new(decoder, &config);
-    for (i, value) in adapter.values_mut().iter_mut().enumerate() {
-        *value += (i as f32 * 1.7).sin() * 0.1;
-    }
-    adapter
-}
-
-fn trainer<'a>(base: &'a Base, adapter: &Adapter, micro_tokens: usize) -> Trainer<'a> {
-    Trainer::new(base, adapter.clone(), OptimizerConfig::default(), micro_tokens)
 }
 
 /// Distance of two vectors, relative to the second.
@@ -111,17 +92,17 @@ fn losses_and_gradients_are_those_of_the_cpu() {
     for config in shapes() {
         for (targets, rank) in [(&Target::ALL[..], 4), (&[Target::Key, Target::Up], 8)] {
             let base = toy::load(&config, 5);
-            let adapter = adapter(&config, targets, rank);
+            let adapter = toy::adapter(&config, targets, rank);
             let rows = toy::rows(&config, &[9, 2, 170, 64, 17], 3);
-            let mut cpu = trainer(&base, &adapter, 1000);
+            let mut cpu = toy::trainer(&base, &adapter, 1000);
             let want = cpu.accumulate(&rows).unwrap();
             // The CPU's own products in bf16 tell what rounding does.
             let half_base = toy::load_in(&config, 5, Precision::Bf16);
-            let mut half = trainer(&half_base, &adapter, 1000);
+            let mut half = toy::trainer(&half_base, &adapter, 1000);
             half.accumulate(&rows).unwrap();
             let rounding = distance(half.gradient(), cpu.gradient());
 
-            let mut gpu = trainer(&base, &adapter, 1000).on_cuda(&device, usize::MAX).unwrap();
+            let mut gpu = toy::trainer(&base, &adapter, 1000).on_cuda(&device, usize::MAX).unwrap();
             let got = gpu.accumulate(&rows).unwrap();
             let grads = gpu.device_gradient();
             let whole = distance(&grads, cpu.gradient());
@@ -151,7 +132,7 @@ fn packing_sharing_and_recomputation_change_nothing() {
     let Some(device) = device("packing, sharing and recomputation") else { return };
     for config in toy::families() {
         let base = toy::load(&config, 4);
-        let adapter = adapter(&config, &Target::ALL, 8);
+        let adapter = toy::adapter(&config, &Target::ALL, 8);
         let mut rows = toy::rows(&config, &[140, 150, 64, 65, 3], 9);
         // Two rows that begin alike.
         let beginning: Vec<u32> = rows[0].ids[..90].to_vec();
@@ -160,7 +141,7 @@ fn packing_sharing_and_recomputation_change_nothing() {
             row.labels[..95].fill(false);
         }
         let run = |micro: usize, kept: usize, share: bool| {
-            let mut trainer = trainer(&base, &adapter, micro)
+            let mut trainer = toy::trainer(&base, &adapter, micro)
                 .with_kept_layers(kept)
                 .with_sharing(share)
                 .on_cuda(&device, usize::MAX)
@@ -172,7 +153,7 @@ fn packing_sharing_and_recomputation_change_nothing() {
         let (again, same) = run(1000, 9, false);
         assert_eq!((again.loss, &same), (whole.loss, &grads), "the same bits each time");
         // From the third time on the work of a batch like the last is replayed as one graph.
-        let again = trainer(&base, &adapter, 1000).with_sharing(false);
+        let again = toy::trainer(&base, &adapter, 1000).with_sharing(false);
         let mut again = again.on_cuda(&device, usize::MAX).unwrap();
         for _ in 0..4 {
             assert_eq!(again.accumulate(&rows).unwrap().loss, whole.loss);
@@ -204,7 +185,7 @@ fn adapters_after_some_steps_are_those_of_the_cpu_and_runs_resume() {
     let Some(device) = device("steps") else { return };
     let config = DecoderConfig { ffn_size: 640, ..toy::llama() };
     let base = toy::load(&config, 4);
-    let adapter = adapter(&config, &Target::ALL, 8);
+    let adapter = toy::adapter(&config, &Target::ALL, 8);
     let batch = |seed: u64| toy::rows(&config, &[40, 50, 30], seed);
     for eight_bit in [false, true] {
         let settings =
@@ -246,7 +227,7 @@ fn the_optimizer_is_that_of_the_cpu() {
     let Some(device) = device("the optimizer") else { return };
     let config = DecoderConfig { ffn_size: 640, ..toy::llama() };
     let base = toy::load(&config, 4);
-    let adapter = adapter(&config, &Target::ALL, 8);
+    let adapter = toy::adapter(&config, &Target::ALL, 8);
     let rows = toy::rows(&config, &[40, 50, 30], 2);
     for eight_bit in [false, true] {
         let settings = OptimizerConfig { eight_bit, ..OptimizerConfig::default() };
@@ -280,15 +261,78 @@ fn the_optimizer_is_that_of_the_cpu() {
     }
 }
 
+/// The same values are lost and the same noise is added as on the processor.
+#[test]
+fn dropout_and_noise_are_those_of_the_cpu() {
+    let Some(device) = device("dropout and noise") else { return };
+    for config in shapes() {
+        for (targets, rank) in [(&Target::ALL[..], 4), (&[Target::Key, Target::Up], 8)] {
+            let base = toy::load(&config, 5);
+            let half_base = toy::load_in(&config, 5, Precision::Bf16);
+            let adapter = toy::adapter(&config, targets, rank);
+            let rows = toy::rows(&config, &[9, 2, 110, 64, 17], 3);
+            // Micro-batches of 120 tokens: the second one's tokens are not the step's first.
+            let start = |base| toy::trainer(base, &adapter, 120);
+            let lossy = |base| start(base).with_dropout(0.3, 5).with_noise(5.0, 6);
+            let mut cpu = lossy(&base);
+            let want = cpu.accumulate(&rows).unwrap();
+            let mut half = lossy(&half_base);
+            half.accumulate(&rows).unwrap();
+            let rounding = distance(half.gradient(), cpu.gradient());
+            let mut plain = start(&base);
+            plain.accumulate(&rows).unwrap();
+            let lost = distance(plain.gradient(), cpu.gradient());
+            assert!(lost > 5.0 * rounding, "{lost} {rounding}");
+
+            let run = |kept: usize| {
+                let trainer = lossy(&base).with_kept_layers(kept);
+                let mut trainer = trainer.on_cuda(&device, usize::MAX).unwrap();
+                (trainer.accumulate(&rows).unwrap().loss, trainer.device_gradient())
+            };
+            let (loss, grads) = run(9);
+            assert_eq!(run(0), (loss, grads.clone()), "the same bits, computed again or not");
+            let whole = distance(&grads, cpu.gradient());
+            println!(
+                "{:?} dim {} rank {rank} x{}: loss {loss} {}, gradients {whole:.4} apart (cpu bf16 {rounding:.4}, without dropout {lost:.4})",
+                config.architecture,
+                config.head_dim,
+                targets.len(),
+                want.loss
+            );
+            assert!((loss - want.loss).abs() < 0.01 * want.loss, "{loss} {}", want.loss);
+            assert!(whole < 1.5 * rounding + 0.005, "{whole} {rounding}");
+        }
+    }
+}
+
+/// Replayed work draws anew in each step.
+#[test]
+fn dropout_and_noise_of_replayed_steps_are_those_of_steps_that_are_not() {
+    let Some(device) = device("replayed dropout") else { return };
+    let config = toy::llama();
+    let base = toy::load(&config, 4);
+    let adapter = toy::adapter(&config, &Target::ALL, 8);
+    let rows = toy::rows(&config, &[40, 50, 30], 1);
+    let run = |timed: bool| {
+        let trainer = toy::trainer(&base, &adapter, 1000).with_dropout(0.2, 3).with_noise(5.0, 3);
+        let mut trainer = trainer.on_cuda(&device, usize::MAX).unwrap();
+        trainer.set_timing(timed);
+        let losses: Vec<f32> = (0..5).map(|_| trainer.step(&rows, 1e-4).unwrap().loss).collect();
+        assert_eq!(trainer.replays(), !timed);
+        trainer.fetch().unwrap();
+        (losses, trainer.into_adapter())
+    };
+    let (losses, adapter) = run(false);
+    assert_eq!((losses, adapter), run(true));
+}
+
 #[test]
 fn what_is_not_for_the_gpu_is_said() {
     let Some(device) = device("refusals") else { return };
     let config = toy::llama();
     let base = toy::load(&config, 4);
-    let adapter = adapter(&config, &Target::ALL, 4);
-    let refused = trainer(&base, &adapter, 100).with_dropout(0.1, 1).on_cuda(&device, usize::MAX);
-    assert!(refused.unwrap_err().message.contains("dropout"));
-    let mut small = trainer(&base, &adapter, 100).on_cuda(&device, 1 << 16).unwrap();
+    let adapter = toy::adapter(&config, &Target::ALL, 4);
+    let mut small = toy::trainer(&base, &adapter, 100).on_cuda(&device, 1 << 16).unwrap();
     let failure = small.step(&toy::rows(&config, &[80], 1), 1e-3).unwrap_err();
     assert!(failure.message.contains("MiB of the GPU's memory"), "{failure}");
     let bad = Row { ids: vec![1, 9999], labels: vec![true; 2] };

@@ -295,3 +295,25 @@ fn an_empty_conversation_has_no_trained_tokens() {
     let encoded = codec.encode(&Example::default()).unwrap();
     assert_eq!((encoded.ids.len(), encoded.trained(), encoded.prompt_length()), (0, 0, 0));
 }
+
+#[test]
+fn marks_that_a_model_cannot_say_are_said_in_pieces_and_read_the_same() {
+    let control = ["<tool_call>", "<|im_start|>", "<|im_end|>"];
+    let mut codec = codec_with(control, toy::PLAIN_TEMPLATE);
+    let plain = codec.clone();
+    let id = codec.tokenizer().id_of("<tool_call>").unwrap();
+    assert_eq!(codec.say_in_pieces(|_| false), Vec::<String>::new());
+    assert_eq!(codec.encode(&conversation()).unwrap(), plain.encode(&conversation()).unwrap());
+    assert_eq!(codec.say_in_pieces(|token| token == id), ["<tool_call>"]);
+    // Also what follows an earlier call, so that prompts are what was trained.
+    check(&codec);
+    let encoded = codec.encode(&conversation()).unwrap();
+    let said = |encoded: &Encoded| {
+        let labelled = encoded.ids.iter().zip(&encoded.labels).filter(|(_, label)| **label);
+        labelled.filter(|(found, _)| **found == id).count()
+    };
+    assert_eq!((said(&encoded), said(&plain.encode(&conversation()).unwrap())), (0, 1));
+    // The prompt's own text has the token.
+    let asked = Message::text(Role::User, "<tool_call>");
+    assert!(codec.encode_prompt(&[asked], &[]).unwrap().contains(&id));
+}

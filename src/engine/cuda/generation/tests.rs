@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use super::places::{Sizes, piece, splits};
 use super::{Generator, rows_for};
 use crate::engine::base::{Base, Precision};
-use crate::engine::cuda::tests::{adapter, device, shapes};
+use crate::engine::cuda::tests::{device, shapes};
 use crate::engine::generate::{self, Bound, GenerateConfig, Request};
 use crate::engine::lora::{Adapter, Target};
 use crate::engine::loss::{self, HeadScratch};
@@ -101,7 +101,7 @@ fn answers_are_the_likeliest_by_the_cpu() {
         let base = toy::load(&config, 4);
         let prompts = prompts(&config);
         for targets in [&[][..], &Target::ALL, &[Target::Query, Target::Down]] {
-            let adapter = (!targets.is_empty()).then(|| adapter(&config, targets, 4));
+            let adapter = (!targets.is_empty()).then(|| toy::adapter(&config, targets, 4));
             // Alone, as many as the kernels for few take and some beside, and all at once.
             for batch in [1, 4, 8, 11] {
                 let requests = (0..).zip(&prompts).map(|(i, prompt)| {

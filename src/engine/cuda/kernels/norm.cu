@@ -75,13 +75,19 @@ KERNEL norm_back(const u16 *x, int x_pitch, const float *weight, const u16 *dn, 
     }
 }
 
-KERNEL embed(const u16 *table, const u32 *ids, u16 *out, int width, float scale) {
+// Rows of a table, scaled, with noise where there is any.
+KERNEL embed(const u16 *table, const u32 *ids, u16 *out, int width, float scale, const u16 *noise) {
     size_t row = blockIdx.x;
     const u16 *from = table + (size_t)ids[row] * width;
     for (int i = threadIdx.x * 8; i < width; i += blockDim.x * 8) {
         Eight e = load8(from + i);
 #pragma unroll
         for (int j = 0; j < 8; j++) e.v[j] *= scale;
+        if (noise) {
+            Eight more = load8(noise + row * width + i);
+#pragma unroll
+            for (int j = 0; j < 8; j++) e.v[j] += more.v[j];
+        }
         store8(out + row * width + i, e);
     }
 }

@@ -1,0 +1,91 @@
+//! Kernels made ready for machines without the run-time compiler: PTX for Ampere and newer, which the driver turns into
+//! code of its device. For the head widths of models that are in use; others need the compiler.
+//!
+//! The archive is made of the sources by the test below, and a part's name tells which: kernels that were changed since are
+//! not found here.
+
+use std::io::{Cursor, Read as _};
+
+use zip::ZipArchive;
+
+use super::compile::Kind;
+use crate::digest;
+
+const ARCHIVE: &[u8] = include_bytes!("ready.zip");
+
+/// Kernels of whole passes only: those of single steps begin early on Hopper and newer, which PTX for Ampere cannot say.
+/// Widths of heads that are there: SmolLM2 and Qwen2.5-0.5B; Qwen2.5-1.5B and Qwen3; Gemma 3.
+pub const WIDTHS: [usize; 3] = [64, 128, 256];
+
+fn name(dim: usize, source: &str) -> String {
+    format!("{dim}-{}.ptx", digest::sha256(source))
+}
+
+/// The kernels of a kind and source, with the zero at the end that the driver wants; `None` where they were
+/// not made ready.
+pub(super) fn code(kind: Kind, source: &str) -> Option<Vec<u8>> {
+    let Kind::Passes { dim } = kind else { return None };
+    let mut archive = ZipArchive::new(Cursor::new(ARCHIVE)).ok()?;
+    let mut part = archive.by_name(&name(dim, source)).ok()?;
+    let mut code = Vec::new();
+    part.read_to_end(&mut code).ok()?;
+    code.push(0);
+    Some(code)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+    use std::path::{Path, PathBuf};
+
+    use zip::ZipWriter;
+    use zip::write::SimpleFileOptions;
+
+    use super::super::compile::{self, Target};
+    use super::super::library::{Compiler, Search};
+    use super::*;
+
+    /// With `HONE_WRITE_PTX=1` the archive is made anew; `HONE_CUDA_PATH` then names the folder of an NVRTC, and an old one
+    /// (11.8) makes what old drivers take too.
+    #[test]
+    fn shipped_kernels_are_made_of_these_sources() {
+        if std::env::var_os("HONE_WRITE_PTX").is_some() {
+            let folders = std::env::var_os("HONE_CUDA_PATH").into_iter();
+            let folders = folders.flat_map(|all| std::env::split_paths(&all).collect::<Vec<_>>());
+            let search = Search { folders: folders.collect::<Vec<PathBuf>>() };
+            let compiler = Compiler::load(&search).unwrap();
+            let mut archive = ZipWriter::new(Cursor::new(Vec::new()));
+            let options = SimpleFileOptions::default().compression_level(Some(9));
+            for dim in WIDTHS {
+                let source = compile::source(Kind::Passes { dim });
+                let code = compile::compile(&compiler, &source, Target::Any).unwrap();
+                let text: Vec<u8> = code.into_iter().filter(|byte| *byte != 0).collect();
+                archive.start_file(name(dim, &source), options).unwrap();
+                archive.write_all(&text).unwrap();
+            }
+            let bytes = archive.finish().unwrap().into_inner();
+            let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/engine/cuda/ready.zip");
+            std::fs::write(path, bytes).unwrap();
+            return;
+        }
+        let archive = ZipArchive::new(Cursor::new(ARCHIVE)).unwrap();
+        let names: Vec<String> =
+            archive.file_names().map(|name| name.unwrap().into_owned()).collect();
+        assert_eq!(names.len(), WIDTHS.len(), "{names:?}");
+        for dim in WIDTHS {
+            let source = compile::source(Kind::Passes { dim });
+            assert!(
+                names.contains(&name(dim, &source)),
+                "kernels for heads of {dim} were changed: HONE_WRITE_PTX=1 makes ready.zip anew (CONTRIBUTING.md)"
+            );
+            let code = code(Kind::Passes { dim }, &source).unwrap();
+            let text = String::from_utf8(code).unwrap();
+            assert!(text.ends_with('\0') && text.contains(".target sm_80"), "{}", &text[..200]);
+            for kernel in ["decode", "attend_back_key", "mask_rows", "multiply_deep"] {
+                assert!(text.contains(&format!(".entry {kernel}(")), "{kernel} {dim}");
+            }
+        }
+        let other = Kind::Passes { dim: 72 };
+        assert_eq!(code(other, &compile::source(other)), None);
+    }
+}
