@@ -349,6 +349,8 @@ super::texts! {
     ITEMS_WRONG: "둘 다 틀림", "both wrong";
     NO_ITEMS: "이 조건에 맞는 문항이 없습니다", "no item fits this filter";
     EXPECTED: "기대한 답", "Expected";
+    NO_EXPECTED_TEXT: "기대한 답이 글이 아니고 맞은 답도 없어서 문답으로 만들 것이 없습니다", "what is expected is no text, and no answer was right: nothing to make a pair of";
+    COPIED_ITEM: "{0}\n\n기대한 답: {1}\n\n기본: {2}\n\n학습 후: {3}", "{0}\n\nexpected: {1}\n\nbase: {2}\n\ntuned: {3}";
     NO_ANSWER: "(답 없음)", "(no answer)";
     NO_MORE_DIFFERENCES: "더 다른 문항이 없습니다", "no more differences this way";
     STANDING_IMPROVED: "좋아짐", "improved";
