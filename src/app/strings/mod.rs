@@ -4,11 +4,13 @@ pub mod command;
 pub mod common;
 mod reason;
 pub mod screen;
+mod sweep;
 mod told;
 
 use std::fmt::Display;
 
 pub use reason::{expected, reason};
+pub use sweep::{short, sweep};
 pub use told::told;
 
 use super::Screen;
@@ -140,6 +142,16 @@ pub fn stage(key: &str, language: Language) -> &str {
         "import" => text("가져오기", "import"),
         "export" => text("내보내기", "export"),
         "generate" => text("답 쓰기", "generate"),
+        "evaluate" => text("평가", "evaluate"),
+        "judge" => text("판정", "judge"),
+        "measure" => text("재기", "measure"),
+        "compare" => text("견주기", "compare"),
+        "document" => text("문서", "document"),
+        "ocr" => text("글자 인식", "OCR"),
+        "store" => text("저장", "store"),
+        "write" => text("쓰기", "write"),
+        "unpack" => text("풀기", "unpack"),
+        "wait" => text("기다림", "wait"),
         _ => return key,
     };
     name.of(language)
