@@ -269,7 +269,7 @@ super::texts! {
     SWEEP_TO_DO: "할 것", "to do";
     SWEEP_BEGUN: "하다 만 것", "begun";
     SWEEP_CHART: "목표와 다른 능력의 변화", "Target against other abilities";
-    SWEEP_X: "다른 능력의 평균 변화, 점", "mean change of other abilities, points";
+    SWEEP_X: "다른 능력의 변화, 점", "change of others, points";
     SWEEP_LEGEND: "수는 학습 번호, 굵은 것은 어느 쪽도 더 나은 학습이 없는 것", "numbers are runs; bold ones are beaten by no run in both";
     SWEEP_NO_CHART: "잰 학습이 생기면 여기에 그려집니다", "drawn here once a run was measured";
     SWEEP_NO_FORGETTING: "잊은 것을 재지 않아 그릴 수 없습니다", "what was forgotten was not measured: nothing to draw";
@@ -278,7 +278,7 @@ super::texts! {
     SWEEP_QUESTION: "학습 {0}번을 하나씩 하고 평가합니다. {1} 이미 잰 것은 다시 하지 않고, 멈춰도 이어서 할 수 있습니다. 시작할까요?", "Trains and evaluates {0} run{0s}, one after the other. {1} What was measured is not done again, and a sweep that was stopped goes on with r. Start?";
     SWEEP_TIME: "학습만 약 {0}, 평가는 따로입니다.", "Training alone takes about {0}, evaluation comes on top.";
     SWEEP_NO_TIME: "이 모델의 학습이 끝난 적이 없어 시간은 모릅니다.", "How long is not known before a run of this model is done.";
-    SWEEP_BAD: "훑을 값을 읽을 수 없습니다. 예: mix=0,10 rank=8,16 epochs=1,3 lr=1e-4 · 키: mix rank alpha epochs lr dropout seed ({0})", "{0}; for example mix=0,10 rank=8,16 epochs=1,3 lr=1e-4; the keys are mix rank alpha epochs lr dropout seed";
+    SWEEP_BAD: "읽을 수 없습니다 ({0}) · 예: mix=0,10 rank=8,16 epochs=1,3", "{0}; for example mix=0,10 rank=8,16 epochs=1,3";
     SWEEP_SHORT: "일반 대화가 몫 {0} %에는 약 {1} 토큰 모자랍니다: 그만큼 덜 섞입니다.", "The general pools lack about {1} tokens for mix {0}: those runs get less.";
     SWEEP_DONE: "이 훑기는 다 쟀습니다", "everything of this sweep is measured";
     SWEEP_NO_REQUEST: "이전 판의 훑기입니다 · 명령줄에서 같은 명령으로 이으십시오", "a sweep of an earlier version: its command goes on with it";
@@ -360,7 +360,7 @@ super::texts! {
     CROSS_ENTROPY: "교차 엔트로피", "cross-entropy";
     FORGETTING: "잊은 것이 있는지", "what was forgotten";
     CANNOT_TELL: "알 수 없음", "cannot tell";
-    PANEL: "얻은 것과 잊은 것", "gained and forgotten";
+    PANEL: "얻은 것과 잊은 것", "Gained and forgotten";
     TARGET: "목표", "target";
     ABOUT_WOULD_DO: "(약 {0}문항이면 구별됨)", "(about {0} items would do)";
     PANEL_ADVICE: "떨어진 능력이 있습니다. 일반 대화의 비율을 10-20 %로 올리거나(섞기), rank를 8-16으로 낮추거나, epoch를 3 이하로 줄여 다시 학습해 보세요(학습). 어느 쪽이 나은지는 hone train --sweep 이 재어 줍니다.", "Something fell. Train again with a general share of 10-20 % (Mix), a rank of 8-16 or fewer epochs (Train); hone train --sweep measures which of them helps.";

@@ -93,3 +93,21 @@ fn items_are_found_by_words_and_initial_consonants() {
     harness.keys("<ret>");
     assert!(harness.screen(120, 40).contains("Weather in Seoul"));
 }
+
+#[test]
+fn a_metric_that_is_only_read_leniently_has_its_name() {
+    for (language, name, form) in [(English, "accuracy", "lenient"), (Korean, "정답", "관대")] {
+        let mut project = sample();
+        let suite = &mut project.rest.evaluations[0].suites[0];
+        suite.metrics.truncate(2);
+        assert!(suite.metrics[1].form == crate::evaluate::Form::Lenient);
+        let mut alone = suite.metrics[1].clone();
+        alone.metric = crate::evaluate::Metric::Accuracy;
+        suite.metrics.push(alone);
+        let mut harness = Harness::new(project, language);
+        harness.keys("5");
+        let text = harness.screen(120, 40);
+        assert!(text.contains(name), "{text}");
+        assert_eq!(text.matches(form).count(), 1, "the second reading of the first metric: {text}");
+    }
+}

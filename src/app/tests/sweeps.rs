@@ -86,8 +86,8 @@ fn the_question_says_what_the_pools_lack_where_that_is_known() {
 #[test]
 fn runs_chart_and_findings_are_shown_in_both_languages() {
     for (language, words) in [
-        (English, ["10 of 12 runs measured", "mean change", "Highest target", "failed"]),
-        (Korean, ["학습 10/12번을 쟀습니다", "평균 변화", "목표가 가장 높은", "실패"]),
+        (English, ["10 of 12 runs measured", "change of others", "Highest target", "failed"]),
+        (Korean, ["학습 10/12번을 쟀습니다", "다른 능력의 변화, 점", "목표가 가장 높은", "실패"]),
     ] {
         let mut harness = with_sweep(language);
         let text = harness.screen(120, 40);
