@@ -265,7 +265,7 @@ super::texts! {
     SWEEPS_UNREAD: "훑기를 읽지 못했습니다: {0}", "the sweeps could not be read: {0}";
     SWEEP_RUN: "학습", "run";
     SWEEP_TARGET: "목표", "target";
-    SWEEP_KEPT: "다른 능력", "others";
+    SWEEP_KEPT: "변화", "change";
     SWEEP_TO_DO: "할 것", "to do";
     SWEEP_BEGUN: "하다 만 것", "begun";
     SWEEP_CHART: "목표와 다른 능력의 변화", "Target against other abilities";

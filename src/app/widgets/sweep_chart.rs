@@ -129,14 +129,47 @@ pub fn draw(
         (from..=to).for_each(|column| put(column, y, look.symbols.rule, theme::PLAIN));
     }
     let order = (0..points.len()).filter(|at| Some(*at) != selected).chain(selected);
+    let mut taken = Vec::new();
     for (at, point) in order.filter_map(|at| Some((at, points.get(at)?))) {
         let cells = width(&point.label) as u16;
         let centre = plot.column(point.across.0).saturating_sub(cells.saturating_sub(1) / 2);
-        let x = centre.max(inner.x).min(inner.right().saturating_sub(cells));
-        let style =
-            if Some(at) == selected { point.style.patch(theme::SELECTED) } else { point.style };
-        put(x, plot.row(point.up.0), &point.label, style);
+        let wanted = Rect::new(centre, plot.row(point.up.0), cells, 1);
+        let place = free(wanted, inner, &taken);
+        taken.push(place);
+        let selected = Some(at) == selected;
+        let style = if selected { point.style.patch(theme::SELECTED) } else { point.style };
+        put(place.x, place.y, &point.label, style);
     }
+}
+
+/// Where a label stands: where it belongs, or as near as it does not touch another, since `4` beside
+/// `10` would be read as one number. Where all is full, where it belongs.
+fn free(wanted: Rect, inner: Rect, taken: &[Rect]) -> Rect {
+    const NEAR: [(i32, i32); 11] = [
+        (0, 0),
+        (1, 0),
+        (-1, 0),
+        (0, -1),
+        (0, 1),
+        (2, 0),
+        (-2, 0),
+        (1, -1),
+        (-1, 1),
+        (3, 0),
+        (-3, 0),
+    ];
+    let inside = |(across, down): (i32, i32)| {
+        let x = (i32::from(wanted.x) + across).max(i32::from(inner.x)) as u16;
+        let y = (i32::from(wanted.y) + down).max(i32::from(inner.y)) as u16;
+        let x = x.min(inner.right().saturating_sub(wanted.width)).max(inner.x);
+        Rect { x, y: y.min(inner.bottom().saturating_sub(1)), ..wanted }
+    };
+    let touches = |place: Rect| {
+        let near = Rect { x: place.x.saturating_sub(1), width: place.width + 2, ..place };
+        taken.iter().any(|other| other.intersects(near))
+    };
+    let places = NEAR.map(inside);
+    places.into_iter().find(|place| !touches(*place)).unwrap_or(places[0])
 }
 
 #[cfg(test)]
@@ -163,5 +196,21 @@ mod tests {
         // All alike, and nothing changed: still inside.
         let plot = Plot::new(area, &[point(0.0, 50.0)]);
         assert!((area.x + 1..area.right() - 1).contains(&plot.column(0.0)));
+    }
+
+    #[test]
+    fn labels_do_not_run_into_each_other() {
+        let inner = Rect::new(0, 0, 30, 5);
+        let mut taken = Vec::new();
+        for wanted in [Rect::new(10, 2, 1, 1), Rect::new(11, 2, 2, 1), Rect::new(10, 2, 2, 1)] {
+            let place = free(wanted, inner, &taken);
+            let near = Rect { x: place.x - 1, width: place.width + 2, ..place };
+            assert!(
+                taken.iter().all(|other: &Rect| !other.intersects(near)),
+                "{place:?} {taken:?}"
+            );
+            taken.push(place);
+        }
+        assert_eq!(free(Rect::new(29, 4, 2, 1), inner, &taken), Rect::new(28, 4, 2, 1));
     }
 }

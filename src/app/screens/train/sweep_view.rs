@@ -24,8 +24,8 @@ use crate::text::width::right;
 use crate::text::{fit, width};
 
 const WEIGHTS: [u16; 2] = [44, 40];
-/// Cells of a figure in the list.
-const FIGURE: usize = 8;
+/// Cells of the target and of the change of other abilities in the list.
+const FIGURES: [usize; 2] = [7, 6];
 /// Most lines that what is said below the list or the chart takes.
 const SAID: u16 = 6;
 
@@ -121,9 +121,12 @@ impl Train {
         if !points.is_empty() {
             words.extend(lines(look.t(texts::SWEEP_LEGEND), theme::DIM, cells));
         }
-        let least = if points.is_empty() { 0 } else { (inner.height / 2).max(8) };
-        let room = inner.height.saturating_sub(least);
-        let (chart, foot) = split_bottom(inner, (words.len() as u16).min(room));
+        let (chart, foot) = if points.is_empty() {
+            (Rect::default(), split_top(inner, 1).1)
+        } else {
+            let room = inner.height.saturating_sub((inner.height / 2).max(8));
+            split_bottom(inner, (words.len() as u16).min(room))
+        };
         let selected = points.iter().position(|(at, _)| *at == self.sweeps.runs.selected);
         let points: Vec<Point> = points.into_iter().map(|(_, point)| point).collect();
         let axes = (format!("{}, %", look.t(texts::SWEEP_TARGET)), look.t(texts::SWEEP_X));
@@ -200,8 +203,8 @@ impl Widths {
         for (key, cells) in told.state.keys.iter().zip(&self.values) {
             text = format!("{text} {}", right(key.name(), *cells));
         }
-        for name in [texts::SWEEP_TARGET, texts::SWEEP_KEPT] {
-            text = format!("{text} {}", right(look.t(name), FIGURE));
+        for (name, cells) in [texts::SWEEP_TARGET, texts::SWEEP_KEPT].into_iter().zip(FIGURES) {
+            text = format!("{text} {}", right(look.t(name), cells));
         }
         Line::styled(text, theme::DIM)
     }
@@ -237,7 +240,7 @@ fn figures(measure: &Measure) -> String {
     let target = format::percent(report::target(measure));
     let kept = report::kept(measure);
     let kept = kept.map_or_else(|| "-".to_owned(), |delta| format!("{:+.1}", 100.0 * delta));
-    format!(" {} {}", right(&target, FIGURE), right(&kept, FIGURE))
+    format!(" {} {}", right(&target, FIGURES[0]), right(&kept, FIGURES[1]))
 }
 
 /// What there is to say of the selected run.
