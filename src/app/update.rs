@@ -339,7 +339,8 @@ impl App {
         }
         let mut effects = Vec::new();
         match event {
-            JobEvent::DataChanged => {
+            JobEvent::DataChanged
+            | JobEvent::Sweep(SweepEvent::Sweep { .. } | SweepEvent::Run { .. }) => {
                 effects.push(Effect::Refresh(self.data.catalog.last_key()));
             }
             JobEvent::ChatText { tuned, text } => self.screens.try_.hear(id, tuned, &text),
@@ -357,9 +358,6 @@ impl App {
             }
             JobEvent::Sweep(SweepEvent::Short(shortage)) => {
                 self.notice = Some(Notice::warning(strings::short(&shortage, self.language())));
-            }
-            JobEvent::Sweep(SweepEvent::Sweep { .. } | SweepEvent::Run { .. }) => {
-                effects.push(Effect::Refresh(self.data.catalog.last_key()));
             }
             JobEvent::Progress(_) | JobEvent::Note(_) | JobEvent::Train(_) | JobEvent::Sweep(_) => {
             }

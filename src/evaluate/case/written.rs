@@ -37,8 +37,8 @@ pub fn offered(language: Language, declared: &[Tool]) -> Vec<Tool> {
     let offer = |tool: &Tool| {
         let mut tool = tool.clone();
         let told = tool.function.description.trim_end();
-        tool.function.description =
-            format!("{told} Arguments are {name} source text.").trim().to_owned();
+        let told = format!("{told} Arguments are {name} source text.");
+        told.trim_start().clone_into(&mut tool.function.description);
         let mut schema = match &tool.function.parameters {
             Value::Object(schema) => schema.clone(),
             _ => Map::new(),

@@ -139,7 +139,7 @@ impl ScreenState for Train {
     fn command(&mut self, command: Command, look: &Look, reply: &mut Reply) {
         let on_fields = self.focus == FIELDS;
         match command {
-            Command::TrainSweep => self.sweeps.ask(look, reply),
+            Command::TrainSweep => self.sweeps.ask(reply),
             Command::TrainSweeps => {
                 (self.sweeps.open, self.focus) = (!self.sweeps.open, 0);
                 self.sweeps.refresh(look);
@@ -207,10 +207,12 @@ impl ScreenState for Train {
 
     fn unavailable(&self, command: Command, look: &Look) -> Option<Text> {
         match command {
-            Command::TrainStart if look.model().is_none() => Some(common::NO_MODEL),
-            Command::TrainStart => (look.data.summary.accepted == 0).then_some(texts::NO_ACCEPTED),
-            Command::TrainSweep if look.model().is_none() => Some(common::NO_MODEL),
-            Command::TrainSweep => (look.data.summary.accepted == 0).then_some(texts::NO_ACCEPTED),
+            Command::TrainStart | Command::TrainSweep if look.model().is_none() => {
+                Some(common::NO_MODEL)
+            }
+            Command::TrainStart | Command::TrainSweep => {
+                (look.data.summary.accepted == 0).then_some(texts::NO_ACCEPTED)
+            }
             Command::TrainSweepOlder | Command::TrainSweepNewer if self.sweeps.open => {
                 self.sweeps.cannot_turn(command == Command::TrainSweepOlder, look)
             }

@@ -106,9 +106,9 @@ impl Sweeps {
     }
 
     /// Asks what to sweep over, beginning with what the sweep shown was asked for.
-    pub(super) fn ask(&self, look: &Look, reply: &mut Reply) {
-        let last = look.data.snapshot.sweeps.last().and_then(|state| state.asked.as_ref());
-        let text = last
+    pub(super) fn ask(&self, reply: &mut Reply) {
+        let shown = self.told.as_ref().and_then(|told| told.state.asked.as_ref());
+        let text = shown
             .map(|asked| asked.axes.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "));
         let text = text.unwrap_or_else(|| EXAMPLE.to_owned());
         reply.overlay = Some(Overlay::Prompt(Prompt::new(Asking::Sweep, &text)));
