@@ -28,7 +28,7 @@ os.environ.setdefault("DISABLE_VERSION_CHECK", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 ROOT = Path(__file__).resolve().parent.parent
-TEMPLATE = ROOT / "tests/fixtures/chat_template_qwen2.5.jinja"
+TEMPLATE = ROOT / "tests/fixtures/chat_templates/qwen2.5.jinja"
 
 
 def tool(name, **properties):
@@ -150,7 +150,10 @@ def decode(tokenizer, ids):
 
 
 def version(name):
-    return f"{name} {importlib.metadata.version(name)}"
+    try:
+        return f"{name} {importlib.metadata.version(name)}"
+    except importlib.metadata.PackageNotFoundError:
+        return f"{name}, not installed"
 
 
 def render(tokenizer, row):

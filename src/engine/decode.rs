@@ -10,6 +10,7 @@ use super::effective::{Place, Weights};
 use super::few::{Adapted, Few};
 use super::gate;
 use super::heads::HeadNorms;
+use super::lora::Adapter;
 use super::loss::KeptHead;
 use super::norm;
 use super::rope::Rotaries;
@@ -22,7 +23,6 @@ pub(super) struct Decoder {
     x: Vec<f32>,
     normed: Vec<f32>,
     wide: Vec<f32>,
-    turned: Vec<f32>,
     mixed: Vec<f32>,
     hidden: Vec<f32>,
     /// Tokens of the last step.
@@ -37,6 +37,12 @@ const COARSE_MAX: usize = 8;
 /// Sequences from which on weights are better decoded once for all than in the registers of each few.
 const MANY: usize = 24;
 
+/// The same where they are decoded already.
+const MANY_KEPT: usize = 14;
+
+/// Rows that a task takes at least where rows are worked on one by one.
+const ROWS: usize = 8;
+
 /// Products with weights as they are stored, or decoded first.
 #[derive(Debug, Default)]
 struct Products {
@@ -47,6 +53,11 @@ struct Products {
 }
 
 impl Products {
+    /// Sequences from which on decoded weights are used.
+    fn many(&self) -> usize {
+        if self.keep { MANY_KEPT } else { MANY }
+    }
+
     /// `out = x (W + s B A)^T` for `count` rows of `x`, with the adapter for those it is on for.
     fn group(
         &mut self,
@@ -57,10 +68,11 @@ impl Products {
         count: usize,
         out: &mut [f32],
     ) {
-        if count < MANY {
+        if count < self.many() {
             return self.few.group(base, adapter, (layer, group), x, count, out);
         }
-        let adapted = adapter.filter(|adapted| adapted.on.contains(&true));
+        // Operands that stay are those of the adapter whatever it is on for.
+        let adapted = adapter.filter(|adapted| self.keep || adapted.on.contains(&true));
         let place = Place { base, adapter: adapted.map(|adapted| adapted.adapter), layer, group };
         let many = self.many.get_or_insert_with(|| Weights::new(base.precision()));
         many.project_some(place, x, (adapted.map(|adapted| adapted.on), self.keep), out);
@@ -70,8 +82,13 @@ impl Products {
 impl Decoder {
     /// A decoder of at most `batch` sequences, which keeps decoded weights where that pays and they take
     /// no more than `keep_bytes`.
-    pub(super) fn new(base: &Base, batch: usize, keep_bytes: usize) -> Self {
-        let bytes = Weights::kept_bytes(base) + KeptHead::bytes(base);
+    pub(super) fn new(
+        base: &Base,
+        adapter: Option<&Adapter>,
+        batch: usize,
+        keep_bytes: usize,
+    ) -> Self {
+        let bytes = Weights::kept_bytes(base, adapter) + KeptHead::bytes(base);
         let keep = batch >= MANY && bytes <= keep_bytes;
         Self { products: Products { keep, ..Products::default() }, ..Self::default() }
     }
@@ -100,9 +117,14 @@ impl Decoder {
         let inner = fit(&mut self.hidden, count * ffn);
         base.embed(ids, x);
         let norm_rows = |x: &[f32], weight: &[f32], normed: &mut [f32]| {
-            let rows = normed.chunks_exact_mut(hidden).zip(x.chunks_exact(hidden));
-            rows.for_each(|(normed, x)| norm::row(normed, x, weight, config.norm_eps));
+            let rows = normed.par_chunks_exact_mut(hidden).zip(x.par_chunks_exact(hidden));
+            rows.with_min_len(ROWS)
+                .for_each(|(normed, x)| norm::row(normed, x, weight, config.norm_eps));
         };
+        // As many heads as share keys, where that leaves work for all threads.
+        let shared = config.heads / config.kv_heads;
+        let together =
+            if count * config.kv_heads < 4 * rayon::current_num_threads() { 1 } else { shared };
         for layer in 0..config.layers {
             let parameters = base.layer(layer);
             norm_rows(x, &parameters.attention_norm, normed);
@@ -110,13 +132,13 @@ impl Decoder {
             products.group(base, adapter, (layer, Group::Attention), normed, count, qkv);
             let rotary = self.rotary.layer(config, layer);
             let norms = parameters.head_norms.as_ref().map(|norms| HeadNorms::new(config, norms));
-            let rows = qkv.chunks_exact_mut(query + 2 * kv);
-            for ((row, position), cache) in rows.zip(&positions).zip(&mut *caches) {
+            let rows = qkv.par_chunks_exact_mut(query + 2 * kv).zip(&positions).zip(&mut *caches);
+            rows.with_min_len(ROWS).for_each_init(Vec::new, |turned, ((row, position), cache)| {
                 if let Some(bias) = &parameters.bias {
                     vector::add_scaled(row, bias, 1.0);
                 }
                 if let Some(norms) = norms {
-                    let out = fit(&mut self.turned, query + 2 * kv);
+                    let out = fit(turned, query + 2 * kv);
                     norms.row(row, rotary, *position, out);
                     row.copy_from_slice(out);
                 } else {
@@ -124,13 +146,16 @@ impl Decoder {
                         rotary.turn(head, *position, 1.0);
                     }
                 }
-                cache.append(base, layer, row, query + 2 * kv);
-            }
-            let (qkv, shared) = (&*qkv, &*caches);
-            mixed.par_chunks_mut(dim).enumerate().for_each_init(Vec::new, |scores, (task, out)| {
-                let (row, head) = (task / config.heads, task % config.heads);
-                let asked = &qkv[row * (query + 2 * kv) + head * dim..][..dim];
-                shared[row].attend(base, (layer, head), asked, scores, out);
+                cache.append(base, (layer, *position), row, query + 2 * kv);
+            });
+            let (qkv, caches) = (&*qkv, &*caches);
+            let tasks = mixed.par_chunks_mut(together * dim).enumerate();
+            tasks.for_each_init(Vec::new, |scores, (task, out)| {
+                let first = task * together;
+                let (row, head) = (first / config.heads, first % config.heads);
+                let asked = &qkv[row * (query + 2 * kv) + head * dim..][..together * dim];
+                let place = (layer, head, positions[row] + 1);
+                caches[row].attend(base, place, asked, scores, out);
             });
             let out = fit(&mut self.wide, count * hidden);
             products.group(base, adapter, (layer, Group::Output), mixed, count, out);
@@ -141,10 +166,11 @@ impl Decoder {
             norm_rows(x, &parameters.ffn_norm, normed);
             let both = fit(&mut self.wide, count * 2 * ffn);
             products.group(base, adapter, (layer, Group::Ffn), normed, count, both);
-            for (inner, both) in inner.chunks_exact_mut(ffn).zip(both.chunks_exact(2 * ffn)) {
+            let rows = inner.par_chunks_exact_mut(ffn).zip(both.par_chunks_exact(2 * ffn));
+            rows.with_min_len(ROWS).for_each(|(inner, both)| {
                 let (e, g) = both.split_at(ffn);
                 gate::apply(config.architecture.activation(), inner, e, g);
-            }
+            });
             let out = fit(&mut self.wide, count * hidden);
             products.group(base, adapter, (layer, Group::Down), inner, count, out);
             if let Some([_, norm]) = &parameters.post_norms {
@@ -161,7 +187,7 @@ impl Decoder {
         let (count, config) = (self.count, base.config());
         let logits = fit(logits, count * config.vocab_size);
         let normed = &self.normed[..count * config.hidden_size];
-        if self.products.keep && count >= MANY {
+        if self.products.keep && count >= self.products.many() {
             self.head.logits(base, normed, count, logits);
         } else {
             self.products.few.head(base, normed, count, logits);

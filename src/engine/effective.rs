@@ -97,8 +97,15 @@ pub(super) struct Operands<E> {
     columns: Vec<f32>,
     /// An output in f32.
     wide: Vec<f32>,
-    /// Weights that stay decoded, by layer and group; empty ones are not there yet.
-    kept: Vec<Panels<E>>,
+    /// Operands that stay decoded, by layer and group; empty ones are not there yet.
+    kept: Vec<Forward<E>>,
+}
+
+/// `[W | s B]^T` and `A^T`.
+#[derive(Debug, Default)]
+struct Forward<E> {
+    right: Panels<E>,
+    side: Panels<E>,
 }
 
 impl Weights {
@@ -125,12 +132,13 @@ impl Weights {
         most.unwrap_or(0) * base.precision().bytes()
     }
 
-    /// Bytes of all weights of a base that stay decoded.
-    pub(super) fn kept_bytes(base: &Base) -> usize {
+    /// Bytes of all operands forward of a base and adapter that stay decoded.
+    pub(super) fn kept_bytes(base: &Base, adapter: Option<&Adapter>) -> usize {
         let padded = |x: usize| x.next_multiple_of(32);
         let of_layer = Group::ALL.iter().map(|group| {
             let (inputs, outputs) = group.shape(base.config());
-            padded(inputs) * padded(outputs)
+            let side = columns(adapter, *group);
+            padded(inputs + side) * padded(outputs) + padded(inputs) * padded(side)
         });
         of_layer.sum::<usize>() * base.config().layers * base.precision().bytes()
     }
@@ -209,6 +217,38 @@ impl Weights {
     }
 }
 
+/// Decodes the operands of products forward.
+fn fill<E: Multiplied + Decoded>(place: Place<'_>, right: &mut Panels<E>, side: &mut Panels<E>) {
+    let Place { base, adapter, layer, group } = place;
+    let matrix = base.matrix(layer, group);
+    let (inputs, outputs, columns) = (place.inputs(), place.outputs(), place.columns());
+    let parts = adapter.map_or_else(Vec::new, |adapter| parts(adapter, group));
+    right.fill_columns(inputs + columns, outputs, |n, row| {
+        let (weights, update) = row.split_at_mut(inputs);
+        matrix.row(n, weights);
+        update.fill(E::default());
+        let Some(adapter) = adapter else { return };
+        let (rank, scale) = (adapter.config().rank, adapter.config().scale());
+        let part =
+            parts.iter().find(|part| (part.output..part.output + part.slot.outputs).contains(&n));
+        if let Some(part) = part {
+            let (_, b) = adapter.pair(layer, part.slot);
+            let b = &b[(n - part.output) * rank..][..rank];
+            for (value, b) in update[part.column..].iter_mut().zip(b) {
+                *value = E::one(scale * b);
+            }
+        }
+    });
+    if let Some((adapter, first)) = adapter.zip(parts.first()) {
+        // The As of a group lie side by side.
+        let start = layer * adapter.layer_len() + first.slot.a;
+        let a = &adapter.values()[start..][..columns * inputs];
+        side.fill_columns(inputs, columns, |i, row| {
+            E::narrow(&a[i * inputs..][..inputs], row);
+        });
+    }
+}
+
 impl<E: Multiplied + Decoded> Operands<E> {
     fn project(&mut self, place: Place<'_>, x: Values<'_>, tokens: usize, out: ValuesMut<'_>) {
         let pitch = place.outputs() + place.columns();
@@ -247,35 +287,8 @@ impl<E: Multiplied + Decoded> Operands<E> {
         (out, pitch): (ValuesMut<'_>, usize),
     ) {
         let mut watch = Watch::start();
-        let Place { base, adapter, layer, group } = place;
-        let matrix = base.matrix(layer, group);
-        let (inputs, outputs, side) = (place.inputs(), place.outputs(), place.columns());
-        let parts = adapter.map_or_else(Vec::new, |adapter| parts(adapter, group));
-        self.right.fill_columns(inputs + side, outputs, |n, row| {
-            let (weights, update) = row.split_at_mut(inputs);
-            matrix.row(n, weights);
-            update.fill(E::default());
-            let Some(adapter) = adapter else { return };
-            let (rank, scale) = (adapter.config().rank, adapter.config().scale());
-            let part = parts
-                .iter()
-                .find(|part| (part.output..part.output + part.slot.outputs).contains(&n));
-            if let Some(part) = part {
-                let (_, b) = adapter.pair(layer, part.slot);
-                let b = &b[(n - part.output) * rank..][..rank];
-                for (value, b) in update[part.column..].iter_mut().zip(b) {
-                    *value = E::one(scale * b);
-                }
-            }
-        });
-        if let Some((adapter, first)) = adapter.zip(parts.first()) {
-            // The As of a group lie side by side.
-            let start = layer * adapter.layer_len() + first.slot.a;
-            let a = &adapter.values()[start..][..side * inputs];
-            self.side.fill_columns(inputs, side, |i, row| {
-                E::narrow(&a[i * inputs..][..inputs], row);
-            });
-        }
+        fill(place, &mut self.right, &mut self.side);
+        let (inputs, side) = (place.inputs(), place.columns());
         self.phases.lap(&mut watch, Phase::Decode);
         let rows = Rows { data: x, count: tokens, columns: inputs, pitch: inputs };
         let side_panels = (side > 0).then_some(&self.side);
@@ -283,7 +296,8 @@ impl<E: Multiplied + Decoded> Operands<E> {
         self.phases.lap(&mut watch, Phase::Product);
     }
 
-    /// `u = x A^T` for all rows, nothing for those the adapter is not on for, then `y += s u B^T`.
+    /// `[x | u]` with `u = x A^T` for all rows and nothing for those the adapter is not on for, and its product
+    /// with `[W | s B]^T`.
     fn project_some(
         &mut self,
         place: Place<'_>,
@@ -291,61 +305,41 @@ impl<E: Multiplied + Decoded> Operands<E> {
         (on, keep): (Option<&[bool]>, bool),
         out: &mut [f32],
     ) {
+        let at = if keep { place.layer * Group::ALL.len() + place.group as usize } else { 0 };
+        if self.kept.len() <= at {
+            self.kept.resize_with(at + 1, Forward::default);
+        }
+        let mut kept = std::mem::take(&mut self.kept[at]);
         let (inputs, outputs, side) = (place.inputs(), place.outputs(), place.columns());
         let tokens = x.len() / inputs;
-        if keep {
-            let rows = Rows { data: x.into(), count: tokens, columns: inputs, pitch: inputs };
-            let weights = self.keep(place);
-            multiply::multiply(rows, None, weights, ((&mut *out).into(), outputs), false);
-        } else {
-            let plain = Place { adapter: None, ..place };
-            self.product(plain, x.into(), tokens, ((&mut *out).into(), outputs));
-        }
-        let Some((adapter, on)) = place.adapter.zip(on).filter(|_| side > 0) else { return };
         let mut watch = Watch::start();
-        let (rank, scale) = (adapter.config().rank, adapter.config().scale());
-        let parts = parts(adapter, place.group);
-        // The As of a group lie side by side.
-        let start = place.layer * adapter.layer_len() + parts[0].slot.a;
-        let a = &adapter.values()[start..][..side * inputs];
-        self.side.fill_columns(inputs, side, |i, row| {
-            E::narrow(&a[i * inputs..][..inputs], row);
-        });
-        self.columns.resize(tokens * side, 0.0);
+        if !keep || kept.right.columns() == 0 {
+            fill(place, &mut kept.right, &mut kept.side);
+        }
+        self.phases.lap(&mut watch, Phase::Decode);
         let rows = Rows { data: x.into(), count: tokens, columns: inputs, pitch: inputs };
-        multiply::multiply(rows, None, &self.side, ((&mut self.columns[..]).into(), side), false);
-        for (u, on) in self.columns.chunks_exact_mut(side).zip(on) {
-            if !on {
-                u.fill(0.0);
-            }
-        }
-        for part in parts {
-            let (_, b) = adapter.pair(place.layer, part.slot);
-            self.side.fill_columns(rank, part.slot.outputs, |n, row| {
-                for (value, b) in row.iter_mut().zip(&b[n * rank..]) {
-                    *value = E::one(scale * b);
+        if let Some(on) = on.filter(|_| side > 0) {
+            self.columns.resize(tokens * side, 0.0);
+            let u = (&mut self.columns[..]).into();
+            multiply::multiply(rows, None, &kept.side, (u, side), false);
+            self.masked.resize(tokens * (inputs + side), 0.0);
+            let rows = self.masked.chunks_exact_mut(inputs + side).zip(x.chunks_exact(inputs));
+            for ((row, x), (u, on)) in rows.zip(self.columns.chunks_exact(side).zip(on)) {
+                row[..inputs].copy_from_slice(x);
+                if *on {
+                    row[inputs..].copy_from_slice(u);
+                } else {
+                    row[inputs..].fill(0.0);
                 }
-            });
-            let data = self.columns[part.column..].into();
-            let rows = Rows { data, count: tokens, columns: rank, pitch: side };
-            let out = &mut out[part.output..];
-            multiply::multiply(rows, None, &self.side, (out.into(), outputs), true);
+            }
+            let (data, pitch) = (self.masked[..].into(), inputs + side);
+            let rows = Rows { data, count: tokens, columns: pitch, pitch };
+            multiply::multiply(rows, None, &kept.right, (out.into(), outputs), false);
+        } else {
+            multiply::multiply(rows, None, &kept.right, (out.into(), outputs), false);
         }
+        self.kept[at] = kept;
         self.phases.lap(&mut watch, Phase::Product);
-    }
-
-    /// The group's weights without the adapter, decoded once.
-    fn keep(&mut self, place: Place<'_>) -> &Panels<E> {
-        let at = place.layer * Group::ALL.len() + place.group as usize;
-        if self.kept.len() <= at {
-            self.kept.resize_with(at + 1, Panels::default);
-        }
-        let panels = &mut self.kept[at];
-        if panels.columns() == 0 {
-            let matrix = place.base.matrix(place.layer, place.group);
-            panels.fill_columns(place.inputs(), place.outputs(), |n, row| matrix.row(n, row));
-        }
-        panels
     }
 
     /// With dropout each projection reads an input of its own: `u = (mask x) A^T` and

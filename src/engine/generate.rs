@@ -3,6 +3,8 @@
 
 use std::ops::ControlFlow;
 
+use rayon::prelude::*;
+
 use super::base::Base;
 use super::cache::Cache;
 use super::decode::Decoder;
@@ -170,7 +172,7 @@ pub(crate) fn generate_with(
         active: Vec::new(),
         forward: Forward::new(base),
         head: HeadScratch::default(),
-        decoder: Decoder::new(base, config.batch, config.keep_bytes),
+        decoder: Decoder::new(base, adapter, config.batch, config.keep_bytes),
         logits: Vec::new(),
         coarse_from,
         likeliest: Vec::new(),
@@ -293,9 +295,11 @@ impl Run<'_, '_> {
         let x = self.forward.run(base, adapter, packed, |layer, rows, pitch| {
             let parts = packed.groups.iter().flat_map(Group::rows);
             for (cache, parts) in caches.iter_mut().zip(parts) {
+                let mut first = 0;
                 for part in parts {
                     let rows = &rows[part.start * pitch..part.end * pitch];
-                    cache.append(base, layer, rows, pitch);
+                    cache.append(base, (layer, first), rows, pitch);
+                    first += part.len();
                 }
             }
         });
@@ -356,33 +360,35 @@ impl Run<'_, '_> {
     fn choose(&mut self, is_found: bool) {
         let vocabulary = self.base.config().vocab_size;
         self.chosen.clear();
+        if is_found {
+            self.chosen.extend(self.likeliest.iter().copied().map(Some));
+        } else {
+            let bounds = &*self.bounds;
+            let is_bound: Vec<bool> = (self.active.iter())
+                .map(|sequence| bounds.get(sequence.prompt).is_some_and(Option::is_some))
+                .collect();
+            let logits = self.logits.par_chunks_exact_mut(vocabulary);
+            let free = self.active.par_iter_mut().zip(logits).zip(&is_bound);
+            free.map(|((sequence, logits), is_bound)| {
+                (!is_bound).then(|| sequence.sampler.choose(logits))
+            })
+            .collect_into_vec(&mut self.chosen);
+        }
         for (row, sequence) in self.active.iter_mut().enumerate() {
-            let bound = bound(self.bounds, sequence.prompt);
-            let id = match (bound, is_found) {
-                (None, true) => Some(self.likeliest[row]),
-                (None, false) => {
-                    let row = row * vocabulary..(row + 1) * vocabulary;
-                    Some(sequence.sampler.choose(&mut self.logits[row]))
-                }
-                (Some(bound), true) => {
-                    let (mask, likeliest) = (bound.allowed(), self.likeliest[row]);
-                    // The first of the largest of all is the first of the largest of any that it is among.
-                    if sample::is_allowed(mask, likeliest) {
-                        Some(likeliest)
-                    } else {
-                        let (base, logits, decoder) =
-                            (self.base, &mut self.logits, &mut self.decoder);
-                        rayon::scope(|_| decoder.logits_of(base, row, logits));
-                        let logits = &self.logits[..vocabulary];
-                        sequence.sampler.choose_among(logits, mask, &mut self.among)
-                    }
-                }
-                (Some(bound), false) => {
-                    let logits = &self.logits[row * vocabulary..(row + 1) * vocabulary];
-                    sequence.sampler.choose_among(logits, bound.allowed(), &mut self.among)
-                }
+            let Some(bound) = bound(self.bounds, sequence.prompt) else { continue };
+            let mask = bound.allowed();
+            // The first of the largest of all is the first of the largest of any that it is among.
+            if self.chosen[row].is_some_and(|likeliest| sample::is_allowed(mask, likeliest)) {
+                continue;
+            }
+            let logits = if is_found {
+                let (base, logits, decoder) = (self.base, &mut self.logits, &mut self.decoder);
+                rayon::scope(|_| decoder.logits_of(base, row, logits));
+                &self.logits[..vocabulary]
+            } else {
+                &self.logits[row * vocabulary..(row + 1) * vocabulary]
             };
-            self.chosen.push(id);
+            self.chosen[row] = sequence.sampler.choose_among(logits, mask, &mut self.among);
         }
     }
 

@@ -23,6 +23,9 @@ use super::vector::vectorized;
 /// Columns that one task takes at least, in panels.
 const PANELS: usize = 4;
 
+/// Columns of the right operand for each row, from which on rows are few.
+const FEW: usize = 4;
+
 /// `out[.., ..n] = left right`, and with `side` the output's next columns are `left side`.
 ///
 /// `right` has `left.columns` depths, and below them one for each column of `side`. Rows of `out`
@@ -72,11 +75,17 @@ fn multiply_with<E: Multiplied>(
     // a task has, the fewer times the panels are read.
     let bytes = cache::second_level() / 8 * 3;
     let fits = (bytes / (chunk * size_of::<E>())).max(job.tile.rows);
+    // Few rows: threads take columns, so that each panel is read by one of them; rows packed by each are
+    // little beside that. A side product would be computed by each.
+    let columns_first = side.is_none()
+        && left.count * FEW <= right.columns()
+        && fits >= left.count.next_multiple_of(job.tile.rows);
     // Blocks of one size, as many for each thread.
     let rounds = left.count.div_ceil(threads * fits);
     let block = left.count.div_ceil(threads * rounds).next_multiple_of(job.tile.rows);
+    let block = if columns_first { left.count } else { block };
     let blocks = left.count.div_ceil(block);
-    // Few rows: threads take columns too.
+    // Fewer blocks than threads: threads take columns too.
     let parts = threads.div_ceil(blocks).min(right.count().div_ceil(PANELS)).max(1);
     let panels = right.count().div_ceil(parts);
     (0..blocks * parts).into_par_iter().with_max_len(1).for_each(|task| {

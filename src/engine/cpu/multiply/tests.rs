@@ -14,9 +14,10 @@ fn rounded<E: Multiplied>(values: &[f32], widen: &impl Fn(E) -> f64) -> Vec<f64>
 }
 
 fn check<E: Multiplied>(kernel: Kernel, widen: &impl Fn(E) -> f64, tolerance: f64) {
-    // Sizes around those of tiles, chunks and panels; the last has a side that straddles chunks.
+    // Sizes around those of tiles, chunks and panels; one of few rows, whose columns threads share; the last
+    // has a side that straddles chunks.
     for (rows, depth, columns, side_columns) in
-        [(1, 5, 7, 0), (37, 70, 101, 3), (130, 64, 32, 48), (45, 1780, 70, 40)]
+        [(1, 5, 7, 0), (37, 70, 101, 3), (21, 70, 301, 0), (130, 64, 32, 48), (45, 1780, 70, 40)]
     {
         let (pitch, out_pitch) = (depth + 3, columns + side_columns + 2);
         let left: Vec<f32> = (0..rows * pitch).map(wave).collect();
