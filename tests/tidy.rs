@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a step that fails fails the test")]
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -203,6 +204,76 @@ fn unsafe_code_says_why_it_is_sound() {
                 assert!(explained, "{}:{}: unsafe without SAFETY", source.path.display(), at + 1);
             }
         }
+    }
+}
+
+/// The dependencies that a manifest names, on any system, with their versions.
+fn dependencies(manifest: &str) -> BTreeMap<String, String> {
+    let table: toml::Table = fs::read_to_string(root().join(manifest)).unwrap().parse().unwrap();
+    let targets = table.get("target").and_then(toml::Value::as_table).into_iter().flatten();
+    let targets = targets.filter_map(|(_, target)| target.get("dependencies"));
+    let all = table.get("dependencies").into_iter().chain(targets);
+    let all = all.filter_map(toml::Value::as_table).flatten();
+    all.map(|(name, value)| {
+        let version = value.get("version").unwrap_or(value).as_str().unwrap_or_default();
+        (name.clone(), version.to_owned())
+    })
+    .collect()
+}
+
+/// Whether code names `name` as the beginning of a path.
+fn begins_a_path(code: &str, name: &str) -> bool {
+    let inside = |c: char| c.is_alphanumeric() || c == '_' || c == ':';
+    code.match_indices(&format!("{name}::"))
+        .any(|(at, _)| !code[..at].chars().next_back().is_some_and(inside))
+}
+
+/// The fuzz package compiles modules of this one by their paths and is built apart, so that nothing
+/// else would say that it lacks what these have begun to use.
+#[test]
+fn the_fuzz_package_has_what_its_modules_use() {
+    let [lib, document, pdf] = ["lib", "document", "pdf"]
+        .map(|name| fs::read_to_string(root().join(format!("fuzz/src/{name}.rs"))).unwrap());
+    let modules: Vec<&str> =
+        (lib.lines()).filter_map(|line| line.strip_prefix("pub mod ")?.strip_suffix(';')).collect();
+    assert!(modules.len() > 8, "{modules:?}");
+    let own = format!("{document}{pdf}");
+    let compiled = |source: &Source| match source.folder.as_str() {
+        "document" => own.contains(&format!("../../src/{}\"", source.path.display())),
+        folder => modules.contains(&folder),
+    };
+    let sources = sources();
+    let test_modules: Vec<String> = sources.iter().flat_map(Source::test_modules).collect();
+    let ours = dependencies("Cargo.toml");
+    let theirs = dependencies("fuzz/Cargo.toml");
+    let mut lacking = BTreeSet::new();
+    for source in sources.iter().filter(|source| compiled(source) && !source.is_test(&test_modules))
+    {
+        let code = source.code();
+        for name in imports(&code).iter().filter(|name| !modules.contains(&name.as_str())) {
+            lacking.insert(format!("fuzz/src/lib.rs: module {name}"));
+        }
+        // Of `document` it has only some modules, and only some names.
+        for (at, path) in code.match_indices("crate::document::") {
+            let rest = &code[at + path.len()..];
+            let end =
+                if rest.starts_with('{') { rest.find('}') } else { rest.find([';', ':', ',']) };
+            let names = rest[..end.unwrap_or(0)].split(|c: char| !c.is_alphanumeric() && c != '_');
+            for name in names.filter(|name| !name.is_empty() && !document.contains(*name)) {
+                lacking.insert(format!("fuzz/src/document.rs: {name}"));
+            }
+        }
+        for (name, version) in &ours {
+            if begins_a_path(&code, &name.replace('-', "_")) && theirs.get(name) != Some(version) {
+                lacking.insert(format!("fuzz/Cargo.toml: {name} = \"{version}\""));
+            }
+        }
+    }
+    assert!(lacking.is_empty(), "{}", lacking.into_iter().collect::<Vec<_>>().join("\n"));
+    let manifest = fs::read_to_string(root().join("fuzz/Cargo.toml")).unwrap();
+    for entry in fs::read_dir(root().join("fuzz/fuzz_targets")).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        assert!(manifest.contains(&format!("\"fuzz_targets/{name}\"")), "{name} is no target");
     }
 }
 

@@ -13,3 +13,4 @@ mod quote;
 mod structure;
 
 pub use locate::locate;
+pub use passage::{Page, Passage};

@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 #[path = "../../src/digest.rs"]
 pub mod digest;
 pub mod document;
+#[path = "../../src/draft/mod.rs"]
+pub mod draft;
 #[path = "../../src/engine/mod.rs"]
 pub mod engine;
 #[path = "../../src/evaluate/mod.rs"]

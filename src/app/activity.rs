@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
+use crate::job::sweep::SweepEvent;
 use crate::job::{JobEvent, JobId, JobOutcome, JobSpec};
 use crate::progress::Progress;
 use crate::train::TrainEvent;
 
-use super::live_run::LiveRun;
+use super::live_run::{LiveRun, StepFigures};
+use super::live_sweep::LiveSweep;
 use super::strings;
 use crate::pair::Language;
 
@@ -30,8 +32,10 @@ pub struct Activity {
     pub stages: usize,
     /// What it said, oldest first.
     pub log: Vec<String>,
-    /// Curve and figures of a training job.
+    /// Curve and figures of a training job, or of the run that a sweep is at.
     pub run: Option<LiveRun>,
+    /// Where a sweep is.
+    pub sweep: Option<LiveSweep>,
     /// How it ended.
     pub outcome: Option<JobOutcome>,
     /// When it ended.
@@ -57,10 +61,14 @@ impl Activity {
                 }
                 self.run.get_or_insert_default().hear(&event);
             }
-            JobEvent::DataChanged
-            | JobEvent::ChatText { .. }
-            | JobEvent::Checked(_)
-            | JobEvent::Sweep(_) => {}
+            JobEvent::Sweep(event) => {
+                if matches!(event, SweepEvent::Run { .. }) {
+                    self.run = Some(LiveRun::default());
+                }
+                self.note(strings::sweep(&event, language));
+                self.sweep.get_or_insert_default().hear(&event, now);
+            }
+            JobEvent::DataChanged | JobEvent::ChatText { .. } | JobEvent::Checked(_) => {}
             JobEvent::Ended(outcome) => {
                 match &outcome {
                     JobOutcome::Finished(told) | JobOutcome::Stopped(told) => {
@@ -99,14 +107,23 @@ impl Activity {
         is_heavy(&self.spec)
     }
 
-    /// Share done and seconds left of what it is at, as far as either is known.
+    /// The run it is training, once its first step is done.
+    pub fn trained(&self) -> Option<(&LiveRun, StepFigures)> {
+        let run = self.run.as_ref().filter(|run| self.sweep.is_none() || run.outcome.is_none())?;
+        run.last.map(|step| (run, step))
+    }
+
+    /// Share done and seconds left of what it is at, as far as either is known; of a sweep those of all.
     pub fn outlook(&self, now: Duration) -> (Option<f64>, Option<Duration>) {
-        if let Some(run) = &self.run
-            && let Some(step) = run.last
-            && run.steps > 0
-        {
+        let trained = self.trained().filter(|(run, _)| run.steps > 0);
+        let trained = trained.map(|(run, step)| (step.step as f64 / run.steps as f64, step));
+        if let Some(sweep) = &self.sweep {
+            let share = trained.map_or(0.0, |(share, _)| share);
+            return (sweep.fraction(share), sweep.time_left(now));
+        }
+        if let Some((share, step)) = trained {
             let left = Duration::try_from_secs_f64(step.seconds_left.max(0.0)).ok();
-            return (Some(step.step as f64 / run.steps as f64), left);
+            return (Some(share), left);
         }
         let Some(progress) = &self.progress else {
             return (None, None);
@@ -138,6 +155,7 @@ impl Activities {
             stages: 0,
             log: Vec::new(),
             run,
+            sweep: None,
             outcome: None,
             ended: None,
             stopping: false,
@@ -190,9 +208,16 @@ impl Activities {
         self.jobs.iter().filter(|job| job.is_running())
     }
 
-    /// The latest training job of this session.
+    /// The latest job of this session that trains: one run, or those of a sweep.
     pub fn training(&self) -> Option<&Activity> {
-        self.newest_first().find(|job| matches!(job.spec, JobSpec::Train { .. }))
+        let trains =
+            |job: &&Activity| matches!(job.spec, JobSpec::Train { .. } | JobSpec::Sweep(_));
+        self.newest_first().find(trains)
+    }
+
+    /// The sweep that is running.
+    pub fn sweep(&self) -> Option<&Activity> {
+        self.running().find(|job| matches!(job.spec, JobSpec::Sweep(_)))
     }
 }
 

@@ -39,6 +39,7 @@ impl App {
         match outcome {
             Outcome::Run(command) => return self.run_chosen(command),
             Outcome::Confirmed(Question::Quit) => return self.leave(),
+            Outcome::Confirmed(Question::Sweep) => self.screens.train.start_sweep(&mut reply),
             Outcome::Confirmed(Question::RemoveDocument(id)) => {
                 reply.effect(Effect::RemoveDocument(id));
             }
@@ -53,6 +54,9 @@ impl App {
             }
             Outcome::Entered(Asking::Items, text) => {
                 self.screens.evaluate.search_for(&text, &look!(self));
+            }
+            Outcome::Entered(Asking::Sweep, text) => {
+                self.screens.train.sweep_typed(&text, &look!(self), &mut reply);
             }
             Outcome::Entered(Asking::PassageLength(document), text) => {
                 Sources::split_again(document, &text, &look!(self), &mut reply);
@@ -148,6 +152,7 @@ fn entered(asking: Asking, text: String, reply: &mut Reply) {
         Asking::Tags { .. }
         | Asking::FilterName
         | Asking::Items
+        | Asking::Sweep
         | Asking::System
         | Asking::PassageLength(_) => {}
         Asking::Model => reply.start = Some(JobSpec::PullModel { name: text }),

@@ -157,10 +157,14 @@ commands! {
 
     TrainStart "train.start" TRAIN, [Key::Char('s'), Key::F(8)], Safe, bar;
     TrainResume "train.resume" TRAIN, [Key::Char('r')], Safe, bar;
+    TrainSweep "train.sweep" TRAIN, [Key::Char('w')], Safe, bar;
+    TrainSweeps "train.sweeps" TRAIN, [Key::Char('g')], Safe, bar;
     TrainModel "train.model" TRAIN, [Key::Char('m')], Safe, bar;
     TrainMore "train.more" TRAIN, [Key::Char('+'), Key::Char('='), Key::Char(']')], Safe, bar;
     TrainLess "train.less" TRAIN, [Key::Char('-'), Key::Char('[')], Safe, bar;
     TrainDefaults "train.defaults" TRAIN, [Key::Char('D')], Safe, hide;
+    TrainSweepOlder "train.sweep_older" TRAIN, [Key::Char('<')], Safe, hide;
+    TrainSweepNewer "train.sweep_newer" TRAIN, [Key::Char('>')], Safe, hide;
 
     EvaluateStart "evaluate.start" EVALUATE, [Key::Char('s'), Key::F(8)], Safe, bar;
     EvaluateNext "evaluate.next" EVALUATE, [Key::Char('n'), Key::F(7)], Safe, bar;

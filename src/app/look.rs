@@ -45,7 +45,9 @@ impl<'a> Look<'a> {
     /// Number of the run that is being trained now.
     pub fn running_run(&self) -> Option<u32> {
         let job = self.jobs.training().filter(|job| job.is_running())?;
-        let JobSpec::Train { resume, .. } = &job.spec else { return None };
+        let JobSpec::Train { resume, .. } = &job.spec else {
+            return job.sweep.as_ref().and_then(|sweep| sweep.run);
+        };
         let newest = self.data.snapshot.runs.last().filter(|run| run.outcome.is_none());
         resume.or_else(|| newest.map(|run| run.number))
     }

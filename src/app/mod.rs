@@ -28,6 +28,7 @@ pub mod effect;
 mod format;
 pub mod keymap;
 mod live_run;
+mod live_sweep;
 mod look;
 pub mod message;
 mod overlays;

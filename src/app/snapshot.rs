@@ -9,6 +9,7 @@ use super::symbols::SymbolSet;
 use crate::document::{PageFlag, PassageSettings};
 use crate::evaluate::Evaluation;
 use crate::job::checking::CheckReport;
+use crate::job::sweep::state::SweepState;
 use crate::mix::MixReport;
 use crate::pair::catalog::{Catalog, Digest, Judged, Place};
 use crate::pair::{Language, ReviewState, Tool};
@@ -42,6 +43,10 @@ pub struct Snapshot {
     pub example_count: usize,
     /// Runs, oldest first.
     pub runs: Vec<RunRecord>,
+    /// Sweeps, by number.
+    pub sweeps: Vec<SweepState>,
+    /// Why the sweeps could not be read, where they could not.
+    pub sweeps_unread: Option<String>,
     /// Evaluations, oldest first.
     pub evaluations: Vec<Evaluation>,
     /// Settings of the project.

@@ -11,3 +11,4 @@ mod exchange;
 mod flow;
 mod layout;
 mod sources;
+mod sweeps;

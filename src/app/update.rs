@@ -15,6 +15,7 @@ use super::snapshot::Settings;
 use super::strings::{self, Text, common};
 use super::widgets::Rich;
 use super::{App, Effect, Message, SCREENS, Screen, theme};
+use crate::job::sweep::SweepEvent;
 use crate::job::{JobEvent, JobId, JobOutcome, JobSpec, Told};
 use crate::pair::Language;
 
@@ -338,7 +339,8 @@ impl App {
         }
         let mut effects = Vec::new();
         match event {
-            JobEvent::DataChanged => {
+            JobEvent::DataChanged
+            | JobEvent::Sweep(SweepEvent::Sweep { .. } | SweepEvent::Run { .. }) => {
                 effects.push(Effect::Refresh(self.data.catalog.last_key()));
             }
             JobEvent::ChatText { tuned, text } => self.screens.try_.hear(id, tuned, &text),
@@ -353,6 +355,9 @@ impl App {
                 let free = self.screen == Screen::Curate && self.overlays.is_empty();
                 self.screens.curate.checked(free, &look!(self), &mut reply);
                 effects.extend(self.carry_out(reply));
+            }
+            JobEvent::Sweep(SweepEvent::Short(shortage)) => {
+                self.notice = Some(Notice::warning(strings::short(&shortage, self.language())));
             }
             JobEvent::Progress(_) | JobEvent::Note(_) | JobEvent::Train(_) | JobEvent::Sweep(_) => {
             }

@@ -259,8 +259,8 @@ fn draw_strip(frame: &mut Frame, area: Rect, job: &Activity, look: &Look) {
     let mut parts: Vec<String> = Vec::new();
     if job.stopping {
         parts.push(look.t(common::STOPPING).to_owned());
-    } else if let Some(step) = job.run.as_ref().and_then(|run| run.last.map(|s| (run.steps, s))) {
-        let (steps, last) = step;
+    } else if let Some((run, last)) = job.trained() {
+        let steps = run.steps;
         let total = if steps > 0 { format!("/{}", format::count(steps)) } else { String::new() };
         let unit = strings::unit("steps", look.language);
         parts.push(format!("{}{total} {unit}", format::count(last.step)));
@@ -301,6 +301,12 @@ fn draw_strip(frame: &mut Frame, area: Rect, job: &Activity, look: &Look) {
             format!("{name} {}", crate::text::nfc(&file))
         }
         JobSpec::PullModel { name: model } => format!("{name} {model}"),
+        JobSpec::Sweep(_) => match &job.sweep {
+            Some(live) if live.place > 0 => {
+                format!("{name} {}/{} {}", live.place, live.runs, live.setting)
+            }
+            _ => name,
+        },
         _ => name,
     };
     let room = usize::from(area.width).saturating_sub(width(&stop) + 4);

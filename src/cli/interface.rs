@@ -10,6 +10,7 @@ use crate::app::Snapshot;
 use crate::app::message::{PairsPreview, RenderedPart};
 use crate::app::snapshot::{Changes, FlaggedPage, InstalledModel, Settings, UNSENT_KEYS};
 use crate::failure::{Context as _, Failure, Result};
+use crate::job::sweep::state;
 use crate::job::{self, Models, mixing};
 use crate::model::{self, Codec, Places};
 use crate::pair::catalog::Catalog;
@@ -163,6 +164,11 @@ impl Backend for ProjectBackend {
                 unsent.push((key.to_owned(), text));
             }
         }
+        // A sweep that cannot be read must not keep anyone from the rest of the project.
+        let (sweeps, sweeps_unread) = match state::sweeps(self.project.folder()) {
+            Ok(sweeps) => (sweeps, None),
+            Err(failure) => (Vec::new(), Some(failure.message)),
+        };
         Ok(Snapshot {
             project: self.project.name().to_owned(),
             read_only: self.project.is_read_only(),
@@ -172,6 +178,8 @@ impl Backend for ProjectBackend {
             catalog: store.catalog(KeyRange::after(0), AT_ONCE_MAX, self.model()?.as_deref())?,
             example_count: store.example_count()?,
             runs: store.runs()?,
+            sweeps,
+            sweeps_unread,
             evaluations: store.evaluations()?,
             settings: self.settings()?,
             models: Vec::new(),

@@ -28,7 +28,7 @@ pub mod suite;
 
 pub use answerer::{Answerer, Decoding, Nats, Prompt, Reply};
 pub use cached::{AnswerCache, Cached};
-pub use case::{Case, Expect, ExpectedArgument, ExpectedCall, NO_CALL, ShortAnswer};
+pub use case::{ANY_CALL, Case, Expect, ExpectedArgument, ExpectedCall, NO_CALL, ShortAnswer};
 pub use programs::ProgramRunner;
 pub use result::{
     Answer, ArgumentCounts, ArgumentScores, Clustered, Column, ColumnKind, Difference, Evaluation,

@@ -1,7 +1,7 @@
 //! The verdicts on one generated reply.
 
 use super::answers;
-use super::calls::{Dispatch, Expectation, Found, Rules};
+use super::calls::{Found, Rules};
 use super::case::{Case, Expect, ExpectedCall};
 use super::domain;
 use super::parse;
@@ -76,7 +76,7 @@ fn score_calls(
     format: &ToolFormat,
     text: String,
 ) -> Answer {
-    let expectation = Expectation::new(expected, &case.tools, Dispatch::Parallel);
+    let expectation = case.expectation(expected);
     let lenient = repaired(case, format, &text);
     let strict = parse::strict_in(format, &text);
     let repairs = lenient.as_ref().map(|reading| reading.repairs.clone()).unwrap_or_default();

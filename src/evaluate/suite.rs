@@ -315,6 +315,7 @@ fn cases_of(
             id,
             messages: before.to_vec(),
             tools: example.tools.clone(),
+            written: None,
             expect,
             tags,
             source: source_of(example),

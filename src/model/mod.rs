@@ -29,4 +29,6 @@ pub use template::{ChatTemplate, ToolFormat};
 pub use tokenizer::Tokenizer;
 
 #[cfg(test)]
+mod mutated;
+#[cfg(test)]
 pub(crate) mod toy;

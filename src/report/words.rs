@@ -4,7 +4,7 @@
 pub mod page;
 mod reason;
 
-use crate::evaluate::{Evaluation, Form, Metric, NO_CALL, Repair, SuiteKind};
+use crate::evaluate::{ANY_CALL, Evaluation, Form, Metric, NO_CALL, Repair, SuiteKind};
 use crate::pair::example::Language;
 
 /// Every word a report uses.
@@ -48,6 +48,7 @@ pub struct Words {
     pub right: &'static str,
     pub wrong: &'static str,
     pub no_call: &'static str,
+    pub any_call: &'static str,
     pub empty: &'static str,
     pub definitions: &'static str,
     pub not_run: &'static str,
@@ -115,6 +116,7 @@ pub const KOREAN: Words = Words {
     right: "맞음",
     wrong: "틀림",
     no_call: "호출 없음",
+    any_call: "아무 호출이나",
     empty: "(빈 답)",
     definitions: "지표의 뜻",
     not_run: "문항은 프로그램을 써야 해서 뺐습니다. `--run-programs`를 주면 실행합니다.",
@@ -236,6 +238,7 @@ pub const ENGLISH: Words = Words {
     right: "right",
     wrong: "wrong",
     no_call: "no call",
+    any_call: "any call",
     empty: "(empty)",
     definitions: "What the figures mean",
     not_run: "cases ask for programs and were left out; `--run-programs` runs them",
@@ -402,9 +405,13 @@ impl Words {
         known.find(|(key, _)| *key == class).map_or(class, |(_, name)| name)
     }
 
-    /// An expected answer; the mark for no call in this language.
+    /// An expected answer; that no call or any call is expected, in this language.
     pub fn expected_text<'a>(&self, expected: &'a str) -> &'a str {
-        if expected == NO_CALL { self.no_call } else { expected }
+        match expected {
+            NO_CALL => self.no_call,
+            ANY_CALL => self.any_call,
+            text => text,
+        }
     }
 }
 

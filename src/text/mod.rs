@@ -11,6 +11,9 @@ pub mod span;
 pub mod width;
 pub mod wrap;
 
+#[cfg(test)]
+pub(crate) mod mutants;
+
 pub use estimate::tokens_estimate;
 pub use nfc::nfc;
 pub use span::Span;

@@ -21,6 +21,8 @@ pub enum Question {
     RemoveDocument(DocumentId),
     /// Stop the running job and leave.
     Quit,
+    /// Start the sweep that was typed.
+    Sweep,
 }
 
 /// A question with its words.

@@ -42,6 +42,8 @@ pub enum Asking {
     FilterName,
     /// What to look for in the items of a suite.
     Items,
+    /// What a sweep varies, `mix=0,10 rank=8,16`.
+    Sweep,
     /// System prompt of pairs.
     System,
     /// Tags of a pair, or of several.
@@ -65,6 +67,7 @@ impl Asking {
             | Self::Tags { .. }
             | Self::FilterName
             | Self::Items
+            | Self::Sweep
             | Self::System => false,
         }
     }
@@ -84,6 +87,7 @@ impl Asking {
             | Self::Tags { .. }
             | Self::FilterName
             | Self::Items
+            | Self::Sweep
             | Self::System => &[],
         }
     }
@@ -279,6 +283,7 @@ impl Prompt {
             Asking::System => look.t(common::PROMPT_SYSTEM).to_owned(),
             Asking::FilterName => look.t(common::PROMPT_FILTER).to_owned(),
             Asking::Items => look.t(common::PROMPT_ITEMS).to_owned(),
+            Asking::Sweep => look.t(common::PROMPT_SWEEP).to_owned(),
             Asking::Tags { many: false } => look.t(common::PROMPT_TAGS).to_owned(),
             Asking::Tags { many: true } => look.t(common::PROMPT_TAGS_MANY).to_owned(),
         };

@@ -337,6 +337,24 @@ pub fn describe(command: Command) -> (Text, Text) {
             "선택한 학습을 체크포인트부터 잇습니다",
             "Goes on with the selected run from its checkpoint",
         ),
+        C::TrainSweep => (
+            "훑기",
+            "sweep",
+            "설정을 바꿔 가며 하나씩 학습하고 평가합니다",
+            "Trains and evaluates one run for every combination of settings",
+        ),
+        C::TrainSweeps => (
+            "훑은 것",
+            "sweeps",
+            "훑기의 학습들과, 목표와 잊은 것의 그림을 보입니다",
+            "Shows a sweep's runs, and target against what was forgotten",
+        ),
+        C::TrainSweepOlder => {
+            ("이전 훑기", "older sweep", "그 전의 훑기를 보입니다", "Shows the sweep before")
+        }
+        C::TrainSweepNewer => {
+            ("다음 훑기", "newer sweep", "그 뒤의 훑기를 보입니다", "Shows the sweep after")
+        }
         C::TrainModel => ("모델", "model", "기본 모델을 고릅니다", "Chooses the base model"),
         C::TrainDefaults => (
             "기본값",

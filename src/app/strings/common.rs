@@ -62,6 +62,7 @@ super::texts! {
     PROMPT_TAGS_MANY: "더할 꼬리표 (쉼표로 나눔, -꼬리표는 뺌)", "tags to add, commas between them; -tag takes one away";
     PROMPT_MODEL: "받을 모델의 이름 (짧은 이름 또는 OWNER/NAME)", "Model to fetch (short name or OWNER/NAME)";
     PROMPT_PATH_KEYS: "Tab 이어 쓰기 · ↑↓ 고르기 · Enter 확인 · Esc 닫기", "Tab completes · ↑↓ choose · Enter accepts · Esc closes";
+    PROMPT_SWEEP: "훑을 값: mix(%) rank alpha epochs lr dropout seed", "Sweep over: mix (%), rank, alpha, epochs, lr, dropout, seed";
     PROMPT_KEYS: "Enter 확인 · Esc 닫기", "Enter accepts · Esc closes";
     CHOOSE_MODEL: "기본 모델 고르기", "Choose the base model";
     CHOOSE_RUN: "학습 고르기", "Choose a run";

@@ -4,11 +4,13 @@ pub mod command;
 pub mod common;
 mod reason;
 pub mod screen;
+mod sweep;
 mod told;
 
 use std::fmt::Display;
 
-pub use reason::reason;
+pub use reason::{expected, reason};
+pub use sweep::{short, sweep};
 pub use told::told;
 
 use super::Screen;
@@ -37,14 +39,25 @@ impl Text {
 
     /// The text in a language with its placeholders filled in.
     pub fn fill(self, language: Language, values: &[&dyn Display]) -> String {
-        let mut out = self.of(language).to_owned();
-        for (index, value) in values.iter().enumerate() {
-            let value = value.to_string();
-            let plural = if value == "1" { "" } else { "s" };
-            out = out.replace(&format!("{{{index}s}}"), plural);
-            out = out.replace(&format!("{{{index}}}"), &value);
+        let (mut out, mut rest) = (String::new(), self.of(language));
+        // In one pass: a value may hold what looks like a placeholder.
+        while let Some((before, after)) = rest.split_once('{') {
+            out.push_str(before);
+            let name = after.split_once('}').map_or("", |(name, _)| name);
+            let number = name.strip_suffix('s').unwrap_or(name);
+            match number.parse::<usize>().ok().and_then(|index| values.get(index)) {
+                Some(value) if name == number => out.push_str(&value.to_string()),
+                Some(value) if value.to_string() == "1" => {}
+                Some(_) => out.push('s'),
+                None => {
+                    out.push('{');
+                    rest = after;
+                    continue;
+                }
+            }
+            rest = after.get(name.len() + 1..).unwrap_or_default();
         }
-        out
+        out + rest
     }
 }
 
@@ -129,6 +142,16 @@ pub fn stage(key: &str, language: Language) -> &str {
         "import" => text("가져오기", "import"),
         "export" => text("내보내기", "export"),
         "generate" => text("답 쓰기", "generate"),
+        "evaluate" => text("평가", "evaluate"),
+        "judge" => text("판정", "judge"),
+        "measure" => text("재기", "measure"),
+        "compare" => text("견주기", "compare"),
+        "document" => text("문서", "document"),
+        "ocr" => text("글자 인식", "OCR"),
+        "store" => text("저장", "store"),
+        "write" => text("쓰기", "write"),
+        "unpack" => text("풀기", "unpack"),
+        "wait" => text("기다림", "wait"),
         _ => return key,
     };
     name.of(language)

@@ -69,7 +69,9 @@ fn korean(told: &Told) -> String {
             format!("학습 {measured}/{runs}번을 쟀습니다 · 그림: {}", chart.display())
         }
         Told::SweepStopped { sweep, left, runs } => {
-            format!("훑기 {sweep}번을 멈췄습니다, {left}/{runs}번 남음 · 같은 명령으로 잇습니다")
+            format!(
+                "훑기 {sweep}번을 멈췄습니다, {left}/{runs}번 남음 · 학습 화면의 훑기(g)에서 r로, 또는 같은 명령으로 잇기"
+            )
         }
         Told::Report(path) => format!("보고서: {}", path.display()),
         Told::Model { name, path } => format!("{name}: {}", path.display()),

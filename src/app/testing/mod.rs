@@ -318,6 +318,8 @@ fn named_key(name: &str) -> KeyEvent {
         "end" => KeyCode::End,
         "pgdn" => KeyCode::PageDown,
         "pgup" => KeyCode::PageUp,
+        "lt" => KeyCode::Char('<'),
+        "gt" => KeyCode::Char('>'),
         _ => {
             if let Some(letter) = name.strip_prefix("c-") {
                 let letter = KeyCode::Char(letter.chars().next().unwrap());

@@ -10,6 +10,7 @@ pub mod list;
 pub mod loss_chart;
 pub mod overlay;
 pub mod rich;
+pub mod sweep_chart;
 
 pub use columns::Column;
 pub use editor::Editor;

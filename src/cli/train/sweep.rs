@@ -88,16 +88,8 @@ fn failed(folder: &Path, number: Option<u32>) -> Result<()> {
 
 /// This command, as it can be given again.
 fn command() -> String {
-    let quoted = |argument: String| {
-        let plain = |c: char| c.is_alphanumeric() || "-_=,./:+%".contains(c);
-        if !argument.is_empty() && argument.chars().all(plain) {
-            argument
-        } else {
-            format!("'{}'", argument.replace('\'', r"'\''"))
-        }
-    };
     let arguments = std::env::args_os().skip(1);
-    let arguments = arguments.map(|argument| quoted(argument.to_string_lossy().into_owned()));
+    let arguments = arguments.map(|argument| state::quoted(&argument.to_string_lossy()));
     let kept = arguments.filter(|argument| !matches!(argument.as_str(), "--json" | "--dry-run"));
     ["hone".to_owned()].into_iter().chain(kept).collect::<Vec<_>>().join(" ")
 }

@@ -1,19 +1,10 @@
 //! Values of Java's source text, as BFCL reads them (`java_type_converter.py`).
 
-use std::sync::LazyLock;
-
 use regex::Regex;
 
 use super::literal::Literal;
-use super::python::{float, inner, int, number_or_text, pattern, put, strip};
+use super::python::{float, inner, int, number_or_text, patterns, put, strip};
 use super::source::Raised;
-
-/// A pattern, made when it is first needed.
-macro_rules! patterns {
-    ($($name:ident = $text:expr;)*) => {
-        $(static $name: LazyLock<Regex> = LazyLock::new(|| pattern($text));)*
-    };
-}
 
 // Python's `$` lets one line break follow.
 patterns! {

@@ -1,19 +1,8 @@
 //! Values of JavaScript's source text, as BFCL reads them (`js_type_converter.py`).
 
-use std::sync::LazyLock;
-
-use regex::Regex;
-
 use super::literal::Literal;
-use super::python::{float, inner, int, is_space, number_or_text, pattern, put, strip};
+use super::python::{float, inner, int, is_space, number_or_text, patterns, put, strip};
 use super::source::Raised;
-
-/// A pattern, made when it is first needed.
-macro_rules! patterns {
-    ($($name:ident = $text:expr;)*) => {
-        $(static $name: LazyLock<Regex> = LazyLock::new(|| pattern($text));)*
-    };
-}
 
 // Python's `$` lets one line break follow; its `match` begins at the first character and may end
 // anywhere.

@@ -1,8 +1,6 @@
 //! Texts as Python reads them (CPython 3.11): `int()`, `float()`, `str.strip()` and what `\s`, `\d`
 //! and `\w` of `re` stand for. The converters of source text rest on these.
 
-use std::sync::LazyLock;
-
 use regex::Regex;
 
 use super::literal::Literal;
@@ -22,6 +20,15 @@ pub(super) fn pattern(text: &str) -> Regex {
     Regex::new(&text.replace(r"\s", SPACE).replace(r"\w", WORD)).unwrap()
 }
 
+/// Names patterns that are constants; each is made when it is first needed.
+macro_rules! patterns {
+    ($($name:ident = $text:expr;)*) => {
+        $(static $name: std::sync::LazyLock<regex::Regex> =
+            std::sync::LazyLock::new(|| $crate::evaluate::calls::python::pattern($text));)*
+    };
+}
+pub(super) use patterns;
+
 /// `str.isspace()` of one character.
 pub(super) fn is_space(character: char) -> bool {
     character.is_whitespace() || ('\x1c'..='\x1f').contains(&character)
@@ -40,7 +47,9 @@ pub(super) fn inner(text: &str) -> String {
     characters.collect()
 }
 
-static DECIMAL: LazyLock<Regex> = LazyLock::new(|| pattern(r"^\p{Nd}$"));
+patterns! {
+    DECIMAL = r"^\p{Nd}$";
+}
 
 /// The value of a decimal digit of any script.
 fn digit(character: char) -> Option<u32> {

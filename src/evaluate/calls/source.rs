@@ -38,6 +38,19 @@ pub(super) struct Source {
 }
 
 impl Language {
+    /// Its name as it is written in text and, in lower case, in files.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Java => "Java",
+            Self::JavaScript => "JavaScript",
+        }
+    }
+
+    /// The language that a file names in lower case.
+    pub fn named(name: &str) -> Option<Self> {
+        [Self::Java, Self::JavaScript].into_iter().find(|each| each.name().to_lowercase() == name)
+    }
+
     /// The Python type that values of a declared type become; none for a type BFCL does not know.
     pub(super) fn kind(self, declared: &str) -> Option<Kind> {
         Some(match (self, declared) {

@@ -4,7 +4,9 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 use unicode_normalization::UnicodeNormalization as _;
 
+use super::written::{self, Written};
 use super::{Case, Expect, ExpectedArgument, ExpectedCall, Program, ShortAnswer};
+use crate::evaluate::calls::Language;
 use crate::evaluate::rules::Rule;
 use crate::pair::example::{Message, Role, Tool};
 
@@ -34,10 +36,21 @@ impl Case {
                 );
             }
         };
+        let (tools, written) = match line.written_in.as_deref() {
+            None => (line.tools, None),
+            Some(name) => {
+                let language = Language::named(name).ok_or_else(|| {
+                    format!("`written_in` is `{name}`; `java` and `javascript` are known")
+                })?;
+                let offered = written::offered(language, &line.tools);
+                (offered, Some(Written { language, declared: line.tools }))
+            }
+        };
         let case = Self {
             id: line.id,
             messages,
-            tools: line.tools,
+            tools,
+            written,
             expect,
             tags: line.tags,
             source: line.source,
@@ -59,6 +72,8 @@ struct Line {
     messages: Vec<Message>,
     #[serde(default)]
     tools: Vec<Tool>,
+    #[serde(default)]
+    written_in: Option<String>,
     #[serde(default)]
     text: Option<String>,
     #[serde(default)]

@@ -3,6 +3,7 @@
 
 mod line;
 mod write;
+pub mod written;
 
 use std::collections::HashSet;
 
@@ -11,6 +12,7 @@ use serde_json::{Map, Value, json};
 pub use super::rules::Rule;
 use crate::pair::example::{Message, Role, Tool};
 use crate::text::number;
+pub use written::Written;
 
 /// What a case that expects no call shows as its expected answer.
 pub const NO_CALL: &str = "no call";
@@ -27,6 +29,8 @@ pub struct Case {
     pub messages: Vec<Message>,
     /// Tools offered.
     pub tools: Vec<Tool>,
+    /// What these were declared as, where arguments are source text of another language.
+    pub written: Option<Written>,
     /// What counts as right.
     pub expect: Expect,
     /// Labels, by which subsets are formed.

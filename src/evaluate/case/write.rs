@@ -20,8 +20,12 @@ impl Case {
                 line.insert("messages".to_owned(), json!(messages));
             }
         }
-        if !self.tools.is_empty() {
-            line.insert("tools".to_owned(), json!(self.tools));
+        let declared = self.written.as_ref().map_or(&self.tools, |written| &written.declared);
+        if !declared.is_empty() {
+            line.insert("tools".to_owned(), json!(declared));
+        }
+        if let Some(written) = &self.written {
+            line.insert("written_in".to_owned(), json!(written.language.name().to_lowercase()));
         }
         let (key, value) = match &self.expect {
             Expect::Text(text) => ("text", json!(text)),

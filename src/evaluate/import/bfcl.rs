@@ -3,14 +3,19 @@
 use serde_json::{Map, Value, json};
 
 use super::{Read, Record, SourceFile, get, schema, text};
-use crate::evaluate::case::{Case, Expect, ExpectedArgument, ExpectedCall};
+use crate::evaluate::calls::Language;
+use crate::evaluate::case::{Case, Expect, ExpectedArgument, ExpectedCall, Written, written};
 use crate::evaluate::result::SuiteKind;
 use crate::pair::example::{Message, Role, Tool};
 
-/// Categories of one turn in Python, which this program asks.
-const ASKED: [&str; 13] = [
+/// Categories of one turn, which this program asks.
+const ASKED: [&str; 17] = [
     "simple",
     "simple_python",
+    "simple_java",
+    "simple_javascript",
+    "java",
+    "javascript",
     "multiple",
     "parallel",
     "parallel_multiple",
@@ -65,8 +70,6 @@ fn refusal(category: &str) -> Option<&'static str> {
     }
     Some(if category.contains("multi_turn") {
         "several turns with tools that BFCL itself executes, which is not done here"
-    } else if category.contains("java") {
-        "calls in Java and JavaScript are not scored"
     } else if category.contains("memory") || category.contains("web_search") {
         "needs BFCL's own tools (its memory, the web)"
     } else if category.contains("exec") || category.contains("rest") {
@@ -91,7 +94,9 @@ fn case(file: &SourceFile, row: &Record, category: &str) -> Result<Case, String>
         Value::Array(functions) => functions.as_slice(),
         one => std::slice::from_ref(one),
     };
-    let tools: Vec<Tool> = functions.iter().map(tool).collect::<Result<_, _>>()?;
+    let language = language(category);
+    let tools = functions.iter().map(|function| tool(function, language.is_some()));
+    let declared: Vec<Tool> = tools.collect::<Result<_, _>>()?;
     let expect = if category.contains("irrelevance") {
         Expect::Calls(Vec::new())
     } else if category.contains("relevance") {
@@ -103,7 +108,14 @@ fn case(file: &SourceFile, row: &Record, category: &str) -> Result<Case, String>
         })?;
         Expect::Calls(calls(truth)?)
     };
-    Ok(Case { id, messages, tools, expect, tags: vec![category.to_owned()], source: None })
+    let (tools, written) = match language {
+        Some(language) => {
+            (written::offered(language, &declared), Some(Written { language, declared }))
+        }
+        None => (declared, None),
+    };
+    let tags = vec![category.to_owned()];
+    Ok(Case { id, messages, tools, written, expect, tags, source: None })
 }
 
 /// The turns: a list of one conversation, or the conversation itself.
@@ -127,9 +139,19 @@ fn messages(question: &Value) -> Result<Vec<Message>, String> {
     turns.iter().map(message).collect()
 }
 
-fn tool(function: &Value) -> Result<Tool, String> {
+/// The language that arguments of a category are written in; none for values of JSON.
+fn language(category: &str) -> Option<Language> {
+    match category {
+        "java" | "simple_java" => Some(Language::Java),
+        "javascript" | "simple_javascript" => Some(Language::JavaScript),
+        _ => None,
+    }
+}
+
+/// A tool with its types as JSON Schema has them, or as they were declared.
+fn tool(function: &Value, as_declared: bool) -> Result<Tool, String> {
     let mut function = function.clone();
-    if let Some(parameters) = function.get_mut("parameters") {
+    if let Some(parameters) = function.get_mut("parameters").filter(|_| !as_declared) {
         *parameters = schema::from_bfcl(parameters);
     }
     serde_json::from_value(json!({"function": function}))

@@ -58,6 +58,7 @@ fn case(file: &SourceFile, place: usize, row: &Record, base: &Base) -> Result<Ca
         id: id_of(file, place, row, &["id", "ind"]),
         messages: vec![Message::text(Role::User, question)],
         tools: Vec::new(),
+        written: None,
         expect: Expect::Choice { options, right },
         tags: subject.into_iter().collect(),
         source: None,

@@ -65,6 +65,7 @@ fn single(file: &SourceFile, row: &Record) -> Result<Cases, String> {
                     id: format!("singlecall-{number}-{kind}"),
                     messages,
                     tools: tools(set.get("content").ok_or("a set of tools has no content")?)?,
+                    written: None,
                     expect: Expect::Calls(vec![expected.clone()?]),
                     tags: vec!["singlecall".into(), kind.to_owned()],
                     source: None,
@@ -96,6 +97,7 @@ fn dialog(file: &SourceFile, row: &Record) -> Result<Cases, String> {
             id: format!("dialog-{dialog}-{number}"),
             messages,
             tools: tools.clone(),
+            written: None,
             expect,
             tags: vec!["dialog".to_owned(), kind],
             source: Some(format!("dialog {dialog}")),
@@ -114,6 +116,7 @@ fn whole(file: &SourceFile, row: &Record) -> Result<Case, String> {
         id: format!("{set}-{number}-{category}"),
         messages: conversation(row.get("input_messages").ok_or("`input_messages` is missing")?)?,
         tools: tools(row.get("input_tools").ok_or("`input_tools` is missing")?)?,
+        written: None,
         expect,
         tags: vec![set.clone(), kind],
         // The steps of one task are asked apart.

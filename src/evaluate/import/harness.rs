@@ -32,6 +32,7 @@ pub(super) fn read(file: &SourceFile) -> Read {
             id: format!("{task}/{number}"),
             messages: vec![Message::text(Role::User, context)],
             tools: Vec::new(),
+            written: None,
             expect,
             tags: vec![task.clone()],
             source: None,

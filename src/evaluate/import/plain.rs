@@ -152,6 +152,7 @@ fn asked(id: String, question: String, expect: Expect) -> Case {
         id,
         messages: vec![Message::text(Role::User, question)],
         tools: Vec::new(),
+        written: None,
         expect,
         tags: Vec::new(),
         source: None,

@@ -51,9 +51,7 @@ pub fn parse(line: &str) -> Result<RecordedCase, String> {
     let case = Case::parse(line)?;
     let wanted = match &case.expect {
         Expect::Calls(calls) if calls.is_empty() => Wanted::NoCall,
-        Expect::Calls(calls) => {
-            Wanted::Calls(Expectation::new(calls, &case.tools, Dispatch::Parallel))
-        }
+        Expect::Calls(calls) => Wanted::Calls(case.expectation(calls)),
         Expect::AnyCall => Wanted::AnyCall,
         _ => return Err("the case expects no calls".to_owned()),
     };

@@ -2,6 +2,8 @@
 
 mod case;
 mod decode;
+#[cfg(test)]
+mod mutated;
 
 use std::borrow::Cow;
 use std::collections::HashMap;

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use super::state::{self, SweepState};
+use super::state::{self, Asked, SweepState};
 use crate::digest;
 use crate::failure::{Failure, Result};
 use crate::job::EvaluateOptions;
@@ -108,6 +108,7 @@ impl SweepPlan {
             (false, SweepState::new(number, &request.model, identity, keys, now))
         };
         request.command.clone_into(&mut state.command);
+        state.asked = Some(Asked::of(request));
         let mut asked = Vec::new();
         for (mut values, setting) in product(&in_order(&request.axes, &state), &base) {
             setting.recipe.check()?;

@@ -1,13 +1,18 @@
 //! The state of a sweep in the project: `sweeps/NNNN/sweep.json`, written whole at every change.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::plan::SweepRequest;
 use crate::failure::{Context as _, Failure, Result};
+use crate::job::{CaseFilter, EvaluateOptions};
+use crate::pair::Language;
 use crate::report::sweep::{self as report, Measure};
-use crate::train::sweep::{Key, Took};
+use crate::train::Recipe;
+use crate::train::sweep::{Axis, Key, Took};
 use crate::whole_file::write_whole;
 
 const FOLDER: &str = "sweeps";
@@ -30,6 +35,9 @@ pub struct SweepState {
     pub runs: Vec<Entry>,
     /// The command that goes on with it.
     pub command: String,
+    /// What was asked for last; none in sweeps of earlier versions.
+    #[serde(default)]
+    pub asked: Option<Asked>,
     /// Unix seconds when it began.
     pub started: i64,
 }
@@ -47,6 +55,83 @@ pub struct Entry {
     pub failed: Option<String>,
     /// What it took.
     pub took: Took,
+}
+
+/// What goes on with a sweep: everything of its request that its command line gives.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Asked {
+    /// Settings that are not swept.
+    pub recipe: Recipe,
+    /// What is swept.
+    pub axes: Vec<Axis>,
+    /// Suites by name; empty for all.
+    pub suites: Vec<String>,
+    /// Only cases in this language.
+    pub language: Option<Language>,
+    /// At most this many cases a suite.
+    pub limit: Option<usize>,
+    /// The suite that is the target; none for tool calls.
+    pub target: Option<String>,
+}
+
+impl Asked {
+    /// What of a request is kept.
+    pub(super) fn of(request: &SweepRequest) -> Self {
+        let EvaluateOptions { suites, cases, .. } = &request.options;
+        Self {
+            recipe: request.recipe.clone(),
+            axes: request.axes.clone(),
+            suites: suites.clone(),
+            language: cases.language,
+            limit: cases.limit,
+            target: request.target.clone(),
+        }
+    }
+
+    /// The request for a model, with the command that is the same.
+    pub fn request(self, model: &str) -> SweepRequest {
+        let command = self.command(model);
+        let cases = CaseFilter { language: self.language, limit: self.limit };
+        SweepRequest {
+            model: model.to_owned(),
+            command,
+            recipe: self.recipe,
+            axes: self.axes,
+            options: EvaluateOptions { suites: self.suites, cases, ..EvaluateOptions::default() },
+            target: self.target,
+        }
+    }
+
+    /// The command line; the recipe is the project's.
+    fn command(&self, model: &str) -> String {
+        let mut command = format!("hone train --model {} --sweep", quoted(model));
+        for axis in &self.axes {
+            let _ = write!(command, " {axis}");
+        }
+        for suite in &self.suites {
+            let _ = write!(command, " --suite {}", quoted(suite));
+        }
+        if let Some(language) = self.language {
+            let _ = write!(command, " --language {}", language.code());
+        }
+        if let Some(limit) = self.limit {
+            let _ = write!(command, " --limit {limit}");
+        }
+        if let Some(target) = &self.target {
+            let _ = write!(command, " --target {}", quoted(target));
+        }
+        command
+    }
+}
+
+/// An argument as a shell takes it.
+pub fn quoted(argument: &str) -> String {
+    let plain = |c: char| c.is_alphanumeric() || "-_=,./:+%".contains(c);
+    if !argument.is_empty() && argument.chars().all(plain) {
+        argument.to_owned()
+    } else {
+        format!("'{}'", argument.replace('\'', r"'\''"))
+    }
 }
 
 /// The folder of a sweep in the project at `folder`.
@@ -71,8 +156,20 @@ impl SweepState {
             keys,
             runs: Vec::new(),
             command: String::new(),
+            asked: None,
             started,
         }
+    }
+
+    /// What goes on with it; none where an earlier version kept only the command.
+    pub fn request(&self) -> Option<SweepRequest> {
+        let asked = self.asked.clone()?;
+        Some(SweepRequest { command: self.command.clone(), ..asked.request(&self.model) })
+    }
+
+    /// Whether all its runs were measured.
+    pub fn is_done(&self) -> bool {
+        self.runs.iter().all(|entry| entry.measure.is_some())
     }
 
     /// The place of the run with these values, which is added if it is not there.
@@ -97,7 +194,7 @@ impl SweepState {
     }
 
     /// The sweep as its report has it. Axes have their values in rising order.
-    pub(super) fn report(&self, seconds_left: Option<f64>, created: i64) -> report::Sweep {
+    pub fn report(&self, seconds_left: Option<f64>, created: i64) -> report::Sweep {
         let axes = self.keys.iter().enumerate().map(|(at, key)| {
             let mut values: Vec<String> = Vec::new();
             for value in self.runs.iter().filter_map(|entry| entry.values.get(at)) {

@@ -1,7 +1,7 @@
 //! What a sweep goes on with and what it begins anew.
 
 use super::plan::{SweepPlan, SweepRequest};
-use super::state::sweeps;
+use super::state::{Asked, sweeps};
 use crate::evaluate::Evaluation;
 use crate::job::EvaluateOptions;
 use crate::pair::{Change, Edit, Example, Message, ReviewState, Role};
@@ -63,6 +63,13 @@ fn the_same_command_goes_on_and_other_data_begins_anew() {
     let estimate = again.estimate().unwrap();
     assert!(!estimate.training_only);
     assert!((estimate.seconds - (2.0 * 100.0 + 3.0 * (60.0 / 0.9 + 40.0))).abs() < 1e-6);
+
+    // What the project keeps goes on with the same, by the same command.
+    let kept = sweeps(folder.path()).unwrap().pop().unwrap().request().unwrap();
+    assert_eq!(kept, request(&["mix=0,10", "rank=8,16"]));
+    assert!(make(&kept).known);
+    let command = Asked::of(&kept).request("a model").command;
+    assert_eq!(command, "hone train --model 'a model' --sweep mix=0,10 rank=8,16");
 
     for other in [
         request(&["mix=0,10"]),

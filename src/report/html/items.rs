@@ -1,11 +1,12 @@
 //! Every item, folded, by suite and by how it changed. Items are written once for both languages:
-//! their labels come from the style.
+//! their labels come from the style, and their markup is as short as HTML permits, since there are
+//! thousands of it: end tags of `dt` and `dd` and quotes that are not needed are left out.
 
 use std::fmt::Write as _;
 
-use super::escape::{escape, escape_between_tags};
+use super::escape::escape_between_tags as escape;
 use super::{column_label, heading, marks, title};
-use crate::evaluate::{Answer, Evaluation, ItemResult, Reason, SuiteResult};
+use crate::evaluate::{ANY_CALL, Answer, Evaluation, ItemResult, NO_CALL, Reason, SuiteResult};
 use crate::pair::example::Language;
 use crate::report::leading::{Flip, tasks_and_guards};
 use crate::report::words::Words;
@@ -14,8 +15,8 @@ use crate::report::words::page::PageWords;
 /// Bytes that all items may take together: a page of 1,500 items stays below 3 MB.
 const BYTES: usize = 2_650_000;
 /// Bytes of an item's tags, and of those around each of its answers.
-const FRAME: usize = 270;
-const ANSWER: usize = 110;
+const FRAME: usize = 185;
+const ANSWER: usize = 50;
 /// Characters of a text that are shown, the most that fit.
 const LIMITS: [usize; 10] = [4_000, 2_000, 1_200, 800, 500, 350, 250, 150, 100, 60];
 /// Items that changed may show so many times as much.
@@ -169,22 +170,16 @@ fn write_item(
     let (line, _) = marks::cut(&one_line, LINE);
     let _ = write!(
         page,
-        "<details class=\"item\" id=\"{id}\"><summary><code>{}</code> {}",
+        "<details id={id}><summary><code>{}</code> {}",
         escape(marks::cut(&item.id, 80).0),
         escape(line)
     );
     if !item.tags.is_empty() {
         let _ = write!(page, " <small>{}</small>", escape(marks::cut(&item.tags.join(" "), 80).0));
     }
-    page.push_str("</summary>");
+    page.push_str("</summary><dl>");
     if item.question.trim() != line {
-        block(
-            page,
-            "<h4 class=\"lq\"></h4>",
-            &item.question,
-            limit.max(ALWAYS),
-            escape_between_tags,
-        );
+        block(page, "<dt class=lq>", &item.question, limit.max(ALWAYS), escape);
     }
     if !item.expected.is_empty() {
         let wrong: Vec<&str> = [Some(&item.base), item.tuned.as_ref()]
@@ -192,25 +187,23 @@ fn write_item(
             .flatten()
             .filter_map(|answer| answer.argument.as_deref())
             .collect();
-        if Words::of(Language::English).expected_text(&item.expected) == item.expected
-            && item.expected != crate::evaluate::NO_CALL
-        {
-            let mark = |text: &str| marks::expected(text, &wrong);
-            block(page, "<h4 class=\"le\"></h4>", &item.expected, limit.max(ALWAYS), mark);
+        if let Some(class) = call_label(&item.expected) {
+            let _ = write!(page, "<dt class=le><dd class=\"empty {class}\">");
         } else {
-            page.push_str("<h4 class=\"le\"></h4><p class=\"empty lc\"></p>");
+            let mark = |text: &str| marks::expected(text, &wrong);
+            block(page, "<dt class=le>", &item.expected, limit.max(ALWAYS), mark);
         }
     }
     match &item.tuned {
         Some(tuned) if tuned.text == item.base.text => {
             if !tuned.text.is_empty() {
-                answer(page, "<span class=\"la\"></span>", item, tuned, limit);
+                answer(page, "la", "", item, tuned, limit);
             }
         }
         tuned => {
-            answer(page, "<span class=\"lb\"></span>", item, &item.base, limit);
+            answer(page, "lb", "", item, &item.base, limit);
             if let Some(tuned) = tuned {
-                answer(page, "<span class=\"lt\"></span>", item, tuned, limit);
+                answer(page, "lt", "", item, tuned, limit);
             }
         }
     }
@@ -218,50 +211,71 @@ fn write_item(
     // What was not asked of a column says nothing.
     for (column, other) in others.filter(|(_, other)| **other != Answer::default()) {
         let name = format!(
-            "<span>{}</span> <small class=\"{}\"></small>",
+            "<span>{} <small class={}></small></span>",
             escape(marks::cut(&column.name, 60).0),
             column_label(column.kind)
         );
-        answer(page, &name, item, other, limit);
+        answer(page, "", &name, item, other, limit);
     }
+    page.push_str("</dl>");
     if let Some(source) = &item.source {
         let source = escape(marks::cut(source, 120).0);
-        let _ = write!(page, "<p class=\"from\"><span class=\"lo\"></span> {source}</p>");
+        let _ = write!(page, "<p class=lo> {source}</p>");
     }
     page.push_str("</details>\n");
 }
 
-fn block(page: &mut String, head: &str, text: &str, limit: usize, shown: impl Fn(&str) -> String) {
-    let (text, was_cut) = marks::cut(text.trim(), limit);
-    let more = if was_cut { "<span class=\"lm\"></span>" } else { "" };
-    let _ = write!(page, "{head}<pre>{}{more}</pre>", shown(text));
+/// The class that says in both languages that no call, or any, is expected.
+fn call_label(expected: &str) -> Option<&'static str> {
+    match expected {
+        NO_CALL => Some("lc"),
+        ANY_CALL => Some("li"),
+        _ => None,
+    }
 }
 
-fn answer(page: &mut String, name: &str, item: &ItemResult, answer: &Answer, limit: usize) {
-    let mut head = format!("<h4>{name}");
-    match answer.is_right() {
-        Some(true) => head.push_str("<span class=\"right ly\"></span>"),
-        Some(false) => head.push_str("<span class=\"wrong ln\"></span>"),
-        None => {}
-    }
+fn block(page: &mut String, head: &str, text: &str, limit: usize, shown: impl Fn(&str) -> String) {
+    let (text, was_cut) = marks::cut(text.trim(), limit);
+    let more = if was_cut { "<span class=lm></span>" } else { "" };
+    let _ = write!(page, "{head}<dd>{}{more}", shown(text));
+}
+
+/// An answer under the label of a class, or a name of its own.
+fn answer(
+    page: &mut String,
+    label: &str,
+    name: &str,
+    item: &ItemResult,
+    answer: &Answer,
+    limit: usize,
+) {
+    let verdict = match answer.is_right() {
+        Some(true) => "ly",
+        Some(false) => "ln",
+        None => "",
+    };
+    let mut head = match (label, verdict) {
+        ("", "") => format!("<dt>{name}"),
+        (class, "") | ("", class) => format!("<dt class={class}>{name}"),
+        (label, verdict) => format!("<dt class=\"{label} {verdict}\">{name}"),
+    };
     if let Some(reason) = &answer.reason {
         head.push_str(&said(reason));
     }
     if let Some(share) = answer.right_share {
-        let _ = write!(head, " <small><span class=\"ls\"></span> {:.0} %</small>", 100.0 * share);
+        let _ = write!(head, "<small class=ls> {:.0} %</small>", 100.0 * share);
     }
-    head.push_str("</h4>");
     let text = answer.text.trim();
     if text.is_empty() {
         if item.expected.is_empty() && answer.is_right().is_none() {
             return;
         }
-        let _ = write!(page, "{head}<p class=\"empty lz\"></p>");
+        let _ = write!(page, "{head}<dd class=\"empty lz\">");
         return;
     }
     let was_cut = marks::cut(text, limit).1;
     // What is expected of free replies are rules or nothing, not words.
-    let expected = if item.expected == crate::evaluate::NO_CALL { "" } else { &item.expected };
+    let expected = if call_label(&item.expected).is_some() { "" } else { &item.expected };
     let expected = marks::cut(expected, 2 * limit).0;
     let mark = |text: &str| marks::marked(expected, text, was_cut, answer.argument.as_deref());
     block(page, &head, text, limit, mark);
@@ -272,8 +286,8 @@ fn answer(page: &mut String, name: &str, item: &ItemResult, answer: &Answer, lim
 fn said(reason: &Reason) -> String {
     let known = Words::of(Language::English).error_class_names();
     let class = match known.iter().position(|(name, _)| *name == reason.class()) {
-        Some(at) => format!("<span class=\"x{at}\"></span>"),
-        None => escape(marks::cut(reason.class(), 80).0),
+        Some(at) => format!("<small class=x{at}>"),
+        None => format!("<small>{}", escape(marks::cut(reason.class(), 80).0)),
     };
     let part = |text: &str| {
         let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
@@ -281,7 +295,7 @@ fn said(reason: &Reason) -> String {
         format!("{}{}", escape(text), if was_cut { " …" } else { "" })
     };
     let beside = |found: &str, expected: &str| {
-        format!("{} (<span class=\"le\"></span>: {})", part(found), part(expected))
+        format!("{} (<span class=le></span>: {})", part(found), part(expected))
     };
     let detail = match reason {
         // The class says it all.
@@ -303,8 +317,8 @@ fn said(reason: &Reason) -> String {
         }
     };
     if detail.is_empty() {
-        format!(" <small class=\"why\">{class}</small>")
+        format!("{class}</small>")
     } else {
-        format!(" <small class=\"why\">{class}: {detail}</small>")
+        format!("{class}: {detail}</small>")
     }
 }

@@ -208,22 +208,25 @@ fn generated_style() -> String {
     let mut style = String::new();
     for (id, language) in [("ko", Language::Korean), ("en", Language::English)] {
         let (words, page) = (Words::of(language), PageWords::of(language));
-        let mut label = |class: &str, text: &str| {
+        let mut placed = |class: &str, place: &str, text: &str| {
             let text = css_string(text);
-            let _ = write!(style, "#{id}:checked~.page .{class}::before{{content:{text}}}");
+            let _ = write!(style, "#{id}:checked~.page .{class}::{place}{{content:{text}}}");
         };
+        // The verdict stands after the label.
+        placed("ly", "after", words.right);
+        placed("ln", "after", words.wrong);
+        let mut label = |class: &str, text: &str| placed(class, "before", text);
         label("lq", page.question);
         label("le", words.expected);
         label("lb", words.base);
         label("lt", words.tuned);
         label("la", page.both_alike);
-        label("ly", words.right);
-        label("ln", words.wrong);
         label("lm", page.more_characters);
         label("ls", page.right_share);
         label("lo", page.source);
         label("lz", words.empty);
         label("lc", words.no_call);
+        label("li", words.any_call);
         for kind in [ColumnKind::Endpoint, ColumnKind::BaseBound, ColumnKind::TunedBound] {
             label(column_label(kind), page.column_kind(kind));
         }

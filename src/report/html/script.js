@@ -14,7 +14,7 @@
   var searches = document.querySelectorAll(".search");
   function search(words) {
     if (!items) {
-      items = Array.prototype.slice.call(document.querySelectorAll(".item"));
+      items = Array.prototype.slice.call(document.querySelectorAll(".group>details"));
       texts = items.map(function (item) { return item.textContent.toLowerCase(); });
     }
     var found = 0;
@@ -22,8 +22,8 @@
       item.hidden = words !== "" && texts[at].indexOf(words) < 0;
       if (!item.hidden) { found += 1; }
     });
-    document.querySelectorAll(".group").forEach(function (group) {
-      var some = group.querySelector(".item:not([hidden])") !== null;
+    document.querySelectorAll("details.group").forEach(function (group) {
+      var some = group.querySelector("details:not([hidden])") !== null;
       group.hidden = !some;
       group.open = words !== "" && some;
     });

@@ -15,19 +15,19 @@ pub(super) fn measured(sweep: &Sweep) -> impl Iterator<Item = (usize, &Measure)>
 }
 
 /// The share of the target; 0 without cases.
-pub(super) fn target(measure: &Measure) -> f64 {
+pub fn target(measure: &Measure) -> f64 {
     let tuned = measure.target.tuned;
     f64::from(tuned.successes) / f64::from(tuned.n.max(1))
 }
 
 /// The mean change over forgetting suites.
-pub(super) fn kept(measure: &Measure) -> Option<f64> {
+pub fn kept(measure: &Measure) -> Option<f64> {
     measure.forgetting.as_ref().map(|forgetting| forgetting.mean.delta)
 }
 
 /// Runs that no other run is at least as good as in both and better in one (the Pareto front), by
 /// the figures as measured; from the most kept to the highest target.
-pub(super) fn front(sweep: &Sweep) -> Vec<usize> {
+pub fn front(sweep: &Sweep) -> Vec<usize> {
     let points: Vec<(usize, f64, f64)> = measured(sweep)
         .filter_map(|(at, measure)| Some((at, kept(measure)?, target(measure))))
         .collect();
@@ -45,7 +45,7 @@ pub(super) fn front(sweep: &Sweep) -> Vec<usize> {
 }
 
 /// The run with the highest target; of equals the one that kept most.
-pub(super) fn best(sweep: &Sweep) -> Option<usize> {
+pub fn best(sweep: &Sweep) -> Option<usize> {
     let order = |measure: &Measure| (target(measure), kept(measure).unwrap_or(f64::MIN));
     let best = measured(sweep).max_by(|(_, a), (_, b)| {
         let (a, b) = (order(a), order(b));

@@ -39,7 +39,7 @@ fn part(page: &mut String, sweep: &Sweep, language: Language) {
         escape(words.sweep),
         sweep.number,
         figures::time(sweep.created),
-        escape(&standing(sweep, words)),
+        escape(&standing(sweep, language)),
         env!("CARGO_PKG_VERSION")
     );
     page.push_str("<section class=\"short\">");

@@ -20,7 +20,7 @@ pub fn markdown(sweep: &Sweep, language: Language) -> String {
             sweep.number,
             cell(&sweep.model),
             figures::time(sweep.created),
-            standing(sweep, words)
+            standing(sweep, language)
         ),
         String::new(),
     ];

@@ -10,7 +10,7 @@ pub mod measure;
 mod panels;
 mod plain;
 #[cfg(test)]
-mod sample;
+pub(crate) mod sample;
 mod sentences;
 mod words;
 
@@ -19,10 +19,12 @@ mod tests;
 
 use serde::{Deserialize, Serialize};
 
+pub use analysis::{best, front, kept, target};
 pub use html::html;
 pub use markdown::markdown;
 pub use measure::Measure;
 pub use plain::plain;
+pub use sentences::{findings, standing};
 
 use crate::failure::{Failure, Result};
 

@@ -47,7 +47,7 @@ pub fn plain(sweep: &Sweep, language: Language) -> String {
     if !front.is_empty() {
         let _ = writeln!(text, "* {}", words.front);
     }
-    let _ = writeln!(text, "{}", standing(sweep, words));
+    let _ = writeln!(text, "{}", standing(sweep, language));
     for finding in findings(sweep, language) {
         let _ = writeln!(text, "{finding}.");
     }

@@ -4,7 +4,7 @@ use super::measure::{Change, Forgetting, Measure, Target};
 use super::{Axis, Run, Sweep};
 use crate::evaluate::{Metric, Proportion, Title, statistics};
 
-pub(super) fn sample() -> Sweep {
+pub(crate) fn sample() -> Sweep {
     let axis = |key: &str, values: &[&str]| Axis {
         key: key.to_owned(),
         values: values.iter().map(|value| (*value).to_owned()).collect(),

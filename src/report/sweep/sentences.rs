@@ -12,7 +12,8 @@ use crate::report::figures::percent;
 use crate::report::words::Words;
 
 /// `9 of 12 runs measured, 1 failed, 2 left (about 20 min more)`.
-pub(super) fn standing(sweep: &Sweep, words: &SweepWords) -> String {
+pub fn standing(sweep: &Sweep, language: Language) -> String {
+    let words = SweepWords::of(language);
     let total = sweep.runs.len();
     let done = measured(sweep).count();
     let failed = sweep.runs.iter().filter(|run| run.measure.is_none() && run.failed.is_some());
@@ -47,7 +48,7 @@ pub(super) fn target_name(sweep: &Sweep, language: Language) -> String {
 }
 
 /// The findings, one sentence each, without a full stop.
-pub(super) fn findings(sweep: &Sweep, language: Language) -> Vec<String> {
+pub fn findings(sweep: &Sweep, language: Language) -> Vec<String> {
     let words = SweepWords::of(language);
     let Some(first) = best(sweep) else {
         return vec![words.nothing_yet.trim_end_matches('.').to_owned()];

@@ -25,7 +25,7 @@ fn every_run_of_the_chart_lies_in_it_with_its_number() {
         assert!(drawing.contains(&format!(">{number}</text>")), "{number}");
     }
     assert_eq!(drawing.matches("<g><title>").count(), 10);
-    let front = analysis::front(&sweep).len();
+    let front = front(&sweep).len();
     assert_eq!(drawing.matches("class=\"ring\"").count(), front);
     assert!(!drawing.contains("NaN") && !drawing.contains("inf"));
 }

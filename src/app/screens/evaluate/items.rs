@@ -12,7 +12,7 @@ use crate::app::strings::{self, Text, screen as texts};
 use crate::app::theme;
 use crate::app::widgets::columns::{columns, draw_column, inside};
 use crate::app::widgets::{Column, Rich, diff};
-use crate::evaluate::{Answer, Form, ItemResult, Metric, SuiteResult};
+use crate::evaluate::{ANY_CALL, Answer, Form, ItemResult, Metric, NO_CALL, SuiteResult};
 use crate::pair::Language;
 use crate::text::{hangul, truncate};
 
@@ -70,6 +70,16 @@ fn is_right(answer: &Answer) -> bool {
     verdict.is_some_and(|verdict| verdict.right)
 }
 
+/// The text that a pair of this item's question would teach: what is expected, or where that is no text
+/// (no call, any call) what was answered rightly.
+pub(super) fn text_to_teach(item: &ItemResult) -> Option<&str> {
+    if !matches!(item.expected.as_str(), NO_CALL | ANY_CALL) {
+        return Some(&item.expected);
+    }
+    let answers = item.tuned.iter().chain([&item.base]);
+    answers.filter(|answer| is_right(answer)).map(|answer| answer.text.as_str()).next()
+}
+
 /// Whether an item's question, expected answer or one of its answers holds a text; Korean initial
 /// consonants find syllables.
 pub(super) fn holds(item: &ItemResult, wanted: &str) -> bool {
@@ -86,9 +96,13 @@ pub(super) fn holds(item: &ItemResult, wanted: &str) -> bool {
         })
     };
     let said = |answer: &Answer| hangul::contains(&answer.text, wanted) || is_reason(answer);
-    [&item.id, &item.question, &item.expected]
+    let expected = [Language::Korean, Language::English]
+        .map(|language| strings::expected(&item.expected, language));
+    let tags = item.tags.iter().map(String::as_str);
+    [item.id.as_str(), &item.question]
         .into_iter()
-        .chain(&item.tags)
+        .chain(expected)
+        .chain(tags)
         .any(|text| hangul::contains(text, wanted))
         || answers.any(said)
 }
@@ -191,7 +205,7 @@ impl Evaluate {
             lines.extend(rich.lines(cells));
         };
         part(texts::QUESTION, &item.question);
-        part(texts::EXPECTED, &item.expected);
+        part(texts::EXPECTED, strings::expected(&item.expected, look.language));
         lines.extend(answers(item, cells, look));
         if let Some(evaluation) = self.evaluation(look) {
             for (column, answer) in evaluation.others.iter().zip(&item.others) {

@@ -5,6 +5,8 @@ mod items;
 mod panel;
 mod table;
 
+use std::fmt::Display;
+
 use ratatui::Frame;
 use ratatui::layout::Rect;
 
@@ -13,7 +15,7 @@ use crate::app::command::Command;
 use crate::app::look::Look;
 use crate::app::overlays::{Asking, Overlay, Prompt};
 use crate::app::reply::Reply;
-use crate::app::strings::{Text, common, screen as texts};
+use crate::app::strings::{self, Text, common, screen as texts};
 use crate::app::widgets::{ListState, Scroll};
 use crate::app::{Effect, format, pair_text};
 use crate::evaluate::{
@@ -138,11 +140,12 @@ impl Evaluate {
     /// Makes a draft of an item's question and expected answer.
     fn to_pair(&self, look: &Look, reply: &mut Reply) {
         let Some(item) = self.item(look) else { return };
+        let Some(answer) = items::text_to_teach(item) else {
+            return reply.warn(look.t(texts::NO_EXPECTED_TEXT));
+        };
         let blank = pair_text::new_example(None);
-        let mut example = match pair_text::with_turns(
-            &blank,
-            &pair_text::exchange(&item.question, &item.expected),
-        ) {
+        let exchange = pair_text::exchange(&item.question, answer);
+        let mut example = match pair_text::with_turns(&blank, &exchange) {
             Ok(example) => example,
             Err(reason) => return reply.warn(look.t(reason)),
         };
@@ -307,10 +310,9 @@ impl ScreenState for Evaluate {
     fn copied(&self, look: &Look) -> Option<String> {
         let item = self.item(look)?;
         let tuned = item.tuned.as_ref().map_or("", |answer| answer.text.as_str());
-        Some(format!(
-            "{}\n\nexpected: {}\n\nbase: {}\n\ntuned: {tuned}",
-            item.question, item.expected, item.base.text
-        ))
+        let expected = strings::expected(&item.expected, look.language);
+        let values: [&dyn Display; 4] = [&item.question, &expected, &item.base.text, &tuned];
+        Some(look.fill(texts::COPIED_ITEM, &values))
     }
 
     fn click(&mut self, column: usize, row: Option<usize>, look: &Look) {

@@ -17,8 +17,10 @@ use crate::pair::Language;
 use crate::text::width::right;
 use crate::text::{fit, width};
 
-/// Cells of a name, where there is room.
-const NAME: usize = 26;
+/// Cells of a name, where there is room, and where there is some.
+const NAMES: [usize; 2] = [32, 26];
+/// From this width on, there is room for the longer names.
+const LONG_NAMES_FROM: usize = 76;
 /// From this width on, intervals stand beside the figures.
 const INTERVALS_FROM: usize = 92;
 
@@ -83,7 +85,12 @@ fn title<'a>(suite: &'a SuiteResult, look: &Look) -> &'a str {
 
 /// Cells for the name, and for a figure with or without its interval.
 fn widths(cells: usize) -> (usize, usize) {
-    if cells >= INTERVALS_FROM { (NAME, 18) } else { (cells.saturating_sub(36).min(NAME), 9) }
+    let [long, short] = NAMES;
+    match cells {
+        INTERVALS_FROM.. => (long, 18),
+        LONG_NAMES_FROM.. => (long, 9),
+        _ => (cells.saturating_sub(36).min(short), 9),
+    }
 }
 
 fn head(cells: usize, look: &Look) -> Line<'static> {

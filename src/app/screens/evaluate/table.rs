@@ -118,7 +118,7 @@ impl Evaluate {
             let suite = &evaluation.suites[row.suite()];
             match row {
                 Row::Suite(_) => suite_line(suite, &layout, look),
-                Row::Metric(_, metric) => layout.metric(&suite.metrics[metric], look),
+                Row::Metric(_, metric) => layout.metric(&suite.metrics, metric, look),
                 Row::Loss(_) => {
                     suite.text_loss.map_or_else(Line::default, |loss| layout.loss(loss, look))
                 }
@@ -213,16 +213,22 @@ impl Layout {
         }
     }
 
-    fn metric(&self, result: &MetricResult, look: &Look) -> Line<'static> {
-        let form = look.t(texts::LENIENT);
+    fn metric(&self, results: &[MetricResult], at: usize, look: &Look) -> Line<'static> {
+        let result = &results[at];
         let metric = look.t(metric_name(result.metric));
-        // The lenient form stands right under the strict one, which names both.
-        let name = match (&result.subset, result.form) {
-            (_, Form::Lenient) => form.to_owned(),
-            (Some(subset), Form::Strict) => format!("{}: {metric}", subset_name(subset, look)),
-            (None, Form::Strict) => metric.to_owned(),
+        // The lenient form stands right under the strict one, which names both, where there is one.
+        let above = at.checked_sub(1).map(|above| &results[above]);
+        let is_second = result.form == Form::Lenient
+            && above.is_some_and(|above| {
+                above.form == Form::Strict
+                    && (above.metric, &above.subset) == (result.metric, &result.subset)
+            });
+        let name = match &result.subset {
+            _ if is_second => look.t(texts::LENIENT).to_owned(),
+            Some(subset) => format!("{}: {metric}", subset_name(subset, look)),
+            None => metric.to_owned(),
         };
-        let indent = if result.form == Form::Lenient { 3 } else { 1 };
+        let indent = if is_second { 3 } else { 1 };
         let label = format!("{}{name}", " ".repeat(indent));
         let figure = |side, proportion: Option<Proportion>, interval: Option<(f64, f64)>| {
             let text = proportion.map_or_else(|| "-".to_owned(), format::proportion);

@@ -1,6 +1,8 @@
 //! The recipe, the curve of the run, and earlier runs.
 
 mod recipe_field;
+mod sweep;
+mod sweep_view;
 mod view;
 
 use std::collections::HashMap;
@@ -24,6 +26,7 @@ use crate::app::{Effect, format};
 use crate::job::JobSpec;
 use crate::train::{Recipe, RunOutcome, RunRecord, TrainEvent};
 use recipe_field::{ITEMS, Item};
+use sweep::Sweeps;
 
 const FIELDS: usize = 0;
 const CURVE: usize = 1;
@@ -40,6 +43,8 @@ pub struct Train {
     read: HashMap<u32, LiveRun>,
     /// Whether the selected earlier run is shown instead of the running one.
     earlier: bool,
+    /// Sweeps, and whether they are shown instead of all this.
+    sweeps: Sweeps,
 }
 
 impl Train {
@@ -63,7 +68,22 @@ impl Train {
         reply.settings = Some(Box::new(Settings { recipe, ..look.settings.clone() }));
     }
 
+    /// Takes what a sweep is to vary as it was typed.
+    pub fn sweep_typed(&mut self, text: &str, look: &Look, reply: &mut Reply) {
+        self.sweeps.typed(text, look, reply);
+    }
+
+    /// Starts the sweep that was typed.
+    pub fn start_sweep(&mut self, reply: &mut Reply) {
+        self.sweeps.start(reply);
+        self.focus = 0;
+    }
+
     fn step(&mut self, rows: isize, look: &Look, reply: &mut Reply) {
+        if self.sweeps.open {
+            let runs = self.sweeps.told().map_or(0, |told| told.state.runs.len());
+            return self.sweeps.runs.by(rows, runs);
+        }
         match self.focus {
             FIELDS => self.form.list.by(rows, ITEMS.len()),
             RUNS => {
@@ -104,6 +124,9 @@ pub fn choose_model(look: &Look, reply: &mut Reply) {
 
 impl ScreenState for Train {
     fn view(&self, frame: &mut Frame, area: Rect, look: &Look) {
+        if self.sweeps.open {
+            return self.draw_sweeps(frame, area, look);
+        }
         for column in columns(area, &WEIGHTS, self.focus) {
             match column.index {
                 FIELDS => self.draw_fields(frame, column, look),
@@ -116,8 +139,21 @@ impl ScreenState for Train {
     fn command(&mut self, command: Command, look: &Look, reply: &mut Reply) {
         let on_fields = self.focus == FIELDS;
         match command {
+            Command::TrainSweep => self.sweeps.ask(reply),
+            Command::TrainSweeps => {
+                (self.sweeps.open, self.focus) = (!self.sweeps.open, 0);
+                self.sweeps.refresh(look);
+            }
+            Command::TrainSweepOlder => self.sweeps.turn(true, look),
+            Command::TrainSweepNewer => self.sweeps.turn(false, look),
+            Command::TrainResume if self.sweeps.open => self.sweeps.resume(reply),
+            Command::Back if self.sweeps.open => (self.sweeps.open, self.focus) = (false, 0),
+            Command::FocusNext | Command::FocusPrevious if self.sweeps.open => {
+                self.focus = 1 - self.focus.min(1);
+            }
+            Command::ListOpen if self.sweeps.open => self.focus = 1,
             Command::TrainStart => {
-                self.earlier = false;
+                (self.earlier, self.sweeps.open) = (false, false);
                 if let Some(model) = look.model() {
                     let (model, recipe) = (model.to_owned(), look.settings.recipe.clone());
                     reply.start = Some(JobSpec::Train { model, recipe, resume: None });
@@ -171,8 +207,25 @@ impl ScreenState for Train {
 
     fn unavailable(&self, command: Command, look: &Look) -> Option<Text> {
         match command {
-            Command::TrainStart if look.model().is_none() => Some(common::NO_MODEL),
-            Command::TrainStart => (look.data.summary.accepted == 0).then_some(texts::NO_ACCEPTED),
+            Command::TrainStart | Command::TrainSweep if look.model().is_none() => {
+                Some(common::NO_MODEL)
+            }
+            Command::TrainStart | Command::TrainSweep => {
+                (look.data.summary.accepted == 0).then_some(texts::NO_ACCEPTED)
+            }
+            Command::TrainSweepOlder | Command::TrainSweepNewer if self.sweeps.open => {
+                self.sweeps.cannot_turn(command == Command::TrainSweepOlder, look)
+            }
+            Command::TrainSweepOlder | Command::TrainSweepNewer => Some(texts::SWEEP_CLOSED),
+            Command::TrainModel
+            | Command::TrainMore
+            | Command::TrainLess
+            | Command::TrainDefaults
+                if self.sweeps.open =>
+            {
+                Some(texts::SWEEP_OPEN)
+            }
+            Command::TrainResume if self.sweeps.open => self.sweeps.cannot_resume(look),
             Command::TrainResume => {
                 let run = self.selected_run(look);
                 if run.is_some_and(|run| look.running_run() == Some(run.number)) {
@@ -212,6 +265,7 @@ impl ScreenState for Train {
     }
 
     fn data_changed(&mut self, look: &Look) {
+        self.sweeps.refresh(look);
         self.runs.by(0, look.data.snapshot.runs.len());
         // A run that went on has more events than were read.
         self.read.retain(|number, run| {
@@ -228,6 +282,10 @@ impl ScreenState for Train {
 
     fn click(&mut self, column: usize, row: Option<usize>, look: &Look) {
         self.focus = column;
+        if self.sweeps.open {
+            let runs = self.sweeps.told().map_or(0, |told| told.state.runs.len());
+            return row.into_iter().for_each(|row| self.sweeps.runs.select(row, runs));
+        }
         match (column, row) {
             (FIELDS, Some(row)) => self.form.list.select(row, ITEMS.len()),
             (RUNS, Some(row)) => self.runs.select(row, look.data.snapshot.runs.len()),
