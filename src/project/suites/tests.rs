@@ -73,13 +73,21 @@ fn a_folder_is_one_suite_of_one_form() {
     fs::write(data.join("possible_answer/BFCL_v4_multiple.json"), answer).unwrap();
     fs::write(data.join("BFCL_v4_irrelevance.json"), question("irrelevance_0")).unwrap();
     fs::write(data.join("BFCL_v4_simple_java.json"), question("simple_java_0")).unwrap();
+    let several = question("multi_turn_base_0");
+    fs::write(data.join("BFCL_v4_multi_turn_base.json"), several).unwrap();
     fs::write(data.join("README.md"), "about").unwrap();
     let what = SuiteImport { path: data.clone(), ..SuiteImport::default() };
     let project = folder.path().join("p");
     let imported = import(&project, &what).unwrap();
     assert_eq!((imported.suite.name.as_str(), imported.suite.cases.len()), ("bfcl", 2));
-    assert_eq!(imported.total(), 2);
+    // The question in Java lacks its answer.
+    assert_eq!(imported.total(), 3);
     assert_eq!(imported.suite.subsets, ["irrelevance", "multiple"]);
+    let problems: Vec<&str> = (imported.files.iter())
+        .flat_map(|file| file.problems.iter().map(|(_, why)| why.as_str()))
+        .collect();
+    assert_eq!(problems.len(), 1, "{problems:?}");
+    assert!(problems[0].contains("BFCL_v4_simple_java.json has none for `simple_java_0`"));
     assert!(imported.files.iter().any(|file| !file.left_out.is_empty()));
 
     fs::write(data.join("train.jsonl"), GSM8K).unwrap();
@@ -87,7 +95,7 @@ fn a_folder_is_one_suite_of_one_form() {
     assert!(mixed.message.contains("train.jsonl is gsm8k"), "{mixed}");
     let java = asked(&data.join("BFCL_v4_simple_java.json"), "java");
     let refused = import(&project, &java).unwrap_err();
-    assert!(refused.message.contains("Java and JavaScript are not scored"), "{refused}");
+    assert!(refused.message.contains("possible_answer"), "{refused}");
     let unknown = asked(&data.join("possible_answer/BFCL_v4_multiple.json"), "y");
     let answers = import(&project, &unknown).unwrap_err();
     assert!(answers.message.contains("an answer without its question"), "{answers}");
