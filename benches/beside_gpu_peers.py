@@ -15,6 +15,7 @@ import os
 import pathlib
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 
@@ -232,7 +233,7 @@ def main():
     arguments.add_argument("--shapes", default="1x512,1x1024,4x1024,8x2048")
     arguments.add_argument("--peers", default="peft,unsloth")
     arguments.add_argument("--steps", type=int, default=11)
-    arguments.add_argument("--folder", default="/tmp/random-1.5b")
+    arguments.add_argument("--folder", default=os.path.join(tempfile.gettempdir(), "random-1.5b"))
     arguments.add_argument("--only", help=argparse.SUPPRESS)
     options = arguments.parse_args()
     if options.only == "model":

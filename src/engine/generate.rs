@@ -213,6 +213,18 @@ pub(super) fn check(
     Ok(())
 }
 
+/// The first prompts, at most `most`, all with the adapter or all without, as rows of which each predicts what comes
+/// after it, whatever that is.
+pub(super) fn rows_of(requests: &[Request<'_>], most: usize) -> Vec<Row> {
+    let tuned = requests.first().map(|request| request.tuned);
+    (requests.iter().take_while(|other| Some(other.tuned) == tuned).take(most))
+        .map(|Request { prompt, .. }| Row {
+            ids: [prompt, &[0][..]].concat(),
+            labels: (0..=prompt.len()).map(|i| i == prompt.len()).collect(),
+        })
+        .collect()
+}
+
 struct Run<'a, 'b> {
     base: &'a Base,
     adapter: Option<&'a Adapter>,
@@ -266,16 +278,7 @@ impl Run<'_, '_> {
         free: usize,
     ) -> ControlFlow<(), usize> {
         let tuned = requests[first].tuned;
-        // A row of a prompt predicts what comes after it, whatever that is.
-        let rows: Vec<Row> = requests[first..]
-            .iter()
-            .take_while(|other| other.tuned == tuned)
-            .take(free)
-            .map(|Request { prompt, .. }| Row {
-                ids: [prompt, &[0][..]].concat(),
-                labels: (0..=prompt.len()).map(|i| i == prompt.len()).collect(),
-            })
-            .collect();
+        let rows = rows_of(&requests[first..], free);
         for packed in pack::pack(&rows, PREFILL_TOKENS, true) {
             self.read(&rows, first, &packed, tuned)?;
         }

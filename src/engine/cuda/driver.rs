@@ -48,6 +48,11 @@ pub(super) struct Gpu {
     pub(super) shared_max: usize,
 }
 
+/// Where the arguments of a kernel lie.
+fn places_of<const N: usize>(arguments: &[Argument; N]) -> [*mut c_void; N] {
+    arguments.each_ref().map(|argument| std::ptr::from_ref(argument).cast_mut().cast())
+}
+
 impl Gpu {
     /// Opens the driver and its first device. The error is one line.
     pub(super) fn open(search: &Search) -> Result<Self, String> {
@@ -179,10 +184,7 @@ impl Gpu {
         if grid.0 == 0 || grid.1 == 0 {
             return Ok(());
         }
-        let mut places = [std::ptr::null_mut::<c_void>(); N];
-        for (place, argument) in places.iter_mut().zip(&arguments) {
-            *place = std::ptr::from_ref(argument).cast_mut().cast();
-        }
+        let mut places = places_of(&arguments);
         // SAFETY: the arguments are copied before the call returns, and are those of the kernel.
         let status = unsafe {
             (self.driver.launch)(
@@ -218,10 +220,7 @@ impl Gpu {
         if grid.0 == 0 || grid.1 == 0 {
             return Ok(());
         }
-        let mut places = [std::ptr::null_mut::<c_void>(); N];
-        for (place, argument) in places.iter_mut().zip(&arguments) {
-            *place = std::ptr::from_ref(argument).cast_mut().cast();
-        }
+        let mut places = places_of(&arguments);
         let attribute = Attribute { which: EARLY, unused: 0, value: [1, 0, 0, 0, 0, 0, 0, 0] };
         let launch = EarlyLaunch {
             grid: [grid.0 as u32, grid.1 as u32, 1],

@@ -215,15 +215,7 @@ impl Run<'_, '_> {
         free: usize,
     ) -> Result<usize, Halt> {
         let tuned = requests[first].tuned;
-        let rows: Vec<Row> = requests[first..]
-            .iter()
-            .take_while(|other| other.tuned == tuned)
-            .take(free)
-            .map(|Request { prompt, .. }| Row {
-                ids: [prompt, &[0][..]].concat(),
-                labels: (0..=prompt.len()).map(|i| i == prompt.len()).collect(),
-            })
-            .collect();
+        let rows = generate::rows_of(&requests[first..], free);
         for packed in pack::pack(&rows, PREFILL_TOKENS, true) {
             self.read(&rows, first, &packed, tuned)?;
         }

@@ -29,24 +29,6 @@ DEVICE void mma_few(float *c, u32 a0, u32 a1, u32 a2, u32 a3, u32 b0, u32 b1) {
                  : "r"(a0), "r"(a1), "r"(a2), "r"(a3), "r"(b0), "r"(b1));
 }
 
-// As in weights.cu.
-struct Part {
-    const u8 *codes;
-    const u8 *magnitudes;
-    const float *nested;
-    u16 *out;
-    float offset;
-    u32 count;
-    u32 inputs;
-    u32 pitch;
-    u32 first_block;
-    u32 unused;
-};
-
-__constant__ u32 CODE[16] = {
-    0xbf800000, 0xbf3239b1, 0xbf066b30, 0xbeca32a0, 0xbe91a24d, 0xbe3d353f, 0xbdba7871, 0x00000000,
-    0x3da2faff, 0x3e24cae3, 0x3e7c04dd, 0x3ead033a, 0x3ee1a4b8, 0x3f1007ab, 0x3f3913b3, 0x3f800000};
-
 // What the adapter adds to a projection: `outputs` rows of B from value `b` on, by u from `column` on.
 struct Tail {
     u32 output;

@@ -1,22 +1,5 @@
 // Weights made ready for products: NF4 decoded to bf16, the adapter beside them.
 
-struct Part {
-    const u8 *codes;
-    const u8 *magnitudes;
-    const float *nested;
-    u16 *out;
-    float offset;
-    u32 count;
-    u32 inputs;
-    u32 pitch;
-    u32 first_block;
-    u32 unused;
-};
-
-__constant__ u32 CODE[16] = {
-    0xbf800000, 0xbf3239b1, 0xbf066b30, 0xbeca32a0, 0xbe91a24d, 0xbe3d353f, 0xbdba7871, 0x00000000,
-    0x3da2faff, 0x3e24cae3, 0x3e7c04dd, 0x3ead033a, 0x3ee1a4b8, 0x3f1007ab, 0x3f3913b3, 0x3f800000};
-
 // Eights that a block decodes.
 #define EIGHTS 1024
 
