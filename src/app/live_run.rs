@@ -140,6 +140,9 @@ mod tests {
             trainable: 1,
             memory_bytes: 1 << 30,
             kept_layers: 30,
+            partly_kept_layers: 0,
+            hosted_inputs: 0,
+            hosted_bytes: 0,
             layers: 30,
             micro_tokens: 640,
         }

@@ -195,6 +195,9 @@ impl JobLines {
                 trainable,
                 memory_bytes,
                 kept_layers,
+                partly_kept_layers,
+                hosted_inputs,
+                hosted_bytes,
                 layers,
                 micro_tokens,
             } => {
@@ -203,13 +206,21 @@ impl JobLines {
                      {trainable} trainable parameters, steps {} to {steps}",
                     first_step + 1
                 ));
-                let again = match layers - kept_layers {
-                    0 => String::new(),
-                    again => format!(", {again} of {layers} layers computed twice to save memory"),
+                let mib = |bytes: &u64| bytes.div_ceil(1 << 20);
+                let mut saved = String::new();
+                let mut tell = |count: u64, what: String| {
+                    if count > 0 {
+                        saved += &format!(", {count} of {layers} layers {what}");
+                    }
                 };
+                let again = layers - kept_layers - partly_kept_layers;
+                tell(again, "computed twice to save memory".to_owned());
+                tell(*partly_kept_layers, "computed twice in part".to_owned());
+                let held = format!("with inputs in {} MiB of this machine's memory", mib(hosted_bytes));
+                tell(*hosted_inputs, held);
                 self.line(&format!(
-                    "train      {} MiB of memory at most, {micro_tokens} tokens at once{again}",
-                    memory_bytes.div_ceil(1 << 20)
+                    "train      {} MiB of memory at most, {micro_tokens} tokens at once{saved}",
+                    mib(memory_bytes)
                 ));
             }
             TrainEvent::Step {

@@ -34,7 +34,13 @@ pub struct MemoryPlan {
     pub tokens: usize,
     /// Layers that keep what their backward pass needs; the others compute it again.
     pub kept_layers: usize,
-    /// Bytes that training takes beside the base.
+    /// Of the others, layers that keep all of it but gate and up, on a GPU.
+    pub partly_kept_layers: usize,
+    /// Inputs of layers that lie in the machine's memory between the passes, on a GPU.
+    pub hosted_inputs: usize,
+    /// Bytes of that memory.
+    pub hosted_bytes: usize,
+    /// Bytes that training takes beside the base; on a GPU, of its memory and base included.
     pub bytes: usize,
 }
 
@@ -73,6 +79,7 @@ pub fn plan(
             tokens,
             kept_layers,
             bytes: bytes(base, adapter, options, tokens, kept_layers),
+            ..MemoryPlan::default()
         };
         let lowest = with(0);
         if least.is_none_or(|least| lowest.bytes < least.bytes) {
@@ -87,8 +94,7 @@ pub fn plan(
             best = Some((cost, plan));
         }
     }
-    let none = MemoryPlan { micro_tokens: 0, tokens: 0, kept_layers: 0, bytes: 0 };
-    best.map(|(_, plan)| plan).ok_or(least.unwrap_or(none))
+    best.map(|(_, plan)| plan).ok_or(least.unwrap_or_default())
 }
 
 /// Tokens of the largest micro-batch that an optimizer step on `rows` goes through.

@@ -160,8 +160,9 @@ impl<'a> Trainer<'a> {
         self.session.as_ref().map(|session| session.bytes())
     }
 
-    /// Lays out on the GPU the largest of `sizes`, in tokens that go through the model at once, that fits;
-    /// without a GPU nothing is done. `largest` tells the tokens of the largest micro-batch for a size.
+    /// Lays out on the GPU that of `sizes`, in tokens that go through the model at once and most first, with which steps
+    /// are quickest in its memory; without a GPU nothing is done. `largest` tells the tokens of the largest micro-batch
+    /// for a size.
     ///
     /// # Errors
     /// When none fits: the last one's.
@@ -171,19 +172,28 @@ impl<'a> Trainer<'a> {
         largest: &mut dyn FnMut(usize) -> usize,
     ) -> Result<MemoryPlan> {
         let mut failure = Failure::defect("no sizes to lay out");
+        let (kept, limit) = (self.kept_layers, self.device_memory);
+        let Some(session) = &mut self.session else { return Err(failure) };
+        let mut best: Option<(f64, usize, usize)> = None;
         for size in sizes {
             let tokens = largest(*size);
-            let Some(session) = &mut self.session else { continue };
-            match session.reserve(tokens, self.kept_layers, self.device_memory) {
-                Ok(()) => {
-                    (self.micro_tokens, self.device_tokens) = (*size, tokens);
-                    let (kept_layers, bytes) = (session.kept_layers(), session.bytes());
-                    return Ok(MemoryPlan { micro_tokens: *size, tokens, kept_layers, bytes });
+            match session.fit(tokens, kept, limit) {
+                Ok(fit) => {
+                    if best.is_none_or(|(cost, ..)| fit.cost < cost) {
+                        best = Some((fit.cost, *size, tokens));
+                    }
+                    // Fewer tokens at once could only be slower.
+                    if fit.keeps_all {
+                        break;
+                    }
                 }
                 Err(error) => failure = error,
             }
         }
-        Err(failure)
+        let (_, size, tokens) = best.ok_or(failure)?;
+        session.reserve(tokens, kept, limit)?;
+        (self.micro_tokens, self.device_tokens) = (size, tokens);
+        Ok(session.plan(size))
     }
 
     /// Waits until a GPU has done all it was given.

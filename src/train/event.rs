@@ -29,6 +29,15 @@ pub enum TrainEvent {
         /// Layers that keep what their backward pass needs; the others compute it again.
         #[serde(default)]
         kept_layers: u64,
+        /// Of the others, layers that compute only gate and up again, on a GPU.
+        #[serde(default)]
+        partly_kept_layers: u64,
+        /// Inputs of layers that lie in this machine's memory between the passes, on a GPU.
+        #[serde(default)]
+        hosted_inputs: u64,
+        /// Bytes of that memory.
+        #[serde(default)]
+        hosted_bytes: u64,
         /// Layers of the model.
         #[serde(default)]
         layers: u64,

@@ -125,6 +125,9 @@ pub fn run(
         trainable: trainer.adapter().parameter_count() as u64,
         memory_bytes: memory.peak as u64,
         kept_layers: memory.plan.kept_layers as u64,
+        partly_kept_layers: memory.plan.partly_kept_layers as u64,
+        hosted_inputs: memory.plan.hosted_inputs as u64,
+        hosted_bytes: memory.plan.hosted_bytes as u64,
         layers: base.config().layers as u64,
         micro_tokens: memory.plan.tokens as u64,
     });

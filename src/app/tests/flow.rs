@@ -94,6 +94,9 @@ fn training_draws_its_curve_and_figures() {
         trainable: 9_000_000,
         memory_bytes: 1 << 30,
         kept_layers: 30,
+        partly_kept_layers: 0,
+        hosted_inputs: 0,
+        hosted_bytes: 0,
         layers: 30,
         micro_tokens: 640,
     };

@@ -140,6 +140,9 @@ fn a_sweep_is_watched_stopped_and_gone_on_with() {
         trainable: 1,
         memory_bytes: 1 << 30,
         kept_layers: 1,
+        partly_kept_layers: 0,
+        hosted_inputs: 0,
+        hosted_bytes: 0,
         layers: 1,
         micro_tokens: 64,
     };

@@ -287,6 +287,11 @@ impl Session {
         let normed = (slab.ffn_normed, self.norm_pitch(Group::Ffn));
         let y = Some(((output, hidden), at.post_attention));
         self.add_norm(x, y, slab.middle, Some((at.ffn_norm, normed)), tokens)?;
+        self.gate_and_up(layer, slab, tokens)
+    }
+
+    /// Gate and up, of what is normalized before them.
+    pub(super) fn gate_and_up(&self, layer: usize, slab: Slab, tokens: usize) -> Result<()> {
         let gate = (slab.gate, 2 * self.config.ffn_size + self.operand(Group::Ffn).side);
         self.project((layer, Group::Ffn), slab.ffn_normed, tokens, gate)
     }

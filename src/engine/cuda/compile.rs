@@ -5,6 +5,7 @@ use std::ffi::{CString, c_char};
 use std::fmt::Write as _;
 
 use super::device::CAPABILITY_MIN;
+use super::driver::Code;
 use super::library::{Compiler, Handle, Search};
 use super::ready;
 use crate::digest;
@@ -23,7 +24,12 @@ const SOURCES: [&str; 8] = [
     include_str!("kernels/mask.cu"),
 ];
 const ATTENTION: &str = include_str!("kernels/attention.cu");
-const GENERATION: [&str; 2] = [include_str!("kernels/few.cu"), include_str!("kernels/one.cu")];
+const EARLY: &str = include_str!("kernels/early.cuh");
+const FEW: &str = include_str!("kernels/few.cu");
+const ONE: &str = include_str!("kernels/one.cu");
+
+/// Compute capability from which on kernels may begin before those before them have ended.
+const EARLY_FROM: u32 = 90;
 
 /// Where compiled kernels are kept from one run to the next, by name. The engine itself opens no files.
 pub trait KernelCache {
@@ -38,6 +44,12 @@ pub(super) fn padded(dim: usize) -> usize {
     dim.next_multiple_of(16)
 }
 
+/// Query heads of one key head that a block of attention works on at most, where it goes one token further: as many as
+/// there is shared memory for.
+pub(super) fn pieces(dim: usize) -> usize {
+    if dim > 128 { 4 } else { 8 }
+}
+
 /// What of the kernels is asked for; each is compiled by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Kind {
@@ -46,8 +58,10 @@ pub(super) enum Kind {
         /// Width of a head.
         dim: usize,
     },
+    /// Products of a step's few tokens.
+    Few,
     /// One token further: heads of this width, so many query heads of one key head at a time.
-    Steps {
+    One {
         /// Width of a head.
         dim: usize,
         /// Query heads.
@@ -59,9 +73,10 @@ pub(super) enum Kind {
 pub(super) fn source(kind: Kind) -> String {
     match kind {
         Kind::Passes { dim } => passes(dim),
-        Kind::Steps { dim, piece } => {
+        Kind::Few => [COMMON, EARLY, FEW].concat(),
+        Kind::One { dim, piece } => {
             let head = format!("#define DIM {dim}\n#define PIECE {piece}\n");
-            [&head[..], COMMON].into_iter().chain(GENERATION).collect()
+            [&head[..], COMMON, EARLY, ONE].concat()
         }
     }
 }
@@ -97,21 +112,24 @@ pub(super) fn code(
     (capability, driver): (u32, u32),
     kind: Kind,
     cache: &dyn KernelCache,
-) -> Result<Vec<u8>> {
+) -> Result<Code> {
     let source = source(kind);
+    let own = |image: Vec<u8>| Code { image, waits: capability >= EARLY_FROM };
     let name = format!("sm{capability}-{driver}-{}.cubin", &digest::sha256(&source)[..16]);
     if std::env::var_os(READY_VARIABLE).is_some()
         && let Some(code) = ready::code(kind, &source)
     {
         return Ok(code);
     }
-    if let Some(code) = cache.get(&name) {
-        return Ok(code);
+    if let Some(image) = cache.get(&name) {
+        return Ok(own(image));
     }
     let compiler = Compiler::load(search).map_err(|why| {
         let what = match kind {
-            Kind::Passes { dim } => format!("for heads {dim} wide, as this model's,"),
-            Kind::Steps { .. } => "to answer on the GPU".to_owned(),
+            Kind::Passes { dim } | Kind::One { dim, .. } => {
+                format!("for heads {dim} wide, as this model's,")
+            }
+            Kind::Few => "to answer on the GPU".to_owned(),
         };
         Failure::user(format!(
             "{what} the compiler of GPU kernels (NVRTC) is needed, which was not found: {why}"
@@ -122,9 +140,9 @@ pub(super) fn code(
         )
     });
     match compiler.and_then(|it| compile(&it, &source, Target::Device(capability))) {
-        Ok(code) => {
-            cache.put(&name, &code);
-            Ok(code)
+        Ok(image) => {
+            cache.put(&name, &image);
+            Ok(own(image))
         }
         Err(failure) => ready::code(kind, &source).ok_or(failure),
     }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::compile::{self, KernelCache, Kind};
 use super::driver::{DeviceFacts, Gpu, Module};
+use super::generation::piece;
 use super::library::{Products, Search};
 use crate::engine::base::Base;
 use crate::failure::{Failure, Result};
@@ -39,8 +40,10 @@ impl Found {
 pub struct Device {
     gpu: Arc<Gpu>,
     search: Search,
-    cache: Box<dyn KernelCache>,
+    cache: Box<dyn KernelCache + Send>,
     modules: RefCell<HashMap<Kind, Arc<Module>>>,
+    /// Kept loaded, once it is.
+    products: RefCell<Option<Products>>,
 }
 
 impl std::fmt::Debug for Device {
@@ -54,7 +57,7 @@ impl Device {
     ///
     /// # Errors
     /// Without a driver or device, or when it is older than the kernels run on.
-    pub fn open(search: Search, cache: Box<dyn KernelCache>) -> Result<Self> {
+    pub fn open(search: Search, cache: Box<dyn KernelCache + Send>) -> Result<Self> {
         let gpu = Gpu::open(&search).map_err(|why| {
             Failure::user(format!("no GPU can be used: {why}"))
                 .hint("`hone doctor` says what was found; `--device cpu` trains without.")
@@ -70,7 +73,14 @@ impl Device {
             ))
             .hint("`--device cpu` trains without it."));
         }
-        Ok(Self { gpu: Arc::new(gpu), search, cache, modules: RefCell::default() })
+        Ok(Self { gpu: Arc::new(gpu), search, cache, modules: RefCell::default(), products: RefCell::default() })
+    }
+
+    /// Loads what every model asks for, where it is there: before a model is known, that takes no one's time.
+    pub fn warm_up(&self) {
+        *self.products.borrow_mut() = Products::load(&self.search).ok();
+        // What is missing is told when it is asked for.
+        let _ = self.module(Kind::Few);
     }
 
     /// Fails unless a model fits the kernels and they are there or can be compiled.
@@ -82,11 +92,25 @@ impl Device {
         self.module(Kind::Passes { dim: base.config().head_dim }).map(|_| ())
     }
 
+    /// [`Device::ready`] for making answers too.
+    ///
+    /// # Errors
+    /// Says what does not fit or is missing.
+    pub fn ready_to_answer(&self, base: &Base) -> Result<()> {
+        self.ready(base)?;
+        let (dim, piece) = (base.config().head_dim, piece(base.config()));
+        for kind in [Kind::Few, Kind::One { dim, piece }] {
+            self.module(kind)?;
+        }
+        Ok(())
+    }
+
     /// Bytes of its memory that are taken now, by whomever.
     ///
     /// # Errors
     /// If the GPU fails.
     pub fn used(&self) -> Result<usize> {
+        self.gpu.enter()?;
         Ok(self.gpu.facts.total.saturating_sub(self.gpu.free()?))
     }
 
@@ -105,6 +129,8 @@ impl Device {
 
     /// Kernels, loaded.
     pub(super) fn module(&self, kind: Kind) -> Result<Arc<Module>> {
+        // It may have been opened on another thread.
+        self.gpu.enter()?;
         if let Some(module) = self.modules.borrow().get(&kind) {
             return Ok(Arc::clone(module));
         }

@@ -1,10 +1,14 @@
 //! The driver behind checked calls: one device, its memory, kernels and one stream of work.
 
+mod beside;
+
 use std::ffi::{CStr, CString, c_int, c_void};
 use std::sync::Arc;
 
 use super::library::{Attribute, Driver, EarlyLaunch, Handle, Search};
 use crate::failure::{Failure, Result};
+
+pub(super) use beside::{Beside, Way as CopyWay};
 
 /// Attributes of a device, by the driver's numbers.
 const MULTIPROCESSORS: c_int = 16;
@@ -15,8 +19,6 @@ const SHARED_MAX: c_int = 97;
 const SHARED_BYTES: c_int = 8;
 /// Attribute of a launch: the kernel may begin before the one before it has ended.
 const EARLY: u32 = 6;
-/// Compute capability from which on kernels may.
-const EARLY_FROM: u32 = 90;
 
 /// What is known of a device.
 #[derive(Debug, Clone, PartialEq)]
@@ -188,7 +190,7 @@ impl Gpu {
         // SAFETY: the arguments are copied before the call returns, and are those of the kernel.
         let status = unsafe {
             (self.driver.launch)(
-                kernel.0,
+                kernel.function,
                 grid.0 as u32,
                 grid.1 as u32,
                 1,
@@ -204,8 +206,8 @@ impl Gpu {
         self.check("start a kernel", status)
     }
 
-    /// [`Gpu::launch`] for a kernel that waits itself for the one before it to end, where it has to: it may
-    /// begin before.
+    /// [`Gpu::launch`] for a kernel that may begin before the one before it has ended, where it waits for that
+    /// itself and the driver knows of such launches.
     pub(super) fn launch_early<const N: usize>(
         &self,
         kernel: Kernel,
@@ -214,9 +216,9 @@ impl Gpu {
         shared: usize,
         arguments: [Argument; N],
     ) -> Result<()> {
-        if self.facts.capability < EARLY_FROM {
+        let Some(launch_early) = self.driver.launch_early.filter(|_| kernel.waits) else {
             return self.launch(kernel, grid, threads, shared, arguments);
-        }
+        };
         if grid.0 == 0 || grid.1 == 0 {
             return Ok(());
         }
@@ -232,9 +234,9 @@ impl Gpu {
         };
         // SAFETY: launch and arguments are copied before the call returns, and are those of the kernel.
         let status = unsafe {
-            (self.driver.launch_early)(
+            launch_early(
                 &raw const launch,
-                kernel.0,
+                kernel.function,
                 places.as_mut_ptr(),
                 std::ptr::null_mut(),
             )
@@ -350,39 +352,54 @@ pub(super) struct Mark(Handle);
 
 /// A function on the device.
 #[derive(Clone, Copy)]
-pub(super) struct Kernel(Handle);
+pub(super) struct Kernel {
+    function: Handle,
+    /// Whether it may be begun early, because it waits itself for the one before it.
+    waits: bool,
+}
+
+/// Kernels as the driver takes them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Code {
+    /// Code of the device, or PTX that ends with a zero.
+    pub(super) image: Vec<u8>,
+    /// Whether those of its kernels that are launched early wait themselves for the kernel before them.
+    pub(super) waits: bool,
+}
 
 /// Compiled kernels.
 pub(super) struct Module {
     gpu: Arc<Gpu>,
     module: Handle,
+    waits: bool,
 }
 
 impl Module {
-    pub(super) fn load(gpu: &Arc<Gpu>, code: &[u8]) -> Result<Self> {
+    pub(super) fn load(gpu: &Arc<Gpu>, code: &Code) -> Result<Self> {
         let mut module = Handle::NONE;
+        let image = code.image.as_ptr().cast::<c_void>();
         // SAFETY: the code is a whole image, which the driver copies.
-        let status =
-            unsafe { (gpu.driver.module_load)(&raw mut module, code.as_ptr().cast::<c_void>()) };
+        let status = unsafe { (gpu.driver.module_load)(&raw mut module, image) };
         gpu.check("load its kernels", status)?;
-        Ok(Self { gpu: Arc::clone(gpu), module })
+        Ok(Self { gpu: Arc::clone(gpu), module, waits: code.waits })
     }
 
     /// A kernel that may ask for so many bytes of shared memory.
     pub(super) fn kernel(&self, name: &str, shared: usize) -> Result<Kernel> {
         let text = CString::new(name).map_err(|_| Failure::defect("a kernel's name"))?;
-        let mut kernel = Handle::NONE;
+        let mut function = Handle::NONE;
         // SAFETY: the module is loaded, the name ends with zero.
-        let status =
-            unsafe { (self.gpu.driver.function_get)(&raw mut kernel, self.module, text.as_ptr()) };
+        let status = unsafe {
+            (self.gpu.driver.function_get)(&raw mut function, self.module, text.as_ptr())
+        };
         self.gpu.check(&format!("find the kernel {name}"), status)?;
         if shared > 48 << 10 {
             // SAFETY: the function is of this module.
             let status =
-                unsafe { (self.gpu.driver.function_set)(kernel, SHARED_BYTES, shared as c_int) };
+                unsafe { (self.gpu.driver.function_set)(function, SHARED_BYTES, shared as c_int) };
             self.gpu.check(&format!("give {name} {shared} bytes of shared memory"), status)?;
         }
-        Ok(Kernel(kernel))
+        Ok(Kernel { function, waits: self.waits })
     }
 }
 

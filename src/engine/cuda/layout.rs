@@ -2,6 +2,7 @@
 
 use super::driver::Bump;
 use super::tiles;
+use super::way::Way;
 use super::weights::Operand;
 use crate::model::DecoderConfig;
 
@@ -57,8 +58,8 @@ pub(super) struct Extras {
 pub(super) struct Layout {
     /// Tokens of a micro-batch at most.
     pub(super) tokens: usize,
-    /// Layers that keep their slab; the others share the last one.
-    pub(super) kept_layers: usize,
+    /// What layers keep, and where their inputs lie.
+    pub(super) way: Way,
     pub(super) head_rows: usize,
     /// Values from one row of logits to the next.
     pub(super) logit_pitch: usize,
@@ -67,11 +68,13 @@ pub(super) struct Layout {
     pub(super) turns: [u64; 2],
     /// Positions there is room for.
     pub(super) positions: usize,
-    /// Inputs of the layers, then the output of the last, `[tokens, H]` each.
+    /// Inputs of the layers, then the output of the last, `[tokens, H]` each. Those that lie in the machine's memory have
+    /// the places of the two after them by turns.
     pub(super) inputs: Vec<u64>,
     /// The down projection's output before its norm, where it has one, of each layer.
     pub(super) downs: Vec<u64>,
-    /// One a layer that keeps its own, then the shared one.
+    /// One a layer that keeps its own, from the last down, then the shared one; those that do not keep gate and up have
+    /// the shared one's.
     pub(super) slabs: Vec<Slab>,
     /// `[tokens, H + side]`.
     pub(super) dx: u64,
@@ -112,7 +115,7 @@ impl Layout {
     pub(super) fn new(
         config: &DecoderConfig,
         operands: &[Operand; 4],
-        (tokens, kept_layers): (usize, usize),
+        (tokens, way): (usize, Way),
         extras: Extras,
         bump: &mut Bump,
     ) -> Self {
@@ -129,11 +132,13 @@ impl Layout {
         let meta = Meta { at: bump.take(words * 4), words };
         let positions = tokens.next_power_of_two();
         let turns = [0, 1].map(|_| bump.take(positions * config.head_dim * 4));
-        let inputs = (0..=config.layers).map(|_| rows(bump, hidden)).collect();
+        let own: Vec<u64> = (way.hosted..=config.layers).map(|_| rows(bump, hidden)).collect();
+        let turn = |input: usize| own[(way.hosted - input) % 2];
+        let inputs = (0..way.hosted).map(turn).chain(own.iter().copied()).collect();
         let downs = (0..config.layers).map(|_| if post_norms { rows(bump, hidden) } else { 0 });
         let downs = downs.collect();
         let dx = rows(bump, hidden + output_side.max(down_side));
-        let slab = |bump: &mut Bump| {
+        let slab = |bump: &mut Bump, has_gate: bool| {
             let qkv = rows(bump, query + 2 * kv);
             Slab {
                 normed: rows(bump, hidden + qkv_side),
@@ -144,15 +149,25 @@ impl Layout {
                 output: if post_norms { rows(bump, hidden) } else { 0 },
                 middle: rows(bump, hidden),
                 ffn_normed: rows(bump, hidden + ffn_side),
-                gate: rows(bump, 2 * ffn + ffn_side),
+                gate: if has_gate { rows(bump, 2 * ffn + ffn_side) } else { 0 },
             }
         };
-        let mut slabs: Vec<Slab> = (0..kept_layers).map(|_| slab(bump)).collect();
+        let own_slabs = way.kept + way.partly;
+        let mut slabs: Vec<Slab> =
+            (0..own_slabs).map(|index| slab(bump, index < way.kept)).collect();
         // From here on lies what is empty while the head is at work.
         let start = bump.used();
         let logits = bump.take(0);
-        if kept_layers < config.layers {
-            slabs.push(slab(bump));
+        if way.kept < config.layers {
+            let shared = if own_slabs < config.layers {
+                slab(bump, true)
+            } else {
+                Slab { gate: rows(bump, 2 * ffn + ffn_side), ..Slab::default() }
+            };
+            for partly in &mut slabs[way.kept..] {
+                partly.gate = shared.gate;
+            }
+            slabs.push(shared);
         }
         // What the down projection reads, and once that is used up the gradients of attention.
         let hidden_rows = bump.take(0);
@@ -171,13 +186,13 @@ impl Layout {
         let noise = if extras.noise { rows(bump, hidden) } else { 0 };
         let logit_pitch = config.vocab_size.next_multiple_of(8);
         let fits = (bump.used() - start) / (logit_pitch * 2) / 128 * 128;
-        let least = HEAD_ROWS_MIN[usize::from(kept_layers == config.layers)];
+        let least = HEAD_ROWS_MIN[usize::from(way.kept == config.layers)];
         let head_rows = fits.clamp(least, HEAD_ROWS_MAX).min(tokens);
         let rest = (head_rows * logit_pitch * 2).saturating_sub(bump.used() - start);
         bump.take(rest);
         Self {
             tokens,
-            kept_layers,
+            way,
             head_rows,
             logit_pitch,
             meta,
@@ -205,13 +220,6 @@ impl Layout {
 
     /// The slab of a layer.
     pub(super) fn slab(&self, layer: usize, layers: usize) -> Slab {
-        let first_kept = layers - self.kept_layers;
-        let index = if layer < first_kept { self.kept_layers } else { layer - first_kept };
-        self.slabs[index]
-    }
-
-    /// Whether a layer is computed again in the backward pass.
-    pub(super) fn computes_again(&self, layer: usize, layers: usize) -> bool {
-        layer < layers - self.kept_layers
+        self.slabs[(layers - 1 - layer).min(self.way.kept + self.way.partly)]
     }
 }

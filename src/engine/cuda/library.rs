@@ -31,12 +31,14 @@ fn open(search: &Search, names: &[&str]) -> Result<(Library, PathBuf), String> {
     Err(first_error.unwrap_or_else(|| format!("{} was not found", names.join(", "))))
 }
 
-/// A library's functions, all of which give a status that is 0 when all went well.
+/// A library's functions, all of which give a status that is 0 when all went well. Those behind `@` may be missing.
 macro_rules! table {
-    ($(#[$about:meta])* $name:ident: $names:expr; $($field:ident = $symbol:literal ($($argument:ty),*);)*) => {
+    ($(#[$about:meta])* $name:ident: $names:expr; $($field:ident = $symbol:literal ($($argument:ty),*);)*
+        $(@ $maybe:ident = $newer:literal ($($given:ty),*);)*) => {
         $(#[$about])*
         pub(super) struct $name {
             $(pub(super) $field: unsafe extern "C" fn($($argument),*) -> c_int,)*
+            $(pub(super) $maybe: Option<unsafe extern "C" fn($($given),*) -> c_int>,)*
             pub(super) path: PathBuf,
             /// Keeps the functions valid.
             _library: Library,
@@ -53,7 +55,15 @@ macro_rules! table {
                     }
                     .map_err(|error| format!("{}: {error}", path.display()))?;
                 )*
-                Ok(Self { $($field,)* path, _library: library })
+                $(
+                    // SAFETY: as above.
+                    let $maybe = unsafe {
+                        library.get::<unsafe extern "C" fn($($given),*) -> c_int>($newer)
+                    }
+                    .ok()
+                    .map(|function| *function);
+                )*
+                Ok(Self { $($field,)* $($maybe,)* path, _library: library })
             }
         }
     };
@@ -67,6 +77,16 @@ pub(super) struct Handle(*mut c_void);
 impl Handle {
     /// No object.
     pub(super) const NONE: Self = Self(std::ptr::null_mut());
+
+    /// Whether there is no object.
+    pub(super) fn is_none(self) -> bool {
+        self.0.is_null()
+    }
+
+    /// Where it lies, for memory.
+    pub(super) fn pointer(self) -> *mut c_void {
+        self.0
+    }
 }
 
 // SAFETY: nothing here looks into the object; the driver and cuBLASLt may be called from any thread, and
@@ -122,6 +142,8 @@ table! {
     memory_info = "cuMemGetInfo_v2" (*mut usize, *mut usize);
     memory_new = "cuMemAlloc_v2" (*mut u64, usize);
     memory_free = "cuMemFree_v2" (u64);
+    host_new = "cuMemHostAlloc" (*mut Handle, usize, c_uint);
+    host_free = "cuMemFreeHost" (Handle);
     upload = "cuMemcpyHtoDAsync_v2" (u64, *const c_void, usize, Handle);
     download = "cuMemcpyDtoHAsync_v2" (*mut c_void, u64, usize, Handle);
     fill = "cuMemsetD8Async" (u64, u8, usize, Handle);
@@ -135,11 +157,10 @@ table! {
     launch = "cuLaunchKernel" (
         Handle, c_uint, c_uint, c_uint, c_uint, c_uint, c_uint, c_uint, Handle, *mut *mut c_void,
         *mut *mut c_void);
-    launch_early = "cuLaunchKernelEx" (
-        *const EarlyLaunch, Handle, *mut *mut c_void, *mut *mut c_void);
     event_new = "cuEventCreate" (*mut Handle, c_uint);
     event_free = "cuEventDestroy_v2" (Handle);
     event_record = "cuEventRecord" (Handle, Handle);
+    event_await = "cuStreamWaitEvent" (Handle, Handle, c_uint);
     event_elapsed = "cuEventElapsedTime" (*mut f32, Handle, Handle);
     capture_begin = "cuStreamBeginCapture_v2" (Handle, c_int);
     capture_end = "cuStreamEndCapture" (Handle, *mut Handle);
@@ -148,6 +169,8 @@ table! {
     graph_free = "cuGraphDestroy" (Handle);
     ready_graph_free = "cuGraphExecDestroy" (Handle);
     error_name = "cuGetErrorName" (c_int, *mut *const c_char);
+    @launch_early = "cuLaunchKernelEx" (
+        *const EarlyLaunch, Handle, *mut *mut c_void, *mut *mut c_void);
 }
 
 table! {

@@ -17,6 +17,7 @@ mod compile;
 mod device;
 mod driver;
 mod generation;
+mod hosts;
 mod kernels;
 mod layout;
 mod library;
@@ -24,6 +25,7 @@ mod products;
 mod ready;
 mod session;
 mod tiles;
+mod way;
 mod weights;
 
 pub use compile::KernelCache;

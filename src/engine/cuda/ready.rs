@@ -9,28 +9,32 @@ use std::io::{Cursor, Read as _};
 use zip::ZipArchive;
 
 use super::compile::Kind;
+use super::driver::Code;
 use crate::digest;
 
 const ARCHIVE: &[u8] = include_bytes!("ready.zip");
 
-/// Kernels of whole passes only: those of single steps begin early on Hopper and newer, which PTX for Ampere cannot say.
 /// Widths of heads that are there: SmolLM2 and Qwen2.5-0.5B; Qwen2.5-1.5B and Qwen3; Gemma 3.
 pub const WIDTHS: [usize; 3] = [64, 128, 256];
 
-fn name(dim: usize, source: &str) -> String {
-    format!("{dim}-{}.ptx", digest::sha256(source))
+fn name(kind: Kind, source: &str) -> String {
+    let what = match kind {
+        Kind::Passes { dim } => format!("passes-{dim}"),
+        Kind::Few => "few".to_owned(),
+        Kind::One { dim, piece } => format!("one-{dim}-{piece}"),
+    };
+    format!("{what}-{}.ptx", digest::sha256(source))
 }
 
 /// The kernels of a kind and source, with the zero at the end that the driver wants; `None` where they were
-/// not made ready.
-pub(super) fn code(kind: Kind, source: &str) -> Option<Vec<u8>> {
-    let Kind::Passes { dim } = kind else { return None };
+/// not made ready. On no device they wait for the kernels before them: PTX for Ampere cannot say so.
+pub(super) fn code(kind: Kind, source: &str) -> Option<Code> {
     let mut archive = ZipArchive::new(Cursor::new(ARCHIVE)).ok()?;
-    let mut part = archive.by_name(&name(dim, source)).ok()?;
-    let mut code = Vec::new();
-    part.read_to_end(&mut code).ok()?;
-    code.push(0);
-    Some(code)
+    let mut part = archive.by_name(&name(kind, source)).ok()?;
+    let mut image = Vec::new();
+    part.read_to_end(&mut image).ok()?;
+    image.push(0);
+    Some(Code { image, waits: false })
 }
 
 #[cfg(test)]
@@ -45,6 +49,13 @@ mod tests {
     use super::super::library::{Compiler, Search};
     use super::*;
 
+    /// Whole passes and single steps of all widths.
+    fn kinds() -> Vec<Kind> {
+        let one = |dim| (1..=compile::pieces(dim)).map(move |piece| Kind::One { dim, piece });
+        let of_width = |dim| one(dim).chain([Kind::Passes { dim }]);
+        WIDTHS.into_iter().flat_map(of_width).chain([Kind::Few]).collect()
+    }
+
     /// With `HONE_WRITE_PTX=1` the archive is made anew; `HONE_CUDA_PATH` then names the folder of an NVRTC, and an old one
     /// (11.8) makes what old drivers take too.
     #[test]
@@ -56,11 +67,11 @@ mod tests {
             let compiler = Compiler::load(&search).unwrap();
             let mut archive = ZipWriter::new(Cursor::new(Vec::new()));
             let options = SimpleFileOptions::default().compression_level(Some(9));
-            for dim in WIDTHS {
-                let source = compile::source(Kind::Passes { dim });
+            for kind in kinds() {
+                let source = compile::source(kind);
                 let code = compile::compile(&compiler, &source, Target::Any).unwrap();
                 let text: Vec<u8> = code.into_iter().filter(|byte| *byte != 0).collect();
-                archive.start_file(name(dim, &source), options).unwrap();
+                archive.start_file(name(kind, &source), options).unwrap();
                 archive.write_all(&text).unwrap();
             }
             let bytes = archive.finish().unwrap().into_inner();
@@ -71,21 +82,29 @@ mod tests {
         let archive = ZipArchive::new(Cursor::new(ARCHIVE)).unwrap();
         let names: Vec<String> =
             archive.file_names().map(|name| name.unwrap().into_owned()).collect();
-        assert_eq!(names.len(), WIDTHS.len(), "{names:?}");
-        for dim in WIDTHS {
-            let source = compile::source(Kind::Passes { dim });
+        assert_eq!(names.len(), kinds().len(), "{names:?}");
+        for kind in kinds() {
+            let source = compile::source(kind);
             assert!(
-                names.contains(&name(dim, &source)),
-                "kernels for heads of {dim} were changed: HONE_WRITE_PTX=1 makes ready.zip anew (CONTRIBUTING.md)"
+                names.contains(&name(kind, &source)),
+                "{kind:?} was changed: HONE_WRITE_PTX=1 makes ready.zip anew (CONTRIBUTING.md)"
             );
-            let code = code(Kind::Passes { dim }, &source).unwrap();
-            let text = String::from_utf8(code).unwrap();
+            let Code { image, waits } = code(kind, &source).unwrap();
+            let text = String::from_utf8(image).unwrap();
             assert!(text.ends_with('\0') && text.contains(".target sm_80"), "{}", &text[..200]);
-            for kernel in ["decode", "attend_back_key", "mask_rows", "multiply_deep"] {
-                assert!(text.contains(&format!(".entry {kernel}(")), "{kernel} {dim}");
+            // Nothing in them waits, so nothing may begin them early.
+            assert!(!waits && !text.contains("griddepcontrol"));
+            let kernels = match kind {
+                Kind::Passes { .. } => ["decode", "attend_back_key", "mask_rows", "multiply_deep"],
+                Kind::Few => ["few_plain", "few_gated", "few_head", "side"],
+                Kind::One { .. } => ["attend_one", "keep", "likeliest", "likeliest"],
+            };
+            for kernel in kernels {
+                assert!(text.contains(&format!(".entry {kernel}(")), "{kernel} {kind:?}");
             }
         }
-        let other = Kind::Passes { dim: 72 };
-        assert_eq!(code(other, &compile::source(other)), None);
+        for other in [Kind::Passes { dim: 72 }, Kind::One { dim: 64, piece: 9 }] {
+            assert_eq!(code(other, &compile::source(other)), None);
+        }
     }
 }

@@ -9,10 +9,12 @@ use super::adam::Adam;
 use super::compile::Kind;
 use super::device::Device;
 use super::driver::{Bump, Gpu, Graph, Mark, Memory, arguments};
+use super::hosts::Hosts;
 use super::kernels::Kernels;
 use super::layout::{Extras, Layout};
 use super::products::{Lie, Products, Shape};
 use super::tiles::{self, Lists};
+use super::way::{Again, Way};
 use super::weights::{self, DeviceWeights};
 use crate::engine::base::{Base, Group};
 use crate::engine::dropout::{Dropout, Masks};
@@ -20,6 +22,7 @@ use crate::engine::lora::Adapter;
 use crate::engine::optimizer::{OptimizerConfig, OptimizerState};
 use crate::engine::pack::Packed;
 use crate::engine::phases::{Phase, Phases};
+use crate::engine::plan::MemoryPlan;
 use crate::engine::rope::Rotaries;
 use crate::failure::{Failure, Result};
 use crate::model::DecoderConfig;
@@ -106,6 +109,20 @@ impl Clock {
 
 pub(super) struct Arena {
     memory: Memory,
+    /// Inputs in the machine's memory, where there are any.
+    hosts: Option<Hosts>,
+}
+
+/// What a session takes for micro-batches of a size.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::engine) struct Fit {
+    way: Way,
+    /// Of the device, beside base and adapter, bytes.
+    bytes: usize,
+    /// A step's time as a share of that without computing again and decoding.
+    pub(in crate::engine) cost: f64,
+    /// Whether nothing is computed again.
+    pub(in crate::engine) keeps_all: bool,
 }
 
 /// What the work of a micro-batch depends on besides what lies in memory: where its tokens lie, how many
@@ -139,6 +156,8 @@ pub(in crate::engine) struct Session {
     last: Option<(Like, Option<Graph>)>,
     adam: Adam,
     arena: Option<Arena>,
+    /// Whether the machine gives memory that the device can read.
+    has_hosts: bool,
     /// Positions whose rotations are on the device.
     turned: usize,
     pub(super) gpu: Arc<Gpu>,
@@ -188,6 +207,7 @@ impl Session {
             last: None,
             adam,
             arena: None,
+            has_hosts: true,
             turned: 0,
             config,
             gpu: Arc::clone(gpu),
@@ -210,9 +230,46 @@ impl Session {
         self.weights.memory.bytes + self.adam.memory.bytes + self.products.bytes() + arena
     }
 
-    /// Lays the arena out for micro-batches of so many tokens; what is there and large enough stays.
-    /// All in all at most `limit` bytes of the device are taken, and as many layers keep what their
-    /// backward pass needs as fit, `kept_layers` at the most.
+    /// How micro-batches of so many tokens go through the device quickest. All in all at most `limit` bytes of it are
+    /// taken, and `kept_layers` layers at the most keep what their backward pass needs.
+    ///
+    /// # Errors
+    /// When they do not fit.
+    pub(in crate::engine) fn fit(
+        &self,
+        tokens: usize,
+        kept_layers: usize,
+        limit: usize,
+    ) -> Result<Fit> {
+        self.gpu.enter()?;
+        let (operands, config, layers) = (&self.weights.operands, &self.config, self.config.layers);
+        let measure = |way: Way| {
+            let mut bump = Bump::default();
+            Layout::new(config, operands, (tokens, way), self.extras, &mut bump);
+            bump.used()
+        };
+        let room = limit.saturating_sub(self.bytes()).min(self.gpu.free()?.saturating_sub(SPARE));
+        let hosted = if self.has_hosts { layers } else { 0 };
+        let way = Way::quickest(layers, (kept_layers, hosted), |way| measure(way) <= room);
+        let Some(way) = way else {
+            let mib = |bytes: usize| bytes.div_ceil(1 << 20);
+            let least = Way { hosted: hosted.min(layers.saturating_sub(1)), ..Way::default() };
+            return Err(Failure::user(format!(
+                "training {tokens} tokens at once takes {} MiB of the GPU's memory, and there is room for {}",
+                mib(measure(least) + self.bytes()),
+                mib(room + self.bytes())
+            ))
+            .hint("A lower `length_max` or rank needs less, and so does `--optimizer adamw8bit`.")
+            .hint("`--device cpu` trains in the memory of the machine."));
+        };
+        let cost = way.cost(layers, tokens);
+        Ok(Fit { way, bytes: measure(way), cost, keeps_all: way.kept == layers })
+    }
+
+    /// Lays the arena out for micro-batches of so many tokens, by [`Self::fit`]; what is there and large enough stays.
+    ///
+    /// # Errors
+    /// When they do not fit.
     pub(in crate::engine) fn reserve(
         &mut self,
         tokens: usize,
@@ -224,33 +281,25 @@ impl Session {
             return Ok(());
         }
         (self.last, self.arena) = (None, None);
-        let (operands, config) = (&self.weights.operands, &self.config);
-        let extras = self.extras;
-        let measure = |kept_layers: usize| {
-            let mut bump = Bump::default();
-            Layout::new(config, operands, (tokens, kept_layers), extras, &mut bump);
-            bump.used()
-        };
-        let room = limit.saturating_sub(self.bytes()).min(self.gpu.free()?.saturating_sub(SPARE));
-        let most = kept_layers.min(config.layers);
-        let Some(kept_layers) = (0..=most).rev().find(|kept| measure(*kept) <= room) else {
-            let mib = |bytes: usize| bytes.div_ceil(1 << 20);
-            return Err(Failure::user(format!(
-                "training {tokens} tokens at once takes {} MiB of the GPU's memory, and there is room for {}",
-                mib(measure(0) + self.bytes()),
-                mib(room + self.bytes())
-            ))
-            .hint("A lower `length_max` or rank needs less, and so does `--optimizer adamw8bit`.")
-            .hint("`--device cpu` trains in the memory of the machine."));
-        };
-        let memory = Memory::new(&self.gpu, measure(kept_layers))?;
-        let sizes = (tokens, kept_layers);
+        let mut fit = self.fit(tokens, kept_layers, limit)?;
+        let mut hosts = None;
+        if fit.way.hosted > 0 {
+            let stride = tokens * self.config.hidden_size * 2;
+            hosts = Hosts::new(&self.gpu, fit.way.hosted, stride).ok();
+            if hosts.is_none() {
+                self.has_hosts = false;
+                fit = self.fit(tokens, kept_layers, limit)?;
+            }
+        }
+        let memory = Memory::new(&self.gpu, fit.bytes)?;
         let mut bump = Bump::at(memory.at);
-        self.layout = Layout::new(&self.config, operands, sizes, extras, &mut bump);
+        let sizes = (tokens, fit.way);
+        let operands = &self.weights.operands;
+        self.layout = Layout::new(&self.config, operands, sizes, self.extras, &mut bump);
         // What nothing has written yet must at least be numbers.
         self.gpu.clear(memory.at, memory.bytes)?;
         self.turned = 0;
-        self.arena = Some(Arena { memory });
+        self.arena = Some(Arena { memory, hosts });
         Ok(())
     }
 
@@ -367,28 +416,42 @@ impl Session {
         ];
         self.gpu.launch(self.kernels.embed, (tokens, 1), ROW_THREADS, 0, arguments)?;
         self.clock.lap(&self.gpu, Phase::Elementwise)?;
+        let (inputs, bytes) = (&self.layout.inputs, tokens * hidden * 2);
+        let hosts = |give: &dyn Fn(&Hosts) -> Result<()>| self.hosts().map_or(Ok(()), give);
         for layer in 0..layers {
-            let (x, out) = (self.layout.inputs[layer], self.layout.inputs[layer + 1]);
+            let (x, out) = (inputs[layer], inputs[layer + 1]);
             let slab = self.layout.slab(layer, layers);
+            hosts(&|hosts| hosts.written(layer, x, bytes))?;
             self.ready(layer)?;
             self.forward_front(layer, x, slab, tokens)?;
+            hosts(&|hosts| hosts.before_writing(layer + 1))?;
             self.forward_back(layer, slab, out, tokens)?;
         }
+        hosts(&|hosts| hosts.written(layers, inputs[layers], bytes))?;
         self.head(labels, tokens, weight)?;
+        hosts(&|hosts| hosts.used_up(layers, inputs, bytes))?;
         for layer in (0..layers).rev() {
-            let x = self.layout.inputs[layer];
+            let x = inputs[layer];
             let slab = self.layout.slab(layer, layers);
             // The last layer's weights are still there from the forward pass.
             if layer + 1 < layers {
                 self.ready(layer)?;
             }
+            hosts(&|hosts| hosts.before_reading(layer))?;
             // Also the last layer: the head has worked over what it shared.
-            if self.layout.computes_again(layer, layers) {
-                self.forward_front(layer, x, slab, tokens)?;
+            match self.layout.way.again(layer, layers) {
+                Again::Nothing => (),
+                Again::Gate => self.gate_and_up(layer, slab, tokens)?,
+                Again::All => self.forward_front(layer, x, slab, tokens)?,
             }
             self.backward(layer, x, slab, tokens)?;
+            hosts(&|hosts| hosts.used_up(layer, inputs, bytes))?;
         }
         Ok(())
+    }
+
+    fn hosts(&self) -> Option<&Hosts> {
+        self.arena.as_ref()?.hosts.as_ref()
     }
 
     /// Head and loss of the rows that predict a label; sets `dx`.
@@ -478,16 +541,33 @@ impl Session {
         self.gpu.wait()
     }
 
-    /// Layers that keep what their backward pass needs.
-    pub(in crate::engine) fn kept_layers(&self) -> usize {
-        self.layout.kept_layers
+    /// How a step goes through memory, for micro-batches of so many tokens.
+    pub(in crate::engine) fn plan(&self, micro_tokens: usize) -> MemoryPlan {
+        let Way { kept, partly, hosted } = self.layout.way;
+        MemoryPlan {
+            micro_tokens,
+            tokens: self.layout.tokens,
+            kept_layers: kept,
+            partly_kept_layers: partly,
+            hosted_inputs: hosted,
+            hosted_bytes: self.hosts().map_or(0, Hosts::bytes),
+            bytes: self.bytes(),
+        }
     }
 
     /// The first layer whose output is not finite after the last micro-batch of `tokens` tokens.
     pub(in crate::engine) fn bad_layer(&self, tokens: usize) -> Result<Option<usize>> {
-        let mut values = vec![bf16::ZERO; tokens * self.config.hidden_size];
+        let count = tokens * self.config.hidden_size;
         for layer in 0..self.config.layers {
-            self.gpu.download(self.layout.inputs[layer + 1], &mut values)?;
+            let output = layer + 1;
+            let copied = self.hosts().map(|hosts| hosts.values(output, count)).transpose()?;
+            let values = if let Some(values) = copied.flatten() {
+                values
+            } else {
+                let mut values = vec![bf16::ZERO; count];
+                self.gpu.download(self.layout.inputs[output], &mut values)?;
+                values
+            };
             if values.iter().any(|value| !value.is_finite()) {
                 return Ok(Some(layer));
             }

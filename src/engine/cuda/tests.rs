@@ -1,6 +1,8 @@
 //! The GPU against the CPU engine: same bases, adapters and rows. Without a GPU each test says that it
 //! is skipped.
 
+mod memory;
+
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -324,6 +326,20 @@ fn dropout_and_noise_of_replayed_steps_are_those_of_steps_that_are_not() {
     };
     let (losses, adapter) = run(false);
     assert_eq!((losses, adapter), run(true));
+}
+
+/// As little work as there is, for tools that look at every access (`compute-sanitizer`).
+#[test]
+fn the_smallest_step_is_that_of_the_cpu() {
+    let Some(device) = device("the smallest step") else { return };
+    let config = DecoderConfig { layers: 1, ..toy::llama() };
+    let base = toy::load(&config, 4);
+    let adapter = toy::adapter(&config, &Target::ALL, 4);
+    let rows = toy::rows(&config, &[70, 9], 1);
+    let want = toy::trainer(&base, &adapter, 100).accumulate(&rows).unwrap();
+    let mut gpu = toy::trainer(&base, &adapter, 100).on_cuda(&device, usize::MAX).unwrap();
+    let got = gpu.step(&rows, 1e-3).unwrap();
+    assert!((got.loss - want.loss).abs() < 0.01 * want.loss, "{} {}", got.loss, want.loss);
 }
 
 #[test]

@@ -30,7 +30,7 @@ pub(super) struct StepKernels {
     pub(super) attend: Kernel,
     pub(super) keep: Kernel,
     pub(super) likeliest: Kernel,
-    _module: Arc<Module>,
+    _modules: [Arc<Module>; 2],
 }
 
 /// A base, an adapter and all that generation works in, on one device.
@@ -73,7 +73,8 @@ impl Machine {
         let (gpu, dim) = (device.gpu(), config.head_dim);
         gpu.enter()?;
         let passes = device.module(Kind::Passes { dim })?;
-        let steps = device.module(Kind::Steps { dim, piece: piece(&config) })?;
+        let few_kernels = device.module(Kind::Few)?;
+        let one = device.module(Kind::One { dim, piece: piece(&config) })?;
         let decoded = if resident { config.layers } else { 1 };
         let weights = DeviceWeights::upload(gpu, base, adapter, decoded)?;
         let values = adapter
@@ -87,7 +88,7 @@ impl Machine {
         let few_max = few::most(base, gpu.shared_max);
         let machine = Self {
             kernels: Kernels::new(&passes, dim)?,
-            steps: StepKernels::new(&steps, few::shared_most(&config, few_max))?,
+            steps: StepKernels::new([&few_kernels, &one], few::shared_most(&config, few_max))?,
             products: Products::new(gpu, device.search(), &passes)?,
             weights,
             values,
@@ -197,17 +198,17 @@ impl Drop for Machine {
 
 impl StepKernels {
     /// The kernels; those for few tokens may ask for so many bytes of shared memory.
-    fn new(module: &Arc<Module>, shared: usize) -> Result<Self> {
+    fn new([few, one]: [&Arc<Module>; 2], shared: usize) -> Result<Self> {
         Ok(Self {
-            plain: module.kernel("few_plain", shared)?,
-            added: module.kernel("few_added", shared)?,
-            gated: module.kernel("few_gated", shared)?,
-            head: module.kernel("few_head", shared)?,
-            side: module.kernel("side", 0)?,
-            attend: module.kernel("attend_one", 0)?,
-            keep: module.kernel("keep", 0)?,
-            likeliest: module.kernel("likeliest", 0)?,
-            _module: Arc::clone(module),
+            plain: few.kernel("few_plain", shared)?,
+            added: few.kernel("few_added", shared)?,
+            gated: few.kernel("few_gated", shared)?,
+            head: few.kernel("few_head", shared)?,
+            side: few.kernel("side", 0)?,
+            attend: one.kernel("attend_one", 0)?,
+            keep: one.kernel("keep", 0)?,
+            likeliest: one.kernel("likeliest", 0)?,
+            _modules: [Arc::clone(few), Arc::clone(one)],
         })
     }
 }

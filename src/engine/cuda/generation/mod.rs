@@ -16,6 +16,7 @@ use std::ops::ControlFlow;
 
 use few::FEW_MAX;
 use machine::Machine;
+pub(super) use places::piece;
 use places::{BURST, Sizes};
 
 use super::device::Device;
@@ -70,6 +71,7 @@ impl<'a> Generator<'a> {
         if let Some(adapter) = adapter {
             adapter.check(base.config())?;
         }
+        device.gpu().enter()?;
         let decoded = weights::bytes(base, adapter, base.config().layers);
         let room = limit.min(device.gpu().free()?);
         let resident = batch > FEW_MAX && decoded <= room / RESIDENT_SHARE;

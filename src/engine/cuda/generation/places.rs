@@ -1,5 +1,6 @@
 //! Where generation works: one place each, laid out before prompts are read.
 
+use crate::engine::cuda::compile::pieces;
 use crate::engine::cuda::driver::Bump;
 use crate::engine::cuda::tiles;
 use crate::engine::cuda::weights::Operand;
@@ -96,10 +97,10 @@ pub(super) struct Places {
     pub(super) logit_pitch: usize,
 }
 
-/// Query heads that a block of attention works on: a share of those of one key head, 8 at most.
-pub(super) fn piece(config: &DecoderConfig) -> usize {
+/// Query heads that a block of attention works on: a share of those of one key head, [`pieces`] at most.
+pub(in crate::engine::cuda) fn piece(config: &DecoderConfig) -> usize {
     let share = config.heads / config.kv_heads;
-    (1..=share.min(8)).rev().find(|piece| share.is_multiple_of(*piece)).unwrap_or(1)
+    (1..=share.min(pieces(config.head_dim))).rev().find(|piece| share.is_multiple_of(*piece)).unwrap_or(1)
 }
 
 /// Blocks among which the positions of each of `rows` sequences are shared out.

@@ -81,6 +81,9 @@ fn attention_is_shared_out_among_blocks() {
     for (all, kv, want) in pieces {
         assert_eq!(piece(&heads(all, kv)), want);
     }
+    // Of wide heads fewer have room.
+    let wide = |all| piece(&DecoderConfig { head_dim: 256, ..heads(all, 1) });
+    assert_eq!([1, 4, 6, 8].map(wide), [1, 4, 3, 4]);
     let config = heads(12, 2);
     assert_eq!([1, 8, 64, 500].map(|rows| splits(&config, rows)), [16, 16, 2, 1]);
 }
@@ -229,6 +232,32 @@ fn bounds_draws_and_stops_are_kept() {
                 if count == 6 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
             });
             assert_eq!(broken.unwrap().iter().map(Vec::len).sum::<usize>(), 6);
+        }
+    }
+}
+
+/// As little work as there is, for tools that look at every access (`compute-sanitizer`): by the kernels for few and by
+/// those for many.
+#[test]
+fn the_smallest_answers_are_the_likeliest_by_the_cpu() {
+    let Some(device) = device("the smallest answers") else { return };
+    let config = DecoderConfig { layers: 1, ..toy::llama() };
+    let base = toy::load(&config, 4);
+    let adapter = toy::adapter(&config, &Target::ALL, 4);
+    let prompts = prompts(&config);
+    for batch in [2, 9] {
+        let asked = prompts[..batch].iter().zip(0..);
+        let requests: Vec<Request<'_>> =
+            asked.map(|(prompt, i)| Request { prompt, tuned: i % 2 == 0 }).collect();
+        let settings = GenerateConfig { max_new: 3, batch, ..GenerateConfig::default() };
+        let mut generator =
+            Generator::new(&device, &base, Some(&adapter), batch, usize::MAX).unwrap();
+        let go = &mut |_, _| ControlFlow::Continue(());
+        let answers = generator.generate(&requests, &mut [], &settings, go).unwrap();
+        for (request, answer) in requests.iter().zip(&answers) {
+            let adapter = Some(&adapter).filter(|_| request.tuned);
+            let (behind, _) = apart(&base, adapter, (request.prompt, answer), |_, _| true);
+            assert!(answer.len() == 3 && behind < SLACK, "{behind}");
         }
     }
 }

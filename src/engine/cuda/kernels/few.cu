@@ -3,15 +3,6 @@
 // unit are taken in an order of their own, the same for both operands: lane t of a row takes 16 that follow each other.
 // What is added up is code times token, in f32; the magnitude comes after.
 
-// Where a kernel may begin before the one before it has ended: waits for that, and lets the next one begin.
-#if __CUDA_ARCH__ >= 900
-#define AFTER_ALL() asm volatile("griddepcontrol.wait;" ::: "memory")
-#define NEXT_MAY() asm volatile("griddepcontrol.launch_dependents;")
-#else
-#define AFTER_ALL()
-#define NEXT_MAY()
-#endif
-
 #define MOST 8
 // Units of work that a warp has under way.
 #define AHEAD 3
