@@ -19,4 +19,7 @@ measure --shape 1x512 --steps 20 --device-memory 1500MiB
 measure --shape 1x1024 --steps 20 --device-memory 1550MiB
 measure --shape 4x1024 --steps 10 --micro-tokens 2048 --device-memory 1900MiB
 measure --shape 8x2048 --steps 5 --micro-tokens 4096 --device-memory 3500MiB
+measure --shape 4x1024 --steps 10 --device-memory 1900MiB
+measure --shape 8x2048 --steps 5 --device-memory 3500MiB
+measure --shape 8x2048 --steps 5 --device-memory 1800MiB
 measure --shape 1x2048 --steps 10 --device-memory 4GiB

@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::BufReader;
 use std::path::PathBuf;
+use std::time::Instant;
 
 use clap::{Args, Subcommand, ValueEnum};
 
@@ -13,7 +14,7 @@ use crate::job::bench::{self, GenerateFigures, GenerateWay, TrainFigures, TrainW
 use crate::job::loaded::Loaded;
 use crate::job::{Models, gpu};
 use crate::pair::{Example, jsonl};
-use crate::train::Optimizer;
+use crate::train::{self, Optimizer};
 
 /// What to measure.
 #[derive(Debug, Subcommand)]
@@ -127,6 +128,7 @@ pub struct EvaluateArgs {
 
 /// Runs `hone bench`.
 pub fn run(command: &BenchCommand, out: &mut Output) -> Result<()> {
+    let started = Instant::now();
     let models = Models::default();
     match command {
         BenchCommand::Train(args) => {
@@ -187,14 +189,14 @@ pub fn run(command: &BenchCommand, out: &mut Output) -> Result<()> {
             Ok(())
         }
         BenchCommand::Generate(args) => {
-            let Some(figures) = generation(args, &models)? else { return Ok(()) };
+            let Some(figures) = generation(args, &models, started)? else { return Ok(()) };
             if args.json {
                 return say(out, serde_json::to_string(&figures).because("figures")?);
             }
             say(
                 out,
                 format!(
-                    "{} on {} ({}, {} threads), {} x ({} + {}): prompt {:.0} tokens/s, decoding {:.1} tokens/s, first token after {:.0} ms, \
+                    "{} on {} ({}, {} threads), {} x ({} + {}): prompt {:.0} tokens/s, decoding {:.1} tokens/s, first token after {:.0} ms{}, \
                      {:.0} MiB at most",
                     figures.model,
                     figures.device,
@@ -206,6 +208,9 @@ pub fn run(command: &BenchCommand, out: &mut Output) -> Result<()> {
                     figures.prompt_tokens_per_second,
                     figures.decode_tokens_per_second,
                     figures.first_token_ms,
+                    figures.load_to_first_token_s.map_or_else(String::new, |seconds| {
+                        format!(" ({seconds:.2} s with loading)")
+                    }),
                     figures.peak_device_mib.unwrap_or(figures.peak_rss_mib)
                 ),
             )
@@ -214,32 +219,39 @@ pub fn run(command: &BenchCommand, out: &mut Output) -> Result<()> {
 }
 
 /// Measures generation; nothing when loading was stopped.
-fn generation(args: &GenerateArgs, models: &Models) -> Result<Option<GenerateFigures>> {
+fn generation(
+    args: &GenerateArgs,
+    models: &Models,
+    started: Instant,
+) -> Result<Option<GenerateFigures>> {
     let sizes = (args.batch, args.prompt, args.new);
-    let device = opened(args.device)?;
-    let way = GenerateWay {
-        rounds: args.rounds,
-        keep_bytes: args.keep << 20,
-        device: device.as_ref(),
-        device_memory: args.device_memory.map(|mib| (mib as usize) << 20),
+    let opening = opening(args.device);
+    let measure = |base: &Base, name: &str, opening: gpu::Opening, started: Option<Instant>| {
+        let device = opening.end()?;
+        let way = GenerateWay {
+            rounds: args.rounds,
+            keep_bytes: args.keep << 20,
+            device: device.as_ref(),
+            device_memory: args.device_memory.map(|mib| (mib as usize) << 20),
+            started,
+        };
+        bench::generation((base, name, started.is_none()), sizes, &way).map(Some)
     };
-    let measure =
-        |base, name, is_random| bench::generation((base, name, is_random), sizes, &way).map(Some);
     if let Some(name) = &args.random_weights {
         let Some(base) = random(name)? else { return Ok(None) };
-        return measure(&base, name, true);
+        return measure(&base, name, opening, None);
     }
     let name = args.model.clone().unwrap_or_default();
     let Some(loaded) = models.get(&name, &mut print::progress())? else { return Ok(None) };
-    measure(&loaded.base, &loaded.name, false)
+    measure(&loaded.base, &loaded.name, opening, Some(started))
 }
 
-/// The GPU, if it is asked for.
-fn opened(device: Device) -> Result<Option<crate::engine::cuda::Device>> {
-    match device {
-        Device::Cpu => Ok(None),
-        Device::Cuda => gpu::open().map(Some),
-    }
+/// Begins to open the GPU, if it is asked for.
+fn opening(device: Device) -> gpu::Opening {
+    gpu::begin(match device {
+        Device::Cpu => train::Device::Cpu,
+        Device::Cuda => train::Device::Cuda,
+    })
 }
 
 /// A model of a named shape with random weights; nothing when making it was stopped.
@@ -250,23 +262,27 @@ fn random(name: &str) -> Result<Option<Base>> {
 
 /// Measures training; nothing when loading was stopped.
 fn train(args: &TrainArgs, models: &Models) -> Result<Option<TrainFigures>> {
-    let device = opened(args.device)?;
-    let way = TrainWay {
-        steps: args.steps,
-        device: device.as_ref(),
-        device_memory: args.device_memory.map(|mib| (mib as usize) << 20),
-        micro_tokens: args.micro_tokens,
-        eight_bit: args.optimizer.is_eight_bit(),
+    let opening = opening(args.device);
+    let measure = |base: (&Base, &str, bool), work: &TrainWork, opening: gpu::Opening| {
+        let device = opening.end()?;
+        let way = TrainWay {
+            steps: args.steps,
+            device: device.as_ref(),
+            device_memory: args.device_memory.map(|mib| (mib as usize) << 20),
+            micro_tokens: args.micro_tokens,
+            eight_bit: args.optimizer.is_eight_bit(),
+        };
+        bench::train(base, work, &way).map(Some)
     };
     if let Some(name) = &args.random_weights {
         let Some(base) = random(name)? else { return Ok(None) };
         let work = TrainWork::random(&base, args.shape)?;
-        return bench::train((&base, name, true), &work, &way).map(Some);
+        return measure((&base, name, true), &work, opening);
     }
     let name = args.model.clone().unwrap_or_default();
     let Some(loaded) = models.get(&name, &mut print::progress())? else { return Ok(None) };
     let work = work(args, &loaded)?;
-    bench::train((&loaded.base, &loaded.name, false), &work, &way).map(Some)
+    measure((&loaded.base, &loaded.name, false), &work, opening)
 }
 
 /// What a measurement of training is to train on.
@@ -327,7 +343,7 @@ mod tests {
         assert_eq!((args.model, args.batch), (None, 3));
         assert!(parse("x").is_err() && parse("x --model m --random-weights s").is_err());
         let args = parse("x --random-weights nothing").unwrap().args;
-        let failure = generation(&args, &Models::default()).unwrap_err();
+        let failure = generation(&args, &Models::default(), Instant::now()).unwrap_err();
         assert!(failure.message.contains("nothing"), "{failure}");
     }
 

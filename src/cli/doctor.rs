@@ -102,8 +102,9 @@ fn gpu_lines(found: &Found) -> Vec<(&'static str, String)> {
         match &found.compiler {
             Ok(text) => format!("{text}; compiles the kernels once"),
             Err(why) => format!(
-                "not found ({why}): kernels come ready made, for models whose heads are {} wide; others need it. `pip \
-                 install nvidia-cuda-nvrtc` brings it, {}=FOLDER names a CUDA toolkit",
+                "not found ({why}): kernels of training and answers come ready made, for models whose heads are {} wide; \
+                 others need it, and with it answers on Hopper and newer come a little sooner. `pip install \
+                 nvidia-cuda-nvrtc` brings it, {}=FOLDER names a CUDA toolkit",
                 READY_WIDTHS.map(|width| width.to_string()).join(", "),
                 gpu::PATH_VARIABLE
             ),
@@ -192,7 +193,8 @@ mod tests {
         let found = Found { device: Ok(facts.clone()), ..found };
         let lines = gpu_lines(&found);
         assert!(lines[0].1.contains("8.6, driver for CUDA 12.4, 5120 of 6144 MiB"), "{lines:?}");
-        assert!(lines[1].1.contains("ready made, for models whose heads are 64, 128, 256 wide"));
+        assert!(lines[1].1.contains("training and answers come ready made"), "{lines:?}");
+        assert!(lines[1].1.contains("for models whose heads are 64, 128, 256 wide"));
         assert!(lines[1].1.contains("install nvidia-cuda-nvrtc"));
         assert!(lines[2].1.contains("pip install nvidia-cublas"));
         assert_eq!(gpu_json(&found)["nvrtc"]["missing"], "no file");

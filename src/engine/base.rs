@@ -290,6 +290,13 @@ impl Reader<'_, '_> {
         Ok(values)
     }
 
+    /// Reads a matrix where the one before it lay.
+    fn read_to(&mut self, name: TensorName, len: usize, values: &mut Vec<f32>) -> Result<()> {
+        self.go_on()?;
+        self.source.read_to(name, values)?;
+        self.check(name, values, len)
+    }
+
     /// Reads a table part by part: in f32 and whole, it could be larger than the rest of the model.
     fn table(
         &mut self,
@@ -327,7 +334,9 @@ impl Reader<'_, '_> {
             ))
             .hint("The weights and the model's configuration do not belong together."));
         }
-        if !values.par_iter().all(|x| x.is_finite()) {
+        // All of a part are looked at, which goes many at a time.
+        let finite = |part: &[f32]| part.iter().fold(true, |all, x| all & x.is_finite());
+        if !values.par_chunks(1 << 15).all(finite) {
             return Err(Failure::user(format!("{name} has values that are not finite"))
                 .hint("The file is damaged; download it again."));
         }
@@ -345,6 +354,7 @@ fn read_model(
     let size = (config.vocab_size, hidden);
     let embedding = reader.table(TensorName::Embedding, size, precision)?;
     let mut layers = Vec::with_capacity(config.layers);
+    let mut values = Vec::new();
     for layer in 0..config.layers {
         let attention_norm = reader.read(TensorName::AttentionNorm(layer), hidden)?;
         let ffn_norm = reader.read(TensorName::FfnNorm(layer), hidden)?;
@@ -373,7 +383,7 @@ fn read_model(
             let mut parts = Vec::new();
             for target in group.targets() {
                 let (inputs, outputs) = target.shape(config);
-                let values = reader.read(tensor_name(*target, layer), inputs * outputs)?;
+                reader.read_to(tensor_name(*target, layer), inputs * outputs, &mut values)?;
                 parts.push(nf4::quantize(&values));
             }
             Ok(Matrix::new(group.shape(config).0, parts))

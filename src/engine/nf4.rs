@@ -70,43 +70,101 @@ pub struct Quantized {
     pub offset: f32,
 }
 
+/// Parts that values in [-1, 1] are sorted into; none holds two limits.
+const PARTS: usize = 256;
+
+/// For each part the limits below it, and the limit that it holds or infinity.
+const LIMITS: ([u8; PARTS], [f32; PARTS]) = {
+    let (mut below, mut inside) = ([0; PARTS], [f32::INFINITY; PARTS]);
+    let mut i = 0;
+    while i < 15 {
+        let part = part_of(THRESHOLDS[i]);
+        assert!(inside[part] == f32::INFINITY, "two limits in one part");
+        inside[part] = THRESHOLDS[i];
+        let mut later = part + 1;
+        while later < PARTS {
+            below[later] += 1;
+            later += 1;
+        }
+        i += 1;
+    }
+    (below, inside)
+};
+
+/// The part of a value: never a lower one than that of a smaller value.
+const fn part_of(x: f32) -> usize {
+    // Below the first, and of NaN, the conversion gives 0.
+    let part = ((x + 1.0) * (PARTS / 2) as f32) as usize;
+    if part < PARTS { part } else { PARTS - 1 }
+}
+
 /// Index of the code nearest to `x`, which is scaled to [-1, 1]. NaN gives 0.
 #[inline]
 pub fn nearest_code(x: f32) -> u8 {
-    THRESHOLDS.iter().map(|limit| u8::from(x > *limit)).sum()
+    static BELOW: [u8; PARTS] = LIMITS.0;
+    static INSIDE: [f32; PARTS] = LIMITS.1;
+    let part = part_of(x);
+    BELOW[part] + u8::from(x > INSIDE[part])
+}
+
+/// The largest magnitude of a block; NaN counts for nothing.
+fn most(block: &[f32]) -> f32 {
+    const LANES: usize = 16;
+    let (lanes, rest) = block.as_chunks::<LANES>();
+    let mut most = [0.0f32; LANES];
+    let mut larger = |lane: usize, x: f32| {
+        if x.abs() > most[lane] {
+            most[lane] = x.abs();
+        }
+    };
+    for values in lanes {
+        for (lane, x) in values.iter().enumerate() {
+            larger(lane, *x);
+        }
+    }
+    for (lane, x) in rest.iter().enumerate() {
+        larger(lane, *x);
+    }
+    most.into_iter().fold(0.0, f32::max)
 }
 
 /// Quantizes a tensor.
 ///
 /// An all-zero block is encoded as zeros (index 7), as bitsandbytes does on the CPU.
 pub fn quantize(values: &[f32]) -> Quantized {
-    let magnitudes: Vec<f32> = values
-        .par_chunks(BLOCK)
-        .map(|block| block.iter().fold(0.0f32, |most, x| most.max(x.abs())))
-        .collect();
+    // Values that a thread goes through twice while they are in its cache.
+    const AT_ONCE: usize = 256 * BLOCK;
     let mut codes = vec![0u8; values.len().div_ceil(2)];
-    codes.par_chunks_mut(BLOCK / 2).zip(values.par_chunks(BLOCK)).zip(&magnitudes).for_each(
-        |((codes, block), magnitude)| {
+    let mut magnitudes = vec![0.0f32; values.len().div_ceil(BLOCK)];
+    let parts = codes.par_chunks_mut(AT_ONCE / 2).zip(magnitudes.par_chunks_mut(AT_ONCE / BLOCK));
+    parts.zip(values.par_chunks(AT_ONCE)).for_each(|((codes, magnitudes), values)| {
+        let blocks = codes.chunks_mut(BLOCK / 2).zip(values.chunks(BLOCK)).zip(magnitudes);
+        for ((codes, block), magnitude) in blocks {
+            *magnitude = most(block);
             // The reciprocal is multiplied, not divided by: the last bit decides ties.
             let inverse = 1.0 / magnitude.max(1e-38);
-            for (byte, pair) in codes.iter_mut().zip(block.chunks(2)) {
-                let high = nearest_code(pair[0] * inverse);
-                let low = pair.get(1).map_or(0, |x| nearest_code(x * inverse));
-                *byte = (high << 4) | low;
+            let (pairs, last) = block.as_chunks::<2>();
+            for (byte, [even, odd]) in codes.iter_mut().zip(pairs) {
+                *byte = (nearest_code(even * inverse) << 4) | nearest_code(odd * inverse);
             }
-        },
-    );
+            if let ([even], Some(byte)) = (last, codes.last_mut()) {
+                *byte = nearest_code(even * inverse) << 4;
+            }
+        }
+    });
     // The mean in f64 in sequence: one order on every machine.
     let sum: f64 = magnitudes.iter().map(|x| f64::from(*x)).sum();
     let offset = (sum / magnitudes.len().max(1) as f64) as f32;
-    let mut nested = Vec::with_capacity(magnitudes.len().div_ceil(NESTED_BLOCK));
-    let mut indices = Vec::with_capacity(magnitudes.len());
-    for block in magnitudes.chunks(NESTED_BLOCK) {
-        let most = block.iter().fold(0.0f32, |most, x| most.max((x - offset).abs()));
-        let inverse = 1.0 / most.max(1e-38);
-        indices.extend(block.iter().map(|x| nearest_in_map((x - offset) * inverse)));
-        nested.push(most);
-    }
+    let mut nested = vec![0.0; magnitudes.len().div_ceil(NESTED_BLOCK)];
+    let mut indices = vec![0u8; magnitudes.len()];
+    let blocks = indices.par_chunks_mut(NESTED_BLOCK).zip(magnitudes.par_chunks(NESTED_BLOCK));
+    blocks.zip(&mut nested).for_each(|((indices, block), nested)| {
+        *nested = block.iter().fold(0.0f32, |most, x| most.max((x - offset).abs()));
+        let inverse = 1.0 / nested.max(1e-38);
+        for (index, x) in indices.iter_mut().zip(block) {
+            *index = nearest_in_map((x - offset) * inverse);
+        }
+    });
     Quantized { len: values.len(), codes, magnitudes: indices, nested, offset }
 }
 

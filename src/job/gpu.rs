@@ -4,13 +4,14 @@
 use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::thread::JoinHandle;
 
 use etcetera::BaseStrategy as _;
 
 use crate::engine::Base;
 use crate::engine::cuda::{Device, KernelCache, Search};
-use crate::failure::Result;
-use crate::train::{self, Recipe};
+use crate::failure::{Failure, Result};
+use crate::train;
 use crate::whole_file;
 
 /// Variable with folders of a CUDA toolkit or of its libraries, looked through first.
@@ -83,21 +84,49 @@ pub fn open() -> Result<Device> {
     Device::open(search(), Box::new(Kept { folder }))
 }
 
-/// The GPU that a run is to train on, by its recipe; none is the processor. Where a GPU is there and is left
-/// alone, `note` hears why.
+/// A GPU that is opened while something else is done, as reading a model: its driver takes some tenths of a second.
+pub struct Opening {
+    device: train::Device,
+    /// None where none is asked for.
+    thread: Option<JoinHandle<Result<Device>>>,
+}
+
+/// Begins to open the GPU, if one may be asked for.
+pub fn begin(device: train::Device) -> Opening {
+    let open = || {
+        let device = open()?;
+        device.warm_up();
+        Ok(device)
+    };
+    let thread = (device != train::Device::Cpu).then(|| std::thread::spawn(open));
+    Opening { device, thread }
+}
+
+impl Opening {
+    /// The GPU, once it is open; none where none is asked for.
+    ///
+    /// # Errors
+    /// When there is none, or it is too old.
+    pub fn end(self) -> Result<Option<Device>> {
+        let ended = self.thread.map(JoinHandle::join).transpose();
+        ended.map_err(|_| Failure::defect("opening the GPU"))?.transpose()
+    }
+}
+
+/// The GPU that a run is to train on; none is the processor. Where a GPU is there and is left alone, `note` hears why.
 ///
 /// # Errors
-/// When the recipe asks for a GPU and there is none that can.
+/// When a GPU is asked for and there is none that can.
 pub fn chosen(
-    recipe: &Recipe,
+    opening: Opening,
     base: &Base,
     note: &mut dyn FnMut(String),
 ) -> Result<Option<Device>> {
-    match recipe.device {
+    match opening.device {
         train::Device::Cpu => Ok(None),
-        train::Device::Cuda => open().map(Some),
+        train::Device::Cuda => opening.end(),
         train::Device::Auto => {
-            let Ok(device) = open() else { return Ok(None) };
+            let Ok(Some(device)) = opening.end() else { return Ok(None) };
             let name = &device.facts().name;
             if let Err(failure) = device.ready(base) {
                 note(format!("{name} is left alone: {failure}"));
@@ -112,11 +141,14 @@ pub fn chosen(
 ///
 /// # Errors
 /// When a GPU is asked for and there is none that can.
-pub fn for_answers(device: train::Device, base: &Base) -> Result<Option<Device>> {
-    match device {
+pub fn for_answers(opening: Opening, base: &Base) -> Result<Option<Device>> {
+    match opening.device {
         train::Device::Cpu => Ok(None),
-        train::Device::Cuda => open().map(Some),
-        train::Device::Auto => Ok(open().ok().filter(|device| device.ready(base).is_ok())),
+        train::Device::Cuda => opening.end(),
+        train::Device::Auto => {
+            let device = opening.end().ok().flatten();
+            Ok(device.filter(|device| device.ready_to_answer(base).is_ok()))
+        }
     }
 }
 

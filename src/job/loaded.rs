@@ -56,11 +56,11 @@ impl Models {
         }
         // Two models at once would double the peak.
         *last = None;
-        let mut opened = model::open(name)?;
         let precision = Precision::fastest();
-        memory::check_loading(&opened.config, precision)
-            .map_err(|failure| failure.context(name))?;
-        let base = Base::load(&opened.config, opened.source.as_mut(), precision, on)?;
+        let (opened, base) = model::open_and(name, |config, source| {
+            memory::check_loading(config, precision).map_err(|failure| failure.context(name))?;
+            Base::load(config, source, precision, on)
+        })?;
         let Some(base) = base else { return Ok(None) };
         let mut codec = opened.codec;
         let unsaid = codec.say_in_pieces(|token| base.is_untrained(token));

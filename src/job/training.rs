@@ -49,6 +49,7 @@ pub(super) fn train(desk: &mut Desk<'_>, request: &Request<'_>) -> Result<JobOut
     if let Some(kernel) = resume.and_then(|_| checkpoint::kernel(&folder)) {
         cpu::prefer(&kernel);
     }
+    let opening = gpu::begin(recipe.device);
     let Some(loaded) = desk.models.get(model, &mut desk.progress())? else {
         return Ok(stopped());
     };
@@ -94,7 +95,7 @@ pub(super) fn train(desk: &mut Desk<'_>, request: &Request<'_>) -> Result<JobOut
             loaded.unsaid.join(" and ")
         ));
     }
-    let device = gpu::chosen(recipe, &loaded.base, &mut |text| desk.note(text))?;
+    let device = gpu::chosen(opening, &loaded.base, &mut |text| desk.note(text))?;
     let sets = epochs(&train_rows, &examples, &loaded.codec, recipe);
     std::fs::create_dir_all(&folder).because(folder.display())?;
     training_set::write(&folder, &mix)?;

@@ -10,7 +10,6 @@ mod metadata;
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
-use std::io::{Read, Seek, SeekFrom};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
@@ -21,6 +20,7 @@ use candle_core::quantized::{GgmlDType, gguf_file::TensorInfo};
 use rayon::prelude::*;
 
 use crate::failure::{Context, Failure, Result};
+use crate::model::positioned::read_exact_at;
 use crate::model::{Architecture, DecoderConfig, TensorName, TensorSource};
 
 /// An open GGUF file whose header, tensor list and shapes have been checked.
@@ -194,9 +194,28 @@ impl GgufFile {
         Ok(())
     }
 
+    fn stored_name(&self, name: TensorName) -> String {
+        match name {
+            TensorName::Embedding => self.embedding.to_owned(),
+            other => layout::stored_name(other),
+        }
+    }
+
+    /// Whether a tensor's rows are stored in another order.
+    fn is_permuted(&self, name: TensorName) -> bool {
+        let heads = matches!(
+            name,
+            TensorName::Query(_)
+                | TensorName::QueryBias(_)
+                | TensorName::Key(_)
+                | TensorName::KeyBias(_)
+        );
+        heads && self.config.architecture == Architecture::Llama
+    }
+
     /// Compares sampled rows of embedding and head. Two quantisations of one matrix have a cosine
     /// above 0.99; matrices trained apart are nowhere near.
-    fn copies_agree(&mut self) -> Result<bool> {
+    fn copies_agree(&self) -> Result<bool> {
         const SAMPLES: usize = 64;
         let (rows, width) = (self.config.vocab_size, self.config.hidden_size);
         let (mut dot, mut left, mut right) = (0.0_f64, 0.0_f64, 0.0_f64);
@@ -214,9 +233,23 @@ impl GgufFile {
         Ok(left > 0.0 && right > 0.0 && dot / (left * right).sqrt() > 0.98)
     }
 
-    /// Reads rows of a stored tensor as f32, a few megabytes at a time.
-    fn rows(&mut self, stored: &str, rows: Range<usize>, width: usize) -> Result<Vec<f32>> {
-        const CHUNK: usize = 1 << 22;
+    /// Reads rows of a stored tensor as f32.
+    fn rows(&self, stored: &str, rows: Range<usize>, width: usize) -> Result<Vec<f32>> {
+        let mut values = Vec::new();
+        self.fill(stored, rows, width, &mut values)?;
+        Ok(values)
+    }
+
+    /// Reads rows in place of what `values` held, on all threads.
+    fn fill(
+        &self,
+        stored: &str,
+        rows: Range<usize>,
+        width: usize,
+        values: &mut Vec<f32>,
+    ) -> Result<()> {
+        /// Values that a thread reads at once: they stay in its cache.
+        const CHUNK: usize = 1 << 16;
         let defect = || Failure::defect(format!("tensor \"{stored}\" read outside its rows"));
         let info = self.tensors.get(stored).ok_or_else(defect)?;
         let kind = info.ggml_dtype;
@@ -228,25 +261,52 @@ impl GgufFile {
             return Err(defect());
         }
         let rows_at_once = (CHUNK / width).max(1);
-        let mut values = Vec::with_capacity(rows.len() * width);
-        let mut next = rows.start;
-        while next < rows.end {
-            let count = rows_at_once.min(rows.end - next);
-            let mut raw = vec![0; count * row_bytes];
-            let at = start + (next * row_bytes) as u64;
-            self.file.seek(SeekFrom::Start(at)).because(format!("tensor \"{stored}\""))?;
-            self.file.read_exact(&mut raw).map_err(|_| truncated(stored))?;
-            values.extend(dequantize(kind, &raw, width, row_bytes, stored)?);
-            next += count;
-        }
-        Ok(values)
+        values.resize(rows.len() * width, 0.0);
+        let parts = values.par_chunks_mut(rows_at_once * width).enumerate();
+        parts.try_for_each(|(index, values)| {
+            let mut raw = vec![0; values.len() / width * row_bytes];
+            let first = rows.start + index * rows_at_once;
+            let at = start + (first * row_bytes) as u64;
+            read_exact_at(&self.file, &mut raw, at).map_err(|_| truncated(stored))?;
+            dequantize(kind, &raw, width, values).because(format!("tensor \"{stored}\""))
+        })
     }
 }
 
 impl TensorSource for GgufFile {
     fn read(&mut self, name: TensorName) -> Result<Vec<f32>> {
+        (&*self).read(name)
+    }
+
+    fn read_to(&mut self, name: TensorName, values: &mut Vec<f32>) -> Result<()> {
+        (&*self).read_to(name, values)
+    }
+
+    fn read_rows(
+        &mut self,
+        name: TensorName,
+        width: usize,
+        rows: Range<usize>,
+    ) -> Result<Vec<f32>> {
+        (&*self).read_rows(name, width, rows)
+    }
+}
+
+/// Files are read at places, so that one that is open can be read from anywhere.
+impl TensorSource for &GgufFile {
+    fn read(&mut self, name: TensorName) -> Result<Vec<f32>> {
         let (rows, width) = name.shape(&self.config);
         self.read_rows(name, width, 0..rows)
+    }
+
+    fn read_to(&mut self, name: TensorName, values: &mut Vec<f32>) -> Result<()> {
+        if self.is_permuted(name) {
+            *values = self.read(name)?;
+            return Ok(());
+        }
+        let (rows, width) = name.shape(&self.config);
+        self.fill(&self.stored_name(name), 0..rows, width, values)
+            .map_err(|failure| failure.context(self.path.display()))
     }
 
     fn read_rows(
@@ -256,28 +316,18 @@ impl TensorSource for GgufFile {
         rows: Range<usize>,
     ) -> Result<Vec<f32>> {
         let (all, width) = name.shape(&self.config);
-        let stored = match name {
-            TensorName::Embedding => self.embedding.to_owned(),
-            other => layout::stored_name(other),
-        };
-        let permuted = self.config.architecture == Architecture::Llama;
-        let result = match name {
-            TensorName::Query(_)
-            | TensorName::QueryBias(_)
-            | TensorName::Key(_)
-            | TensorName::KeyBias(_)
-                if permuted =>
-            {
-                let whole = self.rows(&stored, 0..all, width);
-                whole.map(|values| {
-                    let values = layout::unpermute(&values, self.config.head_dim, width);
-                    values
-                        .get(rows.start * width..rows.end * width)
-                        .map(<[f32]>::to_vec)
-                        .unwrap_or_default()
-                })
-            }
-            _ => self.rows(&stored, rows, width),
+        let stored = self.stored_name(name);
+        let result = if self.is_permuted(name) {
+            let whole = self.rows(&stored, 0..all, width);
+            whole.map(|values| {
+                let values = layout::unpermute(&values, self.config.head_dim, width);
+                values
+                    .get(rows.start * width..rows.end * width)
+                    .map(<[f32]>::to_vec)
+                    .unwrap_or_default()
+            })
+        } else {
+            self.rows(&stored, rows, width)
         };
         result.map_err(|failure| failure.context(self.path.display()))
     }
@@ -288,42 +338,34 @@ fn truncated(stored: &str) -> Failure {
         .hint("The download or copy was cut off; get the file again.")
 }
 
-/// Turns whole stored rows into f32, in parallel.
+/// Turns whole stored rows of `width` values into f32.
 fn dequantize(
     kind: GgmlDType,
     raw: &[u8],
     width: usize,
-    row_bytes: usize,
-    stored: &str,
-) -> Result<Vec<f32>> {
-    let halves = |convert: fn([u8; 2]) -> f32| {
-        raw.as_chunks::<2>().0.iter().map(|bytes| convert(*bytes)).collect()
+    values: &mut [f32],
+) -> candle_core::Result<()> {
+    let halves = |values: &mut [f32], convert: fn([u8; 2]) -> f32| {
+        for (value, bytes) in values.iter_mut().zip(raw.as_chunks::<2>().0) {
+            *value = convert(*bytes);
+        }
     };
     match kind {
         GgmlDType::F32 => {
-            Ok(raw.as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect())
-        }
-        GgmlDType::F16 => Ok(halves(|bytes| half::f16::from_le_bytes(bytes).to_f32())),
-        GgmlDType::BF16 => Ok(halves(|bytes| half::bf16::from_le_bytes(bytes).to_f32())),
-        _ => {
-            let rows_at_once = ((1 << 16) / width).max(1);
-            let parts: Vec<candle_core::Result<Vec<f32>>> = raw
-                .par_chunks(rows_at_once * row_bytes)
-                .map(|part| {
-                    let rows = part.len() / row_bytes;
-                    qtensor_from_ggml(kind, part, vec![rows, width], &Device::Cpu)?
-                        .dequantize(&Device::Cpu)?
-                        .flatten_all()?
-                        .to_vec1()
-                })
-                .collect();
-            let mut values = Vec::with_capacity(raw.len() / row_bytes * width);
-            for part in parts {
-                values.extend(part.because(format!("tensor \"{stored}\""))?);
+            for (value, bytes) in values.iter_mut().zip(raw.as_chunks::<4>().0) {
+                *value = f32::from_le_bytes(*bytes);
             }
-            Ok(values)
+        }
+        GgmlDType::F16 => halves(values, |bytes| half::f16::from_le_bytes(bytes).to_f32()),
+        GgmlDType::BF16 => halves(values, |bytes| half::bf16::from_le_bytes(bytes).to_f32()),
+        _ => {
+            let stored =
+                qtensor_from_ggml(kind, raw, vec![values.len() / width, width], &Device::Cpu)?;
+            let read: Vec<f32> = stored.dequantize(&Device::Cpu)?.flatten_all()?.to_vec1()?;
+            values.copy_from_slice(&read);
         }
     }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -72,19 +72,37 @@ pub fn open(name_or_path: &str) -> Result<Opened> {
     open_in(&Places::from_environment()?, name_or_path)
 }
 
+/// [`open`], and what `load` makes of the weights while another thread reads the tokenizer, which takes long too.
+///
+/// # Errors
+/// As for [`open`], and those of `load`.
+pub fn open_and<T>(
+    name_or_path: &str,
+    load: impl FnOnce(&DecoderConfig, &mut dyn TensorSource) -> Result<T>,
+) -> Result<(Opened, T)> {
+    let (name, path) = resolve(&Places::from_environment()?, name_or_path)?;
+    open_path_and(&name, &path, load)
+}
+
 /// As [`open`], looking in the given places.
 ///
 /// # Errors
 /// As for [`open`].
 pub fn open_in(places: &Places, name_or_path: &str) -> Result<Opened> {
+    let (name, path) = resolve(places, name_or_path)?;
+    open_path(&name, &path)
+}
+
+/// The name of a model and its file or folder.
+fn resolve(places: &Places, name_or_path: &str) -> Result<(String, PathBuf)> {
     if let Some(manifest) = find(places, name_or_path)? {
-        return open_path(&manifest.name, &manifest.path);
+        return Ok((manifest.name, manifest.path));
     }
     let path = Path::new(name_or_path);
     if path.exists() {
         let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
         let name = path.file_stem().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
-        return open_path(&name, &path);
+        return Ok((name, path));
     }
     if Path::new(name_or_path).extension().is_some_and(|end| end.eq_ignore_ascii_case("gguf")) {
         return Err(Failure::user(format!("{name_or_path}: there is no such file")));
@@ -116,13 +134,38 @@ pub fn find(places: &Places, name: &str) -> Result<Option<Manifest>> {
 /// # Errors
 /// Names the file that is missing, malformed or of an unsupported kind.
 pub fn open_path(name: &str, path: &Path) -> Result<Opened> {
-    if path.is_dir() { open_folder(name, path) } else { open_gguf(name, path) }
+    Ok(open_path_and(name, path, |_, _| Ok(()))?.0)
 }
 
-fn open_gguf(name: &str, path: &Path) -> Result<Opened> {
+fn open_path_and<T>(
+    name: &str,
+    path: &Path,
+    load: impl FnOnce(&DecoderConfig, &mut dyn TensorSource) -> Result<T>,
+) -> Result<(Opened, T)> {
+    if path.is_dir() { open_folder(name, path, load) } else { open_gguf(name, path, load) }
+}
+
+/// Does two things at once.
+fn beside<A: Send, B>(
+    other: impl FnOnce() -> Result<A> + Send,
+    this: impl FnOnce() -> Result<B>,
+) -> Result<(A, B)> {
+    std::thread::scope(|scope| {
+        let other = scope.spawn(other);
+        let this = this();
+        let other = other.join().map_err(|_| Failure::defect("reading a tokenizer"))?;
+        Ok((other?, this?))
+    })
+}
+
+fn open_gguf<T>(
+    name: &str,
+    path: &Path,
+    load: impl FnOnce(&DecoderConfig, &mut dyn TensorSource) -> Result<T>,
+) -> Result<(Opened, T)> {
     let file = GgufFile::open(path)?;
-    let tokenizer = Tokenizer::from_gguf(&file)?;
-    let template = ChatTemplate::from_gguf(&file)?;
+    let words = || Ok((Tokenizer::from_gguf(&file)?, ChatTemplate::from_gguf(&file)?));
+    let ((tokenizer, template), loaded) = beside(words, || load(file.config(), &mut &file))?;
     let config = file.config().clone();
     let description = Description {
         path: path.to_owned(),
@@ -133,14 +176,23 @@ fn open_gguf(name: &str, path: &Path) -> Result<Opened> {
         licence: file.text("general.license").map(str::to_owned),
         native_tools: template.has_native_tools(),
     };
-    join(name, tokenizer, template, config, Box::new(file), description)
+    let opened = join(name, tokenizer, template, config, Box::new(file), description)?;
+    Ok((opened, loaded))
 }
 
-fn open_folder(name: &str, folder: &Path) -> Result<Opened> {
+fn open_folder<T>(
+    name: &str,
+    folder: &Path,
+    load: impl FnOnce(&DecoderConfig, &mut dyn TensorSource) -> Result<T>,
+) -> Result<(Opened, T)> {
     let config = hf_config::read(folder)?;
     let weights = SafetensorsFolder::open(folder, &config.decoder)?;
-    let mut tokenizer = Tokenizer::from_file(&folder.join("tokenizer.json"))?;
-    let template = ChatTemplate::from_folder(folder)?;
+    let words = || {
+        let tokenizer = Tokenizer::from_file(&folder.join("tokenizer.json"))?;
+        Ok((tokenizer, ChatTemplate::from_folder(folder)?))
+    };
+    let ((mut tokenizer, template), loaded) =
+        beside(words, || load(weights.config(), &mut &weights))?;
     let id = |token: &str| tokenizer.id_of(token);
     let ends = (id(template.beginning()), id(template.ending()));
     tokenizer.set_ends(ends.0, ends.1);
@@ -159,7 +211,8 @@ fn open_folder(name: &str, folder: &Path) -> Result<Opened> {
         licence: card_licence(folder),
         native_tools: template.has_native_tools(),
     };
-    join(name, tokenizer, template, decoder, Box::new(weights), description)
+    let opened = join(name, tokenizer, template, decoder, Box::new(weights), description)?;
+    Ok((opened, loaded))
 }
 
 fn join(

@@ -1,16 +1,19 @@
 //! Reads weights stored as safetensors, in one file or in shards
 //! (<https://github.com/huggingface/safetensors#format>).
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs::File;
-use std::io::{Read, Seek, SeekFrom};
+use std::io::Read;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+use rayon::prelude::*;
 use serde::Deserialize;
 use serde_json::Value;
 
 use crate::failure::{Context, Failure, Result};
+use crate::model::positioned::read_exact_at;
 use crate::model::{Architecture, DecoderConfig, TensorName, TensorSource};
 
 /// The open weight files of a model folder. Offsets in the files are not trusted.
@@ -202,8 +205,32 @@ impl SafetensorsFolder {
 
 impl TensorSource for SafetensorsFolder {
     fn read(&mut self, name: TensorName) -> Result<Vec<f32>> {
+        (&*self).read(name)
+    }
+
+    fn read_to(&mut self, name: TensorName, values: &mut Vec<f32>) -> Result<()> {
+        (&*self).read_to(name, values)
+    }
+
+    fn read_rows(
+        &mut self,
+        name: TensorName,
+        width: usize,
+        rows: Range<usize>,
+    ) -> Result<Vec<f32>> {
+        (&*self).read_rows(name, width, rows)
+    }
+}
+
+/// Files are read at places, so that one that is open can be read from anywhere.
+impl TensorSource for &SafetensorsFolder {
+    fn read(&mut self, name: TensorName) -> Result<Vec<f32>> {
         let (rows, width) = name.shape(&self.config);
         self.read_rows(name, width, 0..rows)
+    }
+
+    fn read_to(&mut self, name: TensorName, values: &mut Vec<f32>) -> Result<()> {
+        self.fill(name, 0..name.shape(&self.config).0, values)
     }
 
     fn read_rows(
@@ -212,48 +239,75 @@ impl TensorSource for SafetensorsFolder {
         _width: usize,
         rows: Range<usize>,
     ) -> Result<Vec<f32>> {
-        const CHUNK: usize = 1 << 22;
+        let mut values = Vec::new();
+        self.fill(name, rows, &mut values)?;
+        Ok(values)
+    }
+}
+
+impl SafetensorsFolder {
+    /// Reads rows in place of what `values` held, on all threads.
+    fn fill(&self, name: TensorName, rows: Range<usize>, values: &mut Vec<f32>) -> Result<()> {
+        /// Values that a thread reads at once: they stay in its cache.
+        const CHUNK: usize = 1 << 17;
         let (_, width) = name.shape(&self.config);
         let missing =
             || Failure::user(format!("{}: tensor \"{name}\" is missing", self.folder.display()));
         let stored = name.hugging_face(&self.config);
-        let place = self.tensors.get(&stored).cloned().ok_or_else(missing)?;
+        let place = self.tensors.get(&stored).ok_or_else(missing)?;
         let (path, file) = self
             .files
-            .get_mut(place.file)
+            .get(place.file)
             .ok_or_else(|| Failure::defect(format!("tensor \"{name}\" points to no file")))?;
-        let fail = |_| cut_off(&format!("tensor \"{name}\"")).context(path.display());
         let size = place.kind.bytes();
-        let at = place.start + (rows.start * width * size) as u64;
-        file.seek(SeekFrom::Start(at)).map_err(fail)?;
-        let count = rows.len() * width;
-        let mut values = Vec::with_capacity(count);
-        let mut raw = Vec::new();
-        while values.len() < count {
-            raw.resize(CHUNK.min(count - values.len()) * size, 0);
-            file.read_exact(&mut raw).map_err(fail)?;
-            match place.kind {
-                Kind::F32 => {
-                    let numbers = raw.as_chunks::<4>().0.iter();
-                    values.extend(numbers.map(|bytes| f32::from_le_bytes(*bytes)));
-                }
-                Kind::F16 => {
-                    let numbers = raw.as_chunks::<2>().0.iter();
-                    values.extend(numbers.map(|b| half::f16::from_le_bytes(*b).to_f32()));
-                }
-                Kind::Bf16 => {
-                    let numbers = raw.as_chunks::<2>().0.iter();
-                    values.extend(numbers.map(|b| half::bf16::from_le_bytes(*b).to_f32()));
-                }
-            }
-        }
+        let start = place.start + (rows.start * width * size) as u64;
+        values.resize(rows.len() * width, 0.0);
+        let read = |(index, values): (usize, &mut [f32])| {
+            RAW.with_borrow_mut(|raw| {
+                raw.resize(values.len() * size, 0);
+                read_exact_at(file, raw, start + (index * CHUNK * size) as u64)?;
+                widen(place.kind, raw, values);
+                Ok::<_, std::io::Error>(())
+            })
+        };
+        let parts = values.par_chunks_mut(CHUNK).enumerate();
+        parts
+            .try_for_each(read)
+            .map_err(|_| cut_off(&format!("tensor \"{name}\"")).context(path.display()))?;
         if self.config.architecture == Architecture::Gemma3 && name.is_norm() {
             // Stored less one (`Gemma3RMSNorm` of transformers multiplies by `1 + weight`).
-            for value in &mut values {
+            for value in values {
                 *value += 1.0;
             }
         }
-        Ok(values)
+        Ok(())
+    }
+}
+
+thread_local! {
+    /// Values as they are stored.
+    static RAW: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Stored values as f32.
+fn widen(kind: Kind, raw: &[u8], values: &mut [f32]) {
+    match kind {
+        Kind::F32 => {
+            for (value, bytes) in values.iter_mut().zip(raw.as_chunks::<4>().0) {
+                *value = f32::from_le_bytes(*bytes);
+            }
+        }
+        Kind::F16 => {
+            for (value, bytes) in values.iter_mut().zip(raw.as_chunks::<2>().0) {
+                *value = half::f16::from_le_bytes(*bytes).to_f32();
+            }
+        }
+        Kind::Bf16 => {
+            // The upper half of an f32.
+            for (value, bytes) in values.iter_mut().zip(raw.as_chunks::<2>().0) {
+                *value = f32::from_bits(u32::from(u16::from_le_bytes(*bytes)) << 16);
+            }
+        }
     }
 }
 

@@ -166,6 +166,15 @@ pub trait TensorSource {
     /// the wrong shape.
     fn read(&mut self, name: TensorName) -> Result<Vec<f32>>;
 
+    /// Reads one tensor whole in place of what a buffer held: its memory can be used again.
+    ///
+    /// # Errors
+    /// As for [`Self::read`].
+    fn read_to(&mut self, name: TensorName, values: &mut Vec<f32>) -> Result<()> {
+        *values = self.read(name)?;
+        Ok(())
+    }
+
     /// Reads some rows of a tensor that is `width` columns wide. The default reads the whole
     /// tensor; sources that can read less do, so that a large embedding need not be held in f32.
     ///

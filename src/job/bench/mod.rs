@@ -14,7 +14,7 @@ use super::loaded::Loaded;
 use crate::engine::cuda::{Device, Generator};
 use crate::engine::{
     Adapter, Base, GenerateConfig, LoraConfig, MICRO_TOKENS_MAX, OptimizerConfig, Phases, Request,
-    Row, StepReport, Target, Trainer, cpu, generate_each, training_bytes,
+    Row, StepReport, Target, Trainer, cpu, generate_each, largest_micro_batch, training_bytes,
 };
 use crate::failure::{Failure, Result};
 use crate::pair::Example;
@@ -24,6 +24,9 @@ pub use evaluation::{EvaluationFigures, SuiteFigures, evaluation};
 
 /// Rank of the adapter that is measured; alpha is twice that.
 const RANK: usize = 16;
+
+/// Fewest tokens that are tried at once on a GPU where no number is given.
+const DEVICE_TOKENS_MIN: usize = 256;
 
 /// What was measured of training.
 #[derive(Debug, Clone, Serialize)]
@@ -45,6 +48,15 @@ pub struct TrainFigures {
     /// Layers that kept what their backward pass needs, on a GPU.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kept_layers: Option<usize>,
+    /// Of the others, layers that computed only gate and up again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub partly_kept_layers: Option<usize>,
+    /// Inputs of layers that lay in this machine's memory between the passes, and what they took of it, MiB.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hosted_inputs: Option<usize>,
+    /// See [`Self::hosted_inputs`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hosted_mib: Option<f64>,
     /// Median over the measured steps.
     pub tokens_per_second: f64,
     /// Each measured step.
@@ -161,16 +173,25 @@ pub fn train(
     };
     let adapter = Adapter::new(config, &lora);
     let held = memory::resident().unwrap_or_else(|| base.bytes());
-    let micro_tokens = way.micro_tokens.unwrap_or(work.micro_tokens).min(work.micro_tokens);
+    let mut micro_tokens = way.micro_tokens.unwrap_or(work.micro_tokens).min(work.micro_tokens);
     let mut plan = held + training_bytes(base, &adapter, micro_tokens);
     let optimizer = OptimizerConfig { eight_bit: way.eight_bit, ..OptimizerConfig::default() };
     let mut trainer =
         Trainer::new(base, adapter, optimizer, micro_tokens).with_sharing(work.sharing);
-    let mut kept_layers = None;
+    let mut laid = None;
     if let Some(device) = way.device {
         trainer = trainer.on_cuda(device, way.device_memory.unwrap_or(usize::MAX))?;
-        let laid = trainer.lay_out(&[micro_tokens], &mut |tokens| tokens)?;
-        (plan, kept_layers) = (laid.bytes, Some(laid.kept_layers));
+        // Halves of a step where no number is given.
+        let sizes = std::iter::successors(Some(micro_tokens), |tokens| Some(tokens / 2));
+        let sizes: Vec<usize> = match way.micro_tokens {
+            Some(_) => vec![micro_tokens],
+            None => sizes.take_while(|tokens| *tokens >= DEVICE_TOKENS_MIN.min(micro_tokens)).collect(),
+        };
+        let mut largest = |tokens: usize| {
+            work.steps.iter().map(|rows| largest_micro_batch(rows, tokens)).max().unwrap_or(tokens)
+        };
+        let found = trainer.lay_out(&sizes, &mut largest)?;
+        (plan, micro_tokens, laid) = (found.bytes, found.micro_tokens, Some(found));
     }
     let mut batches = work.steps.iter().cycle();
     let mut step = |trainer: &mut Trainer<'_>| {
@@ -210,7 +231,10 @@ pub fn train(
         kernel: trainer.kernel(),
         threads: rayon::current_num_threads(),
         micro_tokens,
-        kept_layers,
+        kept_layers: laid.map(|plan| plan.kept_layers),
+        partly_kept_layers: laid.map(|plan| plan.partly_kept_layers),
+        hosted_inputs: laid.map(|plan| plan.hosted_inputs),
+        hosted_mib: laid.map(|plan| mib(plan.hosted_bytes)),
         tokens_per_second: median(&rates),
         step_ms,
         loss,
@@ -253,6 +277,15 @@ pub struct GenerateFigures {
     /// From when the base was there to the first token of the round that warms up, ms: on a GPU the base goes
     /// there first.
     pub first_token_ms: f64,
+    /// Of that, until base and kernels were on the GPU, ms.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub upload_ms: Option<f64>,
+    /// From the program's start to when the base was there, s.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub load_s: Option<f64>,
+    /// From the program's start to the first token, s.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub load_to_first_token_s: Option<f64>,
     /// Highest memory of the process so far, loading included, MiB.
     pub peak_rss_mib: f64,
     /// What was held on the GPU at most, MiB.
@@ -274,6 +307,8 @@ pub struct GenerateWay<'a> {
     pub device: Option<&'a Device>,
     /// Bytes of the GPU that may be taken; none is what there is.
     pub device_memory: Option<usize>,
+    /// When the program started, where it has loaded a model since.
+    pub started: Option<Instant>,
 }
 
 /// Generates greedily after random prompts, once to warm up, then the measured times.
@@ -285,7 +320,8 @@ pub fn generation(
     (batch, prompt, new): (usize, usize, usize),
     way: &GenerateWay<'_>,
 ) -> Result<GenerateFigures> {
-    let GenerateWay { rounds, keep_bytes, device, device_memory } = *way;
+    let GenerateWay { rounds, keep_bytes, device, device_memory, started } = *way;
+    let load_s = started.map(|started| started.elapsed().as_secs_f64());
     if batch == 0 || prompt == 0 || new < 2 || rounds == 0 {
         return Err(Failure::user("batch, prompt and rounds must be above 0, new tokens above 1"));
     }
@@ -302,6 +338,7 @@ pub fn generation(
     let limit = device_memory.unwrap_or(usize::MAX);
     let mut generator =
         device.map(|device| Generator::new(device, base, None, batch, limit)).transpose()?;
+    let upload_ms = device.map(|_| begun.elapsed().as_secs_f64() * 1e3);
     for round in 0..=rounds {
         let started = Instant::now();
         let (mut heard, mut first) = (0, None);
@@ -323,6 +360,7 @@ pub fn generation(
             decoding.push((batch * (new - 1)) as f64 / (whole - first));
         }
     }
+    let first_token = first_token.unwrap_or_default();
     Ok(GenerateFigures {
         model: name.to_owned(),
         random_weights,
@@ -334,7 +372,10 @@ pub fn generation(
         new,
         prompt_tokens_per_second: median(&reading),
         decode_tokens_per_second: median(&decoding),
-        first_token_ms: first_token.unwrap_or_default() * 1e3,
+        first_token_ms: first_token * 1e3,
+        upload_ms,
+        load_s,
+        load_to_first_token_s: load_s.map(|load| load + first_token),
         peak_rss_mib: peak_rss_mib(),
         peak_device_mib: generator.as_ref().map(|generator| mib(generator.bytes())),
         device_used_mib: device.map(Device::used).transpose()?.map(mib),

@@ -53,6 +53,7 @@ pub(super) fn score(
     let store = desk.store()?;
     // Refused before anything is loaded.
     let mut beside = Beside::new(desk, options)?;
+    let opening = gpu::begin(options.device);
     let Some(loaded) = desk.models.get(model, &mut desk.progress())? else {
         return Ok(None);
     };
@@ -102,7 +103,7 @@ pub(super) fn score(
         bound: options.bound,
         ..Plan::greedy(model, run, &suites, adapter.is_some())
     };
-    let device = gpu::for_answers(options.device, &loaded.base)?;
+    let device = gpu::for_answers(opening, &loaded.base)?;
     if let Some(device) = &device {
         desk.note(format!("answers are made on {}", device.facts().name));
     }
