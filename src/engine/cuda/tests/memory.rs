@@ -66,8 +66,12 @@ fn steps_in_less_memory_give_the_same_bits() {
         assert_eq!((whole.kept_layers, whole.hosted_inputs), (5, 0));
         let (mut partly, mut hosted, mut least) = (0, 0, whole);
         // Down to what nothing fits into.
-        let step = (whole.bytes - held(&work)) / 16;
-        while let Ok((plan, got)) = work.run(least.bytes - step) {
+        let mut step = (whole.bytes - held(&work)) / 12;
+        while step > 4096 {
+            let Ok((plan, got)) = work.run(least.bytes - step) else {
+                step /= 2;
+                continue;
+            };
             assert!(got == want, "{:?}: other bits by {plan:?}", config.architecture);
             partly = partly.max(plan.partly_kept_layers);
             hosted = hosted.max(plan.hosted_inputs);
