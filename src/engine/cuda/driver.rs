@@ -175,7 +175,7 @@ impl Gpu {
     /// Starts a kernel. `shared` is in bytes.
     pub(super) fn launch<const N: usize>(
         &self,
-        kernel: Kernel,
+        kernel: Kernel<N>,
         grid: (usize, usize),
         threads: usize,
         shared: usize,
@@ -208,7 +208,7 @@ impl Gpu {
     /// begin before.
     pub(super) fn launch_early<const N: usize>(
         &self,
-        kernel: Kernel,
+        kernel: Kernel<N>,
         grid: (usize, usize),
         threads: usize,
         shared: usize,
@@ -348,9 +348,17 @@ fn name_of(driver: &Driver, status: c_int) -> String {
 /// A place in the stream of work.
 pub(super) struct Mark(Handle);
 
-/// A function on the device.
+/// A function on the device that takes `N` arguments: the driver reads as many, whatever it is given.
 #[derive(Clone, Copy)]
-pub(super) struct Kernel(Handle);
+pub(super) struct Kernel<const N: usize>(Handle);
+
+#[cfg(test)]
+impl<const N: usize> Kernel<N> {
+    /// Stands for a kernel that is never started.
+    pub(super) fn nowhere() -> Self {
+        Self(Handle::NONE)
+    }
+}
 
 /// Compiled kernels.
 pub(super) struct Module {
@@ -368,8 +376,8 @@ impl Module {
         Ok(Self { gpu: Arc::clone(gpu), module })
     }
 
-    /// A kernel that may ask for so many bytes of shared memory.
-    pub(super) fn kernel(&self, name: &str, shared: usize) -> Result<Kernel> {
+    /// A kernel of so many arguments that may ask for so many bytes of shared memory.
+    pub(super) fn function<const N: usize>(&self, name: &str, shared: usize) -> Result<Kernel<N>> {
         let text = CString::new(name).map_err(|_| Failure::defect("a kernel's name"))?;
         let mut kernel = Handle::NONE;
         // SAFETY: the module is loaded, the name ends with zero.
