@@ -89,7 +89,7 @@ pub fn run(args: &DemoArgs, out: &mut Output) -> Result<()> {
         super::mix::print_report(&mix, out).because("standard output")?;
     }
 
-    demo.begin(out, "train", "QLoRA on this machine's processor")?;
+    demo.begin(out, "train", "QLoRA on this machine")?;
     let recipe = demo.recipe();
     // The interface goes on with it.
     project.store().set_setting(RECIPE_KEY, &recipe)?;

@@ -312,7 +312,7 @@ impl Session {
         self.add_norm(slab.middle, y, out, None, tokens)
     }
 
-    fn gate(&self, kernel: super::driver::Kernel, slab: Slab, tokens: usize) -> Result<()> {
+    fn gate(&self, kernel: super::driver::Kernel<6>, slab: Slab, tokens: usize) -> Result<()> {
         let width = self.config.ffn_size;
         let gelu = u32::from(self.config.architecture.activation() == Activation::Gelu);
         let pitch = 2 * width + self.operand(Group::Ffn).side;

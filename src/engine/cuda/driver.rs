@@ -177,7 +177,7 @@ impl Gpu {
     /// Starts a kernel. `shared` is in bytes.
     pub(super) fn launch<const N: usize>(
         &self,
-        kernel: Kernel,
+        kernel: Kernel<N>,
         grid: (usize, usize),
         threads: usize,
         shared: usize,
@@ -210,7 +210,7 @@ impl Gpu {
     /// itself and the driver knows of such launches.
     pub(super) fn launch_early<const N: usize>(
         &self,
-        kernel: Kernel,
+        kernel: Kernel<N>,
         grid: (usize, usize),
         threads: usize,
         shared: usize,
@@ -350,12 +350,20 @@ fn name_of(driver: &Driver, status: c_int) -> String {
 /// A place in the stream of work.
 pub(super) struct Mark(Handle);
 
-/// A function on the device.
+/// A function on the device that takes `N` arguments: the driver reads as many, whatever it is given.
 #[derive(Clone, Copy)]
-pub(super) struct Kernel {
+pub(super) struct Kernel<const N: usize> {
     function: Handle,
     /// Whether it may be begun early, because it waits itself for the one before it.
     waits: bool,
+}
+
+#[cfg(test)]
+impl<const N: usize> Kernel<N> {
+    /// Stands for a kernel that is never started.
+    pub(super) fn nowhere() -> Self {
+        Self { function: Handle::NONE, waits: false }
+    }
 }
 
 /// Kernels as the driver takes them.
@@ -384,8 +392,8 @@ impl Module {
         Ok(Self { gpu: Arc::clone(gpu), module, waits: code.waits })
     }
 
-    /// A kernel that may ask for so many bytes of shared memory.
-    pub(super) fn kernel(&self, name: &str, shared: usize) -> Result<Kernel> {
+    /// A kernel of so many arguments that may ask for so many bytes of shared memory.
+    pub(super) fn function<const N: usize>(&self, name: &str, shared: usize) -> Result<Kernel<N>> {
         let text = CString::new(name).map_err(|_| Failure::defect("a kernel's name"))?;
         let mut function = Handle::NONE;
         // SAFETY: the module is loaded, the name ends with zero.

@@ -6,7 +6,8 @@ use std::collections::HashMap;
 use std::ffi::{c_int, c_void};
 use std::sync::Arc;
 
-use super::driver::{Gpu, Kernel, Memory, Module, arguments};
+use super::driver::{Gpu, Kernel, Memory, arguments};
+use super::kernels::Find;
 use super::library::{Handle, Products as Library, Search};
 use crate::failure::{Failure, Result};
 
@@ -69,24 +70,28 @@ struct Lt {
 pub(super) struct Products {
     gpu: Arc<Gpu>,
     lt: Option<Lt>,
-    own: [Kernel; 3],
-    _module: Arc<Module>,
+    own: [Kernel<11>; 3],
+}
+
+/// The own kernels in the order of [`Lie`].
+pub(super) fn own(module: &impl Find) -> Result<[Kernel<11>; 3]> {
+    Ok([
+        module.kernel("multiply_turned", 0)?,
+        module.kernel("multiply_plain", 0)?,
+        module.kernel("multiply_deep", 0)?,
+    ])
 }
 
 impl Products {
-    pub(super) fn new(gpu: &Arc<Gpu>, search: &Search, module: &Arc<Module>) -> Result<Self> {
-        let own = [
-            module.kernel("multiply_turned", 0)?,
-            module.kernel("multiply_plain", 0)?,
-            module.kernel("multiply_deep", 0)?,
-        ];
+    pub(super) fn new(gpu: &Arc<Gpu>, search: &Search, module: &impl Find) -> Result<Self> {
+        let own = own(module)?;
         let lt = match Library::load(search) {
             Ok(library) if std::env::var_os("HONE_CUDA_OWN").is_none() => {
                 Some(Lt::new(gpu, library)?)
             }
             _ => None,
         };
-        Ok(Self { gpu: Arc::clone(gpu), lt, own, _module: Arc::clone(module) })
+        Ok(Self { gpu: Arc::clone(gpu), lt, own })
     }
 
     /// What multiplies, in words.

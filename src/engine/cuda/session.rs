@@ -8,7 +8,7 @@ use half::bf16;
 use super::adam::Adam;
 use super::compile::Kind;
 use super::device::Device;
-use super::driver::{Bump, Gpu, Graph, Mark, Memory, arguments};
+use super::driver::{Bump, Gpu, Graph, Mark, Memory, Module, arguments};
 use super::hosts::Hosts;
 use super::kernels::Kernels;
 use super::layout::{Extras, Layout};
@@ -161,6 +161,8 @@ pub(in crate::engine) struct Session {
     /// Positions whose rotations are on the device.
     turned: usize,
     pub(super) gpu: Arc<Gpu>,
+    /// Keeps the kernels loaded.
+    _module: Arc<Module>,
 }
 
 impl Drop for Session {
@@ -191,8 +193,8 @@ impl Session {
         let (gpu, module) = (device.gpu(), device.module(Kind::Passes { dim: config.head_dim })?);
         let adam = Adam::new(gpu, adapter, state)?;
         Ok(Self {
-            kernels: Kernels::new(&module, config.head_dim)?,
-            products: Products::new(gpu, device.search(), &module)?,
+            kernels: Kernels::new(&*module, config.head_dim)?,
+            products: Products::new(gpu, device.search(), &*module)?,
             weights: DeviceWeights::upload(gpu, base, Some(adapter), 1)?,
             layout: Layout::default(),
             values: adam.values,
@@ -211,6 +213,7 @@ impl Session {
             turned: 0,
             config,
             gpu: Arc::clone(gpu),
+            _module: module,
         })
     }
 

@@ -131,12 +131,13 @@ pub(super) fn score(
     let header = trained.map(|(header, _)| header);
     evaluation.training = (run_folder.as_ref())
         .map(|folder| provenance::training(folder, header.as_ref(), record.as_ref()));
+    let gpu_name = device.as_ref().map(|device| &*device.facts().name);
     let answered = Provenance {
         model: known.model,
         adapter: known.adapter,
         cached: hits,
         samples: plan.samples,
-        ..provenance::of(model, run, options, &suites)
+        ..provenance::of(model, run, options, &suites, gpu_name)
     };
     evaluation.provenance = Some(Provenance {
         training_data: header.map(|header| header.sha256).filter(|sha256| !sha256.is_empty()),

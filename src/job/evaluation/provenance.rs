@@ -11,17 +11,19 @@ use crate::job::{EndpointChoice, EvaluateOptions};
 use crate::train::{Device, RunRecord, TrainEvent};
 use crate::{digest, draft};
 
-/// Where the figures come from, as far as the request tells: neither model nor training.
+/// Where the figures come from, as far as the request tells: neither model nor training. `gpu` is the name of the one
+/// that answers were made on.
 pub(super) fn of(
     model: &str,
     run: Option<u32>,
     options: &EvaluateOptions,
     suites: &[Suite],
+    gpu: Option<&str>,
 ) -> Provenance {
     let judge = options.judge.as_ref();
     Provenance {
         program: env!("CARGO_PKG_VERSION").to_owned(),
-        machine: machine(),
+        machine: machine(gpu),
         cases: digest::sha256(cases_text(suites)),
         samples: options.samples,
         temperature: options.temperature,
@@ -63,15 +65,13 @@ fn curve(events: &Path) -> Training {
     training
 }
 
-/// The processor's architecture, threads and kernel.
-fn machine() -> String {
+/// The processor's architecture, threads and kernel, and the GPU where there was one.
+fn machine(gpu: Option<&str>) -> String {
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    format!(
-        "{} {}, {threads} threads, {}",
-        std::env::consts::OS,
-        std::env::consts::ARCH,
-        cpu::kernel().name()
-    )
+    let kernel = cpu::kernel().name();
+    let (system, processor) = (std::env::consts::OS, std::env::consts::ARCH);
+    let gpu = gpu.map(|name| format!(", answers on {name}")).unwrap_or_default();
+    format!("{system} {processor}, {threads} threads, {kernel}{gpu}")
 }
 
 /// What the cases say, for a hash: identifiers, questions and what is expected.

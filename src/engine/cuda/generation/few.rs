@@ -145,7 +145,7 @@ impl Machine {
         &self,
         (layer, group): (usize, Group),
         ((x, x_pitch), norm): (Rows, u64),
-        kernel: Kernel,
+        kernel: Kernel<15>,
         (out, out_pitch): Rows,
         any_tuned: bool,
         rows: usize,

@@ -9,7 +9,7 @@ use crate::engine::base::{Base, Group};
 use crate::engine::cuda::compile::Kind;
 use crate::engine::cuda::device::Device;
 use crate::engine::cuda::driver::{Bump, Gpu, Graph, Kernel, Memory, Module};
-use crate::engine::cuda::kernels::Kernels;
+use crate::engine::cuda::kernels::{Find, Kernels};
 use crate::engine::cuda::products::Products;
 use crate::engine::cuda::weights::{self, DeviceWeights, Operand};
 use crate::engine::lora::Adapter;
@@ -21,16 +21,15 @@ use crate::model::DecoderConfig;
 const SPARE: usize = 128 << 20;
 
 /// Kernels of one token further.
-pub(super) struct StepKernels {
-    pub(super) plain: Kernel,
-    pub(super) added: Kernel,
-    pub(super) gated: Kernel,
-    pub(super) head: Kernel,
-    pub(super) side: Kernel,
-    pub(super) attend: Kernel,
-    pub(super) keep: Kernel,
-    pub(super) likeliest: Kernel,
-    _modules: [Arc<Module>; 2],
+pub(in crate::engine::cuda) struct StepKernels {
+    pub(super) plain: Kernel<15>,
+    pub(super) added: Kernel<15>,
+    pub(super) gated: Kernel<15>,
+    pub(super) head: Kernel<9>,
+    pub(super) side: Kernel<10>,
+    pub(super) attend: Kernel<21>,
+    pub(super) keep: Kernel<8>,
+    pub(super) likeliest: Kernel<11>,
 }
 
 /// A base, an adapter and all that generation works in, on one device.
@@ -58,6 +57,8 @@ pub(super) struct Machine {
     /// Work of a step that was kept, by rows and by whether the adapter is on for any; none where it was
     /// done once.
     pub(super) graphs: HashMap<(usize, bool), Option<Graph>>,
+    /// Keeps the kernels loaded.
+    _modules: [Arc<Module>; 3],
 }
 
 impl Machine {
@@ -87,9 +88,9 @@ impl Machine {
         let (few, tables) = few::groups(gpu, &weights.operands)?;
         let few_max = few::most(base, gpu.shared_max);
         let machine = Self {
-            kernels: Kernels::new(&passes, dim)?,
-            steps: StepKernels::new([&few_kernels, &one], few::shared_most(&config, few_max))?,
-            products: Products::new(gpu, device.search(), &passes)?,
+            kernels: Kernels::new(&*passes, dim)?,
+            steps: StepKernels::new(&*few_kernels, &*one, few::shared_most(&config, few_max))?,
+            products: Products::new(gpu, device.search(), &*passes)?,
             weights,
             values,
             layer_len: adapter.map_or(0, Adapter::layer_len),
@@ -105,6 +106,7 @@ impl Machine {
             graphs: HashMap::new(),
             config,
             gpu: Arc::clone(gpu),
+            _modules: [passes, few_kernels, one],
         };
         if resident {
             for layer in 0..machine.config.layers {
@@ -198,7 +200,11 @@ impl Drop for Machine {
 
 impl StepKernels {
     /// The kernels; those for few tokens may ask for so many bytes of shared memory.
-    fn new([few, one]: [&Arc<Module>; 2], shared: usize) -> Result<Self> {
+    pub(in crate::engine::cuda) fn new(
+        few: &impl Find,
+        one: &impl Find,
+        shared: usize,
+    ) -> Result<Self> {
         Ok(Self {
             plain: few.kernel("few_plain", shared)?,
             added: few.kernel("few_added", shared)?,
@@ -208,7 +214,6 @@ impl StepKernels {
             attend: one.kernel("attend_one", 0)?,
             keep: one.kernel("keep", 0)?,
             likeliest: one.kernel("likeliest", 0)?,
-            _modules: [Arc::clone(few), Arc::clone(one)],
         })
     }
 }

@@ -16,6 +16,8 @@ use std::ops::ControlFlow;
 
 use few::FEW_MAX;
 use machine::Machine;
+#[cfg(test)]
+pub(super) use machine::StepKernels;
 pub(super) use places::piece;
 use places::{BURST, Sizes};
 

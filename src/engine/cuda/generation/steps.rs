@@ -64,8 +64,9 @@ impl Machine {
 
     fn embed(&self, ids: u64, tokens: usize) -> Result<()> {
         let (config, embedding) = (&self.config, self.weights.embedding);
-        let arguments =
-            arguments![embedding, ids, self.places.x, config.hidden_size, config.embedding_scale];
+        let (x, width, scale) = (self.places.x, config.hidden_size, config.embedding_scale);
+        let noise = 0u64;
+        let arguments = arguments![embedding, ids, x, width, scale, noise];
         self.gpu.launch(self.kernels.embed, (tokens, 1), ROW_THREADS, 0, arguments)
     }
 
