@@ -86,8 +86,9 @@ pub enum EvalCommand {
         /// this machine: no network, no files but an empty folder's, limits of time and memory. Linux.
         #[arg(long)]
         run_programs: bool,
-        /// Where answers are made. Likelihoods are the processor's, and answers from a GPU are kept by themselves.
-        #[arg(long, value_enum, default_value = "cpu")]
+        /// Where answers are made; auto is the GPU where there is one that can. Likelihoods are the processor's, and
+        /// answers from a GPU are kept by themselves.
+        #[arg(long, value_enum, default_value = "auto")]
         device: Device,
         /// Print the report as JSON.
         #[arg(long)]

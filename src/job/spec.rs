@@ -167,7 +167,7 @@ impl Default for EvaluateOptions {
             keep_seen: false,
             fresh: false,
             run_programs: false,
-            device: Device::Cpu,
+            device: Device::Auto,
         }
     }
 }

@@ -126,9 +126,9 @@ fn command(model: &str, run: Option<u32>, options: &EvaluateOptions) -> String {
         }
     }
     match options.device {
-        Device::Cpu => (),
+        Device::Auto => (),
+        Device::Cpu => command.push_str(" --device cpu"),
         Device::Cuda => command.push_str(" --device cuda"),
-        Device::Auto => command.push_str(" --device auto"),
     }
     if options.bound {
         command.push_str(" --bound");
