@@ -207,17 +207,18 @@ impl JobLines {
                     first_step + 1
                 ));
                 let mib = |bytes: &u64| bytes.div_ceil(1 << 20);
-                let mut saved = String::new();
-                let mut tell = |count: u64, what: String| {
-                    if count > 0 {
-                        saved += &format!(", {count} of {layers} layers {what}");
-                    }
-                };
                 let again = layers - kept_layers - partly_kept_layers;
-                tell(again, "computed twice to save memory".to_owned());
-                tell(*partly_kept_layers, "computed twice in part".to_owned());
-                let held = format!("with inputs in {} MiB of this machine's memory", mib(hosted_bytes));
-                tell(*hosted_inputs, held);
+                let hosted =
+                    format!("with inputs in {} MiB of this machine's memory", mib(hosted_bytes));
+                let saved: String = [
+                    (again, "computed twice to save memory"),
+                    (*partly_kept_layers, "computed twice in part"),
+                    (*hosted_inputs, &hosted),
+                ]
+                .into_iter()
+                .filter(|(count, _)| *count > 0)
+                .map(|(count, what)| format!(", {count} of {layers} layers {what}"))
+                .collect();
                 self.line(&format!(
                     "train      {} MiB of memory at most, {micro_tokens} tokens at once{saved}",
                     mib(memory_bytes)

@@ -306,11 +306,12 @@ impl Reader<'_, '_> {
     ) -> Result<Table> {
         let mut table = Table::begin(rows, width);
         let step = (table::PART / width).max(1);
+        let mut values = Vec::new();
         for first in (0..rows).step_by(step) {
             self.go_on()?;
             let part = first..(first + step).min(rows);
             let len = part.len() * width;
-            let values = self.source.read_rows(name, width, part)?;
+            self.source.read_rows_to(name, width, part, &mut values)?;
             self.check(name, &values, len)?;
             table.push(&values, precision);
         }

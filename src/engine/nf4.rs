@@ -112,18 +112,10 @@ fn most(block: &[f32]) -> f32 {
     const LANES: usize = 16;
     let (lanes, rest) = block.as_chunks::<LANES>();
     let mut most = [0.0f32; LANES];
-    let mut larger = |lane: usize, x: f32| {
-        if x.abs() > most[lane] {
-            most[lane] = x.abs();
+    for values in lanes.iter().map(<[f32; LANES]>::as_slice).chain([rest]) {
+        for (most, x) in most.iter_mut().zip(values) {
+            *most = if x.abs() > *most { x.abs() } else { *most };
         }
-    };
-    for values in lanes {
-        for (lane, x) in values.iter().enumerate() {
-            larger(lane, *x);
-        }
-    }
-    for (lane, x) in rest.iter().enumerate() {
-        larger(lane, *x);
     }
     most.into_iter().fold(0.0, f32::max)
 }

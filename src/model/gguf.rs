@@ -290,6 +290,16 @@ impl TensorSource for GgufFile {
     ) -> Result<Vec<f32>> {
         (&*self).read_rows(name, width, rows)
     }
+
+    fn read_rows_to(
+        &mut self,
+        name: TensorName,
+        width: usize,
+        rows: Range<usize>,
+        values: &mut Vec<f32>,
+    ) -> Result<()> {
+        (&*self).read_rows_to(name, width, rows, values)
+    }
 }
 
 /// Files are read at places, so that one that is open can be read from anywhere.
@@ -300,12 +310,23 @@ impl TensorSource for &GgufFile {
     }
 
     fn read_to(&mut self, name: TensorName, values: &mut Vec<f32>) -> Result<()> {
+        let (rows, width) = name.shape(&self.config);
+        self.read_rows_to(name, width, 0..rows, values)
+    }
+
+    fn read_rows_to(
+        &mut self,
+        name: TensorName,
+        width: usize,
+        rows: Range<usize>,
+        values: &mut Vec<f32>,
+    ) -> Result<()> {
         if self.is_permuted(name) {
-            *values = self.read(name)?;
+            *values = self.read_rows(name, width, rows)?;
             return Ok(());
         }
-        let (rows, width) = name.shape(&self.config);
-        self.fill(&self.stored_name(name), 0..rows, width, values)
+        let (_, width) = name.shape(&self.config);
+        self.fill(&self.stored_name(name), rows, width, values)
             .map_err(|failure| failure.context(self.path.display()))
     }
 

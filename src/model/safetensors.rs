@@ -220,6 +220,16 @@ impl TensorSource for SafetensorsFolder {
     ) -> Result<Vec<f32>> {
         (&*self).read_rows(name, width, rows)
     }
+
+    fn read_rows_to(
+        &mut self,
+        name: TensorName,
+        width: usize,
+        rows: Range<usize>,
+        values: &mut Vec<f32>,
+    ) -> Result<()> {
+        (&*self).read_rows_to(name, width, rows, values)
+    }
 }
 
 /// Files are read at places, so that one that is open can be read from anywhere.
@@ -231,6 +241,16 @@ impl TensorSource for &SafetensorsFolder {
 
     fn read_to(&mut self, name: TensorName, values: &mut Vec<f32>) -> Result<()> {
         self.fill(name, 0..name.shape(&self.config).0, values)
+    }
+
+    fn read_rows_to(
+        &mut self,
+        name: TensorName,
+        _width: usize,
+        rows: Range<usize>,
+        values: &mut Vec<f32>,
+    ) -> Result<()> {
+        self.fill(name, rows, values)
     }
 
     fn read_rows(

@@ -189,4 +189,19 @@ pub trait TensorSource {
         let whole = self.read(name)?;
         Ok(whole.get(rows.start * width..rows.end * width).map(<[f32]>::to_vec).unwrap_or_default())
     }
+
+    /// Reads some rows in place of what a buffer held.
+    ///
+    /// # Errors
+    /// As for [`Self::read`].
+    fn read_rows_to(
+        &mut self,
+        name: TensorName,
+        width: usize,
+        rows: Range<usize>,
+        values: &mut Vec<f32>,
+    ) -> Result<()> {
+        *values = self.read_rows(name, width, rows)?;
+        Ok(())
+    }
 }

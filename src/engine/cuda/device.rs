@@ -1,8 +1,9 @@
 //! What is found of a GPU on this machine, and the one that is used.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Instant;
 
 use super::compile::{self, KernelCache, Kind};
 use super::driver::{DeviceFacts, Gpu, Module};
@@ -44,6 +45,8 @@ pub struct Device {
     modules: RefCell<HashMap<Kind, Arc<Module>>>,
     /// Kept loaded, once it is.
     products: RefCell<Option<Products>>,
+    /// Seconds that opening took.
+    seconds: Cell<f64>,
 }
 
 impl std::fmt::Debug for Device {
@@ -58,6 +61,7 @@ impl Device {
     /// # Errors
     /// Without a driver or device, or when it is older than the kernels run on.
     pub fn open(search: Search, cache: Box<dyn KernelCache + Send>) -> Result<Self> {
+        let started = Instant::now();
         let gpu = Gpu::open(&search).map_err(|why| {
             Failure::user(format!("no GPU can be used: {why}"))
                 .hint("`hone doctor` says what was found; `--device cpu` trains without.")
@@ -73,14 +77,28 @@ impl Device {
             ))
             .hint("`--device cpu` trains without it."));
         }
-        Ok(Self { gpu: Arc::new(gpu), search, cache, modules: RefCell::default(), products: RefCell::default() })
+        Ok(Self {
+            gpu: Arc::new(gpu),
+            search,
+            cache,
+            modules: RefCell::default(),
+            products: RefCell::default(),
+            seconds: Cell::new(started.elapsed().as_secs_f64()),
+        })
     }
 
     /// Loads what every model asks for, where it is there: before a model is known, that takes no one's time.
     pub fn warm_up(&self) {
+        let started = Instant::now();
         *self.products.borrow_mut() = Products::load(&self.search).ok();
         // What is missing is told when it is asked for.
         let _ = self.module(Kind::Few);
+        self.seconds.set(self.seconds.get() + started.elapsed().as_secs_f64());
+    }
+
+    /// Seconds that opening it and warming it up took.
+    pub fn opening_seconds(&self) -> f64 {
+        self.seconds.get()
     }
 
     /// Fails unless a model fits the kernels and they are there or can be compiled.

@@ -378,18 +378,18 @@ pub(super) struct Code {
 /// Compiled kernels.
 pub(super) struct Module {
     gpu: Arc<Gpu>,
-    module: Handle,
+    handle: Handle,
     waits: bool,
 }
 
 impl Module {
     pub(super) fn load(gpu: &Arc<Gpu>, code: &Code) -> Result<Self> {
-        let mut module = Handle::NONE;
+        let mut handle = Handle::NONE;
         let image = code.image.as_ptr().cast::<c_void>();
         // SAFETY: the code is a whole image, which the driver copies.
-        let status = unsafe { (gpu.driver.module_load)(&raw mut module, image) };
+        let status = unsafe { (gpu.driver.module_load)(&raw mut handle, image) };
         gpu.check("load its kernels", status)?;
-        Ok(Self { gpu: Arc::clone(gpu), module, waits: code.waits })
+        Ok(Self { gpu: Arc::clone(gpu), handle, waits: code.waits })
     }
 
     /// A kernel of so many arguments that may ask for so many bytes of shared memory.
@@ -398,7 +398,7 @@ impl Module {
         let mut function = Handle::NONE;
         // SAFETY: the module is loaded, the name ends with zero.
         let status = unsafe {
-            (self.gpu.driver.function_get)(&raw mut function, self.module, text.as_ptr())
+            (self.gpu.driver.function_get)(&raw mut function, self.handle, text.as_ptr())
         };
         self.gpu.check(&format!("find the kernel {name}"), status)?;
         if shared > 48 << 10 {
@@ -417,7 +417,7 @@ impl Drop for Module {
         // SAFETY: whoever holds kernels of this module holds the module.
         unsafe {
             (self.gpu.driver.stream_wait)(self.gpu.stream);
-            (self.gpu.driver.module_free)(self.module);
+            (self.gpu.driver.module_free)(self.handle);
         }
     }
 }

@@ -265,7 +265,7 @@ impl Session {
             .hint("A lower `length_max` or rank needs less, and so does `--optimizer adamw8bit`.")
             .hint("`--device cpu` trains in the memory of the machine."));
         };
-        let cost = way.cost(layers, tokens);
+        let cost = way.cost(layers, tokens, self.gpu.facts.multiprocessors);
         Ok(Fit { way, bytes: measure(way), cost, keeps_all: way.kept == layers })
     }
 

@@ -185,7 +185,9 @@ pub fn train(
         let sizes = std::iter::successors(Some(micro_tokens), |tokens| Some(tokens / 2));
         let sizes: Vec<usize> = match way.micro_tokens {
             Some(_) => vec![micro_tokens],
-            None => sizes.take_while(|tokens| *tokens >= DEVICE_TOKENS_MIN.min(micro_tokens)).collect(),
+            None => {
+                sizes.take_while(|tokens| *tokens >= DEVICE_TOKENS_MIN.min(micro_tokens)).collect()
+            }
         };
         let mut largest = |tokens: usize| {
             work.steps.iter().map(|rows| largest_micro_batch(rows, tokens)).max().unwrap_or(tokens)
@@ -280,6 +282,9 @@ pub struct GenerateFigures {
     /// Of that, until base and kernels were on the GPU, ms.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub upload_ms: Option<f64>,
+    /// Seconds that opening the GPU took, beside reading the model.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub open_s: Option<f64>,
     /// From the program's start to when the base was there, s.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub load_s: Option<f64>,
@@ -374,6 +379,7 @@ pub fn generation(
         decode_tokens_per_second: median(&decoding),
         first_token_ms: first_token * 1e3,
         upload_ms,
+        open_s: device.map(Device::opening_seconds),
         load_s,
         load_to_first_token_s: load_s.map(|load| load + first_token),
         peak_rss_mib: peak_rss_mib(),

@@ -87,9 +87,7 @@ impl Beside {
             let host = self.memory.pointer().byte_add(at);
             let copied = |status: c_int| match (status, way) {
                 (0, Way::Out) => (driver.download)(host, device, bytes, self.stream),
-                (0, Way::Back) => {
-                    (driver.upload)(device, host.cast_const(), bytes, self.stream)
-                }
+                (0, Way::Back) => (driver.upload)(device, host.cast_const(), bytes, self.stream),
                 (status, _) => status,
             };
             match (driver.event_record)(self.given, self.gpu.stream) {

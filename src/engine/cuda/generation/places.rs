@@ -100,7 +100,10 @@ pub(super) struct Places {
 /// Query heads that a block of attention works on: a share of those of one key head, [`pieces`] at most.
 pub(in crate::engine::cuda) fn piece(config: &DecoderConfig) -> usize {
     let share = config.heads / config.kv_heads;
-    (1..=share.min(pieces(config.head_dim))).rev().find(|piece| share.is_multiple_of(*piece)).unwrap_or(1)
+    (1..=share.min(pieces(config.head_dim)))
+        .rev()
+        .find(|piece| share.is_multiple_of(*piece))
+        .unwrap_or(1)
 }
 
 /// Blocks among which the positions of each of `rows` sequences are shared out.
