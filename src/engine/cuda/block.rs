@@ -2,9 +2,10 @@
 //! kernels in their places.
 
 use super::driver::arguments;
-use super::layout::{Slab, splits};
+use super::layout::Slab;
 use super::products::{Lie, Shape};
 use super::session::Session;
+use super::way::Again;
 use super::weights::{LayerVectors, Operand};
 use crate::engine::base::Group;
 use crate::engine::dropout;
@@ -14,9 +15,9 @@ use crate::failure::Result;
 use crate::model::Activation;
 
 /// Threads of a kernel that works on rows.
-const ROW_THREADS: usize = 256;
+pub(super) const ROW_THREADS: usize = 256;
 /// `log2(e)`: exponentials are to base 2 on the device.
-const LOG2_E: f32 = std::f32::consts::LOG2_E;
+pub(super) const LOG2_E: f32 = std::f32::consts::LOG2_E;
 
 /// Rows of bf16 values on the device: where they lie, and from one to the next.
 type Rows = (u64, usize);
@@ -30,7 +31,7 @@ impl Session {
         &self.weights.operands[group as usize]
     }
 
-    fn norm_pitch(&self, group: Group) -> usize {
+    pub(super) fn norm_pitch(&self, group: Group) -> usize {
         self.operand(group).pitch()
     }
 
@@ -258,11 +259,11 @@ impl Session {
         self.clock.lap(&self.gpu, Phase::Elementwise)
     }
 
-    fn vectors(&self, layer: usize) -> LayerVectors {
+    pub(super) fn vectors(&self, layer: usize) -> LayerVectors {
         self.weights.vectors[layer]
     }
 
-    fn qkv_width(&self) -> usize {
+    pub(super) fn qkv_width(&self) -> usize {
         self.config.query_size() + 2 * self.config.kv_size()
     }
 
@@ -308,8 +309,31 @@ impl Session {
         self.gate(self.kernels.gate_forward, slab, tokens)?;
         let down = if at.post_ffn == 0 { self.layout.wide } else { self.layout.downs[layer] };
         self.project((layer, Group::Down), self.layout.hidden, tokens, (down, hidden))?;
+        if self.layout.way.again(layer, self.config.layers) != Again::All {
+            let (beside, pitch, side) = self.down_side();
+            self.copy_columns((beside, pitch), (slab.down_side, side), side, tokens)?;
+        }
         let y = Some(((down, hidden), at.post_ffn));
         self.add_norm(slab.middle, y, out, None, tokens)
+    }
+
+    /// What lies beside the down projection's input: where, from one row to the next, and how many columns.
+    fn down_side(&self) -> (u64, usize, usize) {
+        let operand = self.operand(Group::Down);
+        (after(self.layout.hidden, operand.inputs), operand.pitch(), operand.side)
+    }
+
+    fn copy_columns(
+        &self,
+        (from, from_pitch): Rows,
+        (to, to_pitch): Rows,
+        columns: usize,
+        tokens: usize,
+    ) -> Result<()> {
+        let eights = columns / 8;
+        let arguments = arguments![from, from_pitch, to, to_pitch, eights, tokens];
+        let grid = ((tokens * eights).div_ceil(ROW_THREADS), 1);
+        self.gpu.launch(self.kernels.copy_columns, grid, ROW_THREADS, 0, arguments)
     }
 
     fn gate(&self, kernel: super::driver::Kernel<6>, slab: Slab, tokens: usize) -> Result<()> {
@@ -345,127 +369,12 @@ impl Session {
         self.clock.lap(&self.gpu, Phase::Elementwise)
     }
 
-    fn turns(&self, layer: usize) -> u64 {
+    pub(super) fn turns(&self, layer: usize) -> u64 {
         let own = self.config.windows.as_ref().and_then(|windows| windows.rope_base).is_some();
         self.layout.turns[usize::from(own && self.config.window(layer).is_some())]
     }
 
-    /// What tokens see in a layer, as the kernels take it.
-    fn sight(&self, layer: usize, tokens: usize) -> [u32; 8] {
-        let window = self.config.window(layer).map_or(i32::MAX as u32, |window| window as u32);
-        let (positions, ends) = (self.micro.positions, self.micro.ends);
-        let halves = |at: u64| [at as u32, (at >> 32) as u32];
-        let ([a, b], [c, d]) = (halves(positions), halves(ends));
-        [a, b, c, d, tokens as u32, window, 0, 0]
-    }
-
-    fn attend(&self, layer: usize, slab: Slab, tokens: usize) -> Result<()> {
-        let config = &self.config;
-        let lists = self.micro.lists[usize::from(config.window(layer).is_some())];
-        let scale = config.score_scale() * LOG2_E;
-        let arguments = arguments![
-            slab.turned,
-            self.qkv_width(),
-            slab.mixed,
-            self.norm_pitch(Group::Output),
-            slab.log_sums,
-            lists.key_starts,
-            lists.keys,
-            self.sight(layer, tokens),
-            config.heads,
-            config.kv_heads,
-            scale
-        ];
-        let grid = (tokens.div_ceil(super::tiles::TILE), config.heads);
-        let shared = self.kernels.attend_shared;
-        self.gpu.launch(self.kernels.attend, grid, 128, shared, arguments)?;
-        self.clock.lap(&self.gpu, Phase::Attention)
-    }
-
-    /// Gradients of query, key and value as projected, from that of what attention gave.
-    fn attend_back(&self, layer: usize, slab: Slab, tokens: usize) -> Result<()> {
-        let (config, layout, at) = (&self.config, &self.layout, self.vectors(layer));
-        let (query, width) = (config.query_size(), self.qkv_width());
-        let lists = self.micro.lists[usize::from(config.window(layer).is_some())];
-        let plain = config.score_scale();
-        let scale = plain * LOG2_E;
-        let (mixed, mixed_pitch) = (slab.mixed, self.norm_pitch(Group::Output));
-        let arguments = arguments![
-            mixed,
-            mixed_pitch,
-            layout.mixed_grad,
-            query,
-            layout.delta,
-            tokens,
-            config.heads
-        ];
-        self.gpu.launch(self.kernels.attend_delta, (tokens, 1), ROW_THREADS, 0, arguments)?;
-        let grad_pitch = self.norm_pitch_of_grad();
-        let (tiles, shared) =
-            (tokens.div_ceil(super::tiles::TILE), self.kernels.attend_back_shared);
-        let sight = self.sight(layer, tokens);
-        let arguments = arguments![
-            slab.turned,
-            width,
-            layout.mixed_grad,
-            query,
-            slab.log_sums,
-            layout.delta,
-            layout.qkv_grad,
-            grad_pitch,
-            lists.key_starts,
-            lists.keys,
-            sight,
-            config.heads,
-            config.kv_heads,
-            scale,
-            plain
-        ];
-        let grid = (tiles, config.heads);
-        self.gpu.launch(self.kernels.attend_back_query, grid, 128, shared, arguments)?;
-        let splits = splits(config, layout.tokens);
-        let arguments = arguments![
-            slab.turned,
-            width,
-            layout.mixed_grad,
-            query,
-            slab.log_sums,
-            layout.delta,
-            layout.sums,
-            lists.query_starts,
-            lists.queries,
-            sight,
-            config.heads,
-            config.kv_heads,
-            splits,
-            scale,
-            plain
-        ];
-        let grid = (tiles, config.kv_heads * splits);
-        self.gpu.launch(self.kernels.attend_back_key, grid, 128, shared, arguments)?;
-        self.clock.lap(&self.gpu, Phase::Attention)?;
-        let arguments = arguments![
-            slab.qkv,
-            width,
-            layout.qkv_grad,
-            grad_pitch,
-            layout.sums,
-            splits,
-            tokens,
-            at.query_norm,
-            at.key_norm,
-            self.turns(layer),
-            self.micro.positions,
-            config.heads,
-            config.kv_heads,
-            config.head_dim,
-            config.norm_eps
-        ];
-        self.gpu.launch(self.kernels.heads_back, (tokens, 1), ROW_THREADS, 0, arguments)?;
-        self.clock.lap(&self.gpu, Phase::Elementwise)
-    }
-
-    fn norm_pitch_of_grad(&self) -> usize {
+    pub(super) fn norm_pitch_of_grad(&self) -> usize {
         self.qkv_width() + self.operand(Group::Attention).side
     }
 
@@ -489,7 +398,12 @@ impl Session {
         let inner = (layout.hidden, self.norm_pitch(Group::Down));
         self.project_back((layer, Group::Down), dy, tokens, Some(inner))?;
         self.gate(self.kernels.gate_back, slab, tokens)?;
-        self.side(layer, Group::Down, layout.hidden, tokens)?;
+        if layout.way.again(layer, self.config.layers) == Again::All {
+            self.side(layer, Group::Down, layout.hidden, tokens)?;
+        } else {
+            let (beside, pitch, side) = self.down_side();
+            self.copy_columns((slab.down_side, side), (beside, pitch), side, tokens)?;
+        }
         self.gradients((layer, Group::Down), inner, dy, tokens)?;
 
         // Gate and up, then their norm.

@@ -23,7 +23,12 @@ const SOURCES: [&str; 8] = [
     include_str!("kernels/product.cu"),
     include_str!("kernels/mask.cu"),
 ];
-const ATTENTION: &str = include_str!("kernels/attention.cu");
+const ATTENTION: [&str; 4] = [
+    include_str!("kernels/attention.cu"),
+    include_str!("kernels/hopper.cuh"),
+    include_str!("kernels/attention_hopper.cu"),
+    include_str!("kernels/attention_hopper_back.cu"),
+];
 const EARLY: &str = include_str!("kernels/early.cuh");
 const FEW: &str = include_str!("kernels/few.cu");
 const ONE: &str = include_str!("kernels/one.cu");
@@ -87,11 +92,16 @@ fn passes(dim: usize) -> String {
         text.push_str(source);
     }
     let _ = write!(text, "\n#define DIM {dim}\n#define PAD {}\n", padded(dim));
-    text + TILE + ATTENTION
+    text + TILE + &ATTENTION.concat()
 }
 
 /// Variable that has ready kernels taken although there is a compiler.
 const READY_VARIABLE: &str = "HONE_CUDA_READY";
+
+/// The capability whose own instructions (of `sm_90a`) attention has kernels with, and the compiler's major version
+/// from which on they are used: older ones know them too, but nobody has compared what those make of the kernels.
+const HOPPER: u32 = 90;
+const HOPPER_KNOWN: i32 = 13;
 
 /// What is compiled for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -148,12 +158,17 @@ pub(super) fn code(
     }
 }
 
-/// The compiler that is there: its version and file.
-pub(super) fn found(search: &Search) -> Result<String, String> {
-    let compiler = Compiler::load(search)?;
+fn version(compiler: &Compiler) -> (i32, i32) {
     let (mut major, mut minor) = (0, 0);
     // SAFETY: both places outlive the call.
     unsafe { (compiler.version)(&raw mut major, &raw mut minor) };
+    (major, minor)
+}
+
+/// The compiler that is there: its version and file.
+pub(super) fn found(search: &Search) -> Result<String, String> {
+    let compiler = Compiler::load(search)?;
+    let (major, minor) = version(&compiler);
     Ok(format!("{major}.{minor} ({})", compiler.path.display()))
 }
 
@@ -163,6 +178,8 @@ pub(super) fn found(search: &Search) -> Result<String, String> {
 /// With the compiler's first complaint.
 pub(super) fn compile(compiler: &Compiler, source: &str, target: Target) -> Result<Vec<u8>> {
     let architecture = match target {
+        // Its own instructions are only in code for it alone.
+        Target::Device(HOPPER) if version(compiler).0 >= HOPPER_KNOWN => format!("sm_{HOPPER}a"),
         Target::Device(capability) => format!("sm_{capability}"),
         Target::Any => format!("compute_{CAPABILITY_MIN}"),
     };

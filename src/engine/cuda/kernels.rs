@@ -16,6 +16,7 @@ pub(super) struct Kernels {
     pub(super) heads_back: Kernel<15>,
     pub(super) gate_forward: Kernel<6>,
     pub(super) gate_back: Kernel<6>,
+    pub(super) copy_columns: Kernel<6>,
     pub(super) attend: Kernel<11>,
     pub(super) attend_delta: Kernel<7>,
     pub(super) attend_back_query: Kernel<15>,
@@ -26,6 +27,8 @@ pub(super) struct Kernels {
     pub(super) squares: Kernel<3>,
     pub(super) adam_full: Kernel<6>,
     pub(super) adam_eight: Kernel<9>,
+    /// Attention where the code is for Hopper alone and heads are 64 or 128 wide.
+    pub(super) hopper: Option<Hopper>,
     /// Shared memory of attention, forward and backward.
     pub(super) attend_shared: usize,
     pub(super) attend_back_shared: usize,
@@ -38,11 +41,49 @@ pub(super) trait Find {
     /// # Errors
     /// If there is none of this name, or the memory is more than there is.
     fn kernel<const N: usize>(&self, name: &str, shared: usize) -> Result<Kernel<N>>;
+
+    /// Whether there is a kernel of this name.
+    fn has(&self, name: &str) -> bool;
 }
 
 impl Find for Module {
     fn kernel<const N: usize>(&self, name: &str, shared: usize) -> Result<Kernel<N>> {
         self.function(name, shared)
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.function::<0>(name, 0).is_ok()
+    }
+}
+
+/// Attention by pairs of tiles.
+#[derive(Clone, Copy)]
+pub(super) struct Hopper {
+    pub(super) attend: Kernel<12>,
+    pub(super) back_query: Kernel<16>,
+    pub(super) back_key: Kernel<16>,
+    /// Shared memory of each.
+    pub(super) shared: usize,
+}
+
+impl Hopper {
+    /// Threads of a block.
+    pub(super) const THREADS: usize = 384;
+
+    fn find(module: &impl Find, dim: usize) -> Result<Option<Self>> {
+        let name = "attend_pairs";
+        if !module.has(name) {
+            return Ok(None);
+        }
+        // Tiles, and what is lost where they begin at multiples of 1,024 bytes. Forward two pairs each of queries, keys and
+        // values, backward two pairs that stay and four tiles each of two that change.
+        let shared = 12 * super::tiles::TILE * dim * 2 + 1024;
+        Ok(Some(Self {
+            attend: module.kernel(name, shared)?,
+            back_query: module.kernel("attend_pairs_back_query", shared)?,
+            back_key: module.kernel("attend_pairs_back_key", shared)?,
+            shared,
+        }))
     }
 }
 
@@ -66,6 +107,7 @@ impl Kernels {
             heads_back: module.kernel("heads_back", 0)?,
             gate_forward: module.kernel("gate_forward", 0)?,
             gate_back: module.kernel("gate_back", 0)?,
+            copy_columns: module.kernel("copy_columns", 0)?,
             attend: module.kernel("attend", attend_shared)?,
             attend_delta: module.kernel("attend_delta", 0)?,
             attend_back_query: module.kernel("attend_back_query", attend_back_shared)?,
@@ -76,6 +118,7 @@ impl Kernels {
             squares: module.kernel("squares", 0)?,
             adam_full: module.kernel("adam_full", 0)?,
             adam_eight: module.kernel("adam_eight", 0)?,
+            hopper: Hopper::find(module, dim)?,
             attend_shared,
             attend_back_shared,
         })
@@ -149,6 +192,10 @@ mod tests {
             assert_eq!(self.counts.get(name), Some(&N), "{name}");
             self.asked.borrow_mut().push(name.to_owned());
             Ok(Kernel::nowhere())
+        }
+
+        fn has(&self, name: &str) -> bool {
+            self.counts.contains_key(name)
         }
     }
 

@@ -12,7 +12,7 @@ const HEAD_ROWS_MAX: usize = 2048;
 const HEAD_ROWS_MIN: [usize; 2] = [128, 1024];
 /// Tokens times splits of attention's sums for keys and values, at most: more splits keep more of
 /// the device busy where there are few tokens.
-const SPLIT_TOKENS: usize = 6144;
+const SPLIT_TOKENS: usize = 12288;
 
 /// What a block keeps for its backward pass, besides its input. Rows are in bf16.
 #[derive(Debug, Clone, Copy, Default)]
@@ -35,6 +35,8 @@ pub(super) struct Slab {
     pub(super) ffn_normed: u64,
     /// `[tokens, 2F + side]`.
     pub(super) gate: u64,
+    /// What the adapter of the down projection made of its input, `[tokens, side]`; of layers that are not computed again.
+    pub(super) down_side: u64,
 }
 
 /// What goes to the device before each micro-batch, in 32-bit numbers.
@@ -126,9 +128,11 @@ impl Layout {
             (config.architecture.has_head_norms(), config.architecture.has_post_norms());
         let rows = |bump: &mut Bump, width: usize| bump.take(tokens * width * 2);
         let lists = 1 + usize::from(config.windows.is_some());
+        // Each of the arrays may begin one further on, and lists of pairs have an order besides, of half as many as tiles.
         let words = 3
             + 5 * tokens
-            + lists * 2 * (tiles::entries(tokens) + tokens.div_ceil(tiles::TILE) + 1);
+            + lists * 2 * (tiles::entries(tokens) + tokens.div_ceil(tiles::TILE) + 5)
+            + 6;
         let meta = Meta { at: bump.take(words * 4), words };
         let positions = tokens.next_power_of_two();
         let turns = [0, 1].map(|_| bump.take(positions * config.head_dim * 4));
@@ -150,6 +154,7 @@ impl Layout {
                 middle: rows(bump, hidden),
                 ffn_normed: rows(bump, hidden + ffn_side),
                 gate: if has_gate { rows(bump, 2 * ffn + ffn_side) } else { 0 },
+                down_side: rows(bump, down_side),
             }
         };
         let own_slabs = way.kept + way.partly;

@@ -3,7 +3,7 @@
 //! `library` finds the maker's libraries at run time, `driver` puts checked calls before them,
 //! `compile` makes kernels of the sources in `kernels/` or takes those that are `ready`, `products` multiplies matrices. `weights` is
 //! the base on the device, `layout` says where a step works, `tiles` which tokens attention looks at,
-//! `block` is a decoder block, `adam` the optimizer, and `session` strings a micro-batch together;
+//! `block` is a decoder block, `attend` its attention, `adam` the optimizer, and `session` strings a micro-batch together;
 //! `generation` makes answers.
 //!
 //! Activations are in bf16, sums in f32, the adapter, its gradients and moments in f32. Work goes
@@ -12,6 +12,7 @@
 #![expect(unsafe_code, reason = "calls into the driver and its libraries, each said to be sound")]
 
 mod adam;
+mod attend;
 mod block;
 mod compile;
 mod device;

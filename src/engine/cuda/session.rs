@@ -54,6 +54,9 @@ pub(super) struct MicroLists {
     pub(super) keys: u64,
     pub(super) query_starts: u64,
     pub(super) queries: u64,
+    /// In which order pairs of tiles are taken, where lists are of pairs.
+    pub(super) key_order: u64,
+    pub(super) query_order: u64,
 }
 
 /// Times by kind of work, when they are asked for: a mark behind each.
@@ -324,6 +327,8 @@ impl Session {
         let (meta, tokens) = (self.layout.meta, packed.tokens());
         let mut words: Vec<u32> = Vec::with_capacity(meta.words);
         let mut put = |values: &[u32]| {
+            // Kernels read two at a time.
+            words.resize(words.len().next_multiple_of(2), 0);
             let at = meta.at + words.len() as u64 * 4;
             words.extend_from_slice(values);
             at
@@ -343,8 +348,15 @@ impl Session {
             let Some(window) = window else { continue };
             let found = tiles::tiles(packed, window);
             let mut both = |lists: &Lists| (put(&lists.starts), put(&lists.list));
-            (lists.key_starts, lists.keys) = both(&found.keys);
-            (lists.query_starts, lists.queries) = both(&found.queries);
+            if self.kernels.hopper.is_none() {
+                (lists.key_starts, lists.keys) = both(&found.keys);
+                (lists.query_starts, lists.queries) = both(&found.queries);
+                continue;
+            }
+            let (keys, queries) = (found.keys.paired(), found.queries.paired());
+            (lists.key_starts, lists.keys) = both(&keys.lists);
+            (lists.query_starts, lists.queries) = both(&queries.lists);
+            (lists.key_order, lists.query_order) = (put(&keys.order), put(&queries.order));
         }
         if words.len() > meta.words || tokens > self.layout.tokens {
             return Err(Failure::defect("a micro-batch is larger than its place on the GPU"));

@@ -24,6 +24,49 @@ pub(super) struct Tiles {
     pub(super) queries: Lists,
 }
 
+/// For each two adjacent tiles, a pair, the tiles that either has to do with, in rising order: the tile's number, and from
+/// bit 28 on two bits for each half of the pair, 0 where it sees nothing of the tile, 1 some and 3 all.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct Pairs {
+    /// The pairs, those with the longest lists first.
+    pub(super) order: Vec<u32>,
+    pub(super) lists: Lists,
+}
+
+impl Lists {
+    fn of(&self, tile: usize) -> &[u32] {
+        match (self.starts.get(tile), self.starts.get(tile + 1)) {
+            (Some(start), Some(end)) => &self.list[*start as usize..*end as usize],
+            _ => &[],
+        }
+    }
+
+    /// The same by pairs of tiles.
+    pub(super) fn paired(&self) -> Pairs {
+        let tiles = self.starts.len().saturating_sub(1);
+        let mut lists = Lists { starts: vec![0], list: Vec::new() };
+        for pair in 0..tiles.div_ceil(2) {
+            let mut halves = [0, 1].map(|half| self.of(2 * pair + half).iter().peekable());
+            loop {
+                let heads = halves.each_mut().map(|half| half.peek().map(|entry| **entry & !WHOLE));
+                let Some(tile) = heads.into_iter().flatten().min() else { break };
+                let mut entry = tile;
+                for (half, list) in halves.iter_mut().enumerate() {
+                    if let Some(seen) = list.next_if(|entry| **entry & !WHOLE == tile) {
+                        let sees = if seen & WHOLE == 0 { 1 } else { 3 };
+                        entry |= sees << (28 + 2 * half);
+                    }
+                }
+                lists.list.push(entry);
+            }
+            lists.starts.push(lists.list.len() as u32);
+        }
+        let mut order: Vec<u32> = (0..tiles.div_ceil(2) as u32).collect();
+        order.sort_by_key(|pair| std::cmp::Reverse(lists.of(*pair as usize).len()));
+        Pairs { order, lists }
+    }
+}
+
 /// Entries that a list of `tokens` tokens has at most.
 pub(super) fn entries(tokens: usize) -> usize {
     let tiles = tokens.div_ceil(TILE);
@@ -157,6 +200,31 @@ mod tests {
                 assert_eq!(list(&tiles.keys, query), expected);
             }
             assert!(tiles.keys.list.len() <= entries(packed.tokens()));
+            for lists in [&tiles.keys, &tiles.queries] {
+                tells_the_same(lists, &lists.paired(), count);
+            }
         }
+    }
+
+    fn tells_the_same(lists: &Lists, pairs: &Pairs, tiles: usize) {
+        assert_eq!(pairs.lists.starts.len(), tiles.div_ceil(2) + 1);
+        assert!(pairs.lists.list.len() <= lists.list.len());
+        for tile in 0..tiles {
+            let both = pairs.lists.of(tile / 2);
+            assert!(both.iter().map(|entry| entry & 0x0fff_ffff).is_sorted_by(|a, b| a < b));
+            let apart = |entry: &u32| match entry >> (28 + 2 * (tile % 2)) & 3 {
+                0 => None,
+                1 => Some(entry & 0x0fff_ffff),
+                3 => Some(entry & 0x0fff_ffff | WHOLE),
+                other => panic!("{other}"),
+            };
+            let own: Vec<u32> = both.iter().filter_map(apart).collect();
+            assert_eq!(own, lists.of(tile));
+        }
+        let lens = |pair: &u32| pairs.lists.of(*pair as usize).len();
+        assert!(pairs.order.iter().map(lens).is_sorted_by(|a, b| a >= b));
+        let mut all = pairs.order.clone();
+        all.sort_unstable();
+        assert!(all.into_iter().eq(0..tiles.div_ceil(2) as u32));
     }
 }

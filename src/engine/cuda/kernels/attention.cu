@@ -124,15 +124,23 @@ KERNEL attend(const u16 *rows, int pitch, u16 *out, int out_pitch, float *log_su
     }
 }
 
-// For each token and head the product of output and its gradient; one warp each.
+// For each token and head the product of output and its gradient, one block a token; eights of a head are summed up
+// by the fewest lanes, a power of two, that have one each.
 KERNEL attend_delta(const u16 *out, int out_pitch, const u16 *grads, int pitch, float *delta, int tokens, int heads) {
-    int lane = threadIdx.x & 31, token = blockIdx.x;
-    for (int head = threadIdx.x >> 5; head < heads; head += blockDim.x >> 5) {
+    constexpr int LANES = DIM <= 8 ? 1 : DIM <= 16 ? 2 : DIM <= 32 ? 4 : DIM <= 64 ? 8 : DIM <= 128 ? 16 : 32;
+    int token = blockIdx.x, at = threadIdx.x % LANES * 8;
+    for (int first = 0; first < heads; first += blockDim.x / LANES) {
+        int head = first + threadIdx.x / LANES;
         float sum = 0.0f;
-        for (int i = lane; i < DIM; i += 32)
-            sum += wide(out[(size_t)token * out_pitch + head * DIM + i]) * wide(grads[(size_t)token * pitch + head * DIM + i]);
-        sum = warp_sum(sum);
-        if (lane == 0) delta[(size_t)head * tokens + token] = sum;
+        if (head < heads && at < DIM) {
+            Eight o = load8(out + (size_t)token * out_pitch + head * DIM + at);
+            Eight g = load8(grads + (size_t)token * pitch + head * DIM + at);
+#pragma unroll
+            for (int j = 0; j < 8; j++) sum += o.v[j] * g.v[j];
+        }
+#pragma unroll
+        for (int step = LANES / 2; step > 0; step >>= 1) sum += __shfl_xor_sync(0xffffffffu, sum, step);
+        if (head < heads && at == 0) delta[(size_t)head * tokens + token] = sum;
     }
 }
 

@@ -1,57 +1,89 @@
-// Query and key: bias, the norm of each head where there is one, and rotation. One block a token,
-// one warp a head, at most 8 values a lane.
+// Query and key: bias, the norm of each head where there is one, and rotation. One block a token; the fewest lanes, a power
+// of two, that have 4 values of either half of a head each work on a head.
 
-#define LANES 4
+// The lanes of a head, and which head and values are this thread's.
+struct HeadPart {
+    int lanes, head, at;
+    __device__ __forceinline__ explicit HeadPart(int dim) : lanes(1) {
+        while (lanes * 8 < dim) lanes *= 2;
+        head = threadIdx.x / lanes;
+        at = threadIdx.x % lanes * 4;
+    }
+    // The sum over the lanes of a head.
+    __device__ __forceinline__ float sum(float x) const {
+        for (int step = lanes / 2; step > 0; step /= 2) x += __shfl_xor_sync(0xffffffffu, x, step);
+        return x;
+    }
+};
+
+DEVICE void load4_wide(float *v, const u16 *p) {
+    uint2 x = *(const uint2 *)p;
+    v[0] = low(x.x); v[1] = high(x.x);
+    v[2] = low(x.y); v[3] = high(x.y);
+}
+DEVICE void load4_wide(float *v, const float *p) {
+    float4 x = *(const float4 *)p;
+    v[0] = x.x; v[1] = x.y; v[2] = x.z; v[3] = x.w;
+}
+DEVICE void store4(u16 *p, const float *v) { *(uint2 *)p = make_uint2(pair(v[0], v[1]), pair(v[2], v[3])); }
 
 // `out` may be `raw`. `turns` is [positions, 2, half]: cosines, then sines.
 KERNEL heads_forward(const u16 *raw, int raw_pitch, u16 *out, int out_pitch, const float *bias,
                      const float *query_norm, const float *key_norm, const float *turns, const u32 *positions,
                      int heads, int kv_heads, int dim, float epsilon) {
     size_t token = blockIdx.x;
-    int lane = threadIdx.x & 31, half = dim / 2;
+    HeadPart part(dim);
+    int half = dim / 2, at = part.at, all = heads + 2 * kv_heads;
     raw += token * raw_pitch;
     out += token * out_pitch;
     const float *turn = turns + (size_t)positions[token] * dim;
-    for (int head = threadIdx.x >> 5; head < heads + 2 * kv_heads; head += blockDim.x >> 5) {
-        const u16 *from = raw + head * dim;
-        u16 *to = out + head * dim;
-        float a[LANES], b[LANES];
-        float squares = 0.0f;
+    // All lanes of a warp go through the same rounds, as sums need them.
+    for (int first = 0; first < all; first += blockDim.x / part.lanes) {
+        int head = first + part.head;
+        bool there = head < all && at < half, is_value = head >= heads + kv_heads;
+        float a[4] = {}, b[4] = {}, c[4], s[4];
+        if (there) {
+            load4_wide(a, raw + head * dim + at);
+            load4_wide(b, raw + head * dim + half + at);
+        }
+        if (there && bias) {
+            load4_wide(c, bias + head * dim + at);
+            load4_wide(s, bias + head * dim + half + at);
 #pragma unroll
-        for (int i = 0; i < LANES; i++) {
-            int at = lane + 32 * i;
-            a[i] = b[i] = 0.0f;
-            if (at < half) {
-                a[i] = wide(from[at]);
-                b[i] = wide(from[at + half]);
-                if (bias) {
-                    a[i] += bias[head * dim + at];
-                    b[i] += bias[head * dim + at + half];
+            for (int i = 0; i < 4; i++) {
+                a[i] += c[i];
+                b[i] += s[i];
+            }
+        }
+        if (query_norm) {
+            float squares = 0.0f;
+#pragma unroll
+            for (int i = 0; i < 4; i++) squares += a[i] * a[i] + b[i] * b[i];
+            float inverse = rsqrtf(part.sum(squares) / dim + epsilon);
+            if (there && !is_value) {
+                const float *norm = head < heads ? query_norm : key_norm;
+                load4_wide(c, norm + at);
+                load4_wide(s, norm + half + at);
+#pragma unroll
+                for (int i = 0; i < 4; i++) {
+                    a[i] *= inverse * c[i];
+                    b[i] *= inverse * s[i];
                 }
             }
-            squares += a[i] * a[i] + b[i] * b[i];
         }
-        bool is_value = head >= heads + kv_heads;
-        const float *norm = head < heads ? query_norm : key_norm;
-        float inverse = 1.0f;
-        if (norm && !is_value) inverse = rsqrtf(warp_sum(squares) / dim + epsilon);
+        if (!there) continue;
+        if (!is_value) {
+            load4_wide(c, turn + at);
+            load4_wide(s, turn + half + at);
 #pragma unroll
-        for (int i = 0; i < LANES; i++) {
-            int at = lane + 32 * i;
-            if (at >= half) continue;
-            if (is_value) {
-                to[at] = narrow(a[i]);
-                to[at + half] = narrow(b[i]);
-                continue;
+            for (int i = 0; i < 4; i++) {
+                float x = a[i], y = b[i];
+                a[i] = x * c[i] - y * s[i];
+                b[i] = y * c[i] + x * s[i];
             }
-            if (norm) {
-                a[i] *= inverse * norm[at];
-                b[i] *= inverse * norm[at + half];
-            }
-            float c = turn[at], s = turn[at + half];
-            to[at] = narrow(a[i] * c - b[i] * s);
-            to[at + half] = narrow(b[i] * c + a[i] * s);
         }
+        store4(out + head * dim + at, a);
+        store4(out + head * dim + half + at, b);
     }
 }
 
@@ -61,65 +93,70 @@ KERNEL heads_back(const u16 *raw, int raw_pitch, u16 *grads, int pitch, const fl
                   const float *query_norm, const float *key_norm, const float *turns, const u32 *positions,
                   int heads, int kv_heads, int dim, float epsilon) {
     size_t token = blockIdx.x;
-    int lane = threadIdx.x & 31, half = dim / 2;
+    HeadPart part(dim);
+    int half = dim / 2, at = part.at, all = heads + 2 * kv_heads;
     raw += token * raw_pitch;
     grads += token * pitch;
     const float *turn = turns + (size_t)positions[token] * dim;
-    for (int head = threadIdx.x >> 5; head < heads + 2 * kv_heads; head += blockDim.x >> 5) {
-        u16 *to = grads + head * dim;
-        bool is_value = head >= heads + kv_heads;
-        const float *norm = head < heads ? query_norm : is_value ? nullptr : key_norm;
-        float a[LANES], b[LANES], x[LANES], y[LANES];
-        float squares = 0.0f, mixed = 0.0f;
+    for (int first = 0; first < all; first += blockDim.x / part.lanes) {
+        int head = first + part.head;
+        bool there = head < all && at < half, is_value = head >= heads + kv_heads;
+        float a[4] = {}, b[4] = {}, x[4] = {}, y[4] = {};
+        if (there && head < heads) {
+            load4_wide(a, grads + head * dim + at);
+            load4_wide(b, grads + head * dim + half + at);
+        } else if (there) {
+            for (int split = 0; split < splits; split++) {
+                const float *from = sums + ((size_t)split * tokens + token) * 2 * kv_heads * dim + (head - heads) * dim + at;
+                load4_wide(x, from);
+                load4_wide(y, from + half);
 #pragma unroll
-        for (int i = 0; i < LANES; i++) {
-            int at = lane + 32 * i;
-            a[i] = b[i] = x[i] = y[i] = 0.0f;
-            if (at >= half) continue;
-            float p = 0.0f, q = 0.0f;
-            if (head < heads) {
-                p = wide(to[at]);
-                q = wide(to[at + half]);
-            } else {
-                for (int split = 0; split < splits; split++) {
-                    const float *from =
-                        sums + ((size_t)split * tokens + token) * 2 * kv_heads * dim + (head - heads) * dim;
-                    p += from[at];
-                    q += from[at + half];
+                for (int i = 0; i < 4; i++) {
+                    a[i] += x[i];
+                    b[i] += y[i];
                 }
             }
+        }
+        if (there && !is_value) {
+            float c[4], s[4];
+            load4_wide(c, turn + at);
+            load4_wide(s, turn + half + at);
+#pragma unroll
+            for (int i = 0; i < 4; i++) {
+                float p = a[i], q = b[i];
+                a[i] = p * c[i] + q * s[i];
+                b[i] = q * c[i] - p * s[i];
+            }
+        }
+        if (query_norm) {
+            float squares = 0.0f, mixed = 0.0f;
+            if (there && !is_value) {
+                const float *norm = head < heads ? query_norm : key_norm;
+                float c[4], s[4];
+                load4_wide(c, norm + at);
+                load4_wide(s, norm + half + at);
+                load4_wide(x, raw + head * dim + at);
+                load4_wide(y, raw + head * dim + half + at);
+#pragma unroll
+                for (int i = 0; i < 4; i++) {
+                    a[i] *= c[i];
+                    b[i] *= s[i];
+                    squares += x[i] * x[i] + y[i] * y[i];
+                    mixed += x[i] * a[i] + y[i] * b[i];
+                }
+            }
+            float inverse = rsqrtf(part.sum(squares) / dim + epsilon);
+            float share = part.sum(mixed) / dim * inverse * inverse;
             if (!is_value) {
-                float c = turn[at], s = turn[at + half];
-                a[i] = p * c + q * s;
-                b[i] = q * c - p * s;
-            } else {
-                a[i] = p;
-                b[i] = q;
-            }
-            if (norm) {
-                x[i] = wide(raw[head * dim + at]);
-                y[i] = wide(raw[head * dim + at + half]);
-                a[i] *= norm[at];
-                b[i] *= norm[at + half];
-                squares += x[i] * x[i] + y[i] * y[i];
-                mixed += x[i] * a[i] + y[i] * b[i];
-            }
-        }
-        if (norm) {
-            float inverse = rsqrtf(warp_sum(squares) / dim + epsilon);
-            float share = warp_sum(mixed) / dim * inverse * inverse;
 #pragma unroll
-            for (int i = 0; i < LANES; i++) {
-                a[i] = inverse * (a[i] - x[i] * share);
-                b[i] = inverse * (b[i] - y[i] * share);
+                for (int i = 0; i < 4; i++) {
+                    a[i] = inverse * (a[i] - x[i] * share);
+                    b[i] = inverse * (b[i] - y[i] * share);
+                }
             }
         }
-#pragma unroll
-        for (int i = 0; i < LANES; i++) {
-            int at = lane + 32 * i;
-            if (at >= half) continue;
-            to[at] = narrow(a[i]);
-            to[at + half] = narrow(b[i]);
-        }
+        if (!there) continue;
+        store4(grads + head * dim + at, a);
+        store4(grads + head * dim + half + at, b);
     }
 }
