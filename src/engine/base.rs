@@ -1,11 +1,12 @@
 //! The frozen base model: NF4 projections, everything else in f32.
 
 use std::ops::ControlFlow;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use rayon::prelude::*;
 
-use super::coarse::Coarse;
+use super::coarse::{Coarse, Profile};
+use super::cpu::pages::Region;
 use super::cpu::vector;
 use super::lora::Target;
 use super::nf4::{self, Decoded, Quantized};
@@ -229,7 +230,6 @@ impl Base {
         &self.embedding
     }
 
-    /// The output head, `[vocab_size, hidden_size]`.
     /// Whether a token's row of the head was never trained: many others are the same but for rounding, as
     /// reserved ones are. No hidden state makes such a token the likeliest, so no adapter teaches it.
     pub fn is_untrained(&self, token: u32) -> bool {
@@ -239,14 +239,15 @@ impl Base {
         (token as usize) < head.rows() && head.near(token as usize, SHARE) >= TWINS
     }
 
+    /// The output head, `[vocab_size, hidden_size]`.
     pub(super) fn head(&self) -> &Table {
         self.head.as_ref().unwrap_or(&self.embedding)
     }
 
-    /// A copy of the head for finding the likeliest token, made when it is first asked for.
-    pub(super) fn coarse_head(&self) -> Option<&Coarse> {
-        let width = self.config.hidden_size;
-        self.coarse.get_or_init(|| Coarse::new(self.head(), width)).as_ref()
+    /// A copy of the head for finding the likeliest token, made when it is first asked for, for tokens like these.
+    pub(super) fn coarse_head(&self, profile: &Profile) -> Option<&Coarse> {
+        let round = self.precision == Precision::Bf16;
+        self.coarse.get_or_init(|| Coarse::new(self.head(), profile, round)).as_ref()
     }
 
     /// Writes the embeddings of `ids`, scaled, into `out`, one row a token.
@@ -356,6 +357,7 @@ fn read_model(
     let embedding = reader.table(TensorName::Embedding, size, precision)?;
     let mut layers = Vec::with_capacity(config.layers);
     let mut values = Vec::new();
+    let mut codes = Region::with_room(code_bytes(config));
     for layer in 0..config.layers {
         let attention_norm = reader.read(TensorName::AttentionNorm(layer), hidden)?;
         let ffn_norm = reader.read(TensorName::FfnNorm(layer), hidden)?;
@@ -385,7 +387,9 @@ fn read_model(
             for target in group.targets() {
                 let (inputs, outputs) = target.shape(config);
                 reader.read_to(tensor_name(*target, layer), inputs * outputs, &mut values)?;
-                parts.push(nf4::quantize(&values));
+                let mut part = nf4::quantize(&values);
+                part.lay(&mut codes);
+                parts.push(part);
             }
             Ok(Matrix::new(group.shape(config).0, parts))
         };
@@ -396,6 +400,10 @@ fn read_model(
             group(Group::Down)?,
         ];
         layers.push(Layer { attention_norm, ffn_norm, bias, head_norms, post_norms, groups });
+    }
+    let codes = Arc::new(codes);
+    for matrix in layers.iter_mut().flat_map(|layer: &mut Layer| &mut layer.groups) {
+        matrix.parts.iter_mut().for_each(|part| part.settle(&codes));
     }
     let final_norm = reader.read(TensorName::FinalNorm, hidden)?;
     let head = if config.tied_head {
@@ -419,6 +427,13 @@ fn tensor_name(target: Target, layer: usize) -> TensorName {
         Target::Up => TensorName::Up(layer),
         Target::Down => TensorName::Down(layer),
     }
+}
+
+/// Bytes of all projections' codes in one region.
+fn code_bytes(config: &DecoderConfig) -> usize {
+    let sizes = Target::ALL.iter().map(|target| target.shape(config));
+    config.layers
+        * sizes.map(|(inputs, outputs)| nf4::region_bytes(inputs * outputs)).sum::<usize>()
 }
 
 fn total_values(config: &DecoderConfig) -> usize {

@@ -36,7 +36,7 @@ const PANEL_VALUES: usize = 1 << 15;
 const PARALLEL: usize = 1 << 15;
 
 /// Where the coarse copy leaves more than one in so many rows, all logits are computed.
-const EXACT_SHARE: usize = 16;
+const EXACT_SHARE: usize = 4;
 
 /// An adapter, and which of the tokens it is on for.
 #[derive(Debug, Clone, Copy)]
@@ -148,23 +148,20 @@ impl Few {
         let (width, source) = (x.len() / count, Source::head(base.head()));
         chosen.clear();
         // As the products of the head read them.
-        let rounded = rounds(source.weights, base.precision(), width)
+        let rounded = coarse
+            .rounds()
             .then(|| x.iter().map(|x| bf16::from_f32(*x).to_f32()).collect::<Vec<_>>());
-        let read = rounded.as_deref().unwrap_or(x);
-        let found = coarse.candidates(read, source.rows / EXACT_SHARE, &mut self.search);
-        for (x, found) in x.chunks_exact(width).zip(found) {
+        coarse.search(rounded.as_deref().unwrap_or(x), &mut self.search);
+        let limit = source.rows / EXACT_SHARE;
+        for (token, x) in x.chunks_exact(width).enumerate() {
             let mut logits = std::mem::take(&mut self.logits);
-            chosen.push(if let Some(rows) = found {
-                logits.resize(rows.len(), 0.0);
-                set_tokens(&mut self.tokens, source.weights, base.precision(), (x, 1, width));
-                let values = Shared::new(&mut logits);
-                let one = |buffer: &mut Vec<f32>, (at, row): (usize, &usize)| {
-                    let out = Out { values, first: at, pitch: 1 };
-                    panel(&self.tokens, &source, (*row, 1), (x, 1, width), buffer, out);
-                };
-                let rows_of_task = (PARALLEL / width).max(1);
-                let all = rows.par_iter().enumerate().with_min_len(rows_of_task);
-                all.for_each_init(Vec::new, one);
+            set_tokens(&mut self.tokens, source.weights, base.precision(), (x, 1, width));
+            let rivals = coarse.first(&self.search, token).and_then(|first| {
+                some_rows(&self.tokens, &source, &[first], (x, width), &mut logits);
+                coarse.rivals(&self.search, token, logits[0], limit)
+            });
+            chosen.push(if let Some(rows) = rivals {
+                some_rows(&self.tokens, &source, &rows, (x, width), &mut logits);
                 rows[sample::likeliest(&logits)] as u32
             } else {
                 logits.resize(source.rows, 0.0);
@@ -176,16 +173,29 @@ impl Few {
     }
 }
 
+/// Some rows of a source by one token.
+fn some_rows(
+    tokens: &Tokens,
+    source: &Source<'_>,
+    rows: &[usize],
+    (x, width): (&[f32], usize),
+    out: &mut Vec<f32>,
+) {
+    out.clear();
+    out.resize(rows.len(), 0.0);
+    let values = Shared::new(out);
+    let one = |buffer: &mut Vec<f32>, (at, row): (usize, &usize)| {
+        let out = Out { values, first: at, pitch: 1 };
+        panel(tokens, source, (*row, 1), (x, 1, width), buffer, out);
+    };
+    let all = rows.par_iter().enumerate().with_min_len((PARALLEL / width).max(1));
+    all.for_each_init(Vec::new, one);
+}
+
 impl<'a> Source<'a> {
     fn head(table: &'a Table) -> Self {
         Self { weights: Stored::Table(table), rows: table.rows(), output: 0, adapter: None }
     }
-}
-
-/// Whether products with these weights round `x` to bf16.
-fn rounds(weights: Stored<'_>, precision: Precision, inputs: usize) -> bool {
-    let is_half = !matches!(weights, Stored::Table(table) if table.halves(0, 0).is_none());
-    few::fits(inputs) && is_half && few::rounds(kernel(), precision == Precision::Bf16)
 }
 
 /// `out[column, token] = a[column] . x[token]`.

@@ -7,10 +7,13 @@ use rayon::prelude::*;
 
 use super::base::Base;
 use super::cache::Cache;
+use super::coarse::Profile;
 use super::decode::Decoder;
 use super::few::Adapted;
+use super::guess;
 use super::lora::Adapter;
 use super::loss::{self, HeadScratch};
+use super::norm;
 use super::pack::{self, Group, Packed, Row};
 use super::sample::{self, Among, Sampler};
 use super::score::Forward;
@@ -22,6 +25,9 @@ const PREFILL_TOKENS: usize = 1024;
 /// Bytes of a head from which on a greedy answer's tokens are found by a coarse copy of it: what caches
 /// may hold is read quickly anyway. Draws take the head itself, for each depends on the sum over all tokens.
 const COARSE_FROM: usize = 8 << 20;
+
+/// Tokens of prompts read together that tell how large tokens are after the last norm.
+const PROFILED: usize = 256;
 
 /// New prompts are read when this part of a batch is free.
 const ADMITTED_SHARE: usize = 4;
@@ -44,6 +50,9 @@ pub struct GenerateConfig {
     /// Bytes that weights may take beside their stored form: where they are enough for all, and many
     /// sequences are decoded at once, weights are decoded once and not at every step.
     pub keep_bytes: usize,
+    /// Tokens of a single greedy sequence that are guessed from what was said before and read beside the last one, at
+    /// most 3. What is said is the same.
+    pub guessed: usize,
 }
 
 impl Default for GenerateConfig {
@@ -56,6 +65,7 @@ impl Default for GenerateConfig {
             seed: 0,
             batch: 16,
             keep_bytes: 0,
+            guessed: guess::GUESSED_MAX,
         }
     }
 }
@@ -93,6 +103,8 @@ struct Sequence {
     last: u32,
     /// Tokens that may still be generated after `last`.
     left: usize,
+    /// Whether the first token of the last guess came.
+    was_right: bool,
 }
 
 /// Continues each prompt, with the adapter or without; gives the new tokens of each.
@@ -175,6 +187,7 @@ pub(crate) fn generate_with(
         decoder: Decoder::new(base, adapter, config.batch, config.keep_bytes),
         logits: Vec::new(),
         coarse_from,
+        profile: Profile::default(),
         likeliest: Vec::new(),
         chosen: Vec::new(),
         among: Among::default(),
@@ -238,6 +251,8 @@ struct Run<'a, 'b> {
     decoder: Decoder,
     logits: Vec<f32>,
     coarse_from: usize,
+    /// Of the first prompts.
+    profile: Profile,
     /// Of each active sequence the likeliest token, where they were found by a coarse copy of the head.
     likeliest: Vec<u32>,
     /// Of each active sequence the next token; none where no token is allowed.
@@ -263,7 +278,7 @@ impl Run<'_, '_> {
             if free >= batch.div_ceil(ADMITTED_SHARE) && next < requests.len() {
                 next = self.admit(requests, next, free)?;
             } else {
-                self.decode()?;
+                self.decode(requests)?;
             }
         }
         ControlFlow::Continue(())
@@ -311,6 +326,14 @@ impl Run<'_, '_> {
                 }
             }
         });
+        if !self.profile.is_full() && sample::is_greedy(self.config.temperature) {
+            let mut normed = vec![0.0; config.hidden_size];
+            let step = packed.tokens().div_ceil(PROFILED);
+            for x in x.chunks_exact(config.hidden_size).step_by(step) {
+                norm::row(&mut normed, x, base.final_norm(), config.norm_eps);
+                self.profile.add(&normed);
+            }
+        }
         let mut logits = Vec::new();
         // In chunks, for the logits of many prompts at once would be large.
         for rows in packed.label_rows.chunks(16) {
@@ -326,7 +349,15 @@ impl Run<'_, '_> {
                 Some(bound) => sampler.choose_among(logits, bound.allowed(), &mut self.among),
             };
             let left = self.config.max_new.min(config.context_length - length(*row));
-            self.active.push(Sequence { prompt, tuned, cache, sampler, last: 0, left });
+            self.active.push(Sequence {
+                prompt,
+                tuned,
+                cache,
+                sampler,
+                last: 0,
+                left,
+                was_right: true,
+            });
             if !self.take(self.active.len() - 1, id)? {
                 self.active.pop();
             }
@@ -334,24 +365,31 @@ impl Run<'_, '_> {
         ControlFlow::Continue(())
     }
 
-    /// One more token for all active sequences.
-    fn decode(&mut self) -> ControlFlow<()> {
-        let ids: Vec<u32> = self.active.iter().map(|sequence| sequence.last).collect();
-        let on: Vec<bool> = self.active.iter().map(|sequence| sequence.tuned).collect();
+    /// One more token for all active sequences; of a single one more, where they were guessed right.
+    fn decode(&mut self, requests: &[Request<'_>]) -> ControlFlow<()> {
+        let mut ids: Vec<u32> = self.active.iter().map(|sequence| sequence.last).collect();
+        ids.extend(self.guess(requests));
+        let deep = ids.len() / self.active.len();
+        let on = self.active.iter().flat_map(|sequence| std::iter::repeat_n(sequence.tuned, deep));
+        let on: Vec<bool> = on.collect();
         let mut caches: Vec<&mut Cache> = self.active.iter_mut().map(|s| &mut s.cache).collect();
         let adapter = self.adapter.map(|adapter| Adapted { adapter, on: &on });
         let (base, decoder, coarse_from) = (self.base, &mut self.decoder, self.coarse_from);
         let is_greedy = sample::is_greedy(self.config.temperature);
         let (logits, likeliest) = (&mut self.logits, &mut self.likeliest);
+        let profile = &self.profile;
         let is_found = rayon::scope(|_| {
             decoder.step(base, adapter, &ids, &mut caches);
-            let is_found = is_greedy && decoder.likeliest(base, coarse_from, likeliest);
+            let is_found = is_greedy && decoder.likeliest(base, (coarse_from, profile), likeliest);
             if !is_found {
                 decoder.logits(base, logits);
             }
             is_found
         });
-        self.choose(is_found);
+        self.choose(is_found, deep);
+        if deep > 1 {
+            return self.take_guessed(&ids);
+        }
         let mut at = 0;
         for i in 0..ids.len() {
             if self.take(at, self.chosen[i])? {
@@ -363,13 +401,53 @@ impl Run<'_, '_> {
         ControlFlow::Continue(())
     }
 
-    /// Chooses the next token of each active sequence, from the likeliest ones if those were found, else
-    /// from their logits.
-    fn choose(&mut self, is_found: bool) {
+    /// What may come after the last token of the only active sequence, where it says the likeliest and nothing
+    /// binds it.
+    fn guess(&mut self, requests: &[Request<'_>]) -> Vec<u32> {
+        let [sequence] = &self.active[..] else { return Vec::new() };
+        let is_free = sample::is_greedy(self.config.temperature)
+            && bound(self.bounds, sequence.prompt).is_none();
+        // The last of what may be said is not read.
+        let most = if is_free { sequence.left - 1 } else { 0 };
+        let most = most.min(self.config.guessed);
+        if most == 0 {
+            return Vec::new();
+        }
+        let said = [requests[sequence.prompt].prompt, &self.outputs[sequence.prompt]].concat();
+        guess::guess(&said, sequence.was_right, most).to_vec()
+    }
+
+    /// Takes tokens of the only active sequence as far as they were read: each that was guessed is the one that
+    /// comes.
+    fn take_guessed(&mut self, ids: &[u32]) -> ControlFlow<()> {
+        let kept = self.active[0].cache.length() - ids.len();
+        let mut goes_on = true;
+        let mut taken = 0;
+        while goes_on && taken < ids.len() && (taken == 0 || self.active[0].last == ids[taken]) {
+            goes_on = self.take(0, self.chosen[taken])?;
+            taken += 1;
+        }
+        if goes_on {
+            let sequence = &mut self.active[0];
+            sequence.was_right = taken > 1;
+            sequence.cache.forget(kept + taken);
+        } else {
+            self.active.clear();
+        }
+        ControlFlow::Continue(())
+    }
+
+    /// Chooses the token after each that was read, `deep` of each active sequence, from the likeliest ones if those
+    /// were found, else from their logits.
+    fn choose(&mut self, is_found: bool, deep: usize) {
         let vocabulary = self.base.config().vocab_size;
         self.chosen.clear();
         if is_found {
             self.chosen.extend(self.likeliest.iter().copied().map(Some));
+        } else if deep > 1 {
+            let logits = self.logits[..deep * vocabulary].par_chunks_exact(vocabulary);
+            let all = logits.map(|logits| Some(sample::likeliest(logits) as u32));
+            all.collect_into_vec(&mut self.chosen);
         } else {
             let bounds = &*self.bounds;
             let is_bound: Vec<bool> = (self.active.iter())

@@ -21,6 +21,7 @@ mod few;
 mod gate;
 mod generate;
 mod gradient;
+mod guess;
 mod heads;
 mod lora;
 mod loss;

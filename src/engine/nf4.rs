@@ -7,8 +7,12 @@
 
 mod decode;
 
+use std::ops::{Deref, Range};
+use std::sync::{Arc, LazyLock};
+
 use rayon::prelude::*;
-use std::sync::LazyLock;
+
+use super::cpu::pages::Region;
 
 pub(super) use decode::{Decoded, values as decode};
 
@@ -61,7 +65,7 @@ pub struct Quantized {
     /// Number of values.
     pub len: usize,
     /// Two indices into [`CODE`] a byte, the even value in the high nibble.
-    pub codes: Vec<u8>,
+    pub codes: Bytes,
     /// For each block of [`BLOCK`] values, an index into [`DYNAMIC_MAP`].
     pub magnitudes: Vec<u8>,
     /// For each [`NESTED_BLOCK`] magnitudes, the factor of the map's entries.
@@ -98,6 +102,41 @@ const fn part_of(x: f32) -> usize {
     if part < PARTS { part } else { PARTS - 1 }
 }
 
+/// Bytes of a region, which several may share.
+#[derive(Clone)]
+pub struct Bytes {
+    region: Arc<Region>,
+    place: Range<usize>,
+}
+
+impl Deref for Bytes {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.region.bytes()[self.place.clone()]
+    }
+}
+
+impl From<Vec<u8>> for Bytes {
+    fn from(bytes: Vec<u8>) -> Self {
+        let mut region = Region::with_room(bytes.len());
+        let place = region.push(&bytes);
+        Self { region: Arc::new(region), place }
+    }
+}
+
+impl PartialEq for Bytes {
+    fn eq(&self, other: &Self) -> bool {
+        **self == **other
+    }
+}
+
+impl std::fmt::Debug for Bytes {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} bytes", self.place.len())
+    }
+}
+
 /// Index of the code nearest to `x`, which is scaled to [-1, 1]. NaN gives 0.
 #[inline]
 pub fn nearest_code(x: f32) -> u8 {
@@ -126,7 +165,8 @@ fn most(block: &[f32]) -> f32 {
 pub fn quantize(values: &[f32]) -> Quantized {
     // Values that a thread goes through twice while they are in its cache.
     const AT_ONCE: usize = 256 * BLOCK;
-    let mut codes = vec![0u8; values.len().div_ceil(2)];
+    let mut region = Region::zeros(values.len().div_ceil(2));
+    let codes = &mut region.bytes_mut()[..values.len().div_ceil(2)];
     let mut magnitudes = vec![0.0f32; values.len().div_ceil(BLOCK)];
     let parts = codes.par_chunks_mut(AT_ONCE / 2).zip(magnitudes.par_chunks_mut(AT_ONCE / BLOCK));
     parts.zip(values.par_chunks(AT_ONCE)).for_each(|((codes, magnitudes), values)| {
@@ -157,10 +197,27 @@ pub fn quantize(values: &[f32]) -> Quantized {
             *index = nearest_in_map((x - offset) * inverse);
         }
     });
+    let codes = Bytes { place: 0..values.len().div_ceil(2), region: Arc::new(region) };
     Quantized { len: values.len(), codes, magnitudes: indices, nested, offset }
 }
 
+/// Bytes of a region that the codes of a tensor of `count` values take.
+pub(super) fn region_bytes(count: usize) -> usize {
+    count.div_ceil(2).next_multiple_of(BLOCK)
+}
+
 impl Quantized {
+    /// Moves the codes to the end of a region, which has them once [`Quantized::settle`] is told so.
+    pub(super) fn lay(&mut self, region: &mut Region) {
+        let place = region.push(&self.codes);
+        self.codes = Bytes { region: Arc::default(), place };
+    }
+
+    /// Tells that what was laid in a region is in this one.
+    pub(super) fn settle(&mut self, region: &Arc<Region>) {
+        self.codes.region = Arc::clone(region);
+    }
+
     /// The magnitude of block `block`, decoded: `map[q] * nested + offset`, each step rounded.
     #[inline]
     pub fn magnitude(&self, block: usize) -> f32 {

@@ -4,6 +4,7 @@ use half::bf16;
 use rayon::prelude::*;
 
 use super::base::Precision;
+use super::cpu::pages::prefer_large;
 use super::cpu::panels::Element;
 use super::cpu::values;
 
@@ -24,7 +25,9 @@ enum Values {
 impl Table {
     /// Puts a table together from its values in order, as parts come.
     pub(super) fn begin(rows: usize, width: usize) -> Self {
-        Self { width, values: Values::Half(Vec::with_capacity(rows * width)) }
+        let mut values = Vec::with_capacity(rows * width);
+        prefer_large(&mut values);
+        Self { width, values: Values::Half(values) }
     }
 
     /// Adds whole rows. With [`Precision::F32`] the table is in bf16 as long as that loses nothing.

@@ -117,7 +117,7 @@ fn nf4_is_that_of_bitsandbytes_to_the_bit() {
     let want = floats(&stored["decoded"]);
     let theirs = nf4::Quantized {
         len: want.len(),
-        codes: bytes(&stored["codes"]),
+        codes: bytes(&stored["codes"]).into(),
         magnitudes: bytes(&stored["absmax"]),
         nested: floats(&stored["nested_absmax"]),
         offset: floats(&stored["offset"])[0],

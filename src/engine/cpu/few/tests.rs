@@ -16,7 +16,7 @@ fn example(rows: usize, width: usize) -> Example {
         assert_eq!(*magnitude, quantized.magnitude(block));
     }
     let halves = values.iter().map(|value| bf16::from_f32(*value)).collect();
-    Example { magnitudes, codes: quantized.codes, halves }
+    Example { magnitudes, codes: quantized.codes.to_vec(), halves }
 }
 
 fn run(

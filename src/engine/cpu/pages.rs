@@ -1,0 +1,122 @@
+//! Memory of weights: laid down once, read for every token.
+//!
+//! It begins on a cache line, so that no load of a kernel takes two, and lies on large pages where the system has
+//! them: a stream of small ones is looked up in page tables all the time, and the processor fetches ahead
+//! within a page only.
+
+/// Bytes from a cache line on.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(in crate::engine) struct Region {
+    lines: Vec<Line>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(C, align(64))]
+struct Line([u8; 64]);
+
+impl Region {
+    /// Nothing yet, with room for `bytes` bytes: more only costs time.
+    pub(in crate::engine) fn with_room(bytes: usize) -> Self {
+        let mut lines = Vec::with_capacity(bytes.div_ceil(size_of::<Line>()));
+        prefer_large(&mut lines);
+        Self { lines }
+    }
+
+    /// `bytes` zeros.
+    pub(in crate::engine) fn zeros(bytes: usize) -> Self {
+        let mut region = Self::with_room(bytes);
+        region.lines.resize(bytes.div_ceil(size_of::<Line>()), Line([0; 64]));
+        region
+    }
+
+    /// Lays bytes down from the next cache line on; gives where.
+    pub(in crate::engine) fn push(&mut self, bytes: &[u8]) -> std::ops::Range<usize> {
+        let start = self.lines.len() * size_of::<Line>();
+        let (whole, rest) = bytes.as_chunks::<64>();
+        self.lines.extend(whole.iter().map(|line| Line(*line)));
+        if !rest.is_empty() {
+            let mut line = [0; 64];
+            line[..rest.len()].copy_from_slice(rest);
+            self.lines.push(Line(line));
+        }
+        start..start + bytes.len()
+    }
+
+    /// All bytes, zeros up to the end of a line among them.
+    #[expect(unsafe_code, reason = "a view of plain bytes")]
+    pub(in crate::engine) fn bytes(&self) -> &[u8] {
+        let len = self.lines.len() * size_of::<Line>();
+        // SAFETY: the lines are so many initialized bytes without gaps.
+        unsafe { std::slice::from_raw_parts(self.lines.as_ptr().cast(), len) }
+    }
+
+    /// All bytes, to be written.
+    #[expect(unsafe_code, reason = "a view of plain bytes")]
+    pub(in crate::engine) fn bytes_mut(&mut self) -> &mut [u8] {
+        let len = self.lines.len() * size_of::<Line>();
+        // SAFETY: as above, and every value is a byte.
+        unsafe { std::slice::from_raw_parts_mut(self.lines.as_mut_ptr().cast(), len) }
+    }
+}
+
+/// Asks the system for large pages under a vector's room. To be called before it is filled: what is filled stays
+/// where it is. Without them all works the same.
+#[cfg(target_os = "linux")]
+pub(in crate::engine) fn prefer_large<T>(values: &mut Vec<T>) {
+    /// Below this there is nothing to gain.
+    const LEAST: usize = 1 << 20;
+    const PAGE: usize = 1 << 12;
+    let (start, len) = (values.as_mut_ptr().addr(), values.capacity() * size_of::<T>());
+    if len < LEAST {
+        return;
+    }
+    // Whole pages only.
+    let first = start.next_multiple_of(PAGE);
+    let last = (start + len) / PAGE * PAGE;
+    let at = values.as_mut_ptr().cast::<u8>().wrapping_add(first - start);
+    // SAFETY: the pages are the vector's own, and the advice changes nothing that can be read. Where it is not
+    // taken, nothing is lost.
+    #[expect(unsafe_code, reason = "a system call")]
+    unsafe {
+        madvise(at.cast(), last - first, HUGE);
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[expect(unsafe_code, reason = "a function of the C library that the standard library links")]
+unsafe extern "C" {
+    /// Says how memory will be used.
+    fn madvise(
+        start: *mut std::ffi::c_void,
+        len: usize,
+        advice: std::ffi::c_int,
+    ) -> std::ffi::c_int;
+}
+
+/// `MADV_HUGEPAGE`.
+#[cfg(target_os = "linux")]
+const HUGE: std::ffi::c_int = 14;
+
+/// Asks the system for large pages under a vector's room, where there is a way to.
+#[cfg(not(target_os = "linux"))]
+pub(in crate::engine) fn prefer_large<T>(_: &mut Vec<T>) {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_come_back_from_lines_of_their_own() {
+        let mut region = Region::with_room(3 << 20);
+        let parts = [vec![1u8; 64], vec![2; 130], Vec::new(), vec![3; 2 << 20]];
+        let places = parts.each_ref().map(|part| region.push(part));
+        for (part, place) in parts.iter().zip(places) {
+            assert_eq!(part[..], region.bytes()[place.clone()]);
+            assert_eq!(region.bytes()[place.start..].as_ptr().addr() % 64, 0);
+        }
+        let mut zeros = Region::zeros(65);
+        assert_eq!(zeros.bytes(), [0; 128]);
+        zeros.bytes_mut()[64] = 7;
+        assert_eq!(zeros.bytes()[64], 7);
+    }
+}
