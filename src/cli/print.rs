@@ -210,15 +210,16 @@ impl JobLines {
                 let again = layers - kept_layers - partly_kept_layers;
                 let hosted =
                     format!("with inputs in {} MiB of this machine's memory", mib(hosted_bytes));
-                let saved: String = [
+                let mut saved = String::new();
+                for (count, what) in [
                     (again, "computed twice to save memory"),
                     (*partly_kept_layers, "computed twice in part"),
                     (*hosted_inputs, &hosted),
-                ]
-                .into_iter()
-                .filter(|(count, _)| *count > 0)
-                .map(|(count, what)| format!(", {count} of {layers} layers {what}"))
-                .collect();
+                ] {
+                    if count > 0 {
+                        let _ = write!(saved, ", {count} of {layers} layers {what}");
+                    }
+                }
                 self.line(&format!(
                     "train      {} MiB of memory at most, {micro_tokens} tokens at once{saved}",
                     mib(memory_bytes)

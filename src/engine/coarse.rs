@@ -433,8 +433,7 @@ fn nearest(values: &[f32; BLOCK], units: f32, scale: f32, coded: &[f32; 16]) -> 
             found[i] = if beyond { *code } else { found[i] };
         }
     }
-    let mut copy = found;
-    copy.iter_mut().for_each(|copy| *copy *= magnitude);
+    let copy = found.map(|value| value * magnitude);
     Nearest { units, codes, values: found, copy }
 }
 
@@ -466,7 +465,7 @@ mod tests {
     /// Some columns large, one of nothing.
     fn profile() -> Profile {
         let mut profile = Profile::default();
-        let large = |k: usize| [1.0, 0.0, -8.0, 0.0][usize::from(k % 31 == 0) * 2 + k / 127];
+        let large = |k: usize| [1.0, 0.0, -8.0, 0.0][usize::from(k.is_multiple_of(31)) * 2 + k / 127];
         profile.add(&(0..WIDTH).map(large).collect::<Vec<_>>());
         profile.add(&[f32::NAN; WIDTH]);
         profile

@@ -7,6 +7,8 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::path::PathBuf;
 
+use super::compile::{self, Kind};
+use super::kernels::Kernels;
 use super::{Device, KernelCache, Search};
 use crate::engine::base::Precision;
 use crate::engine::lora::{Adapter, Target};
@@ -134,6 +136,22 @@ fn losses_and_gradients_are_those_of_the_cpu() {
             }
             assert!(whole < 1.5 * rounding + 0.005, "{whole} {rounding}");
         }
+    }
+}
+
+/// A compiler that could not make them would not be noticed otherwise: ready kernels would be taken.
+#[test]
+fn hopper_has_kernels_of_its_own() {
+    let Some(device) = device("kernels of Hopper") else { return };
+    let found = compile::found(device.search()).unwrap_or_default();
+    let ready = std::env::var_os("HONE_CUDA_READY").is_some();
+    if device.gpu().facts.capability != 90 || ready || !found.starts_with("13.") {
+        println!("kernels of Hopper are skipped: {found}");
+        return;
+    }
+    for (dim, there) in [(64, true), (128, true), (16, false)] {
+        let module = device.module(Kind::Passes { dim }).unwrap();
+        assert_eq!(Kernels::new(&*module, dim).unwrap().hopper.is_some(), there, "{dim}");
     }
 }
 

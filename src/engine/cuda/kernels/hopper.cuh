@@ -103,21 +103,21 @@ DEVICE void wait_passed(u32 at, u32 parity) {
                      : "memory");
 }
 
-// Barriers of a ring of STAGES places: `full` of each, then `empty` of each, 8 bytes a barrier.
-template <int STAGES> struct Ring {
+// Barriers of a ring of so many places: `full` of each, then `empty` of each, 8 bytes a barrier.
+template <int COUNT> struct Ring {
     u32 barriers, stage, parity;
     __device__ __forceinline__ explicit Ring(u32 at) : barriers(at), stage(0), parity(0) {}
     // Threads that fill arrive each, warps that use once.
     __device__ __forceinline__ void begin(u32 fillers, u32 users) const {
-        for (int i = 0; i < STAGES; i++) {
+        for (int i = 0; i < COUNT; i++) {
             barrier_new(barriers + 8 * i, fillers);
-            barrier_new(barriers + 8 * (STAGES + i), users);
+            barrier_new(barriers + 8 * (COUNT + i), users);
         }
     }
     __device__ __forceinline__ u32 full() const { return barriers + 8 * stage; }
-    __device__ __forceinline__ u32 empty() const { return barriers + 8 * (STAGES + stage); }
+    __device__ __forceinline__ u32 empty() const { return barriers + 8 * (COUNT + stage); }
     __device__ __forceinline__ void next() {
-        if (++stage == STAGES) {
+        if (++stage == COUNT) {
             stage = 0;
             parity ^= 1;
         }
@@ -140,13 +140,13 @@ struct Bringer {
         tell();
     }
     // Waits for a place, not without having told of what would never be used otherwise.
-    template <int STAGES> __device__ __forceinline__ void claim(const Ring<STAGES> &ring) {
+    template <int COUNT> __device__ __forceinline__ void claim(const Ring<COUNT> &ring) {
         if (passed(ring.empty(), ring.parity ^ 1)) return;
         finish();
         wait_passed(ring.empty(), ring.parity ^ 1);
     }
     // Ends the copies of a place, and tells of those of the place before.
-    template <int STAGES> __device__ __forceinline__ void close(Ring<STAGES> &ring) {
+    template <int COUNT> __device__ __forceinline__ void close(Ring<COUNT> &ring) {
         commit();
         if (pending) {
             arrived<1>();
