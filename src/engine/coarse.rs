@@ -16,6 +16,10 @@
 //! as large by this bound, all by the kernel that all logits come from, so that the choice is the same bit for
 //! bit. Where the bound leaves too many, all logits are computed.
 
+mod encode;
+#[cfg(test)]
+mod tests;
+
 use rayon::prelude::*;
 
 use super::cpu::few::{self, Kind, Out, Tokens};
@@ -23,23 +27,17 @@ use super::cpu::kernel;
 use super::cpu::pages::Region;
 use super::cpu::shared::Shared;
 use super::cpu::vector::{multiply_add, vectorized};
-use super::nf4::{BLOCK, CODE, THRESHOLDS};
+use super::nf4::{BLOCK, CODE};
 use super::table::Table;
+use encode::{columns, encode, scale_of};
+
+pub(super) use encode::Profile;
 
 /// Rows that a task takes at once hold this many values.
 const PANEL: usize = 1 << 17;
 
-/// Largest magnitude of a block, in units of its row's scale.
-const MOST: f32 = 255.0;
-
-/// Smallest scale: numbers that are made of it are normal ones.
-const LEAST_SCALE: f32 = 1e-30;
-
-/// A block's magnitude is one of these parts of its largest value: a smaller one cuts that off and is finer.
-const PARTS: [f32; 4] = [1.0, 0.93, 0.86, 0.79];
-
-/// One row in so many is looked at to choose `d`.
-const SAMPLED: usize = 64;
+/// Lanes of sums.
+const LANES: usize = 16;
 
 /// Rounds off a unit in the last place at the most.
 const UNIT: f64 = 1.0 / (1u64 << 24) as f64;
@@ -92,48 +90,6 @@ struct Best {
 struct Bound {
     factor: f32,
     more: f32,
-}
-
-/// How large tokens after the last norm are, column by column.
-#[derive(Debug, Default)]
-pub(super) struct Profile {
-    sums: Vec<f64>,
-    tokens: usize,
-}
-
-impl Profile {
-    /// Tokens that are enough.
-    const ENOUGH: usize = 256;
-
-    /// Whether more tokens would change little.
-    pub(super) fn is_full(&self) -> bool {
-        self.tokens >= Self::ENOUGH
-    }
-
-    /// Counts a token.
-    pub(super) fn add(&mut self, x: &[f32]) {
-        self.sums.resize(x.len(), 0.0);
-        for (sum, x) in self.sums.iter_mut().zip(x).filter(|(_, x)| x.is_finite()) {
-            *sum += f64::from(x.abs());
-        }
-        self.tokens += 1;
-    }
-
-    /// The mean of a column in units of all columns' mean, 1 where nothing is known; a column of few tokens is not
-    /// taken for smaller than it may be.
-    fn of(&self, column: usize) -> f64 {
-        let all = self.sums.iter().sum::<f64>() / self.sums.len().max(1) as f64;
-        let own = self.sums.get(column).copied().unwrap_or(0.0);
-        if all > 0.0 { own / all + 1.0 / (self.tokens as f64 + 4.0) } else { 1.0 }
-    }
-}
-
-/// What came of encoding a row.
-#[derive(Debug, Clone, Copy, Default)]
-struct Encoded {
-    /// `sum (d (w - q))^2` and `sum (d w)^2`.
-    squares: [f64; 2],
-    largest: f32,
 }
 
 impl Coarse {
@@ -291,39 +247,6 @@ fn above(x: f64) -> f32 {
     (x * (1.0 + 4.0 * UNIT)) as f32 + f32::MIN_POSITIVE
 }
 
-/// In what a row's magnitudes are counted.
-fn scale_of(values: &[f32]) -> f32 {
-    let largest = values.iter().fold(0.0f32, |most, w| most.max(w.abs()));
-    (largest / MOST).max(LEAST_SCALE)
-}
-
-/// `d` of each column: any finite numbers above zero will do.
-fn columns(table: &Table, profile: &Profile, coded: &[f32; 16]) -> Vec<f32> {
-    let width = table.width();
-    let even = vec![1.0f32; width];
-    let (mut values, mut squares) = (vec![0.0f32; width], vec![0.0f64; width]);
-    let (mut codes, mut magnitudes) = (vec![0u8; width / 2], vec![0u8; width / BLOCK]);
-    for row in (0..table.rows()).step_by(SAMPLED) {
-        table.part(row, 0, &mut values);
-        let scale = scale_of(&values);
-        encode(&values, scale, coded, &even, &mut codes, &mut magnitudes);
-        for (k, square) in squares.iter_mut().enumerate() {
-            let code = if k % 2 == 0 { codes[k / 2] >> 4 } else { codes[k / 2] & 15 };
-            let copy = coded[usize::from(code)] * (f32::from(magnitudes[k / BLOCK]) * scale);
-            *square += f64::from(values[k] - copy).powi(2);
-        }
-    }
-    let mean = squares.iter().sum::<f64>() / width as f64;
-    let ratio = |(column, square): (usize, &f64)| {
-        // No column is far below the others, whose errors are then next to nothing.
-        let error = square.max(mean * 1e-3).sqrt();
-        if error > 0.0 { (profile.of(column) / error).sqrt() } else { 1.0 }
-    };
-    let all: Vec<f64> = squares.iter().enumerate().map(ratio).collect();
-    let most = all.iter().copied().fold(0.0, f64::max);
-    all.into_iter().map(|d| (d / most).max(1e-4) as f32).collect()
-}
-
 vectorized! {
     /// Magnitudes of blocks of rows with these scales.
     fn decode(magnitudes: &[u8], scales: &[f32], out: &mut [f32]) {
@@ -340,7 +263,6 @@ vectorized! {
 vectorized! {
     /// The largest of some rows' sums, and of what their logits may be.
     fn look(sums: &[f32], far: &[f32], factor: f32, more: f32) -> (f32, f32) {
-        const LANES: usize = 16;
         let (mut largest, mut most) = ([f32::NEG_INFINITY; LANES], [f32::NEG_INFINITY; LANES]);
         let (parts, rest) = sums.as_chunks::<LANES>();
         let (far_parts, far_rest) = far.as_chunks::<LANES>();
@@ -359,221 +281,5 @@ vectorized! {
         }
         let all = |lanes: [f32; LANES]| lanes.iter().fold(f32::NEG_INFINITY, |a, b| a.max(*b));
         (all(largest), all(most))
-    }
-}
-
-vectorized! {
-    /// Codes and magnitudes of a row: of each block the magnitude of the least error.
-    fn encode(
-        values: &[f32],
-        scale: f32,
-        coded: &[f32; 16],
-        columns: &[f32],
-        codes: &mut [u8],
-        magnitudes: &mut [u8],
-    ) -> Encoded {
-        let inverse = 1.0 / scale;
-        let mut sums = [[0.0f64; 8]; 2];
-        let mut largest = 0.0f32;
-        let blocks = values.as_chunks::<BLOCK>().0.iter().zip(columns.as_chunks::<BLOCK>().0);
-        let out = codes.as_chunks_mut::<{ BLOCK / 2 }>().0.iter_mut().zip(magnitudes);
-        for ((values, columns), (codes, magnitude)) in blocks.zip(out) {
-            let most = values.iter().fold(0.0f32, |most, w| most.max(w.abs()));
-            largest = largest.max(most);
-            let mut best: Option<(f32, Nearest)> = None;
-            for part in PARTS {
-                let units = (most * part * inverse).ceil().clamp(0.0, MOST);
-                let nearest = nearest(values, units, scale, coded);
-                let mut squares = [0.0f32; 16];
-                for i in 0..BLOCK {
-                    let error = (values[i] - nearest.copy[i]) * inverse * columns[i];
-                    squares[i % 16] = multiply_add::<FUSED>(error, error, squares[i % 16]);
-                }
-                let error = squares.iter().sum::<f32>();
-                if best.as_ref().is_none_or(|(least, _)| error < *least) {
-                    best = Some((error, nearest));
-                }
-            }
-            let Some((_, nearest)) = best else { continue };
-            *magnitude = nearest.units as u8;
-            for (code, pair) in codes.iter_mut().zip(nearest.codes.chunks_exact(2)) {
-                *code = ((pair[0] << 4) | pair[1]) as u8;
-            }
-            let magnitude = f64::from(nearest.units * scale);
-            for i in 0..BLOCK {
-                let (value, column) = (f64::from(values[i]), f64::from(columns[i]));
-                let error = (value - f64::from(nearest.values[i]) * magnitude) * column;
-                sums[0][i % 8] += error * error;
-                sums[1][i % 8] += (value * column) * (value * column);
-            }
-        }
-        Encoded { squares: sums.map(|lanes| lanes.iter().sum()), largest }
-    }
-}
-
-/// A block in codes.
-struct Nearest {
-    units: f32,
-    codes: [u32; BLOCK],
-    /// Of each code, and what it stands for with the block's magnitude.
-    values: [f32; BLOCK],
-    copy: [f32; BLOCK],
-}
-
-#[expect(clippy::inline_always, reason = "takes on the caller's target features")]
-#[inline(always)]
-fn nearest(values: &[f32; BLOCK], units: f32, scale: f32, coded: &[f32; 16]) -> Nearest {
-    let magnitude = units * scale;
-    let inverse = if magnitude > 0.0 { 1.0 / magnitude } else { 0.0 };
-    let (mut codes, mut found) = ([0u32; BLOCK], [coded[0]; BLOCK]);
-    for (limit, code) in THRESHOLDS.iter().zip(&coded[1..]) {
-        for i in 0..BLOCK {
-            let beyond = values[i] * inverse > *limit;
-            codes[i] += u32::from(beyond);
-            found[i] = if beyond { *code } else { found[i] };
-        }
-    }
-    let copy = found.map(|value| value * magnitude);
-    Nearest { units, codes, values: found, copy }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::engine::base::Precision;
-
-    const WIDTH: usize = 128;
-
-    fn wave(i: usize) -> f32 {
-        ((i * 7919 % 1009) as f32 - 504.0) / 504.0
-    }
-
-    /// Rows of several sizes: one of zeros, one tiny, one with a value far above the others.
-    fn table(rows: usize) -> (Vec<f32>, Table) {
-        let mut values: Vec<f32> = (0..rows * WIDTH)
-            .map(|i| wave(i) * [1.0, 0.02, 3.0][i / WIDTH % 3])
-            .map(|x| half::bf16::from_f32(x).to_f32())
-            .collect();
-        values[5 * WIDTH..6 * WIDTH].fill(0.0);
-        values[6 * WIDTH..7 * WIDTH].iter_mut().for_each(|x| *x *= 2.0f32.powi(-120));
-        values[7 * WIDTH + 3] = 64.0;
-        let mut table = Table::begin(rows, WIDTH);
-        table.push(&values, Precision::Bf16);
-        (values, table)
-    }
-
-    /// Some columns large, one of nothing.
-    fn profile() -> Profile {
-        let mut profile = Profile::default();
-        let large = |k: usize| [1.0, 0.0, -8.0, 0.0][usize::from(k.is_multiple_of(31)) * 2 + k / 127];
-        profile.add(&(0..WIDTH).map(large).collect::<Vec<_>>());
-        profile.add(&[f32::NAN; WIDTH]);
-        profile
-    }
-
-    fn exact(values: &[f32], x: &[f32]) -> Vec<f64> {
-        let dot = |row: &[f32]| row.iter().zip(x).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum();
-        values.chunks_exact(WIDTH).map(dot).collect()
-    }
-
-    /// The copy's value.
-    fn copied(coarse: &Coarse, row: usize, k: usize) -> f32 {
-        let at = row * WIDTH + k;
-        let byte = coarse.codes.bytes()[at / 2];
-        let code = if k.is_multiple_of(2) { byte >> 4 } else { byte & 15 };
-        let code = CODE[usize::from(code)];
-        let code = if coarse.rounds { half::bf16::from_f32(code).to_f32() } else { code };
-        code * (f32::from(coarse.magnitudes[at / BLOCK]) * coarse.scales[row])
-    }
-
-    /// Logits by the copy of a token of several.
-    fn sums(coarse: &Coarse, scratch: &Scratch, token: usize, count: usize) -> Vec<f32> {
-        let panels = scratch.sums.chunks(coarse.panel() * count);
-        panels
-            .flat_map(|sums| sums.chunks_exact(sums.len() / count).nth(token).unwrap().to_vec())
-            .collect()
-    }
-
-    /// Rows that may be the likeliest, by the largest logit of all.
-    fn rivals(coarse: &Coarse, scratch: &Scratch, token: usize, least: f64) -> Vec<usize> {
-        coarse.rivals(scratch, token, least as f32, usize::MAX).unwrap()
-    }
-
-    #[test]
-    fn no_logit_is_farther_from_its_copy_than_the_bound() {
-        let rows = 2500;
-        let (values, table) = table(rows);
-        for round in [false, true] {
-            let coarse = Coarse::new(&table, &profile(), round).unwrap();
-            assert_eq!(coarse.bytes(), rows * (WIDTH / 2 + WIDTH / BLOCK + 8) + WIDTH * 4);
-            assert!(rows > coarse.panel());
-            // Even, with outliers, of few columns, and one that follows the errors of a row as they are.
-            let against = |k: usize| {
-                let error = values[10 * WIDTH + k] - copied(&coarse, 10, k);
-                error / (coarse.inverse[k] * coarse.inverse[k])
-            };
-            let mut all: Vec<Vec<f32>> = vec![
-                (0..WIDTH).map(|k| wave(3 * k + 1)).collect(),
-                (0..WIDTH).map(|k| wave(k) * if k % 31 == 0 { 40.0 } else { 0.5 }).collect(),
-                (0..WIDTH).map(|k| if k == 3 { -2.0 } else { 0.0 }).collect(),
-                (0..WIDTH).map(|k| 1e3 * against(k)).collect(),
-            ];
-            all.push(vec![0.0; WIDTH]);
-            let x: Vec<f32> =
-                all.concat().iter().map(|x| half::bf16::from_f32(*x).to_f32()).collect();
-            let mut scratch = Scratch::default();
-            coarse.search(&x, &mut scratch);
-            let mut nearest = 0.0f64;
-            for (token, x) in x.chunks_exact(WIDTH).enumerate() {
-                let Bound { factor, more } = scratch.bounds[token];
-                let exact = exact(&values, x);
-                let sums = sums(&coarse, &scratch, token, all.len());
-                for (row, (exact, copy)) in exact.iter().zip(&sums).enumerate() {
-                    let bound = f64::from(factor) * f64::from(coarse.far[row]) + f64::from(more);
-                    let error = (f64::from(*copy) - exact).abs();
-                    assert!(error <= bound, "row {row}, token {token}: {error} {bound}");
-                    nearest = nearest.max(error / bound.max(1e-30));
-                }
-                let most = exact.iter().copied().fold(f64::MIN, f64::max);
-                let likeliest = sums.iter().copied().fold(f32::MIN, f32::max);
-                assert_eq!(sums[coarse.first(&scratch, token).unwrap()], likeliest);
-                let found = rivals(&coarse, &scratch, token, most);
-                assert!(found.is_sorted());
-                for (row, exact) in exact.iter().enumerate() {
-                    assert!(*exact < most || found.contains(&row), "row {row}, token {token}");
-                }
-            }
-            // A bound that were much too wide would exclude little.
-            assert!(nearest > 0.9, "{nearest}");
-            let most = exact(&values, &x[..WIDTH]).into_iter().fold(f64::MIN, f64::max);
-            let found = rivals(&coarse, &scratch, 0, most);
-            assert!(found.len() < rows / 8, "{}", found.len());
-            // Each token alone finds the same.
-            let mut alone = Scratch::default();
-            coarse.search(&x[..WIDTH], &mut alone);
-            assert_eq!(rivals(&coarse, &alone, 0, most), found);
-            assert_eq!(coarse.first(&alone, 0), coarse.first(&scratch, 0));
-        }
-    }
-
-    #[test]
-    fn too_many_and_numbers_that_are_none_are_left_to_the_head() {
-        let (_, table) = table(300);
-        let coarse = Coarse::new(&table, &profile(), false).unwrap();
-        let mut scratch = Scratch::default();
-        // All logits are equal.
-        coarse.search(&[0.0; WIDTH], &mut scratch);
-        assert_eq!(coarse.rivals(&scratch, 0, 0.0, 299), None);
-        assert_eq!(coarse.rivals(&scratch, 0, 0.0, 300).unwrap().len(), 300);
-        assert_eq!(coarse.rivals(&scratch, 0, f32::NAN, 300), None);
-        for strange in [f32::NAN, f32::INFINITY, 1e38] {
-            let mut x = [1.0; WIDTH];
-            x[17] = strange;
-            coarse.search(&x, &mut scratch);
-            assert_eq!(coarse.first(&scratch, 0), None, "{strange}");
-        }
-        let mut narrow = Table::begin(1, 40);
-        narrow.push(&[1.0; 40], Precision::Bf16);
-        assert!(Coarse::new(&narrow, &profile(), false).is_none());
     }
 }
