@@ -93,6 +93,7 @@ pub(super) struct Scratch {
     hidden: Rounded,
     mixed_grad: Vec<f32>,
     attention: Vec<f32>,
+    order: attention::Order,
     qkv_grad: Vec<f32>,
     /// What is kept rounded, while it is worked on.
     qkv: Vec<f32>,
@@ -209,7 +210,7 @@ pub(super) fn forward_front(
     attention::forward(
         Heads::new(config, layer, base.precision()),
         rows,
-        &packed.groups,
+        (&packed.groups, &mut scratch.order),
         mixed,
         &mut kept.log_sums,
     );
@@ -379,7 +380,7 @@ pub(super) fn backward(
         rows,
         attention::Kept { out: mixed, log_sums: &kept.log_sums },
         (dmixed, pitch),
-        &packed.groups,
+        (&packed.groups, &mut scratch.order),
         (rotary, &packed.positions),
         fit(&mut scratch.attention, heads.scratch(tokens)),
         dqkv,

@@ -6,11 +6,12 @@
 //! products on one thread, as attention needs them; [`few`] multiplies stored weights with a few tokens,
 //! as decoding does; [`vector`] has the passes over slices.
 
-mod cache;
+pub(in crate::engine) mod cache;
 mod element;
 pub(in crate::engine) mod few;
 mod kernel;
 pub(in crate::engine) mod multiply;
+pub(in crate::engine) mod outer;
 pub(in crate::engine) mod pages;
 pub(in crate::engine) mod panels;
 #[cfg(test)]
