@@ -103,7 +103,7 @@ fn gpu_lines(found: &Found) -> Vec<(&'static str, String)> {
             Ok(text) => format!("{text}; compiles the kernels once"),
             Err(why) => format!(
                 "not found ({why}): kernels of training and answers come ready made, for models whose heads are {} wide; \
-                 others need it, and with it answers on Hopper and newer come a little sooner. `pip install \
+                 others need it, and with it Hopper and newer are quicker. `pip install \
                  nvidia-cuda-nvrtc` brings it, {}=FOLDER names a CUDA toolkit",
                 READY_WIDTHS.map(|width| width.to_string()).join(", "),
                 gpu::PATH_VARIABLE

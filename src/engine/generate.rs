@@ -65,7 +65,7 @@ impl Default for GenerateConfig {
             seed: 0,
             batch: 16,
             keep_bytes: 0,
-            guessed: guess::GUESSED_MAX,
+            guessed: 0,
         }
     }
 }

@@ -12,7 +12,7 @@ const ALIKE: [usize; 2] = [2, 4];
 const ALIKE_MAX: usize = 16;
 
 /// Tokens guessed at the most: with the one before them as many as products take at once.
-pub(super) const GUESSED_MAX: usize = 3;
+const GUESSED_MAX: usize = 3;
 
 /// What followed where the last tokens were before, the longest such place and of these the last; at most `most` tokens.
 pub(super) fn guess(before: &[u32], was_right: bool, most: usize) -> &[u32] {
