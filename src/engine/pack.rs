@@ -179,7 +179,9 @@ impl Packer {
     pub(super) fn pack(&mut self, rows: &[Row], limit: usize, share: bool) -> &[Packed] {
         self.plan(rows, limit, share);
         let Self { order, units, sizes, packs, tails } = self;
-        packs.iter_mut().for_each(|packed| packed.clear(tails));
+        for packed in &mut *packs {
+            packed.clear(tails);
+        }
         if packs.len() < sizes.len() {
             packs.resize_with(sizes.len(), Packed::default);
         }

@@ -149,12 +149,13 @@ vectorized! {
             }
             let magnitude = f64::from(units * scale);
             for first in (0..BLOCK).step_by(LANES) {
-                for i in 0..LANES {
+                let [errors, sizes] = &mut sums;
+                for (i, (errors, sizes)) in errors.iter_mut().zip(sizes).enumerate() {
                     let at = first + i;
                     let (value, column) = (f64::from(values[at]), f64::from(columns[at]));
                     let error = (value - f64::from(found[at]) * magnitude) * column;
-                    sums[0][i] += error * error;
-                    sums[1][i] += (value * column) * (value * column);
+                    *errors += error * error;
+                    *sizes += (value * column) * (value * column);
                 }
             }
         }

@@ -200,8 +200,8 @@ fn codes_are_those_of_bitsandbytes() {
                 assert!((scale - want).abs() <= 3e-5 * want, "{step}: {scale:e} {want:e}");
             }
         }
-        for i in 0..LENGTHS[0] {
-            let (block, grad) = (i / BLOCK, f64::from(grads[i]));
+        for (i, grad) in grads.iter().take(LENGTHS[0]).enumerate() {
+            let (block, grad) = (i / BLOCK, f64::from(*grad));
             let was = |map: &[f32; 256], code: u8, scale: f32| {
                 f64::from(map[usize::from(code)]) * f64::from(scale)
             };
