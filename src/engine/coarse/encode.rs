@@ -105,7 +105,7 @@ vectorized! {
         magnitudes: &mut [u8],
     ) -> Encoded {
         let inverse = 1.0 / scale;
-        let mut sums = [[0.0f64; LANES]; 2];
+        let (mut errors, mut sizes) = ([0.0f64; LANES], [0.0f64; LANES]);
         let mut largest = [0.0f32; LANES];
         let (mut scaled, mut found) = ([0.0f32; BLOCK], [0.0f32; BLOCK]);
         let blocks = values.as_chunks::<BLOCK>().0.iter().zip(columns.as_chunks::<BLOCK>().0);
@@ -160,7 +160,7 @@ vectorized! {
             }
         }
         let largest = largest.iter().fold(0.0f32, |a, b| a.max(*b));
-        Encoded { squares: sums.map(|lanes| lanes.iter().sum()), largest }
+        Encoded { squares: [errors, sizes].map(|lanes| lanes.iter().sum()), largest }
     }
 }
 

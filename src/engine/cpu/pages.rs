@@ -17,8 +17,11 @@ struct Line([u8; 64]);
 impl Region {
     /// Nothing yet, with room for `bytes` bytes: more only costs time.
     pub(in crate::engine) fn with_room(bytes: usize) -> Self {
-        let mut lines = Vec::with_capacity(bytes.div_ceil(size_of::<Line>()));
-        prefer_large(&mut lines);
+        let mut lines: Vec<Line> = Vec::new();
+        // A model's file may say anything of its sizes; what is there is asked for as it comes.
+        if lines.try_reserve_exact(bytes.div_ceil(size_of::<Line>())).is_ok() {
+            prefer_large(&mut lines);
+        }
         Self { lines }
     }
 
