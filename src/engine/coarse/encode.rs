@@ -149,13 +149,12 @@ vectorized! {
             }
             let magnitude = f64::from(units * scale);
             for first in (0..BLOCK).step_by(LANES) {
-                let [errors, sizes] = &mut sums;
-                for (i, (errors, sizes)) in errors.iter_mut().zip(sizes).enumerate() {
+                for i in 0..LANES {
                     let at = first + i;
                     let (value, column) = (f64::from(values[at]), f64::from(columns[at]));
                     let error = (value - f64::from(found[at]) * magnitude) * column;
-                    *errors += error * error;
-                    *sizes += (value * column) * (value * column);
+                    errors[i] += error * error;
+                    sizes[i] += (value * column) * (value * column);
                 }
             }
         }
