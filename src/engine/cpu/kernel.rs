@@ -97,8 +97,7 @@ pub fn check_environment() -> Result<()> {
     asked().map(|_| ())
 }
 
-/// The kernel that `HONE_CPU` names.
-pub(super) fn asked() -> Result<Option<Kernel>> {
+fn asked() -> Result<Option<Kernel>> {
     let Some(name) = std::env::var_os(KERNEL_VARIABLE).filter(|name| !name.is_empty()) else {
         return Ok(None);
     };

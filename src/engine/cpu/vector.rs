@@ -68,18 +68,16 @@ pub(in crate::engine) enum Level {
     Baseline,
 }
 
-/// The widest instruction set of this machine, or of the kernel that the environment names: what is
-/// measured with `HONE_CPU=avx2` is then what a machine without AVX-512 does.
+/// The widest instruction set of this machine, whatever kernel multiplies: a run that is resumed takes its
+/// kernel from its checkpoint, after the first passes, and goes on with the same bits.
 #[cfg(target_arch = "x86_64")]
 #[inline]
 pub(in crate::engine) fn level() -> Level {
     static LEVEL: OnceLock<Level> = OnceLock::new();
-    *LEVEL.get_or_init(|| match super::kernel::asked() {
-        Ok(Some(Kernel::Portable)) => Level::Baseline,
-        Ok(Some(Kernel::Avx2)) => Level::Middle,
-        _ if Kernel::Avx512.is_supported() => Level::Wide,
-        _ if Kernel::Avx2.is_supported() => Level::Middle,
-        _ => Level::Baseline,
+    *LEVEL.get_or_init(|| match () {
+        () if Kernel::Avx512.is_supported() => Level::Wide,
+        () if Kernel::Avx2.is_supported() => Level::Middle,
+        () => Level::Baseline,
     })
 }
 
