@@ -66,9 +66,6 @@ pub struct TrainArgs {
     /// Tokens that go through the model at once, at most; all of a step unless told otherwise.
     #[arg(long, value_name = "TOKENS")]
     micro_tokens: Option<usize>,
-    /// Take all of a step through each layer in turn, so that its weights are decoded once; on the processor.
-    #[arg(long)]
-    layer_by_layer: bool,
     /// Memory of the GPU that may be taken, as 2GiB or 800MiB; all that is free unless told otherwise.
     #[arg(long, value_name = "SIZE", value_parser = super::train::mebibytes)]
     device_memory: Option<u64>,
@@ -279,7 +276,6 @@ fn train(args: &TrainArgs, models: &Models) -> Result<Option<TrainFigures>> {
             device_memory: args.device_memory.map(|mib| (mib as usize) << 20),
             micro_tokens: args.micro_tokens,
             eight_bit: args.optimizer.is_eight_bit(),
-            layer_by_layer: args.layer_by_layer,
         };
         bench::train(base, work, &way).map(Some)
     };

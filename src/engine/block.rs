@@ -93,7 +93,6 @@ pub(super) struct Scratch {
     hidden: Rounded,
     mixed_grad: Vec<f32>,
     attention: Vec<f32>,
-    order: attention::Order,
     qkv_grad: Vec<f32>,
     /// What is kept rounded, while it is worked on.
     qkv: Vec<f32>,
@@ -210,7 +209,7 @@ pub(super) fn forward_front(
     attention::forward(
         Heads::new(config, layer, base.precision()),
         rows,
-        (&packed.groups, &mut scratch.order),
+        &packed.groups,
         mixed,
         &mut kept.log_sums,
     );
@@ -380,7 +379,7 @@ pub(super) fn backward(
         rows,
         attention::Kept { out: mixed, log_sums: &kept.log_sums },
         (dmixed, pitch),
-        (&packed.groups, &mut scratch.order),
+        &packed.groups,
         (rotary, &packed.positions),
         fit(&mut scratch.attention, heads.scratch(tokens)),
         dqkv,

@@ -9,29 +9,48 @@
 //! The weights are decoded from NF4 for each product; W and B stay apart, so that rounding to bf16
 //! does not swallow the small update.
 
-use std::ops::Range;
-
 use half::bf16;
 use rayon::prelude::*;
 
 use super::base::{Base, Group, Precision};
-use super::cpu::multiply::{self, Multiplied, Rows, Side};
+use super::cpu::multiply::{self, Multiplied, Rows};
 use super::cpu::panels::{Element as _, Panels};
 use super::cpu::values::{Values, ValuesMut};
 use super::dropout::Masks;
-use super::lora::Adapter;
-pub(super) use super::lora::Part;
+use super::lora::{Adapter, Slot};
 use super::nf4::Decoded;
 use super::phases::{Phase, Phases, Watch};
 
+/// An adapted projection within its group.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Part {
+    pub(super) slot: Slot,
+    /// First output within the group.
+    pub(super) output: usize,
+    /// First adapter column within the group.
+    pub(super) column: usize,
+}
+
 /// The adapted projections of a group.
-pub(super) fn parts(adapter: &Adapter, group: Group) -> &[Part] {
-    adapter.parts(group as usize)
+pub(super) fn parts(adapter: &Adapter, group: Group) -> Vec<Part> {
+    let mut parts = Vec::new();
+    let mut output = 0;
+    for target in group.targets() {
+        if let Some(slot) = adapter.slot(*target) {
+            let column = parts.len() * adapter.config().rank;
+            parts.push(Part { slot, output, column });
+        }
+        output += target.shape(adapter.decoder()).1;
+    }
+    parts
 }
 
 /// Adapter columns of a group.
 pub(super) fn columns(adapter: Option<&Adapter>, group: Group) -> usize {
-    adapter.map_or(0, |adapter| parts(adapter, group).len() * adapter.config().rank)
+    adapter.map_or(0, |adapter| {
+        let adapted = group.targets().iter().filter(|t| adapter.slot(**t).is_some());
+        adapted.count() * adapter.config().rank
+    })
 }
 
 /// Which group's weights, and whose.
@@ -69,11 +88,7 @@ pub(super) enum Weights {
 
 #[derive(Debug, Default)]
 pub(super) struct Operands<E> {
-    /// Those of the product at hand, or by [`Held::index`] those of a layer.
-    held: [Held<E>; 2 * Group::ALL.len()],
-    /// Whether the operands of a layer stay until those of another take their place.
-    hold: bool,
-    /// A side operand alone.
+    right: Panels<E>,
     side: Panels<E>,
     phases: Phases,
     masks: Option<Masks>,
@@ -93,17 +108,6 @@ struct Forward<E> {
     side: Panels<E>,
 }
 
-/// Both operands of a product forward or backward.
-#[derive(Debug, Default)]
-struct Held<E> {
-    right: Panels<E>,
-    side: Panels<E>,
-    /// Where the side operand is not zero.
-    depths: Vec<Range<usize>>,
-    /// The layer they are of, and whether the adapter is folded in; none when they may be of another step.
-    of: Option<(usize, bool)>,
-}
-
 impl Weights {
     pub(super) fn new(precision: Precision) -> Self {
         match precision {
@@ -112,34 +116,20 @@ impl Weights {
         }
     }
 
-    /// Bytes that the buffers take at most for this base and adapter; with `hold` (see [`Self::hold`]).
-    pub(super) fn bytes(base: &Base, adapter: Option<&Adapter>, hold: bool) -> usize {
+    /// Bytes that the buffers take at most for this base and adapter.
+    pub(super) fn bytes(base: &Base, adapter: Option<&Adapter>) -> usize {
         let padded = |x: usize| x.next_multiple_of(32);
-        let of_group = |group: &Group| {
-            let (inputs, outputs) = group.shape(base.config());
-            let side = columns(adapter, *group);
-            let forward = padded(inputs + side) * padded(outputs);
-            let backward = padded(outputs + side) * padded(inputs);
-            let sides = padded(inputs) * padded(side) + padded(outputs) * padded(side);
-            if hold {
-                forward + backward + sides
-            } else {
+        let most = Group::ALL
+            .iter()
+            .map(|group| {
+                let (inputs, outputs) = group.shape(base.config());
+                let side = columns(adapter, *group);
+                let forward = padded(inputs + side) * padded(outputs);
+                let backward = padded(outputs + side) * padded(inputs);
                 forward.max(backward) + padded(inputs.max(outputs)) * padded(side)
-            }
-        };
-        let sizes = Group::ALL.iter().map(of_group);
-        let values = if hold { sizes.sum() } else { sizes.max().unwrap_or(0) };
-        values * base.precision().bytes()
-    }
-
-    /// Begins a pass over micro-batches. With `hold` the operands of a layer stay decoded until those of
-    /// another layer are asked for, so that several micro-batches that pass through a layer in turn have them
-    /// decoded once.
-    pub(super) fn hold(&mut self, hold: bool) {
-        match self {
-            Self::Full(operands) => operands.begin(hold),
-            Self::Half(operands) => operands.begin(hold),
-        }
+            })
+            .max();
+        most.unwrap_or(0) * base.precision().bytes()
     }
 
     /// Bytes of all operands forward of a base and adapter that stay decoded.
@@ -232,7 +222,7 @@ fn fill<E: Multiplied + Decoded>(place: Place<'_>, right: &mut Panels<E>, side: 
     let Place { base, adapter, layer, group } = place;
     let matrix = base.matrix(layer, group);
     let (inputs, outputs, columns) = (place.inputs(), place.outputs(), place.columns());
-    let parts = adapter.map_or(&[][..], |adapter| parts(adapter, group));
+    let parts = adapter.map_or_else(Vec::new, |adapter| parts(adapter, group));
     right.fill_columns(inputs + columns, outputs, |n, row| {
         let (weights, update) = row.split_at_mut(inputs);
         matrix.row(n, weights);
@@ -256,61 +246,6 @@ fn fill<E: Multiplied + Decoded>(place: Place<'_>, right: &mut Panels<E>, side: 
         side.fill_columns(inputs, columns, |i, row| {
             E::narrow(&a[i * inputs..][..inputs], row);
         });
-    }
-}
-
-/// Decodes the operands of products backward: `[W ; A]`, and `s B`.
-fn fill_back<E: Multiplied + Decoded>(
-    place: Place<'_>,
-    right: &mut Panels<E>,
-    side: &mut Panels<E>,
-) {
-    let Place { base, adapter, layer, group } = place;
-    let matrix = base.matrix(layer, group);
-    let (inputs, outputs) = (place.inputs(), place.outputs());
-    fill_side_back(place, side);
-    let first = adapter.and_then(|adapter| {
-        parts(adapter, group).first().map(|part| layer * adapter.layer_len() + part.slot.a)
-    });
-    right.fill_depths(outputs + place.columns(), inputs, |k, row| {
-        if k < outputs {
-            matrix.row(k, row);
-        } else if let Some((adapter, first)) = adapter.zip(first) {
-            let a = &adapter.values()[first + (k - outputs) * inputs..][..inputs];
-            E::narrow(a, row);
-        }
-    });
-}
-
-/// `s B` of a group, block after block along the diagonal: `[n, c]`.
-fn fill_side_back<E: Multiplied>(place: Place<'_>, side: &mut Panels<E>) {
-    let Some(adapter) = place.adapter else { return };
-    let (rank, scale) = (adapter.config().rank, adapter.config().scale());
-    let parts = parts(adapter, place.group);
-    side.fill_depths(place.outputs(), place.columns(), |n, out| {
-        out.fill(E::default());
-        let part =
-            parts.iter().find(|part| (part.output..part.output + part.slot.outputs).contains(&n));
-        let Some(part) = part else { return };
-        let (_, b) = adapter.pair(place.layer, part.slot);
-        let b = &b[(n - part.output) * rank..][..rank];
-        for (out, b) in out[part.column..].iter_mut().zip(b) {
-            *out = E::one(scale * b);
-        }
-    });
-}
-
-/// For each half of a panel of `s B` the outputs whose projections have a column in it.
-fn depths_back(place: Place<'_>, depths: &mut Vec<Range<usize>>) {
-    let Some(adapter) = place.adapter else { return };
-    let (rank, parts) = (adapter.config().rank, parts(adapter, place.group));
-    for first in (0..place.columns()).step_by(multiply::HALF) {
-        let end = place.columns().min(first + multiply::HALF);
-        let outputs = |column: usize| {
-            let part = &parts[column / rank];
-            part.output..part.output + part.slot.outputs
-        };
-        depths.push(outputs(first).start..outputs(end - 1).end);
     }
 }
 
@@ -352,43 +287,13 @@ impl<E: Multiplied + Decoded> Operands<E> {
         (out, pitch): (ValuesMut<'_>, usize),
     ) {
         let mut watch = Watch::start();
-        let held = self.held(place, false);
+        fill(place, &mut self.right, &mut self.side);
         let (inputs, side) = (place.inputs(), place.columns());
         self.phases.lap(&mut watch, Phase::Decode);
-        let held = &self.held[held];
         let rows = Rows { data: x, count: tokens, columns: inputs, pitch: inputs };
-        let side = (side > 0).then_some(Side { panels: &held.side, depths: &held.depths });
-        multiply::multiply(rows, side, &held.right, (out, pitch), false);
+        let side_panels = (side > 0).then_some(&self.side);
+        multiply::multiply(rows, side_panels, &self.right, (out, pitch), false);
         self.phases.lap(&mut watch, Phase::Product);
-    }
-
-    fn begin(&mut self, hold: bool) {
-        self.hold = hold;
-        for (index, held) in self.held.iter_mut().enumerate() {
-            held.of = None;
-            if !hold && index > 0 {
-                *held = Held::default();
-            }
-        }
-    }
-
-    /// The index of the operands of a place, forward or back, which are decoded unless they are held.
-    fn held(&mut self, place: Place<'_>, back: bool) -> usize {
-        let groups = Group::ALL.len();
-        let index = if self.hold { place.group as usize + usize::from(back) * groups } else { 0 };
-        let held = &mut self.held[index];
-        let of = Some((place.layer, place.adapter.is_some()));
-        if !self.hold || held.of != of {
-            held.depths.clear();
-            if back {
-                fill_back(place, &mut held.right, &mut held.side);
-                depths_back(place, &mut held.depths);
-            } else {
-                fill(place, &mut held.right, &mut held.side);
-            }
-            held.of = of;
-        }
-        index
     }
 
     /// `[x | u]` with `u = x A^T` for all rows and nothing for those the adapter is not on for, and its product
@@ -532,13 +437,25 @@ impl<E: Multiplied + Decoded> Operands<E> {
         (out, width): (ValuesMut<'_>, usize),
     ) {
         let mut watch = Watch::start();
-        let held = self.held(place, true);
-        let (outputs, side) = (place.outputs(), place.columns());
+        let Place { base, adapter, layer, group } = place;
+        let matrix = base.matrix(layer, group);
+        let (inputs, outputs, side) = (place.inputs(), place.outputs(), place.columns());
+        self.fill_side_back(place);
+        let first = adapter.and_then(|adapter| {
+            parts(adapter, group).first().map(|part| layer * adapter.layer_len() + part.slot.a)
+        });
+        self.right.fill_depths(outputs + side, inputs, |k, row| {
+            if k < outputs {
+                matrix.row(k, row);
+            } else if let Some((adapter, first)) = adapter.zip(first) {
+                let a = &adapter.values()[first + (k - outputs) * inputs..][..inputs];
+                E::narrow(a, row);
+            }
+        });
         self.phases.lap(&mut watch, Phase::Decode);
-        let held = &self.held[held];
         let rows = Rows { data: dy, count: tokens, columns: outputs, pitch };
-        let side = (side > 0).then_some(Side { panels: &held.side, depths: &held.depths });
-        multiply::multiply(rows, side, &held.right, (out, width), false);
+        let side_panels = (side > 0).then_some(&self.side);
+        multiply::multiply(rows, side_panels, &self.right, (out, width), false);
         self.phases.lap(&mut watch, Phase::Product);
     }
 
@@ -550,10 +467,29 @@ impl<E: Multiplied + Decoded> Operands<E> {
         out: &mut [f32],
     ) {
         let (inputs, outputs, side) = (place.inputs(), place.outputs(), place.columns());
-        fill_side_back(place, &mut self.side);
+        self.fill_side_back(place);
         let rows = Rows { data: dy, count: tokens, columns: outputs, pitch };
         let out = &mut out[inputs..];
         multiply::multiply(rows, None, &self.side, (out.into(), inputs + side), false);
+    }
+
+    /// `s B` of a group, block after block along the diagonal: `[n, c]`.
+    fn fill_side_back(&mut self, place: Place<'_>) {
+        let Some(adapter) = place.adapter else { return };
+        let (rank, scale) = (adapter.config().rank, adapter.config().scale());
+        let parts = parts(adapter, place.group);
+        self.side.fill_depths(place.outputs(), place.columns(), |n, out| {
+            out.fill(E::default());
+            let part = parts
+                .iter()
+                .find(|part| (part.output..part.output + part.slot.outputs).contains(&n));
+            let Some(part) = part else { return };
+            let (_, b) = adapter.pair(place.layer, part.slot);
+            let b = &b[(n - part.output) * rank..][..rank];
+            for (out, b) in out[part.column..].iter_mut().zip(b) {
+                *out = E::one(scale * b);
+            }
+        });
     }
 }
 

@@ -87,7 +87,7 @@ impl Few {
     ) {
         let matrix = base.matrix(layer, group);
         let adapted = adapted.filter(|adapted| adapted.on.contains(&true));
-        let parts = adapted.map_or(&[][..], |all| effective::parts(all.adapter, group));
+        let parts = adapted.map_or_else(Vec::new, |all| effective::parts(all.adapter, group));
         if let Some((adapted, first)) = adapted.zip(parts.first()) {
             // The As of a group lie side by side.
             let adapter = adapted.adapter;

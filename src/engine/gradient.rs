@@ -1,21 +1,18 @@
 //! Gradients of an adapter: `dA += v^T x` and `dB += s dy^T u` for the projections of a group.
 //!
 //! The tokens are the depth of both products. `x` and `dy` are laid out as right operands strip by
-//! strip, `x` once for all projections of the group; or, where the kernel can, read where they are.
+//! strip, once for all projections of the group.
 
 use half::bf16;
 
 use super::base::Precision;
 use super::cpu::multiply::{LeftRows, Rows};
-use super::cpu::outer;
-use super::cpu::panels::Aligned;
 use super::cpu::shared::Shared;
 use super::cpu::strips::{self, Stripped};
 use super::cpu::values::Values;
 use super::cpu::vector;
 use super::dropout::Masks;
 use super::effective::{self, Place};
-use super::lora::Slot;
 use super::phases::{Phase, Phases, Watch};
 
 /// What the gradients of a group are made of.
@@ -41,8 +38,6 @@ pub(super) enum GradientBuffers {
 pub(super) struct Buffers<E> {
     /// `v` or `u`, turned.
     left: LeftRows<E>,
-    /// The same as it lies for sums of outer products.
-    laid: Aligned<f32>,
     masks: Option<Masks>,
     /// What a projection reads with dropout.
     masked: Vec<f32>,
@@ -95,7 +90,7 @@ impl<E: Stripped> Buffers<E> {
         let parts = effective::parts(adapter, place.group);
         let Some(first) = parts.first() else { return };
         let (rank, scale) = (adapter.config().rank, adapter.config().scale());
-        let (columns, inputs) = (place.columns(), place.inputs());
+        let (columns, inputs, outputs) = (place.columns(), place.inputs(), place.outputs());
         let grads = Shared::new(grads);
         let add_a = |start: usize, count: usize| {
             move |from: usize, width: usize, sums: &[f32]| {
@@ -109,7 +104,7 @@ impl<E: Stripped> Buffers<E> {
         };
         if let Some(masks) = self.masks {
             // Each projection reads an input of its own.
-            for part in parts {
+            for part in &parts {
                 self.masked.resize(tokens * inputs, 0.0);
                 let at = (place.layer, part.slot.target);
                 masks.apply_rows(at, flows.x, inputs, &mut self.masked);
@@ -120,52 +115,28 @@ impl<E: Stripped> Buffers<E> {
             }
         } else {
             // The As of a group lie side by side, so they are one matrix.
-            let (x, v) = (rows(flows.x, tokens, inputs), rows(flows.v, tokens, columns));
-            let outer = outer::outer(x, v, &mut self.laid, |from, column, sums| {
-                for column in column..columns.min(column + outer::LANES) {
-                    let at = first.slot.a + column * inputs + from;
-                    // SAFETY: these columns of A belong to this call.
-                    #[expect(unsafe_code, reason = "calls write to places of their own")]
-                    let a = unsafe { grads.part(at, sums.len()) };
-                    for (a, sums) in a.iter_mut().zip(sums) {
-                        *a += sums[column % outer::LANES];
-                    }
-                }
-            });
-            if !outer {
-                self.left.set_turned(v);
-                strips::multiply(&self.left, x, add_a(first.slot.a, columns));
-            }
+            self.left.set_turned(rows(flows.v, tokens, columns));
+            let x = rows(flows.x, tokens, inputs);
+            strips::multiply(&self.left, x, add_a(first.slot.a, columns));
         }
-        // `u^T dy`, for each projection its own part of both.
-        for part in parts {
-            let Slot { b, outputs, .. } = part.slot;
-            let u = rows((flows.u.0.tail(part.column), flows.u.1), tokens, rank);
-            let dy = rows((flows.dy.0.tail(part.output), flows.dy.1), tokens, outputs);
-            let outer = outer::outer(dy, u, &mut self.laid, |from, column, sums| {
-                let columns = column..rank.min(column + outer::LANES);
-                // SAFETY: these rows of B belong to this call, which comes after those for other columns.
-                #[expect(unsafe_code, reason = "calls write to places of their own")]
-                let b = unsafe { grads.part(b + from * rank, sums.len() * rank) };
-                for (b, sums) in b.chunks_exact_mut(rank).zip(sums) {
-                    vector::add_scaled(&mut b[columns.clone()], sums, scale);
-                }
-            });
-            if outer {
-                continue;
-            }
-            self.left.set_turned(u);
-            strips::multiply(&self.left, dy, |from, width, sums| {
-                // SAFETY: these rows of B belong to this strip.
-                #[expect(unsafe_code, reason = "strips write to places of their own")]
-                let b = unsafe { grads.part(b + from * rank, width * rank) };
-                for (n, b) in b.chunks_exact_mut(rank).enumerate() {
-                    for (b, sum) in b.iter_mut().zip(sums[n..].iter().step_by(strips::PITCH)) {
+        // `u^T dy` of all projections; only the blocks along the diagonal are gradients.
+        self.left.set_turned(rows(flows.u, tokens, columns));
+        strips::multiply(&self.left, rows(flows.dy, tokens, outputs), |from, width, sums| {
+            for part in &parts {
+                let start = part.output.max(from);
+                let end = (part.output + part.slot.outputs).min(from + width);
+                for n in start..end {
+                    let at = part.slot.b + (n - part.output) * rank;
+                    // SAFETY: these rows of B belong to this strip.
+                    #[expect(unsafe_code, reason = "strips write to places of their own")]
+                    let b = unsafe { grads.part(at, rank) };
+                    let column = sums[part.column * strips::PITCH + n - from..].iter();
+                    for (b, sum) in b.iter_mut().zip(column.step_by(strips::PITCH)) {
                         *b += scale * sum;
                     }
                 }
-            });
-        }
+            }
+        });
     }
 }
 

@@ -120,16 +120,6 @@ pub(super) struct Slot {
     pub(super) b: usize,
 }
 
-/// An adapted projection within its group.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Part {
-    pub(super) slot: Slot,
-    /// First output within the group.
-    pub(super) output: usize,
-    /// First adapter column within the group.
-    pub(super) column: usize,
-}
-
 /// A LoRA adapter of a whole decoder, in f32.
 ///
 /// All parameters lie in one flat vector, layer after layer; within a layer the As of projections
@@ -139,8 +129,6 @@ pub struct Adapter {
     decoder: DecoderConfig,
     config: LoraConfig,
     slots: Vec<Slot>,
-    /// The adapted projections of each group of those that share their input.
-    parts: [Vec<Part>; 4],
     layer_len: usize,
     values: Vec<f32>,
 }
@@ -160,8 +148,7 @@ impl Adapter {
             &[Target::Gate, Target::Up],
             &[Target::Down],
         ];
-        let mut parts = [const { Vec::new() }; 4];
-        for (group, parts) in groups.into_iter().zip(&mut parts) {
+        for group in groups {
             let first = slots.len();
             for target in group.iter().filter(|target| config.targets.contains(target)) {
                 let (inputs, outputs) = target.shape(decoder);
@@ -172,20 +159,11 @@ impl Adapter {
                 slot.b = at;
                 at += slot.outputs * config.rank;
             }
-            let mut output = 0;
-            for target in group {
-                if let Some(slot) = slots[first..].iter().find(|slot| slot.target == *target) {
-                    let column = parts.len() * config.rank;
-                    parts.push(Part { slot: *slot, output, column });
-                }
-                output += target.shape(decoder).1;
-            }
         }
         let mut adapter = Self {
             decoder: decoder.clone(),
             config: config.clone(),
             slots,
-            parts,
             layer_len: at,
             values: vec![0.0; at * decoder.layers],
         };
@@ -300,11 +278,6 @@ impl Adapter {
     /// Where a projection's values lie in a layer; none when it is not adapted.
     pub(super) fn slot(&self, target: Target) -> Option<Slot> {
         self.slots.iter().copied().find(|slot| slot.target == target)
-    }
-
-    /// The adapted projections of a group, by the number of the group.
-    pub(super) fn parts(&self, group: usize) -> &[Part] {
-        &self.parts[group]
     }
 
     /// A and B of one slot.

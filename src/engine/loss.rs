@@ -6,8 +6,7 @@ use rayon::prelude::*;
 use super::base::{Base, Precision};
 use super::block::fit;
 use super::cpu::multiply::{self, Multiplied, Rows};
-use super::cpu::panels::{Aligned, Panels};
-use super::cpu::values::Values;
+use super::cpu::panels::Panels;
 use super::cpu::vector;
 use super::norm;
 use super::pack::Packed;
@@ -26,12 +25,8 @@ pub(super) struct HeadScratch {
     normed: Vec<f32>,
     inverse: Vec<f32>,
     logits: Vec<f32>,
-    /// Exponentials of the logits of a slice, where products round them anyway.
-    chances: Aligned<bf16>,
     grads: Vec<f32>,
     row_grads: Vec<f32>,
-    seen: Vec<Seen>,
-    nats: Vec<f32>,
     weights: Option<HeadWeights>,
 }
 
@@ -149,12 +144,7 @@ fn whole<E: Multiplied>(panels: &mut Panels<E>, base: &Base, x: Rows<'_>, out: &
 
 /// Bytes that the head takes at most, for micro-batches of `tokens` tokens.
 pub(super) fn bytes(config: &DecoderConfig, precision: Precision, tokens: usize) -> usize {
-    let slice = SLICE.min(config.vocab_size);
-    let chances = match precision {
-        Precision::F32 => 0,
-        Precision::Bf16 => slice * precision.bytes(),
-    };
-    ROWS.min(tokens) * ((slice + 4 * config.hidden_size) * 4 + chances)
+    ROWS.min(tokens) * (SLICE.min(config.vocab_size) + 4 * config.hidden_size) * 4
         + SLICE * config.hidden_size.next_multiple_of(32) * precision.bytes()
 }
 
@@ -191,21 +181,19 @@ fn gather(base: &Base, x: &[f32], rows: &[usize], scratch: &mut HeadScratch) {
 /// Negative log-likelihood in nats of each label of `packed`, given the last block's output `x`.
 ///
 /// With `back` = (dx, weight), `dx` is set to the gradient of `weight * sum of nats`.
-pub(super) fn cross_entropy<'a>(
+pub(super) fn cross_entropy(
     base: &Base,
     x: &[f32],
     packed: &Packed,
     mut back: Option<(&mut [f32], f32)>,
-    scratch: &'a mut HeadScratch,
-) -> &'a [f32] {
+    scratch: &mut HeadScratch,
+) -> Vec<f32> {
     let config = base.config();
     let hidden = config.hidden_size;
     // Even chunks: a short last one would read the whole head for a few rows.
     let chunks = packed.label_rows.len().div_ceil(ROWS).max(1);
     let chunk = packed.label_rows.len().div_ceil(chunks).max(1);
-    let mut nats = std::mem::take(&mut scratch.nats);
-    nats.clear();
-    nats.resize(packed.label_rows.len(), 0.0);
+    let mut nats = vec![0.0; packed.label_rows.len()];
     if let Some((dx, _)) = &mut back {
         dx.fill(0.0);
     }
@@ -230,8 +218,7 @@ pub(super) fn cross_entropy<'a>(
             dx[row * hidden..][..hidden].copy_from_slice(grad);
         }
     }
-    scratch.nats = nats;
-    &scratch.nats
+    nats
 }
 
 /// What is known of a row's logits so far.
@@ -242,27 +229,6 @@ struct Seen {
     sum: f32,
     /// The label's logit.
     given: f32,
-}
-
-impl Seen {
-    /// Takes in a row's logits of the tokens from `first` on, whose exponentials less the largest logit `sum`
-    /// adds up; gives what sums so far were scaled down by.
-    fn look(
-        &mut self,
-        row: &mut [f32],
-        id: u32,
-        first: usize,
-        sum: impl FnOnce(&mut [f32], f32) -> f32,
-    ) -> f32 {
-        let most = vector::largest(row).max(self.most);
-        if let Some(given) = (id as usize).checked_sub(first).and_then(|at| row.get(at)) {
-            self.given = *given;
-        }
-        let factor = (self.most - most).exp();
-        let sum = sum(row, most);
-        *self = Self { most, sum: self.sum * factor + sum, ..*self };
-        factor
-    }
 }
 
 /// Losses of gathered rows, slice by slice of the vocabulary, and with `weight` their gradients into
@@ -286,54 +252,51 @@ fn by_slices(
     let weights = scratch.weights.get_or_insert_with(|| HeadWeights::new(base.precision()));
     let logits = fit(&mut scratch.logits, count * size.min(vocab));
     let grads = fit(&mut scratch.grads, if weight.is_some() { count * hidden } else { 0 });
-    let seen = &mut scratch.seen;
-    seen.clear();
-    seen.resize(count, Seen { most: f32::NEG_INFINITY, sum: 0.0, given: 0.0 });
+    let mut seen = vec![Seen { most: f32::NEG_INFINITY, sum: 0.0, given: 0.0 }; count];
     for (first, width) in slices(vocab, size) {
         weights.slice(base, normed, (first, width), logits);
-        let rows = logits.par_chunks_exact_mut(width).zip(&mut seen[..]).zip(ids);
+        let rows = logits.par_chunks_exact_mut(width).zip(&mut seen).zip(ids);
+        let look = |row: &mut [f32], seen: &mut Seen, id: u32| {
+            let most = vector::largest(row).max(seen.most);
+            if let Some(given) = (id as usize).checked_sub(first).and_then(|at| row.get(at)) {
+                seen.given = *given;
+            }
+            let factor = (seen.most - most).exp();
+            let sum = match weight {
+                Some(_) => vector::exp_shifted(row, most),
+                None => vector::exp_sum(row, most),
+            };
+            *seen = Seen { most, sum: seen.sum * factor + sum, ..*seen };
+            factor
+        };
         if weight.is_none() {
             rows.for_each(|((row, seen), id)| {
-                seen.look(row, *id, first, |row, most| vector::exp_sum(row, most));
+                look(row, seen, *id);
             });
             continue;
         }
-        // The first slice sets the gradients.
-        let scale = |grad: &mut [f32], factor: f32| {
+        rows.zip(grads.par_chunks_exact_mut(hidden)).for_each(|(((row, seen), id), grad)| {
+            let factor = look(row, seen, *id);
+            // The first slice sets the gradients.
             if first > 0 && factor < 1.0 {
                 vector::scale(grad, factor);
             }
-        };
-        let rows = rows.zip(grads.par_chunks_exact_mut(hidden));
-        let chances = match base.precision() {
-            Precision::F32 => {
-                rows.for_each(|(((row, seen), id), grad)| {
-                    scale(grad, seen.look(row, *id, first, vector::exp_shifted));
-                });
-                (&*logits).into()
-            }
-            Precision::Bf16 => {
-                let chances = scratch.chances.fit(count * width);
-                rows.zip(chances.par_chunks_exact_mut(width)).for_each(
-                    |((((row, seen), id), grad), chances)| {
-                        let exp = |row: &mut [f32], most| vector::exp_rounded(row, most, chances);
-                        scale(grad, seen.look(row, *id, first, exp));
-                    },
-                );
-                Values::Half(chances)
-            }
-        };
-        let chances = Rows { data: chances, count, columns: width, pitch: width };
+        });
+        let chances = Rows { data: (&*logits).into(), count, columns: width, pitch: width };
         weights.slice_back(base, chances, (first, width), grads);
     }
-    for (nats, seen) in nats.iter_mut().zip(&*seen) {
+    for (nats, seen) in nats.iter_mut().zip(&seen) {
         *nats = seen.sum.ln() + (seen.most - seen.given);
     }
     let Some(weight) = weight else { return };
-    grads.par_chunks_exact_mut(hidden).zip(&seen[..]).zip(ids).for_each(|((grad, seen), id)| {
-        vector::scale(grad, weight / seen.sum);
-        base.head().add_scaled(*id as usize, -weight, grad);
-    });
+    grads.par_chunks_exact_mut(hidden).zip(&seen).zip(ids).for_each_init(
+        || vec![0.0; hidden],
+        |label, ((grad, seen), id)| {
+            base.head().part(*id as usize, 0, label);
+            vector::scale(grad, weight / seen.sum);
+            vector::add_scaled(grad, label, -weight);
+        },
+    );
 }
 
 #[cfg(test)]

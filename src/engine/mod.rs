@@ -50,8 +50,8 @@ pub use optimizer::{OptimizerConfig, OptimizerState};
 pub use pack::Row;
 pub use phases::Phases;
 pub use plan::{
-    MICRO_TOKENS_MAX, MemoryPlan, MemoryUse, StepSize, largest_micro_batch, layered_bytes,
-    loading_bytes, optimizer_bytes, plan, scoring_bytes, training_bytes,
+    MICRO_TOKENS_MAX, MemoryPlan, MemoryUse, largest_micro_batch, loading_bytes, optimizer_bytes,
+    plan, scoring_bytes, training_bytes,
 };
 pub use score::{RowLoss, row_losses};
 pub use trainer::{StepReport, Trainer};

@@ -5,7 +5,7 @@ use candle_core::{D, Device, Tensor, Var};
 use candle_nn::ops::{rms_norm_slow, silu, softmax};
 use candle_nn::rotary_emb::rope_slow;
 
-use super::attention::{self, Heads, Kept, Order, Projected};
+use super::attention::{self, Heads, Kept, Projected};
 use super::base::Precision;
 use super::pack::Group;
 use super::rope::Rotaries;
@@ -179,7 +179,7 @@ fn check_attention(config: &DecoderConfig) {
         rotary.forward((&mut rows, pitch), Some(&bias), heads + kv_heads, &positions);
         let (mut out, mut sums) = (vec![0.0; tokens * heads * dim], vec![0.0; tokens * heads]);
         let projected = Projected { rows: &rows, pitch };
-        attention::forward(sizes, projected, (&groups, &mut Order::default()), &mut out, &mut sums);
+        attention::forward(sizes, projected, &groups, &mut out, &mut sums);
         (rows, out, sums)
     };
     let (rows, out, log_sums) = run(&plain);
@@ -191,7 +191,7 @@ fn check_attention(config: &DecoderConfig) {
         Projected { rows: &rows, pitch },
         Kept { out: &out, log_sums: &log_sums },
         (&up, heads * dim + 2),
-        (&groups, &mut Order::default()),
+        &groups,
         (rotary, &positions),
         &mut scratch,
         &mut grads,

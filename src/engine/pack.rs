@@ -84,14 +84,8 @@ impl Packed {
     }
 
     /// Adds the needed parts of rows whose first `shared` tokens are the same; with one row,
-    /// `shared` is 0. `tails` is an empty list to be used where one is needed.
-    fn push_rows(
-        &mut self,
-        rows: &[Row],
-        members: &[usize],
-        shared: usize,
-        tails: impl FnOnce() -> Vec<Range<usize>>,
-    ) {
+    /// `shared` is 0.
+    fn push_rows(&mut self, rows: &[Row], members: &[usize], shared: usize) {
         let ids = |index: usize| &rows[index].ids[..rows[index].needed()];
         if shared == 0 {
             for index in members {
@@ -102,28 +96,13 @@ impl Packed {
             return;
         }
         let head = self.push_tokens(&ids(members[0])[..shared], 0);
-        let mut tails = tails();
+        let mut tails = Vec::with_capacity(members.len());
         for index in members {
             let tail = self.push_tokens(&ids(*index)[shared..], shared);
             self.push_labels(*index, &rows[*index], tail.start, shared);
             tails.push(tail);
         }
         self.groups.push(Group { head, tails });
-    }
-
-    /// Empties it; its lists are kept for what comes next, those of tails in `spare`.
-    fn clear(&mut self, spare: &mut Vec<Vec<Range<usize>>>) {
-        let Self { ids, positions, groups, label_rows, label_ids, label_owners } = self;
-        for mut group in groups.drain(..).filter(|group| group.tails.capacity() > 0) {
-            group.tails.clear();
-            spare.push(group.tails);
-        }
-        for list in [ids, positions, label_ids] {
-            list.clear();
-        }
-        for list in [label_rows, label_owners] {
-            list.clear();
-        }
     }
 
     /// Labels of a row whose token `first` lies at `start`; none is predicted before it.
@@ -151,124 +130,84 @@ impl Packed {
 const SHARED_MIN: usize = 16;
 
 /// Rows that go into a batch together, and how many first tokens they share.
-#[derive(Debug)]
 struct Unit {
-    /// Among the ordered rows of a [`Packer`].
-    members: Range<usize>,
+    members: Vec<usize>,
     shared: usize,
     tokens: usize,
-    batch: usize,
 }
 
-/// Packs rows into batches; its lists are used again by the next packing.
-#[derive(Debug, Default)]
-pub(super) struct Packer {
-    /// Rows with labels.
-    order: Vec<usize>,
-    units: Vec<Unit>,
-    /// Tokens of each batch.
-    sizes: Vec<usize>,
-    packs: Vec<Packed>,
-    tails: Vec<Vec<Range<usize>>>,
-}
-
-impl Packer {
-    /// Packs rows into batches of at most `limit` tokens; a longer row is a batch of its own. Rows
-    /// without labels are left out. With `share`, tokens that rows begin with in common are in a batch
-    /// once. The plan depends on the rows and the limit only.
-    pub(super) fn pack(&mut self, rows: &[Row], limit: usize, share: bool) -> &[Packed] {
-        self.plan(rows, limit, share);
-        let Self { order, units, sizes, packs, tails } = self;
-        for packed in &mut *packs {
-            packed.clear(tails);
-        }
-        if packs.len() < sizes.len() {
-            packs.resize_with(sizes.len(), Packed::default);
-        }
-        for unit in units {
-            let members = &order[unit.members.clone()];
-            packs[unit.batch]
-                .push_rows(rows, members, unit.shared, || tails.pop().unwrap_or_default());
-        }
-        &packs[..sizes.len()]
-    }
-
-    /// The units of each batch, and their tokens.
-    fn plan(&mut self, rows: &[Row], limit: usize, share: bool) {
-        self.find_units(rows, limit, share);
-        // Best fit, longest first: few batches, each nearly full.
-        self.units
-            .sort_unstable_by_key(|unit| (std::cmp::Reverse(unit.tokens), unit.members.start));
-        self.sizes.clear();
-        for unit in &mut self.units {
-            let fits = |used: &usize| used + unit.tokens <= limit;
-            let sizes = self.sizes.iter().copied().enumerate();
-            let best = sizes.filter(|(_, used)| fits(used)).max_by_key(|(_, used)| *used);
-            if let Some((index, _)) = best {
-                unit.batch = index;
-                self.sizes[index] += unit.tokens;
-            } else {
-                unit.batch = self.sizes.len();
-                self.sizes.push(unit.tokens);
-            }
-        }
-    }
-
-    /// Rows with labels, those that begin alike together.
-    fn find_units(&mut self, rows: &[Row], limit: usize, share: bool) {
-        let Self { order, units, .. } = self;
-        order.clear();
-        order.extend((0..rows.len()).filter(|i| rows[*i].label_count() > 0));
-        units.clear();
-        if share {
-            // Neighbours in this order have the longest beginnings in common.
-            order.sort_unstable_by(|a, b| rows[*a].ids.cmp(&rows[*b].ids).then(a.cmp(b)));
-        }
-        for place in 0..order.len() {
-            let index = order[place];
-            if let Some(last) = units.last_mut().filter(|_| share)
-                && let Some(shared) = joined(rows, (last, order), index, limit)
-            {
-                let members = last.members.len() + 1;
-                let own: usize = needed(rows, last, order);
-                last.members.end += 1;
-                last.tokens = own + rows[index].needed() - (members - 1) * shared;
-                last.shared = shared;
-            } else {
-                let (members, tokens) = (place..place + 1, rows[index].needed());
-                units.push(Unit { members, shared: 0, tokens, batch: 0 });
-            }
-        }
-    }
-}
-
-/// [`Packer::pack`] into lists of their own.
+/// Packs rows into batches of at most `limit` tokens; a longer row is a batch of its own. Rows
+/// without labels are left out. With `share`, tokens that rows begin with in common are in a batch
+/// once. The plan depends on the rows and the limit only.
 pub(super) fn pack(rows: &[Row], limit: usize, share: bool) -> Vec<Packed> {
-    let mut packer = Packer::default();
-    packer.pack(rows, limit, share);
-    packer.packs
+    batches(rows, limit, share)
+        .into_iter()
+        .map(|(_, units)| {
+            let mut packed = Packed::default();
+            for unit in units {
+                packed.push_rows(rows, &unit.members, unit.shared);
+            }
+            packed
+        })
+        .collect()
 }
 
 /// Tokens of each batch of [`pack`].
 pub(super) fn sizes(rows: &[Row], limit: usize, share: bool) -> impl Iterator<Item = usize> {
-    let mut packer = Packer::default();
-    packer.plan(rows, limit, share);
-    packer.sizes.into_iter()
+    batches(rows, limit, share).into_iter().map(|(tokens, _)| tokens)
 }
 
-/// Tokens that a unit's rows need, each for itself.
-fn needed(rows: &[Row], unit: &Unit, order: &[usize]) -> usize {
-    order[unit.members.clone()].iter().map(|member| rows[*member].needed()).sum()
+/// The units of each batch, and their tokens.
+fn batches(rows: &[Row], limit: usize, share: bool) -> Vec<(usize, Vec<Unit>)> {
+    // Best fit, longest first: few batches, each nearly full.
+    let mut units = units(rows, limit, share);
+    units.sort_by_key(|unit| std::cmp::Reverse(unit.tokens));
+    let mut batches: Vec<(usize, Vec<Unit>)> = Vec::new();
+    for unit in units {
+        let place = batches
+            .iter_mut()
+            .filter(|(used, _)| used + unit.tokens <= limit)
+            .max_by_key(|(used, _)| *used);
+        if let Some((used, members)) = place {
+            *used += unit.tokens;
+            members.push(unit);
+        } else {
+            batches.push((unit.tokens, vec![unit]));
+        }
+    }
+    batches
+}
+
+/// Rows with labels, those that begin alike together.
+fn units(rows: &[Row], limit: usize, share: bool) -> Vec<Unit> {
+    let mut order: Vec<usize> = (0..rows.len()).filter(|i| rows[*i].label_count() > 0).collect();
+    let single =
+        |index: usize| Unit { members: vec![index], shared: 0, tokens: rows[index].needed() };
+    if !share {
+        return order.into_iter().map(single).collect();
+    }
+    // Neighbours in this order have the longest beginnings in common.
+    order.sort_by(|a, b| rows[*a].ids.cmp(&rows[*b].ids).then(a.cmp(b)));
+    let mut units: Vec<Unit> = Vec::new();
+    for index in order {
+        if let Some(last) = units.last_mut()
+            && let Some(shared) = joined(rows, last, index, limit)
+        {
+            let members = last.members.len() + 1;
+            let own: usize = last.members.iter().map(|member| rows[*member].needed()).sum();
+            last.members.push(index);
+            last.tokens = own + rows[index].needed() - (members - 1) * shared;
+            last.shared = shared;
+        } else {
+            units.push(single(index));
+        }
+    }
+    units
 }
 
 /// How many tokens a unit shares when a row joins it, where that saves tokens and fits the limit.
-fn joined(
-    rows: &[Row],
-    (unit, order): (&Unit, &[usize]),
-    index: usize,
-    limit: usize,
-) -> Option<usize> {
-    let first = &rows[order[unit.members.start]];
+fn joined(rows: &[Row], unit: &Unit, index: usize, limit: usize) -> Option<usize> {
+    let first = &rows[unit.members[0]];
     let row = &rows[index];
     let same = first.ids.iter().zip(&row.ids).take_while(|(a, b)| a == b).count();
     let most = if unit.members.len() == 1 { shareable(first) } else { unit.shared };
@@ -277,7 +216,7 @@ fn joined(
         return None;
     }
     let before = unit.tokens + row.needed();
-    let own = needed(rows, unit, order);
+    let own: usize = unit.members.iter().map(|member| rows[*member].needed()).sum();
     let after = own + row.needed() - unit.members.len() * shared;
     (after < before && after <= limit).then_some(shared)
 }

@@ -23,8 +23,6 @@ const MICRO_TOKENS: [usize; 7] = [MICRO_TOKENS_MAX, 1024, 512, 256, 128, 64, 32]
 const AGAIN: f64 = 0.22;
 /// Making the weights ready for a micro-batch takes as long as this many tokens.
 const DECODING: f64 = 50.0;
-/// Share of a step's time that layer by layer has to save to be worth the memory of all micro-batches.
-const WORTH: f64 = 0.03;
 
 /// How a run goes through memory. What is computed does not depend on the kept layers, and on
 /// the micro-batches only in rounding.
@@ -42,9 +40,6 @@ pub struct MemoryPlan {
     pub hosted_inputs: usize,
     /// Bytes of that memory.
     pub hosted_bytes: usize,
-    /// All micro-batches of a step pass through a layer before the next has its turn (see
-    /// [`super::Trainer::with_layer_by_layer`]).
-    pub layer_by_layer: bool,
     /// Bytes that training takes beside the base; on a GPU, of its memory and base included.
     pub bytes: usize,
 }
@@ -58,36 +53,10 @@ pub struct MemoryUse {
     pub dropout: bool,
 }
 
-/// What the steps of a run are made of, for a number of tokens that go through the model at once.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct StepSize {
-    /// Tokens of the largest micro-batch.
-    pub largest: usize,
-    /// Tokens of all micro-batches of a step, at most: the largest first ones, the largest second ones,
-    /// and so on.
-    pub whole: usize,
-}
-
-impl StepSize {
-    /// Of a run, from the rows of each of its steps.
-    pub fn of(steps: impl Iterator<Item = impl AsRef<[Row]>>, micro_tokens: usize) -> Self {
-        let mut sizes: Vec<usize> = Vec::new();
-        for rows in steps {
-            for (index, size) in pack::sizes(rows.as_ref(), micro_tokens, true).enumerate() {
-                match sizes.get_mut(index) {
-                    Some(most) => *most = size.max(*most),
-                    None => sizes.push(size),
-                }
-            }
-        }
-        Self { largest: sizes.iter().copied().max().unwrap_or(0), whole: sizes.iter().sum() }
-    }
-}
-
 /// Chooses the quickest way through training that takes at most `limit` bytes beside the base.
 ///
-/// `sizes` tells what steps are made of for a number of tokens that go through the model at once. With
-/// `micro_tokens`, that number is given.
+/// `largest` tells the tokens of the largest micro-batch for a number of tokens that go through
+/// the model at once (see [`largest_micro_batch`]). With `micro_tokens`, that number is given.
 ///
 /// # Errors
 /// When nothing fits: the plan that takes least.
@@ -97,41 +66,32 @@ pub fn plan(
     options: MemoryUse,
     limit: usize,
     micro_tokens: Option<usize>,
-    sizes: &mut dyn FnMut(usize) -> StepSize,
+    largest: &mut dyn FnMut(usize) -> usize,
 ) -> Result<MemoryPlan, MemoryPlan> {
     let layers = base.config().layers;
     let mut best: Option<(f64, MemoryPlan)> = None;
     let mut least: Option<MemoryPlan> = None;
     let given = micro_tokens.as_ref().map(std::slice::from_ref);
     for micro_tokens in given.unwrap_or(&MICRO_TOKENS) {
-        let size = sizes(*micro_tokens);
-        for layer_by_layer in [false, true] {
-            // One micro-batch is all of the step already.
-            if layer_by_layer && size.whole <= size.largest {
-                continue;
-            }
-            let with = |kept_layers: usize| MemoryPlan {
-                micro_tokens: *micro_tokens,
-                tokens: size.largest,
-                kept_layers,
-                layer_by_layer,
-                bytes: bytes(base, adapter, options, size, (kept_layers, layer_by_layer)),
-                ..MemoryPlan::default()
-            };
-            let lowest = with(0);
-            if least.is_none_or(|least| lowest.bytes < least.bytes) {
-                least = Some(lowest);
-            }
-            let Some(plan) = (0..=layers).rev().map(with).find(|plan| plan.bytes <= limit) else {
-                continue;
-            };
-            let again = (layers - plan.kept_layers) as f64 / layers as f64;
-            let (decoded_for, price) =
-                if layer_by_layer { (size.whole, WORTH) } else { (size.largest, 0.0) };
-            let cost = AGAIN * again + DECODING / decoded_for.max(1) as f64 + price;
-            if best.is_none_or(|(lowest, _)| cost < lowest) {
-                best = Some((cost, plan));
-            }
+        let tokens = largest(*micro_tokens);
+        let with = |kept_layers: usize| MemoryPlan {
+            micro_tokens: *micro_tokens,
+            tokens,
+            kept_layers,
+            bytes: bytes(base, adapter, options, tokens, kept_layers),
+            ..MemoryPlan::default()
+        };
+        let lowest = with(0);
+        if least.is_none_or(|least| lowest.bytes < least.bytes) {
+            least = Some(lowest);
+        }
+        let Some(plan) = (0..=layers).rev().map(with).find(|plan| plan.bytes <= limit) else {
+            continue;
+        };
+        let again = (layers - plan.kept_layers) as f64 / layers as f64;
+        let cost = AGAIN * again + DECODING / tokens.max(1) as f64;
+        if best.is_none_or(|(lowest, _)| cost < lowest) {
+            best = Some((cost, plan));
         }
     }
     best.map(|(_, plan)| plan).ok_or(least.unwrap_or_default())
@@ -146,13 +106,7 @@ pub fn largest_micro_batch(rows: &[Row], micro_tokens: usize) -> usize {
 /// `micro_tokens` tokens with everything kept, buffers and the head. An estimate from above that
 /// can be shown before a run.
 pub fn training_bytes(base: &Base, adapter: &Adapter, micro_tokens: usize) -> usize {
-    let size = StepSize { largest: micro_tokens, whole: micro_tokens };
-    bytes(base, adapter, MemoryUse::default(), size, (base.config().layers, false))
-}
-
-/// [`training_bytes`] where all micro-batches of a step pass through a layer in turn.
-pub fn layered_bytes(base: &Base, adapter: &Adapter, size: StepSize) -> usize {
-    bytes(base, adapter, MemoryUse::default(), size, (base.config().layers, true))
+    bytes(base, adapter, MemoryUse::default(), micro_tokens, base.config().layers)
 }
 
 /// Bytes that the optimizer remembers.
@@ -164,14 +118,14 @@ fn bytes(
     base: &Base,
     adapter: &Adapter,
     options: MemoryUse,
-    StepSize { largest, whole }: StepSize,
-    (kept_layers, layer_by_layer): (usize, bool),
+    tokens: usize,
+    kept_layers: usize,
 ) -> usize {
     let config = base.config();
-    // Of the micro-batches of a pass. Layers that are computed again share one place, for one of them.
-    let passing = if layer_by_layer { whole } else { largest };
-    let again = if kept_layers < config.layers { largest } else { 0 };
-    let kept = Kept::bytes(base, Some(adapter)) * (kept_layers * passing + again);
+    // Layers that are computed again share one place.
+    let places = kept_layers + usize::from(kept_layers < config.layers);
+    let inputs = config.hidden_size * 4 * config.layers;
+    let kept = Kept::bytes(base, Some(adapter)) * places;
     let precision = base.precision();
     let columns = Group::ALL.iter().map(|group| effective::columns(Some(adapter), *group));
     let columns = columns.max().unwrap_or(0);
@@ -184,12 +138,10 @@ fn bytes(
     let masked = masked * 4;
     adapter.parameter_count() * 8
         + optimizer::bytes(adapter, options.eight_bit)
-        + passing * trainer::pass_bytes(base, adapter)
-        + kept
-        + largest * (masked + trainer::buffer_bytes(base, adapter))
-        + Weights::bytes(base, Some(adapter), layer_by_layer)
-        + GradientBuffers::bytes(precision, largest, columns)
-        + loss::bytes(config, precision, largest)
+        + tokens * (inputs + kept + masked + trainer::buffer_bytes(base, adapter))
+        + Weights::bytes(base, Some(adapter))
+        + GradientBuffers::bytes(precision, tokens, columns)
+        + loss::bytes(config, precision, tokens)
 }
 
 /// Bytes that scoring rows takes beside the base, for `tokens` tokens at once.
@@ -198,7 +150,7 @@ pub fn scoring_bytes(base: &Base, adapter: &Adapter, tokens: usize) -> usize {
     let wide = 2 * config.ffn_size + 2 * config.query_size() + 2 * config.kv_size();
     let buffers = 4 * (6 * config.hidden_size + wide);
     tokens * (Kept::bytes(base, Some(adapter)) + buffers)
-        + Weights::bytes(base, Some(adapter), false)
+        + Weights::bytes(base, Some(adapter))
         + loss::bytes(config, base.precision(), tokens)
 }
 
@@ -242,12 +194,9 @@ mod tests {
     #[test]
     fn less_memory_keeps_fewer_layers_or_takes_fewer_tokens() {
         let (base, adapter) = made();
-        let mut sizes = |micro: usize| {
-            let largest = micro.clamp(50, 1500);
-            StepSize { largest, whole: largest }
-        };
+        let mut largest = |micro: usize| micro.clamp(50, 1500);
         let mut planned =
-            |limit: usize| plan(&base, &adapter, MemoryUse::default(), limit, None, &mut sizes);
+            |limit: usize| plan(&base, &adapter, MemoryUse::default(), limit, None, &mut largest);
         let all = planned(usize::MAX).unwrap();
         assert_eq!((all.micro_tokens, all.tokens, all.kept_layers), (2048, 1500, 2));
         let mut last = all;
@@ -269,29 +218,9 @@ mod tests {
         assert_eq!(planned(least.bytes), Ok(least));
         // A number of tokens that is given is kept to.
         let given =
-            plan(&base, &adapter, MemoryUse::default(), usize::MAX, Some(512), &mut sizes).unwrap();
+            plan(&base, &adapter, MemoryUse::default(), usize::MAX, Some(512), &mut largest)
+                .unwrap();
         assert_eq!((given.micro_tokens, given.kept_layers), (512, 2));
-    }
-
-    #[test]
-    fn layer_by_layer_is_chosen_where_micro_batches_are_small_and_memory_allows() {
-        let (base, adapter) = made();
-        // 4,000 tokens a step, in micro-batches of at most 512.
-        let mut sizes = |micro: usize| StepSize { largest: micro.min(512), whole: 4000 };
-        let mut planned = |limit: usize| {
-            plan(&base, &adapter, MemoryUse::default(), limit, Some(512), &mut sizes)
-        };
-        let all = planned(usize::MAX).unwrap();
-        assert!(all.layer_by_layer && all.kept_layers == 2, "{all:?}");
-        let usual = planned(all.bytes - 1).unwrap();
-        assert!(usual.bytes < all.bytes && usual != all);
-        let tight = planned(training_bytes(&base, &adapter, 512)).unwrap();
-        assert!(!tight.layer_by_layer && tight.kept_layers == 2, "{tight:?}");
-        // Of one micro-batch a step the usual order is as good.
-        let mut one = |_: usize| StepSize { largest: 512, whole: 512 };
-        let plan =
-            plan(&base, &adapter, MemoryUse::default(), usize::MAX, Some(512), &mut one).unwrap();
-        assert!(!plan.layer_by_layer);
     }
 
     #[test]

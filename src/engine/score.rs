@@ -36,7 +36,7 @@ pub fn row_losses(base: &Base, adapter: Option<&Adapter>, rows: &[Row]) -> Resul
     for packed in pack::pack(rows, MICRO_TOKENS, true) {
         let x = forward.run(base, adapter, &packed, |_, _, _| {});
         let nats = loss::cross_entropy(base, x, &packed, None, &mut head);
-        for (owner, nats) in packed.label_owners.iter().zip(nats.iter().copied()) {
+        for (owner, nats) in packed.label_owners.iter().zip(nats) {
             losses[*owner].nats += f64::from(nats);
             losses[*owner].tokens += 1;
         }

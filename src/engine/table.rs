@@ -6,7 +6,7 @@ use rayon::prelude::*;
 use super::base::Precision;
 use super::cpu::pages::prefer_large;
 use super::cpu::panels::Element;
-use super::cpu::{values, vector};
+use super::cpu::values;
 
 /// A matrix `[rows, width]`, in bf16 where the source had no more, or where products are in bf16
 /// anyway; in f32 otherwise.
@@ -82,16 +82,6 @@ impl Table {
             },
             out,
         );
-    }
-
-    /// Adds a row times a factor.
-    pub(super) fn add_scaled(&self, row: usize, factor: f32, to: &mut [f32]) {
-        let mut values = [0.0; NEAR];
-        for (at, to) in to.chunks_mut(NEAR).enumerate() {
-            let values = &mut values[..to.len()];
-            self.part(row, at * NEAR, values);
-            vector::add_scaled(to, values, factor);
-        }
     }
 
     /// `count` whole rows from `first` on, where they are held in bf16.

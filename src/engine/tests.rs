@@ -9,7 +9,7 @@ use super::lora::{Adapter, LoraConfig, Target};
 use super::optimizer::{OptimizerConfig, OptimizerState};
 use super::oracle::Oracle;
 use super::pack::Row;
-use super::plan::{StepSize, layered_bytes, training_bytes};
+use super::plan::training_bytes;
 use super::score::row_losses;
 use super::toy::{self, trainer};
 use super::trainer::Trainer;
@@ -182,34 +182,6 @@ fn micro_batches_and_memory_do_not_change_a_step() {
 }
 
 #[test]
-fn layer_by_layer_gives_the_bits_of_the_usual_order() {
-    for config in toy::families() {
-        let adapter = adapter(&config, &Target::ALL);
-        let rows = toy::rows(&config, &[30, 12, 20], 6);
-        for (precision, dropout) in
-            [(Precision::F32, 0.0), (Precision::F32, 0.2), (Precision::Bf16, 0.0)]
-        {
-            let base = toy::load_in(&config, 4, precision);
-            let run = |layer_by_layer: bool, kept_layers: usize| {
-                let mut trainer = trainer(&base, &adapter, 31)
-                    .with_kept_layers(kept_layers)
-                    .with_layer_by_layer(layer_by_layer)
-                    .with_noise(3.0, 8)
-                    .with_dropout(dropout, 5);
-                // The second step's operands are those of its own adapter.
-                let reports = [0, 1].map(|_| trainer.step(&rows, 1e-2).unwrap());
-                let losses = reports.map(|report| (report.loss, report.gradient_norm));
-                (losses, trainer.gradient().to_vec(), trainer.into_adapter())
-            };
-            let usual = run(false, config.layers);
-            for kept in [1, config.layers] {
-                assert!(run(true, kept) == usual, "{precision:?} {dropout} {kept}");
-            }
-        }
-    }
-}
-
-#[test]
 fn memory_stays_below_what_was_told() {
     for config in toy::families() {
         let base = toy::load(&config, 4);
@@ -225,13 +197,6 @@ fn memory_stays_below_what_was_told() {
         let mut least = trainer(&base, &adapter, tokens).with_memory(0);
         least.accumulate(&rows).unwrap();
         assert!(least.held().0 <= Kept::bytes(&base, Some(&adapter)) * tokens);
-        let size = StepSize::of([&rows].into_iter(), 45);
-        assert_eq!((size.largest, size.whole), (44, 123));
-        let mut layered = trainer(&base, &adapter, 45).with_layer_by_layer(true);
-        layered.accumulate(&rows).unwrap();
-        let (kept, buffers) = layered.held();
-        let told = layered_bytes(&base, &adapter, size);
-        assert!(kept + buffers + adapter.parameter_count() * 16 <= told);
     }
 }
 

@@ -1,22 +1,20 @@
 //! Training steps: forward and backward over packed micro-batches, clipping, AdamW.
 
-mod pass;
-
 use std::time::Instant;
 
 use half::bf16;
 
 use super::base::{Base, Group, Precision};
-use super::block::{self, Kept, Scratch};
+use super::block::{self, Context, Kept, Scratch, fit};
 use super::cuda::{Device, Session};
 use super::dropout::Dropout;
 use super::effective::{self, Weights};
 use super::gradient::GradientBuffers;
 use super::lora::Adapter;
-use super::loss::HeadScratch;
+use super::loss::{self, HeadScratch};
 use super::noise::Noise;
 use super::optimizer::{self, OptimizerConfig, OptimizerState};
-use super::pack::{self, Packed, Packer, Row};
+use super::pack::{self, Packed, Row};
 use super::phases::{Phase, Phases, Watch};
 use super::plan::MemoryPlan;
 use super::rope::Rotaries;
@@ -62,24 +60,19 @@ pub struct Trainer<'a> {
     micro_tokens: usize,
     memory: usize,
     kept_layers: usize,
-    layer_by_layer: bool,
     share: bool,
-    packer: Packer,
     noise: Noise,
     dropout: Dropout,
     state: OptimizerState,
     grads: Vec<f32>,
-    /// Sums of squares of the gradients.
-    sums: Vec<f64>,
     rotary: Rotaries,
     weights: Weights,
     gradients: GradientBuffers,
     /// Inputs of the layers, then the output of the last.
     inputs: Vec<Vec<f32>>,
-    /// For each layer, one a micro-batch of a pass.
-    down_u: Vec<Vec<Vec<f32>>>,
-    /// For each layer, one a micro-batch of a pass; then one for all layers that are computed again.
-    kept: Vec<Vec<Kept>>,
+    down_u: Vec<Vec<f32>>,
+    /// One a layer, then one for all layers that are computed again.
+    kept: Vec<Kept>,
     dx: Vec<f32>,
     scratch: Scratch,
     head: HeadScratch,
@@ -103,21 +96,18 @@ impl<'a> Trainer<'a> {
     ) -> Self {
         let layers = base.config().layers;
         let mut kept = Vec::new();
-        kept.resize_with(layers + 1, Vec::new);
+        kept.resize_with(layers + 1, Kept::default);
         Self {
             base,
             config,
             micro_tokens,
             memory: MEMORY,
             kept_layers: layers,
-            layer_by_layer: false,
             share: true,
-            packer: Packer::default(),
             noise: Noise::default(),
             dropout: Dropout::default(),
             state: OptimizerState::of(&adapter, config.eight_bit),
             grads: vec![0.0; adapter.parameter_count()],
-            sums: Vec::new(),
             adapter,
             rotary: Rotaries::default(),
             weights: Weights::new(base.precision()),
@@ -238,15 +228,6 @@ impl<'a> Trainer<'a> {
         self
     }
 
-    /// Sets whether all micro-batches of a step pass through a layer before the next layer has its turn, so
-    /// that its weights are decoded once a step, at the price of more activations in memory. Results are the
-    /// same bits. A GPU has its own order.
-    #[must_use]
-    pub fn with_layer_by_layer(mut self, on: bool) -> Self {
-        self.layer_by_layer = on;
-        self
-    }
-
     /// Sets whether tokens that rows begin with in common are computed once (they are unless told
     /// otherwise). Gradients are the same but for rounding.
     #[must_use]
@@ -337,24 +318,11 @@ impl<'a> Trainer<'a> {
                 .hint("Check that the answers are marked as such."));
         }
         let started = Instant::now();
-        // Taken out, so that the trainer can be borrowed beside it.
-        let mut packer = std::mem::take(&mut self.packer);
-        let packs = packer.pack(rows, self.micro_tokens, self.share);
-        let report = self.accumulate_packed((rows, label_tokens), packs, started);
-        self.packer = packer;
-        report
-    }
-
-    fn accumulate_packed(
-        &mut self,
-        (rows, label_tokens): (&[Row], usize),
-        packs: &[Packed],
-        started: Instant,
-    ) -> Result<StepReport> {
         self.phases = Phases::default();
         self.grads.fill(0.0);
         let (mut nats, mut computed_tokens) = (0.0, 0);
         let weight = 1.0 / label_tokens as f32;
+        let packs = pack::pack(rows, self.micro_tokens, self.share);
         if let Some(session) = &mut self.session {
             let tokens = packs.iter().map(Packed::tokens).max().unwrap_or_default();
             let known = if self.device_tokens > 0 { self.device_tokens } else { self.micro_tokens };
@@ -362,15 +330,9 @@ impl<'a> Trainer<'a> {
             session.reserve(tokens, self.kept_layers, self.device_memory)?;
             session.begin()?;
         }
-        let together = if self.layer_by_layer && self.session.is_none() { packs.len() } else { 1 };
-        for packs in packs.chunks(together.max(1)) {
-            nats += match &packs {
-                [packed] if self.session.is_some() => {
-                    self.micro_batch_on_device(packed, computed_tokens, weight)?
-                }
-                _ => self.pass(packs, computed_tokens, weight)?,
-            };
-            computed_tokens += packs.iter().map(Packed::tokens).sum::<usize>();
+        for packed in &packs {
+            nats += self.micro_batch(packed, computed_tokens, weight)?;
+            computed_tokens += packed.tokens();
         }
         let (norm, phases) = if let Some(session) = &self.session {
             let (sum, norm, phases) = session.finish()?;
@@ -390,7 +352,7 @@ impl<'a> Trainer<'a> {
             phases.add(&self.weights.take_phases());
             phases.add(&self.scratch.phases.take());
             phases.rest(started.elapsed(), Phase::Elementwise);
-            (optimizer::norm(&self.grads, &mut self.sums), phases)
+            (optimizer::norm(&self.grads), phases)
         };
         if !norm.is_finite() {
             return Err(self.bad_gradient());
@@ -429,38 +391,82 @@ impl<'a> Trainer<'a> {
     /// Bytes of activations and buffers held, without weights and the head.
     #[cfg(test)]
     pub(super) fn held(&self) -> (usize, usize) {
-        let inputs = self.inputs.iter().chain(self.down_u.iter().flatten());
-        let inputs: usize = inputs.map(|buffer| buffer.len() * 4).sum();
-        let kept: usize = self.kept.iter().flatten().map(Kept::held).sum();
-        (kept, inputs + self.dx.len() * 4 + self.scratch.held())
+        let inputs = self.inputs.iter().chain(&self.down_u).map(|buffer| buffer.len() * 4);
+        let kept: usize = self.kept.iter().map(Kept::held).sum();
+        (kept, inputs.sum::<usize>() + self.dx.len() * 4 + self.scratch.held())
     }
 
-    /// Bytes that one layer keeps for so many tokens.
+    /// Bytes that one layer keeps for a micro-batch.
     fn kept_bytes(&self, tokens: usize) -> usize {
         Kept::bytes(self.base, Some(&self.adapter)) * tokens
     }
 
-    /// Gives one micro-batch, whose tokens are those of the step from `first_token` on, to the GPU; its sum
-    /// of nats comes at the end of the step.
-    fn micro_batch_on_device(
-        &mut self,
-        packed: &Packed,
-        first_token: usize,
-        weight: f32,
-    ) -> Result<f64> {
-        let config = self.base.config();
+    /// Forward and backward of one micro-batch, whose tokens are those of the step from `first_token` on;
+    /// gives its sum of nats.
+    fn micro_batch(&mut self, packed: &Packed, first_token: usize, weight: f32) -> Result<f64> {
+        let (config, tokens) = (self.base.config(), packed.tokens());
+        let (layers, width) = (config.layers, tokens * config.hidden_size);
         self.rotary.reach(config, packed.longest());
         let masks = self.dropout.masks(self.state.step, first_token);
-        let mut noise = Vec::new();
-        if self.noise.alpha > 0.0 {
-            let mut drawn = vec![0.0; packed.tokens() * config.hidden_size];
-            self.noise.add(packed, self.state.step, first_token, &mut drawn);
-            noise.extend(drawn.into_iter().map(bf16::from_f32));
-        }
         if let Some(session) = &mut self.session {
+            let mut noise = Vec::new();
+            if self.noise.alpha > 0.0 {
+                let mut drawn = vec![0.0; width];
+                self.noise.add(packed, self.state.step, first_token, &mut drawn);
+                noise.extend(drawn.into_iter().map(bf16::from_f32));
+            }
+            // Its sum of nats comes at the end of the step.
             session.micro_batch(packed, &self.rotary, weight, (masks, &noise))?;
+            return Ok(0.0);
         }
-        Ok(0.0)
+        // Layers from here on keep what their backward pass needs: it starts with the last.
+        let bytes = self.kept_bytes(tokens.max(self.micro_tokens)).max(1);
+        let first_kept = layers - (self.memory / bytes).min(self.kept_layers).min(layers);
+        for kept in &mut self.kept[..first_kept] {
+            *kept = Kept::default();
+        }
+        self.weights.set_masks(masks);
+        self.gradients.set_masks(masks);
+        let slot = |layer: usize| if layer < first_kept { layers } else { layer };
+        let context =
+            Context { base: self.base, adapter: Some(&self.adapter), packed, rotary: &self.rotary };
+        let (weights, scratch) = (&mut self.weights, &mut self.scratch);
+
+        self.base.embed(&packed.ids, fit(&mut self.inputs[0], width));
+        self.noise.add(packed, self.state.step, first_token, &mut self.inputs[0][..width]);
+        for layer in 0..layers {
+            let (before, after) = self.inputs.split_at_mut(layer + 1);
+            let (x, out) = (&before[layer][..width], fit(&mut after[0], width));
+            let kept = &mut self.kept[slot(layer)];
+            block::forward_front(context, weights, layer, x, kept, scratch);
+            let down_u = &mut self.down_u[layer];
+            block::forward_back(context, weights, layer, kept, scratch, out, down_u);
+        }
+
+        let dx = fit(&mut self.dx, width);
+        let last = &self.inputs[layers][..width];
+        let back = Some((&mut *dx, weight));
+        let mut watch = Watch::start();
+        let nats = loss::cross_entropy(self.base, last, packed, back, &mut self.head);
+        self.phases.lap(&mut watch, Phase::Head);
+        let nats: f64 = nats.iter().map(|x| f64::from(*x)).sum();
+        if !nats.is_finite() {
+            return Err(self.bad_activation(width));
+        }
+
+        let layer_len = self.adapter.layer_len();
+        for layer in (0..layers).rev() {
+            let x = &self.inputs[layer][..width];
+            let kept = &mut self.kept[slot(layer)];
+            if layer < first_kept {
+                block::forward_front(context, weights, layer, x, kept, scratch);
+            }
+            let grads = &mut self.grads[layer * layer_len..(layer + 1) * layer_len];
+            let kept = (kept, &self.down_u[layer][..]);
+            let buffers = (&mut *weights, &mut self.gradients);
+            block::backward(context, buffers, layer, x, kept, dx, grads, scratch);
+        }
+        Ok(nats)
     }
 
     fn bad_activation(&self, width: usize) -> Failure {
@@ -493,15 +499,7 @@ fn not_finite(what: &str) -> Failure {
     Failure::user(what).hint("Lower the learning rate, or start again from the last checkpoint.")
 }
 
-/// Bytes a token of what a pass has of all its micro-batches: the inputs of the layers, the last layer's
-/// output and its gradient, and the down projection's `u` of each layer.
-pub(super) fn pass_bytes(base: &Base, adapter: &Adapter) -> usize {
-    let config = base.config();
-    let down_u = effective::columns(Some(adapter), Group::Down) + block::post_width(base);
-    (config.hidden_size * (config.layers + 2) + down_u * config.layers) * 4
-}
-
-/// Bytes a token of the buffers that all layers share, which are for one micro-batch at a time.
+/// Bytes of buffers that all layers share, and of the down projection's `u` of each, a token.
 pub(super) fn buffer_bytes(base: &Base, adapter: &Adapter) -> usize {
     let config = base.config();
     let columns = |group: Group| effective::columns(Some(adapter), group);
@@ -511,13 +509,14 @@ pub(super) fn buffer_bytes(base: &Base, adapter: &Adapter) -> usize {
     // Norms of heads have rows of their own, and a norm after a projection keeps its input.
     let turned = if config.architecture.has_head_norms() { qkv } else { 0 };
     let post = block::post_width(base);
-    // The norm's output and a product's; the gradient of attention, what it works in, and that of query,
-    // key and value.
-    let buffers = 2 * hidden + 4 * query + qkv + 2 * all + turned + post;
+    // The last layer's output, its gradient, the norm's output and a product's; the gradient of
+    // attention, what it works in, and that of query, key and value.
+    let buffers = 4 * hidden + 4 * query + qkv + 2 * all + turned + post;
     // What is kept rounded is worked on in f32.
     let working = match base.precision() {
         Precision::F32 => 0,
         Precision::Bf16 => qkv + query + all,
     };
-    (buffers + working) * 4 + (config.ffn_size + columns(Group::Down)) * base.precision().bytes()
+    (buffers + working + (columns(Group::Down) + post) * config.layers) * 4
+        + (config.ffn_size + columns(Group::Down)) * base.precision().bytes()
 }

@@ -7,8 +7,8 @@ use super::Recipe;
 use super::rows::{self, Epoch};
 use super::schedule::Schedule;
 use crate::engine::{
-    Adapter, Base, MemoryPlan, MemoryUse, Precision, Row, StepSize, largest_micro_batch,
-    loading_bytes, plan, scoring_bytes,
+    Adapter, Base, MemoryPlan, MemoryUse, Precision, Row, largest_micro_batch, loading_bytes, plan,
+    scoring_bytes,
 };
 use crate::failure::{Failure, Result};
 use crate::model::DecoderConfig;
@@ -27,15 +27,17 @@ pub struct RunMemory {
     pub peak: usize,
 }
 
-/// Tells what the steps of a run are made of, for a number of tokens at once.
-pub(super) fn sizes_of<'a>(
+/// Tells the tokens of the largest micro-batch of a run, for a number of tokens at once.
+pub(super) fn largest_of<'a>(
     recipe: &Recipe,
     train: &'a [Epoch],
-) -> impl FnMut(usize) -> StepSize + use<'a> {
+) -> impl FnMut(usize) -> usize + use<'a> {
     let schedule = Schedule::new(recipe, train.first().map_or(0, |epoch| epoch.rows.len()));
     move |micro: usize| {
-        let steps = (0..schedule.steps()).map(|step| rows::of_step(train, &schedule, step));
-        StepSize::of(steps, micro)
+        let steps = 0..schedule.steps();
+        let tokens =
+            steps.map(|step| largest_micro_batch(&rows::of_step(train, &schedule, step), micro));
+        tokens.max().unwrap_or(0)
     }
 }
 
@@ -51,7 +53,7 @@ pub fn plan_run(
     (train, validation): (&[Epoch], &[Row]),
     micro_tokens: Option<usize>,
 ) -> Result<RunMemory> {
-    let mut sizes = sizes_of(recipe, train);
+    let mut largest = largest_of(recipe, train);
     let eight_bit = recipe.optimizer.is_eight_bit();
     // Validation and checkpoints take memory beside training, never at once.
     let scored = largest_micro_batch(validation, SCORED_TOKENS);
@@ -69,7 +71,7 @@ pub fn plan_run(
     };
     let limit = most.saturating_sub(held + beside);
     let options = MemoryUse { eight_bit, dropout: recipe.dropout > 0.0 };
-    match plan(base, adapter, options, limit, micro_tokens, &mut sizes) {
+    match plan(base, adapter, options, limit, micro_tokens, &mut largest) {
         Ok(plan) => Ok(RunMemory { plan, peak: held + beside + plan.bytes }),
         Err(least) => {
             let peak = held + beside + least.bytes;

@@ -103,9 +103,7 @@ pub fn run(
         .with_dropout(recipe.dropout, recipe.seed);
     let memory = match input.device {
         None => {
-            trainer = trainer
-                .with_kept_layers(memory.plan.kept_layers)
-                .with_layer_by_layer(memory.plan.layer_by_layer);
+            trainer = trainer.with_kept_layers(memory.plan.kept_layers);
             memory
         }
         Some(device) => {
@@ -220,8 +218,7 @@ fn on_device<'a>(
     let limit = input.recipe.memory_mib as usize;
     let limit = if limit == 0 { usize::MAX } else { limit << 20 };
     let mut trainer = trainer.on_cuda(device, limit)?;
-    let mut sizes_of = memory::sizes_of(input.recipe, input.train);
-    let mut largest = |micro: usize| sizes_of(micro).largest;
+    let mut largest = memory::largest_of(input.recipe, input.train);
     let before = [header.micro_tokens];
     let sizes = if input.resume { &before[..] } else { &DEVICE_TOKENS };
     let plan = trainer.lay_out(sizes, &mut largest)?;

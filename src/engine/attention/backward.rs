@@ -26,13 +26,20 @@ pub(super) fn run<E: Buffered>(
     rows: Projected<'_>,
     kept: Kept<'_>,
     dout: (&[f32], usize),
-    (groups, order): (&[Group], &[usize]),
+    groups: &[Group],
     scratch: &mut [f32],
 ) {
     let tokens = kept.log_sums.len() / heads.query;
     let scratch = Shared::new(scratch);
+    let mut order: Vec<&Group> = groups.iter().collect();
+    order.sort_by_key(|group| {
+        let work = |(before, own): (Range<usize>, Range<usize>)| {
+            own.len() * (2 * before.len() + own.len())
+        };
+        std::cmp::Reverse(parts(group, heads.window).map(work).sum::<usize>())
+    });
     (0..order.len() * heads.query).into_par_iter().with_max_len(1).for_each(|index| {
-        let (group, head) = (&groups[order[index / heads.query]], index % heads.query);
+        let (group, head) = (order[index / heads.query], index % heads.query);
         let all = group.head.start..group.end();
         let dim = heads.dim;
         let place = |kind: usize| ((head * 3 + kind) * tokens + all.start) * dim;

@@ -6,20 +6,25 @@ use rayon::prelude::*;
 
 use super::operands::{Buffered, Buffers, blocks, gather, grow, lay_by_query, of_query, part};
 use super::softmax::{self, Sight};
-use super::{BLOCK, Heads, Projected};
+use super::{BLOCK, Heads, Projected, parts};
 use crate::engine::cpu::multiply;
 use crate::engine::cpu::shared::Shared;
 use crate::engine::cpu::vector;
+use crate::engine::pack::Group;
 
 pub(super) fn run<E: Buffered>(
     heads: Heads,
     rows: Projected<'_>,
-    tasks: &[(Range<usize>, Range<usize>)],
+    groups: &[Group],
     out: &mut [f32],
     log_sums: &mut [f32],
 ) {
     let tokens = log_sums.len() / heads.query;
     let (out, log_sums) = (Shared::new(out), Shared::new(log_sums));
+    let mut tasks: Vec<_> = groups.iter().flat_map(|group| parts(group, heads.window)).collect();
+    // The longest first, so that threads end together.
+    tasks
+        .sort_by_key(|(before, own)| std::cmp::Reverse(own.len() * (2 * before.len() + own.len())));
     (0..tasks.len() * heads.query).into_par_iter().with_max_len(1).for_each(|index| {
         let ((before, own), head) = (&tasks[index / heads.query], index % heads.query);
         E::with_buffers(|buffers| {

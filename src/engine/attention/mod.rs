@@ -89,34 +89,18 @@ pub(super) struct Kept<'a> {
     pub(super) log_sums: &'a [f32],
 }
 
-/// What has to be done, the longest first, so that threads end together; lists that are used again.
-#[derive(Debug, Default)]
-pub(super) struct Order {
-    parts: Vec<(Range<usize>, Range<usize>)>,
-    groups: Vec<usize>,
-}
-
-/// How much work a part is.
-fn work((before, own): &(Range<usize>, Range<usize>)) -> usize {
-    own.len() * (2 * before.len() + own.len())
-}
-
 /// Attention outputs into `out` `[tokens, heads * dim]`; `log_sums` `[heads, tokens]` is kept for
 /// [`backward`]. `groups` cover all tokens in order.
 pub(super) fn forward(
     heads: Heads,
     rows: Projected<'_>,
-    (groups, order): (&[Group], &mut Order),
+    groups: &[Group],
     out: &mut [f32],
     log_sums: &mut [f32],
 ) {
-    order.parts.clear();
-    order.parts.extend(groups.iter().flat_map(|group| parts(group, heads.window)));
-    order.parts.sort_unstable_by_key(|part| std::cmp::Reverse(work(part)));
-    let parts = &order.parts[..];
     match heads.precision {
-        Precision::F32 => forward::run::<f32>(heads, rows, parts, out, log_sums),
-        Precision::Bf16 => forward::run::<half::bf16>(heads, rows, parts, out, log_sums),
+        Precision::F32 => forward::run::<f32>(heads, rows, groups, out, log_sums),
+        Precision::Bf16 => forward::run::<half::bf16>(heads, rows, groups, out, log_sums),
     }
 }
 
@@ -129,22 +113,17 @@ pub(super) fn backward(
     rows: Projected<'_>,
     kept: Kept<'_>,
     dout: (&[f32], usize),
-    (groups, order): (&[Group], &mut Order),
+    groups: &[Group],
     turn: (&Rotary, &[u32]),
     scratch: &mut [f32],
     grads: &mut [f32],
 ) {
-    order.groups.clear();
-    order.groups.extend(0..groups.len());
-    let whole = |group: &usize| parts(&groups[*group], heads.window).map(|part| work(&part)).sum();
-    order.groups.sort_unstable_by_key(|group| std::cmp::Reverse::<usize>(whole(group)));
-    let ordered = (groups, &order.groups[..]);
     match heads.precision {
         Precision::F32 => {
-            backward::run::<f32>(heads, rows, kept, dout, ordered, scratch);
+            backward::run::<f32>(heads, rows, kept, dout, groups, scratch);
         }
         Precision::Bf16 => {
-            backward::run::<half::bf16>(heads, rows, kept, dout, ordered, scratch);
+            backward::run::<half::bf16>(heads, rows, kept, dout, groups, scratch);
         }
     }
     backward::gather(heads, groups, turn, scratch, grads);

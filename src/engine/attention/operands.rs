@@ -7,12 +7,8 @@ use half::bf16;
 
 use super::BLOCK;
 use super::softmax::Softened;
-use crate::engine::cpu::cache;
 use crate::engine::cpu::multiply::{LeftRows, Multiplied};
 use crate::engine::cpu::panels::{Element as _, Panels, Rows, WIDTH};
-
-/// Rows that are asked for before they are read.
-const AHEAD: usize = 12;
 
 /// A thread's buffers, kept from head to head.
 #[derive(Debug, Default)]
@@ -76,9 +72,6 @@ pub(super) fn gather<'a>(
 ) -> Rows<'a> {
     gathered.clear();
     for row in ranges.into_iter().flat_map(Clone::clone) {
-        if let Some(soon) = rows.get((row + AHEAD) * pitch + first..) {
-            cache::ask(&soon[..dim.min(soon.len())]);
-        }
         gathered.extend_from_slice(&rows[row * pitch + first..][..dim]);
     }
     Rows { data: gathered[..].into(), count: gathered.len() / dim, columns: dim, pitch: dim }

@@ -1,11 +1,6 @@
-//! The size of this processor's second-level cache, which decides how many rows a task works on; and asking
-//! for memory before it is read.
+//! The size of this processor's second-level cache, which decides how many rows a task works on.
 
 use std::sync::OnceLock;
-
-/// Bytes of a line.
-#[cfg(target_arch = "x86_64")]
-const LINE: usize = 64;
 
 /// Where the processor does not tell.
 const USUAL: usize = 1 << 20;
@@ -14,23 +9,6 @@ const USUAL: usize = 1 << 20;
 pub(super) fn second_level() -> usize {
     static BYTES: OnceLock<usize> = OnceLock::new();
     *BYTES.get_or_init(|| told().unwrap_or(USUAL).clamp(256 << 10, 4 << 20))
-}
-
-/// Asks for values that will be read soon. For pieces of rows far apart: what reads ahead in the processor
-/// sees no stream there.
-#[inline]
-pub(in crate::engine) fn ask<T>(values: &[T]) {
-    #[cfg(target_arch = "x86_64")]
-    for at in (0..size_of_val(values)).step_by(LINE) {
-        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        // SAFETY: every x86-64 processor has it, and no address can do harm.
-        #[expect(unsafe_code, reason = "a hint to the processor")]
-        unsafe {
-            _mm_prefetch::<_MM_HINT_T0>(values.as_ptr().cast::<i8>().add(at));
-        }
-    }
-    #[cfg(not(target_arch = "x86_64"))]
-    let _ = values;
 }
 
 /// Intel leaf 4 and AMD leaf `0x8000_001d` (one layout): a subleaf for each cache, EAX bits 0 to 4 its

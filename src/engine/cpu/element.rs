@@ -31,9 +31,6 @@ pub(in crate::engine) trait Element:
     /// Takes values as they are, or rounds them.
     fn take(from: Values<'_>, to: &mut [Self]);
 
-    /// The values themselves, where they are such numbers already.
-    fn own(from: Values<'_>) -> Option<&[Self]>;
-
     /// [`Self::take`] into a block of [`STEP`] rows (see [`super::tile::Tile::blocked`]), from the value
     /// `at` on; the row's other depths are set to zero.
     fn take_apart(from: Values<'_>, block: &mut [Self], at: usize);
@@ -54,8 +51,8 @@ pub(in crate::engine) trait Element:
 impl Element for f32 {
     const GROUP: usize = 1;
     const STEP: usize = 1;
-    /// The rows of a task stay in the second-level cache; of wider ones sums are stored and loaded again.
-    const CHUNK: usize = 640;
+    /// A panel of so many depths stays in the first-level cache beside the rows.
+    const CHUNK: usize = 320;
 
     fn narrow(from: &[f32], to: &mut [Self]) {
         to.copy_from_slice(from);
@@ -77,13 +74,6 @@ impl Element for f32 {
         match from {
             Values::Full(from) => to.copy_from_slice(from),
             Values::Half(from) => widen(from, to),
-        }
-    }
-
-    fn own(from: Values<'_>) -> Option<&[Self]> {
-        match from {
-            Values::Full(from) => Some(from),
-            Values::Half(_) => None,
         }
     }
 
@@ -163,13 +153,6 @@ impl Element for bf16 {
         match from {
             Values::Full(from) => narrow(from, to),
             Values::Half(from) => to.copy_from_slice(from),
-        }
-    }
-
-    fn own(from: Values<'_>) -> Option<&[Self]> {
-        match from {
-            Values::Full(_) => None,
-            Values::Half(from) => Some(from),
         }
     }
 

@@ -6,12 +6,11 @@
 //! products on one thread, as attention needs them; [`few`] multiplies stored weights with a few tokens,
 //! as decoding does; [`vector`] has the passes over slices.
 
-pub(in crate::engine) mod cache;
+mod cache;
 mod element;
 pub(in crate::engine) mod few;
 mod kernel;
 pub(in crate::engine) mod multiply;
-pub(in crate::engine) mod outer;
 pub(in crate::engine) mod pages;
 pub(in crate::engine) mod panels;
 #[cfg(test)]

@@ -5,7 +5,6 @@
 //! adapter costs no pass of its own over the output. `u` is left in the output's last columns.
 
 use std::cell::RefCell;
-use std::ops::Range;
 
 use half::bf16;
 use rayon::prelude::*;
@@ -16,7 +15,7 @@ use super::panels::Element as _;
 pub(in crate::engine) use super::panels::Rows;
 use super::panels::{Panels, Scratch, WIDTH, round};
 pub(in crate::engine) use super::small::{LeftRows, small, small_add};
-pub(in crate::engine) use super::tile::{HALF, Multiplied};
+pub(in crate::engine) use super::tile::Multiplied;
 use super::tile::{STEP, Tile, Work};
 use super::values::ValuesMut;
 use super::vector::vectorized;
@@ -27,63 +26,6 @@ const PANELS: usize = 4;
 /// Columns of the right operand for each row, from which on rows are few.
 const FEW: usize = 4;
 
-/// A side operand, and where it is not zero.
-#[derive(Debug)]
-pub(in crate::engine) struct Side<'a, E> {
-    pub(in crate::engine) panels: &'a Panels<E>,
-    /// For each [`HALF`] columns the depths beyond which they are zero; of columns after those, none is.
-    pub(in crate::engine) depths: &'a [Range<usize>],
-}
-
-impl<E> Clone for Side<'_, E> {
-    fn clone(&self) -> Self {
-        *self
-    }
-}
-
-impl<E> Copy for Side<'_, E> {}
-
-impl<'a, E: Multiplied> Side<'a, E> {
-    /// A side operand of which nothing is known.
-    #[cfg(test)]
-    fn new(panels: &'a Panels<E>) -> Self {
-        Self { panels, depths: &[] }
-    }
-
-    /// Ranges of columns, each a panel or half of one (the last may be partly padding), with the depths to
-    /// multiply, whole steps of them. Without `halves`
-    /// panels are whole, and the depths those of both halves.
-    fn parts(self, halves: bool) -> impl Iterator<Item = (Range<usize>, Range<usize>)> + 'a {
-        let padded = self.panels.padded_depth();
-        let depths = move |half: usize| match self.depths.get(half) {
-            Some(depths) => {
-                depths.start / E::STEP * E::STEP..depths.end.next_multiple_of(E::STEP).min(padded)
-            }
-            None => 0..padded,
-        };
-        (0..self.panels.count()).flat_map(move |panel| {
-            let columns = self.panels.columns().next_multiple_of(HALF);
-            let (first, end) = (panel * WIDTH, columns.min((panel + 1) * WIDTH));
-            let both = [depths(2 * panel), depths(2 * panel + 1)];
-            if !halves {
-                let [mut depths, other] = both;
-                if end > first + HALF {
-                    depths = depths.start.min(other.start)..depths.end.max(other.end);
-                }
-                return std::iter::once((first..(panel + 1) * WIDTH, depths)).chain(None);
-            }
-            let middle = end.min(first + HALF);
-            let [one, other] = if end > middle && both[0] != both[1] {
-                [first..middle, middle..end]
-            } else {
-                [first..end, end..end]
-            };
-            let other = (!other.is_empty()).then(|| (other, both[1].clone()));
-            std::iter::once((one, both[0].clone())).chain(other)
-        })
-    }
-}
-
 /// `out[.., ..n] = left right`, and with `side` the output's next columns are `left side`.
 ///
 /// `right` has `left.columns` depths, and below them one for each column of `side`. Rows of `out`
@@ -92,7 +34,7 @@ impl<'a, E: Multiplied> Side<'a, E> {
 /// Runs on the current rayon pool; a result depends on sizes and kernel only.
 pub(in crate::engine) fn multiply<E: Multiplied>(
     left: Rows<'_>,
-    side: Option<Side<'_, E>>,
+    side: Option<&Panels<E>>,
     right: &Panels<E>,
     (out, pitch): (ValuesMut<'_>, usize),
     add: bool,
@@ -103,15 +45,14 @@ pub(in crate::engine) fn multiply<E: Multiplied>(
 fn multiply_with<E: Multiplied>(
     kernel: Kernel,
     left: Rows<'_>,
-    side: Option<Side<'_, E>>,
+    side: Option<&Panels<E>>,
     right: &Panels<E>,
     (out, pitch): (ValuesMut<'_>, usize),
     add: bool,
 ) {
-    let side_columns = side.map_or(0, |side| side.panels.columns());
+    let side_columns = side.map_or(0, Panels::columns);
     assert_eq!(left.columns + side_columns, right.depth(), "depth");
-    let side_depth = side.map_or(left.columns, |side| side.panels.depth());
-    assert_eq!(side_depth, left.columns, "depth of the side operand");
+    assert!(side.is_none_or(|side| side.depth() == left.columns), "depth of the side operand");
     assert!(right.columns() + side_columns <= pitch, "columns");
     if left.count == 0 || right.columns() == 0 {
         return;
@@ -228,7 +169,7 @@ vectorized! {
 
 struct Job<'a, E> {
     left: Rows<'a>,
-    side: Option<Side<'a, E>>,
+    side: Option<&'a Panels<E>>,
     right: &'a Panels<E>,
     tile: Tile<E>,
     out: Out,
@@ -238,22 +179,14 @@ struct Job<'a, E> {
     chunk: usize,
 }
 
-/// Rows of a task as the kernel reads them, from depth `first` on.
-#[derive(Debug, Clone, Copy)]
-struct Left<'a, E> {
-    data: &'a [E],
-    pitch: usize,
-    first: usize,
-}
-
 impl<E: Multiplied> Job<'_, E> {
     /// Computes some rows of some panels. Tasks that share rows each compute the side product;
     /// one of them writes it.
-    fn run(&self, rows: Range<usize>, panels: Range<usize>, writes: bool) {
+    fn run(&self, rows: std::ops::Range<usize>, panels: std::ops::Range<usize>, writes: bool) {
         thread_local! {
             static SCRATCH: RefCell<Scratch> = RefCell::new(Scratch::default());
         }
-        let side_columns = self.side.map_or(0, |side| side.panels.columns());
+        let side_columns = self.side.map_or(0, Panels::columns);
         let (depth, padded) = (self.left.columns, self.right.padded_depth());
         let chunks = padded.div_ceil(self.chunk.max(1)).max(1);
         let chunk = padded.div_ceil(chunks).next_multiple_of(E::STEP);
@@ -265,44 +198,32 @@ impl<E: Multiplied> Job<'_, E> {
             (self.tile.begin)();
             for start in (0..padded).step_by(chunk) {
                 let end = (start + chunk).min(padded);
-                let own_rows = self.own_rows(rows.start, start..end);
-                if own_rows.is_none() {
-                    let depths = start.min(depth)..end.min(depth);
-                    self.pack(rows.clone(), depths, end - start, packed);
-                }
+                self.pack(rows.clone(), start.min(depth)..end.min(depth), end - start, packed);
                 if let Some(side) = self.side {
-                    if start == 0 {
-                        own_side.fill(0.0);
-                    }
-                    for (columns, depths) in side.parts(self.tile.halves) {
-                        // Its own padding may end before this chunk does.
-                        let depths = depths.start.max(start)..depths.end.min(end);
-                        if depths.is_empty() {
-                            continue;
+                    // The side operand's own padding may end before this chunk does.
+                    let last = end.min(side.padded_depth());
+                    if start < last {
+                        for panel in 0..side.count() {
+                            self.tiles(
+                                (packed, end - start),
+                                (side, panel, start..last),
+                                rows.len(),
+                                (Out::Full(own_side.as_mut_ptr()), own, panel * WIDTH, own),
+                                start > 0,
+                            );
                         }
-                        let left = Left { data: packed, pitch: end - start, first: start };
-                        self.tiles(
-                            own_rows.unwrap_or(left),
-                            (side.panels, depths),
-                            rows.len(),
-                            (Out::Full(own_side.as_mut_ptr()), own, columns),
-                            true,
-                        );
                     }
                     self.lay_side(rows.len(), start..end, (own_side, own), packed);
                 }
-                let left = Left { data: packed, pitch: end - start, first: start };
-                let left = own_rows.unwrap_or(left);
                 for panel in panels.clone() {
                     // SAFETY: the first row of this task lies within the output.
                     #[expect(unsafe_code, reason = "a place in the shared output")]
                     let out = unsafe { self.out.at(rows.start * self.pitch) };
-                    let columns = panel * WIDTH..self.right.columns().min((panel + 1) * WIDTH);
                     self.tiles(
-                        left,
-                        (self.right, start..end),
+                        (packed, end - start),
+                        (self.right, panel, start..end),
                         rows.len(),
-                        (out, self.pitch, columns),
+                        (out, self.pitch, panel * WIDTH, self.right.columns()),
                         self.add || start > 0,
                     );
                 }
@@ -321,17 +242,15 @@ impl<E: Multiplied> Job<'_, E> {
         });
     }
 
-    /// Rows from `first` on as they are in memory, if the kernel can read those depths there.
-    fn own_rows(&self, first: usize, depths: Range<usize>) -> Option<Left<'_, E>> {
-        let Rows { data, columns, pitch, .. } = self.left;
-        let direct = !self.tile.blocked && depths.end <= columns && pitch.is_multiple_of(E::GROUP);
-        let data = E::own(data).filter(|_| direct)?;
-        Some(Left { data: &data[first * pitch + depths.start..], pitch, first: depths.start })
-    }
-
     /// Rounds depths `depths` of some rows into `packed`, `pitch` values a row with zeros beyond them:
     /// row by row, or in blocks of as many rows as the kernel takes.
-    fn pack(&self, rows: Range<usize>, depths: Range<usize>, pitch: usize, packed: &mut [E]) {
+    fn pack(
+        &self,
+        rows: std::ops::Range<usize>,
+        depths: std::ops::Range<usize>,
+        pitch: usize,
+        packed: &mut [E],
+    ) {
         if !self.tile.blocked {
             for (row, packed) in rows.zip(packed.chunks_exact_mut(pitch)) {
                 let from = self.left.row(row).part(depths.clone());
@@ -357,7 +276,7 @@ impl<E: Multiplied> Job<'_, E> {
     fn lay_side(
         &self,
         count: usize,
-        chunk: Range<usize>,
+        chunk: std::ops::Range<usize>,
         (side, side_pitch): (&[f32], usize),
         packed: &mut [E],
     ) {
@@ -381,27 +300,24 @@ impl<E: Multiplied> Job<'_, E> {
         }
     }
 
-    /// All rows of `left` times one panel, or half of one, over some depths of the chunk.
+    /// All rows of one panel over the depths of a chunk.
     fn tiles(
         &self,
-        Left { data, pitch: a_pitch, first: left_from }: Left<'_, E>,
-        (right, depths): (&Panels<E>, Range<usize>),
+        (packed, a_pitch): (&[E], usize),
+        (right, panel, depths): (&Panels<E>, usize, std::ops::Range<usize>),
         count: usize,
-        (out, c_pitch, columns): (Out, usize, Range<usize>),
+        (out, c_pitch, column, columns): (Out, usize, usize, usize),
         add: bool,
     ) {
-        let (column, width) = (columns.start, columns.len());
-        let skipped = depths.start * WIDTH + column % WIDTH * E::GROUP;
-        let b = &right.panel(column / WIDTH)[skipped..depths.end * WIDTH];
+        let b = &right.panel(panel)[depths.start * WIDTH..depths.end * WIDTH];
+        let width = WIDTH.min(columns - column);
         let mut buffer = Buffer([0.0; 32 * WIDTH]);
         for first in (0..count).step_by(self.tile.rows) {
             let rows = self.tile.rows.min(count - first);
             let (a_row, a_step) =
                 if self.tile.blocked { (STEP, STEP * self.tile.rows) } else { (a_pitch, STEP) };
-            let ahead = depths.start - left_from;
-            let skipped = ahead / STEP * a_step + ahead % STEP;
             let mut work = Work {
-                a: data[first * a_pitch + skipped..].as_ptr(),
+                a: packed[first * a_pitch..].as_ptr(),
                 a_pitch: a_row,
                 a_step,
                 rows,
@@ -410,17 +326,15 @@ impl<E: Multiplied> Job<'_, E> {
                 c: std::ptr::null_mut(),
                 c_pitch,
                 add,
-                half: width <= HALF && self.tile.halves,
             };
             #[expect(unsafe_code, reason = "kernels write to this task's part of the output")]
             // SAFETY: rows `first..first + rows` and columns `column..column + width` are this
-            // task's; whole tiles and halves go there directly, others through a buffer of a whole tile. The
+            // task's; whole tiles go there directly, others through a buffer of a whole tile. The
             // packed rows are padded for kernels that read whole tiles, and depths are padded.
             unsafe {
                 let place = out.at(first * c_pitch + column);
                 if let Out::Full(c) = place {
-                    let whole = width == WIDTH || work.half && width == HALF;
-                    if whole && (rows == self.tile.rows || !self.tile.blocked) {
+                    if width == WIDTH && (rows == self.tile.rows || !self.tile.blocked) {
                         work.c = c;
                         (self.tile.run)(work);
                         continue;

@@ -17,9 +17,6 @@ pub(in crate::engine) const WIDTH: usize = 32;
 /// Depths that one task of [`Panels::fill_depths`] lays out.
 const DEPTHS: usize = 64;
 
-/// Rows that are asked for before they are read.
-const AHEAD: usize = 12;
-
 /// Rows of values `pitch` apart.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::engine) struct Rows<'a> {
@@ -257,9 +254,6 @@ impl<E: Element> Panels<E> {
         }
         let stride = (padded * WIDTH).max(1);
         for k in (0..whole).step_by(E::GROUP) {
-            for ahead in k + AHEAD..depth.min(k + AHEAD + E::GROUP) {
-                from.row(ahead).ask();
-            }
             E::lay_rows(from.row(k), from.row(k + E::GROUP - 1), &mut data[k * WIDTH..], stride);
         }
         if whole < depth {

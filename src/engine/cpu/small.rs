@@ -106,20 +106,7 @@ pub(in crate::engine) fn small<E: Multiplied>(
     out: &mut [f32],
     pitch: usize,
 ) {
-    run((left, 0), rows, right, (out, pitch), false);
-}
-
-/// [`small`] for depths of `left` from `first` on, a multiple of 32, added to what is there unless they are
-/// the first.
-pub(in crate::engine) fn small_from<E: Multiplied>(
-    (left, first): (&LeftRows<E>, usize),
-    rows: Range<usize>,
-    right: &Panels<E>,
-    out: &mut [f32],
-    pitch: usize,
-) {
-    assert!(first.is_multiple_of(E::STEP), "whole steps");
-    run((left, first), rows, right, (out, pitch), first > 0);
+    run(left, rows, right, (out, pitch), false);
 }
 
 /// [`small`], added to what is there.
@@ -130,18 +117,18 @@ pub(in crate::engine) fn small_add<E: Multiplied>(
     out: &mut [f32],
     pitch: usize,
 ) {
-    run((left, 0), rows, right, (out, pitch), true);
+    run(left, rows, right, (out, pitch), true);
 }
 
 fn run<E: Multiplied>(
-    (left, depth_from): (&LeftRows<E>, usize),
+    left: &LeftRows<E>,
     rows: Range<usize>,
     right: &Panels<E>,
     (out, c_pitch): (&mut [f32], usize),
     add: bool,
 ) {
     let (tile, depth, pitch) = (E::tile(kernel()), right.padded_depth(), left.pitch());
-    assert!(rows.end <= left.rows && depth_from + depth <= pitch, "left operand");
+    assert!(rows.end <= left.rows && depth <= pitch, "left operand");
     assert!(rows.start.is_multiple_of(ROWS), "whole tiles");
     assert!(right.count() * WIDTH <= c_pitch, "columns of the output");
     assert!(rows.len().next_multiple_of(tile.step()) * c_pitch <= out.len(), "rows of the output");
@@ -151,7 +138,7 @@ fn run<E: Multiplied>(
         let b = right.panel(panel);
         for first in (0..rows.len()).step_by(tile.rows) {
             let work = Work {
-                a: data[(rows.start + first) * pitch + depth_from..].as_ptr(),
+                a: data[(rows.start + first) * pitch..].as_ptr(),
                 a_pitch: pitch,
                 a_step: STEP,
                 rows: tile.rows.min(rows.len() - first),
@@ -160,7 +147,6 @@ fn run<E: Multiplied>(
                 c: out[first * c_pitch + panel * WIDTH..].as_mut_ptr(),
                 c_pitch,
                 add,
-                half: false,
             };
             // SAFETY: sizes as asserted; `left` is padded to whole tiles and steps.
             #[expect(unsafe_code, reason = "call of a kernel")]

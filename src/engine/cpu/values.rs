@@ -5,8 +5,6 @@ use std::ops::Range;
 
 use half::bf16;
 
-use super::cache;
-
 /// Values to read.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::engine) enum Values<'a> {
@@ -33,14 +31,6 @@ impl Values<'_> {
         match self {
             Self::Full(values) => Self::Full(&values[range]),
             Self::Half(values) => Self::Half(&values[range]),
-        }
-    }
-
-    /// Asks for values that will be read soon.
-    pub(in crate::engine) fn ask(self) {
-        match self {
-            Self::Full(values) => cache::ask(values),
-            Self::Half(values) => cache::ask(values),
         }
     }
 

@@ -6,12 +6,6 @@
 #[cfg(target_arch = "x86_64")]
 use std::sync::OnceLock;
 
-use half::bf16;
-
-use super::element::round;
-#[cfg(target_arch = "x86_64")]
-use super::kernel::Kernel;
-
 /// Lanes of a sum: two AVX-512 registers.
 const LANES: usize = 32;
 
@@ -68,16 +62,25 @@ pub(in crate::engine) enum Level {
     Baseline,
 }
 
-/// The widest instruction set of this machine, whatever kernel multiplies: a run that is resumed takes its
-/// kernel from its checkpoint, after the first passes, and goes on with the same bits.
+/// The widest instruction set of this machine.
 #[cfg(target_arch = "x86_64")]
 #[inline]
 pub(in crate::engine) fn level() -> Level {
     static LEVEL: OnceLock<Level> = OnceLock::new();
-    *LEVEL.get_or_init(|| match () {
-        () if Kernel::Avx512.is_supported() => Level::Wide,
-        () if Kernel::Avx2.is_supported() => Level::Middle,
-        () => Level::Baseline,
+    *LEVEL.get_or_init(|| {
+        let fused = is_x86_feature_detected!("fma");
+        if fused
+            && is_x86_feature_detected!("avx512f")
+            && is_x86_feature_detected!("avx512bw")
+            && is_x86_feature_detected!("avx512dq")
+            && is_x86_feature_detected!("avx512vl")
+        {
+            Level::Wide
+        } else if fused && is_x86_feature_detected!("avx2") {
+            Level::Middle
+        } else {
+            Level::Baseline
+        }
     })
 }
 
@@ -186,32 +189,6 @@ vectorized! {
 }
 
 vectorized! {
-    /// `exp(x[i] - shift)` rounded into `out`; gives the sum of the results before rounding, the same as
-    /// [`exp_shifted`].
-    pub(in crate::engine) fn exp_rounded(x: &[f32], shift: f32, out: &mut [bf16]) -> f32 {
-        let mut lanes = [0.0; LANES];
-        let (chunks, rest) = x.as_chunks::<LANES>();
-        let (out_chunks, out_rest) = out.as_chunks_mut::<LANES>();
-        for (chunk, out) in chunks.iter().zip(out_chunks) {
-            let mut values = [0.0; LANES];
-            for i in 0..LANES {
-                values[i] = exp::<FUSED>(chunk[i] - shift);
-                lanes[i] += values[i];
-            }
-            for i in 0..LANES {
-                out[i] = round(values[i]);
-            }
-        }
-        for (i, (value, out)) in rest.iter().zip(out_rest).enumerate() {
-            let value = exp::<FUSED>(*value - shift);
-            lanes[i] += value;
-            *out = round(value);
-        }
-        total(lanes)
-    }
-}
-
-vectorized! {
     /// Sum of all values, lane by lane.
     pub(in crate::engine) fn sum(x: &[f32]) -> f32 {
         let mut lanes = [0.0; LANES];
@@ -309,10 +286,6 @@ mod tests {
                 let mut c = a.clone();
                 assert_eq!(exp_shifted(&mut c, most), exp_sum(&a, most));
                 assert!((f64::from(c[0]) - f64::from(a[0] - most).exp()).abs() < 1e-6);
-                let mut halves = vec![bf16::ZERO; length];
-                assert_eq!(exp_rounded(&a, most, &mut halves), exp_sum(&a, most));
-                let rounded = |(half, c): (&bf16, &f32)| *half == round(*c);
-                assert!(halves.iter().zip(&c).all(rounded));
             }
         }
     }

@@ -566,7 +566,6 @@ impl Session {
             partly_kept_layers: partly,
             hosted_inputs: hosted,
             hosted_bytes: self.hosts().map_or(0, Hosts::bytes),
-            layer_by_layer: false,
             bytes: self.bytes(),
         }
     }

@@ -100,7 +100,7 @@ fn operand(base: &Base, adapter: Option<&Adapter>, group: Group, bump: &mut Bump
     let columns = effective::columns(adapter, group);
     let side = columns.next_multiple_of(SIDE);
     let at = bump.take((outputs + side) * (inputs + side) * 2);
-    let parts = adapter.map_or_else(Vec::new, |adapter| effective::parts(adapter, group).to_vec());
+    let parts = adapter.map_or_else(Vec::new, |adapter| effective::parts(adapter, group));
     Operand { at, inputs, outputs, columns, side, parts }
 }
 

@@ -14,8 +14,7 @@ use super::loaded::Loaded;
 use crate::engine::cuda::{Device, Generator};
 use crate::engine::{
     Adapter, Base, GenerateConfig, LoraConfig, MICRO_TOKENS_MAX, OptimizerConfig, Phases, Request,
-    Row, StepReport, StepSize, Target, Trainer, cpu, generate_each, largest_micro_batch,
-    layered_bytes, training_bytes,
+    Row, StepReport, Target, Trainer, cpu, generate_each, largest_micro_batch, training_bytes,
 };
 use crate::failure::{Failure, Result};
 use crate::pair::Example;
@@ -149,8 +148,6 @@ pub struct TrainWay<'a> {
     pub micro_tokens: Option<usize>,
     /// Moments in 8 bits.
     pub eight_bit: bool,
-    /// All micro-batches pass through a layer before the next has its turn; on the processor only.
-    pub layer_by_layer: bool,
 }
 
 /// Trains with rank 16 on all projections: some steps that warm up, then the measured ones, and on a
@@ -177,17 +174,10 @@ pub fn train(
     let adapter = Adapter::new(config, &lora);
     let held = memory::resident().unwrap_or_else(|| base.bytes());
     let mut micro_tokens = way.micro_tokens.unwrap_or(work.micro_tokens).min(work.micro_tokens);
-    let mut plan = held
-        + if way.layer_by_layer {
-            let size = StepSize::of(work.steps.iter(), micro_tokens);
-            layered_bytes(base, &adapter, size)
-        } else {
-            training_bytes(base, &adapter, micro_tokens)
-        };
+    let mut plan = held + training_bytes(base, &adapter, micro_tokens);
     let optimizer = OptimizerConfig { eight_bit: way.eight_bit, ..OptimizerConfig::default() };
-    let mut trainer = Trainer::new(base, adapter, optimizer, micro_tokens)
-        .with_layer_by_layer(way.layer_by_layer)
-        .with_sharing(work.sharing);
+    let mut trainer =
+        Trainer::new(base, adapter, optimizer, micro_tokens).with_sharing(work.sharing);
     let mut laid = None;
     if let Some(device) = way.device {
         trainer = trainer.on_cuda(device, way.device_memory.unwrap_or(usize::MAX))?;

@@ -36,7 +36,7 @@ fn check<E: Multiplied>(kernel: Kernel, widen: &impl Fn(E) -> f64, tolerance: f6
         multiply_with(
             kernel,
             Rows { data: left[..].into(), count: rows, columns: depth, pitch },
-            (side_columns > 0).then_some(Side::new(&side_panels)),
+            (side_columns > 0).then_some(&side_panels),
             &panels,
             ((&mut out[..]).into(), out_pitch),
             false,
@@ -94,7 +94,7 @@ fn rounded_operands_and_outputs_are_the_others_rounded() {
     for kernel in Kernel::ALL.into_iter().filter(|kernel| kernel.is_supported()) {
         let run = |data: Values<'_>, out: ValuesMut<'_>| {
             let from = Rows { data, count: rows, columns: depth, pitch: depth };
-            multiply_with(kernel, from, Some(Side::new(&side)), &panels, (out, pitch), false);
+            multiply_with(kernel, from, Some(&side), &panels, (out, pitch), false);
         };
         let (mut want, mut same) = (vec![0.0f32; rows * pitch], vec![0.0f32; rows * pitch]);
         run(left[..].into(), (&mut want[..]).into());
@@ -106,68 +106,6 @@ fn rounded_operands_and_outputs_are_the_others_rounded() {
             let got = got.to_f32();
             assert!((got - want).abs() <= want.abs() / 200.0 + 2e-3, "{kernel:?} {got} {want}");
         }
-    }
-}
-
-/// A side operand in blocks along the diagonal, of columns that are no whole halves and depths that are no
-/// whole steps: knowing where it is zero changes no bit.
-fn check_blocks<E: Multiplied>(kernel: Kernel) {
-    let (rows, depth, columns) = (37, 700, 70);
-    for (width, bounds) in
-        [(16, [0, 300, 400, 700]), (8, [0, 300, 400, 700]), (11, [0, 5, 650, 700])]
-    {
-        let side_columns = 3 * width;
-        let left: Vec<f32> = (0..rows * depth).map(wave).collect();
-        let mut side = Panels::<E>::default();
-        side.fill_depths(depth, side_columns, |k, out| {
-            for (n, out) in out.iter_mut().enumerate() {
-                let inside = (bounds[n / width]..bounds[n / width + 1]).contains(&k);
-                *out = E::one(if inside { wave(k * side_columns + n) } else { 0.0 });
-            }
-        });
-        let mut panels = Panels::<E>::default();
-        panels.fill_depths(depth + side_columns, columns, |k, out| {
-            for (n, out) in out.iter_mut().enumerate() {
-                *out = E::one(wave(k * columns + n));
-            }
-        });
-        let depths: Vec<Range<usize>> = (0..side_columns)
-            .step_by(HALF)
-            .map(|first| {
-                let last = side_columns.min(first + HALF) - 1;
-                bounds[first / width]..bounds[last / width + 1]
-            })
-            .collect();
-        let run = |depths: &[Range<usize>]| {
-            let mut out = vec![0.0f32; rows * (columns + side_columns)];
-            let from = Rows { data: left[..].into(), count: rows, columns: depth, pitch: depth };
-            let side = Some(Side { panels: &side, depths });
-            let pitch = columns + side_columns;
-            multiply_with(kernel, from, side, &panels, ((&mut out[..]).into(), pitch), false);
-            out
-        };
-        assert_eq!(run(&depths), run(&[]), "{kernel:?} {width}");
-    }
-}
-
-#[test]
-fn parts_of_a_side_operand_are_halves_or_whole_panels() {
-    let mut panels = Panels::<f32>::default();
-    panels.fill_depths(100, 48, |_, out| out.fill(1.0));
-    let side = Side { panels: &panels, depths: &[0..40, 40..70, 70..100] };
-    let halves: Vec<_> = side.parts(true).collect();
-    assert_eq!(halves, [(0..16, 0..40), (16..32, 40..70), (32..48, 70..100)]);
-    let whole: Vec<_> = side.parts(false).collect();
-    assert_eq!(whole, [(0..32, 0..70), (32..64, 70..100)]);
-    let all: Vec<_> = Side::new(&panels).parts(true).collect();
-    assert_eq!(all, [(0..32, 0..100), (32..48, 0..100)]);
-}
-
-#[test]
-fn where_a_side_operand_is_zero_is_left_out() {
-    for kernel in Kernel::ALL.into_iter().filter(|kernel| kernel.is_supported()) {
-        check_blocks::<f32>(kernel);
-        check_blocks::<bf16>(kernel);
     }
 }
 
@@ -254,7 +192,6 @@ fn measure<E: Multiplied>(one: E) {
                     c: c[first * WIDTH..].as_mut_ptr(),
                     c_pitch: WIDTH,
                     add: false,
-                    half: false,
                 };
                 // SAFETY: the buffers have the sizes that `work` tells.
                 #[expect(unsafe_code, reason = "call of a kernel")]
