@@ -62,8 +62,7 @@ def compare(options, environment, path, name):
     """Both in turn, round by round; prints the model's rows of the table."""
     sizes = ["--prompt", str(options.prompt), "--new", str(options.new)]
     commands = {
-        "hone": [options.hone, "bench", "generate", "--model", name, "--rounds", str(options.repetitions), "--json",
-                 "--guessed", str(options.guessed), *sizes],
+        "hone": [options.hone, "bench", "generate", "--model", name, "--rounds", str(options.repetitions), "--json", *sizes],
         "llama.cpp": [sys.executable, os.path.abspath(__file__), "--inner", "--repetitions", str(options.repetitions),
                       path, *sizes],
     }
@@ -96,7 +95,6 @@ def main():
     parser.add_argument("--new", type=int, default=64)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--repetitions", type=int, default=1)
-    parser.add_argument("--guessed", type=int, default=0, help="tokens that hone guesses from what was said before")
     parser.add_argument("--inner", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.inner:

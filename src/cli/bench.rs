@@ -101,10 +101,6 @@ pub struct GenerateArgs {
     /// Memory in which weights may stay decoded, for 24 sequences and more on the processor.
     #[arg(long, default_value_t = 0, value_name = "MIB")]
     keep: usize,
-    /// Tokens that a single sequence guesses from what was said before and reads beside the last one, at most 3, on the
-    /// processor. After random prompts models repeat themselves more than after real ones.
-    #[arg(long, default_value_t = 0, value_name = "TOKENS")]
-    guessed: usize,
     /// Where to run.
     #[arg(long, value_enum, default_value = "cpu")]
     device: Device,
@@ -235,7 +231,6 @@ fn generation(
         let way = GenerateWay {
             rounds: args.rounds,
             keep_bytes: args.keep << 20,
-            guessed: args.guessed,
             device: device.as_ref(),
             device_memory: args.device_memory.map(|mib| (mib as usize) << 20),
             started,

@@ -113,11 +113,6 @@ impl Cache {
         self.length
     }
 
-    /// Forgets the tokens from `length` on.
-    pub(super) fn forget(&mut self, length: usize) {
-        self.length = self.length.min(length);
-    }
-
     /// Writes keys and values out of rows `[q | k | v | ..]` of one layer, `pitch` apart, from position
     /// `first` on, which is where the layer ends.
     ///

@@ -94,8 +94,7 @@ impl Decoder {
         Self { products: Products { keep, ..Products::default() }, ..Self::default() }
     }
 
-    /// Reads further tokens of each sequence, as many of each, those of one after the other; what comes after each of
-    /// them is then asked for.
+    /// Reads one more token of each sequence; what comes after them is then asked for.
     ///
     /// To be called on a thread of the pool: there a product over threads costs a few microseconds
     /// less.
@@ -109,9 +108,7 @@ impl Decoder {
         let config = base.config();
         let (count, hidden, ffn) = (ids.len(), config.hidden_size, config.ffn_size);
         let (query, kv, dim) = (config.query_size(), config.kv_size(), config.head_dim);
-        let deep = (count / caches.len().max(1)).max(1);
-        let of_sequence = |cache: &&mut Cache| cache.length()..cache.length() + deep;
-        let positions: Vec<usize> = caches.iter().flat_map(of_sequence).collect();
+        let positions: Vec<usize> = caches.iter().map(|cache| cache.length()).collect();
         let reach = positions.iter().max().map_or(0, |position| position + 1);
         self.rotary.reach(config, reach);
         let products = &mut self.products;
@@ -136,28 +133,21 @@ impl Decoder {
             products.group(base, adapter, (layer, Group::Attention), normed, count, qkv);
             let rotary = self.rotary.layer(config, layer);
             let norms = parameters.head_norms.as_ref().map(|norms| HeadNorms::new(config, norms));
-            let width = query + 2 * kv;
-            let turn = |turned: &mut Vec<f32>, row: &mut [f32], position: usize| {
+            let rows = qkv.par_chunks_exact_mut(query + 2 * kv).zip(&positions).zip(&mut *caches);
+            rows.with_min_len(ROWS).for_each_init(Vec::new, |turned, ((row, position), cache)| {
                 if let Some(bias) = &parameters.bias {
                     vector::add_scaled(row, bias, 1.0);
                 }
                 if let Some(norms) = norms {
-                    let out = fit(turned, width);
-                    norms.row(row, rotary, position, out);
+                    let out = fit(turned, query + 2 * kv);
+                    norms.row(row, rotary, *position, out);
                     row.copy_from_slice(out);
                 } else {
                     for head in row[..query + kv].chunks_exact_mut(dim) {
-                        rotary.turn(head, position, 1.0);
+                        rotary.turn(head, *position, 1.0);
                     }
                 }
-            };
-            let rows = qkv.par_chunks_exact_mut(deep * width).zip(positions.par_chunks_exact(deep));
-            let rows = rows.zip(&mut *caches).with_min_len(ROWS);
-            rows.for_each_init(Vec::new, |turned, ((rows, positions), cache)| {
-                for (row, position) in rows.chunks_exact_mut(width).zip(positions) {
-                    turn(turned, row, *position);
-                }
-                cache.append(base, (layer, positions[0]), rows, width);
+                cache.append(base, (layer, *position), row, query + 2 * kv);
             });
             let (qkv, caches) = (&*qkv, &*caches);
             let tasks = mixed.par_chunks_mut(together * dim).enumerate();
@@ -166,7 +156,7 @@ impl Decoder {
                 let (row, head) = (first / config.heads, first % config.heads);
                 let asked = &qkv[row * (query + 2 * kv) + head * dim..][..together * dim];
                 let place = (layer, head, positions[row] + 1);
-                caches[row / deep].attend(base, place, asked, scores, out);
+                caches[row].attend(base, place, asked, scores, out);
             });
             let out = fit(&mut self.wide, count * hidden);
             products.group(base, adapter, (layer, Group::Output), mixed, count, out);
@@ -213,7 +203,8 @@ impl Decoder {
     }
 
     /// The likeliest tokens after those of the last step, the first of equals of [`Decoder::logits`], by a
-    /// coarse copy of a head of `coarse_from` bytes or more, made for tokens of a profile; `false` where that would be no quicker.
+    /// coarse copy of a head of `coarse_from` bytes or more, made for tokens of a profile; `false` where that would be
+    /// no quicker.
     pub(super) fn likeliest(
         &mut self,
         base: &Base,

@@ -10,7 +10,6 @@ use super::cache::Cache;
 use super::coarse::Profile;
 use super::decode::Decoder;
 use super::few::Adapted;
-use super::guess;
 use super::lora::Adapter;
 use super::loss::{self, HeadScratch};
 use super::norm;
@@ -50,9 +49,6 @@ pub struct GenerateConfig {
     /// Bytes that weights may take beside their stored form: where they are enough for all, and many
     /// sequences are decoded at once, weights are decoded once and not at every step.
     pub keep_bytes: usize,
-    /// Tokens of a single greedy sequence that are guessed from what was said before and read beside the last one, at
-    /// most 3. What is said is the same.
-    pub guessed: usize,
 }
 
 impl Default for GenerateConfig {
@@ -65,7 +61,6 @@ impl Default for GenerateConfig {
             seed: 0,
             batch: 16,
             keep_bytes: 0,
-            guessed: 0,
         }
     }
 }
@@ -103,8 +98,6 @@ struct Sequence {
     last: u32,
     /// Tokens that may still be generated after `last`.
     left: usize,
-    /// Whether the first token of the last guess came.
-    was_right: bool,
 }
 
 /// Continues each prompt, with the adapter or without; gives the new tokens of each.
@@ -278,7 +271,7 @@ impl Run<'_, '_> {
             if free >= batch.div_ceil(ADMITTED_SHARE) && next < requests.len() {
                 next = self.admit(requests, next, free)?;
             } else {
-                self.decode(requests)?;
+                self.decode()?;
             }
         }
         ControlFlow::Continue(())
@@ -349,15 +342,7 @@ impl Run<'_, '_> {
                 Some(bound) => sampler.choose_among(logits, bound.allowed(), &mut self.among),
             };
             let left = self.config.max_new.min(config.context_length - length(*row));
-            self.active.push(Sequence {
-                prompt,
-                tuned,
-                cache,
-                sampler,
-                last: 0,
-                left,
-                was_right: true,
-            });
+            self.active.push(Sequence { prompt, tuned, cache, sampler, last: 0, left });
             if !self.take(self.active.len() - 1, id)? {
                 self.active.pop();
             }
@@ -365,13 +350,10 @@ impl Run<'_, '_> {
         ControlFlow::Continue(())
     }
 
-    /// One more token for all active sequences; of a single one more, where they were guessed right.
-    fn decode(&mut self, requests: &[Request<'_>]) -> ControlFlow<()> {
-        let mut ids: Vec<u32> = self.active.iter().map(|sequence| sequence.last).collect();
-        ids.extend(self.guess(requests));
-        let deep = ids.len() / self.active.len();
-        let on = self.active.iter().flat_map(|sequence| std::iter::repeat_n(sequence.tuned, deep));
-        let on: Vec<bool> = on.collect();
+    /// One more token for all active sequences.
+    fn decode(&mut self) -> ControlFlow<()> {
+        let ids: Vec<u32> = self.active.iter().map(|sequence| sequence.last).collect();
+        let on: Vec<bool> = self.active.iter().map(|sequence| sequence.tuned).collect();
         let mut caches: Vec<&mut Cache> = self.active.iter_mut().map(|s| &mut s.cache).collect();
         let adapter = self.adapter.map(|adapter| Adapted { adapter, on: &on });
         let (base, decoder, coarse_from) = (self.base, &mut self.decoder, self.coarse_from);
@@ -386,10 +368,7 @@ impl Run<'_, '_> {
             }
             is_found
         });
-        self.choose(is_found, deep);
-        if deep > 1 {
-            return self.take_guessed(&ids);
-        }
+        self.choose(is_found);
         let mut at = 0;
         for i in 0..ids.len() {
             if self.take(at, self.chosen[i])? {
@@ -401,53 +380,13 @@ impl Run<'_, '_> {
         ControlFlow::Continue(())
     }
 
-    /// What may come after the last token of the only active sequence, where it says the likeliest and nothing
-    /// binds it.
-    fn guess(&mut self, requests: &[Request<'_>]) -> Vec<u32> {
-        let [sequence] = &self.active[..] else { return Vec::new() };
-        let is_free = sample::is_greedy(self.config.temperature)
-            && bound(self.bounds, sequence.prompt).is_none();
-        // The last of what may be said is not read.
-        let most = if is_free { sequence.left - 1 } else { 0 };
-        let most = most.min(self.config.guessed);
-        if most == 0 {
-            return Vec::new();
-        }
-        let said = [requests[sequence.prompt].prompt, &self.outputs[sequence.prompt]].concat();
-        guess::guess(&said, sequence.was_right, most).to_vec()
-    }
-
-    /// Takes tokens of the only active sequence as far as they were read: each that was guessed is the one that
-    /// comes.
-    fn take_guessed(&mut self, ids: &[u32]) -> ControlFlow<()> {
-        let kept = self.active[0].cache.length() - ids.len();
-        let mut goes_on = true;
-        let mut taken = 0;
-        while goes_on && taken < ids.len() && (taken == 0 || self.active[0].last == ids[taken]) {
-            goes_on = self.take(0, self.chosen[taken])?;
-            taken += 1;
-        }
-        if goes_on {
-            let sequence = &mut self.active[0];
-            sequence.was_right = taken > 1;
-            sequence.cache.forget(kept + taken);
-        } else {
-            self.active.clear();
-        }
-        ControlFlow::Continue(())
-    }
-
-    /// Chooses the token after each that was read, `deep` of each active sequence, from the likeliest ones if those
-    /// were found, else from their logits.
-    fn choose(&mut self, is_found: bool, deep: usize) {
+    /// Chooses the next token of each active sequence, from the likeliest ones if those were found, else
+    /// from their logits.
+    fn choose(&mut self, is_found: bool) {
         let vocabulary = self.base.config().vocab_size;
         self.chosen.clear();
         if is_found {
             self.chosen.extend(self.likeliest.iter().copied().map(Some));
-        } else if deep > 1 {
-            let logits = self.logits[..deep * vocabulary].par_chunks_exact(vocabulary);
-            let all = logits.map(|logits| Some(sample::likeliest(logits) as u32));
-            all.collect_into_vec(&mut self.chosen);
         } else {
             let bounds = &*self.bounds;
             let is_bound: Vec<bool> = (self.active.iter())

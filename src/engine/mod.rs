@@ -21,7 +21,6 @@ mod few;
 mod gate;
 mod generate;
 mod gradient;
-mod guess;
 mod heads;
 mod lora;
 mod loss;

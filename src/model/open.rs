@@ -186,13 +186,13 @@ fn open_folder<T>(
     load: impl FnOnce(&DecoderConfig, &mut dyn TensorSource) -> Result<T>,
 ) -> Result<(Opened, T)> {
     let config = hf_config::read(folder)?;
-    let weights = SafetensorsFolder::open(folder, &config.decoder)?;
+    let mut weights = SafetensorsFolder::open(folder, &config.decoder)?;
+    let decoder = weights.config().clone();
     let words = || {
         let tokenizer = Tokenizer::from_file(&folder.join("tokenizer.json"))?;
         Ok((tokenizer, ChatTemplate::from_folder(folder)?))
     };
-    let ((mut tokenizer, template), loaded) =
-        beside(words, || load(weights.config(), &mut &weights))?;
+    let ((mut tokenizer, template), loaded) = beside(words, || load(&decoder, &mut weights))?;
     let id = |token: &str| tokenizer.id_of(token);
     let ends = (id(template.beginning()), id(template.ending()));
     tokenizer.set_ends(ends.0, ends.1);
@@ -201,7 +201,6 @@ fn open_folder<T>(
     }
     let files = crate::model::safetensors::weight_files(folder)?;
     let size = |name: &String| std::fs::metadata(folder.join(name)).map_or(0, |data| data.len());
-    let decoder = weights.config().clone();
     let description = Description {
         path: folder.to_owned(),
         kind: Kind::Folder,

@@ -205,36 +205,6 @@ impl SafetensorsFolder {
 
 impl TensorSource for SafetensorsFolder {
     fn read(&mut self, name: TensorName) -> Result<Vec<f32>> {
-        (&*self).read(name)
-    }
-
-    fn read_to(&mut self, name: TensorName, values: &mut Vec<f32>) -> Result<()> {
-        (&*self).read_to(name, values)
-    }
-
-    fn read_rows(
-        &mut self,
-        name: TensorName,
-        width: usize,
-        rows: Range<usize>,
-    ) -> Result<Vec<f32>> {
-        (&*self).read_rows(name, width, rows)
-    }
-
-    fn read_rows_to(
-        &mut self,
-        name: TensorName,
-        width: usize,
-        rows: Range<usize>,
-        values: &mut Vec<f32>,
-    ) -> Result<()> {
-        (&*self).read_rows_to(name, width, rows, values)
-    }
-}
-
-/// Files are read at places, so that one that is open can be read from anywhere.
-impl TensorSource for &SafetensorsFolder {
-    fn read(&mut self, name: TensorName) -> Result<Vec<f32>> {
         let (rows, width) = name.shape(&self.config);
         self.read_rows(name, width, 0..rows)
     }

@@ -5,7 +5,6 @@ use std::ops::ControlFlow;
 use super::adapter;
 use crate::engine::base::Precision;
 use crate::engine::generate::{GenerateConfig, Request, generate, generate_each, generate_with};
-use crate::engine::guess::guess;
 use crate::engine::lora::Target;
 use crate::engine::oracle::Oracle;
 use crate::engine::toy;
@@ -237,60 +236,4 @@ fn weights_that_stay_decoded_change_nothing() {
         assert!(kept.iter().all(|answer| answer.len() == 9));
         assert_eq!(decoded_anew, kept);
     }
-}
-
-#[test]
-fn guesses_change_nothing_of_what_is_said() {
-    let (mut right, mut wrong) = (0, 0);
-    for mut config in toy::families() {
-        // Words enough for a coarse head, which half of the runs take.
-        (config.hidden_size, config.vocab_size) = (64, 499);
-        for precision in [Precision::F32, Precision::Bf16] {
-            let base = toy::load_in(&config, 4, precision);
-            let adapter = adapter(&config, &[Target::Query, Target::Down]);
-            let mut prompts: Vec<Vec<u32>> = toy::rows(&config, &[12], 7)
-                .into_iter()
-                .map(|row| [&row.ids[..], &row.ids, &row.ids[..2]].concat())
-                .collect();
-            // One that fills the model's context.
-            if config.architecture == toy::llama().architecture && precision == Precision::F32 {
-                prompts.push(toy::rows(&config, &[config.context_length - 20], 3)[0].ids.clone());
-            }
-            for (prompt, from) in
-                prompts.iter().flat_map(|prompt| [(prompt, 0), (prompt, usize::MAX)])
-            {
-                let requests = [Request { prompt, tuned: true }];
-                let said = |guessed: usize, stop: Vec<u32>| {
-                    let settings =
-                        GenerateConfig { max_new: 40, stop, guessed, ..GenerateConfig::default() };
-                    let mut heard = Vec::new();
-                    let on = &mut |_, id| {
-                        heard.push(id);
-                        ControlFlow::Continue(())
-                    };
-                    let all = (&requests[..], &mut [][..]);
-                    let said =
-                        generate_with(&base, Some(&adapter), all, &settings, on, from).unwrap();
-                    (said, heard)
-                };
-                let one_by_one = said(0, Vec::new());
-                for guessed in [1, 9] {
-                    assert_eq!(said(guessed, Vec::new()), one_by_one, "{:?}", config.architecture);
-                }
-                let answer = &one_by_one.0[0];
-                for i in 1..answer.len() {
-                    let before = [&prompt[..], &answer[..i]].concat();
-                    let guessed = guess(&before, true, 3);
-                    right += usize::from(guessed.first() == Some(&answer[i]));
-                    wrong += usize::from(guessed.first().is_some_and(|id| *id != answer[i]));
-                }
-                // An end in the middle of what was guessed.
-                for at in [7, 8] {
-                    let stop = answer[at.min(answer.len() - 1)];
-                    assert_eq!(said(3, vec![stop]), said(0, vec![stop]));
-                }
-            }
-        }
-    }
-    assert!(right > 20 && wrong > 5, "{right} right, {wrong} wrong");
 }

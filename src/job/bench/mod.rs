@@ -308,8 +308,6 @@ pub struct GenerateWay<'a> {
     pub rounds: usize,
     /// Bytes in which weights may stay decoded, on the processor.
     pub keep_bytes: usize,
-    /// Tokens that a single sequence guesses from what was said before, on the processor.
-    pub guessed: usize,
     /// The GPU; none is the processor.
     pub device: Option<&'a Device>,
     /// Bytes of the GPU that may be taken; none is what there is.
@@ -327,7 +325,7 @@ pub fn generation(
     (batch, prompt, new): (usize, usize, usize),
     way: &GenerateWay<'_>,
 ) -> Result<GenerateFigures> {
-    let GenerateWay { rounds, keep_bytes, guessed, device, device_memory, started } = *way;
+    let GenerateWay { rounds, keep_bytes, device, device_memory, started } = *way;
     let load_s = started.map(|started| started.elapsed().as_secs_f64());
     if batch == 0 || prompt == 0 || new < 2 || rounds == 0 {
         return Err(Failure::user("batch, prompt and rounds must be above 0, new tokens above 1"));
@@ -337,8 +335,7 @@ pub fn generation(
     let prompts: Vec<Vec<u32>> = (0..batch)
         .map(|_| (0..prompt).map(|_| random.random_range(0..vocabulary)).collect())
         .collect();
-    let config =
-        GenerateConfig { max_new: new, batch, keep_bytes, guessed, ..GenerateConfig::default() };
+    let config = GenerateConfig { max_new: new, batch, keep_bytes, ..GenerateConfig::default() };
     let requests: Vec<Request<'_>> =
         prompts.iter().map(|prompt| Request { prompt, tuned: false }).collect();
     let (mut reading, mut decoding) = (Vec::new(), Vec::new());
