@@ -22,6 +22,7 @@
 #define __CUDA_ARCH_FEAT_SM90_ALL
 #endif
 #include "common.cuh"
+#include "tensor.cuh"
 #include "tile.cuh"
 #include "attention.cu"
 #include "hopper.cuh"

@@ -12,15 +12,15 @@ use crate::digest;
 use crate::failure::{Failure, Result};
 
 const COMMON: &str = include_str!("kernels/common.cuh");
+const TENSOR: &str = include_str!("kernels/tensor.cuh");
 const TILE: &str = include_str!("kernels/tile.cuh");
-const SOURCES: [&str; 8] = [
+const SOURCES: [&str; 7] = [
     include_str!("kernels/weights.cu"),
     include_str!("kernels/norm.cu"),
     include_str!("kernels/heads.cu"),
     include_str!("kernels/gate.cu"),
     include_str!("kernels/loss.cu"),
     include_str!("kernels/optimizer.cu"),
-    include_str!("kernels/product.cu"),
     include_str!("kernels/mask.cu"),
 ];
 const ATTENTION: [&str; 4] = [
@@ -29,6 +29,7 @@ const ATTENTION: [&str; 4] = [
     include_str!("kernels/attention_hopper.cu"),
     include_str!("kernels/attention_hopper_back.cu"),
 ];
+const PRODUCT: &str = include_str!("kernels/product.cu");
 const EARLY: &str = include_str!("kernels/early.cuh");
 const FEW: &str = include_str!("kernels/few.cu");
 const ONE: &str = include_str!("kernels/one.cu");
@@ -63,6 +64,8 @@ pub(super) enum Kind {
         /// Width of a head.
         dim: usize,
     },
+    /// Matrix products where there is no cuBLASLt.
+    Products,
     /// Products of a step's few tokens.
     Few,
     /// One token further: heads of this width, so many query heads of one key head at a time.
@@ -78,6 +81,7 @@ pub(super) enum Kind {
 pub(super) fn source(kind: Kind) -> String {
     match kind {
         Kind::Passes { dim } => passes(dim),
+        Kind::Products => [COMMON, TENSOR, PRODUCT].concat(),
         Kind::Few => [COMMON, EARLY, FEW].concat(),
         Kind::One { dim, piece } => {
             let head = format!("#define DIM {dim}\n#define PIECE {piece}\n");
@@ -87,7 +91,7 @@ pub(super) fn source(kind: Kind) -> String {
 }
 
 fn passes(dim: usize) -> String {
-    let mut text = COMMON.to_owned();
+    let mut text = [COMMON, TENSOR].concat();
     for source in SOURCES {
         text.push_str(source);
     }
@@ -139,6 +143,7 @@ pub(super) fn code(
             Kind::Passes { dim } | Kind::One { dim, .. } => {
                 format!("for heads {dim} wide, as this model's,")
             }
+            Kind::Products => "to multiply without cuBLASLt".to_owned(),
             Kind::Few => "to answer on the GPU".to_owned(),
         };
         Failure::user(format!(

@@ -107,7 +107,8 @@ impl Device {
     /// Says what does not fit or is missing.
     pub fn ready(&self, base: &Base) -> Result<()> {
         super::weights::check(base)?;
-        self.module(Kind::Passes { dim: base.config().head_dim }).map(|_| ())
+        self.module(Kind::Passes { dim: base.config().head_dim })?;
+        super::products::Products::ready(self)
     }
 
     /// [`Device::ready`] for making answers too.

@@ -132,7 +132,7 @@ mod tests {
 
     use super::super::compile::{Kind, source};
     use super::super::generation::StepKernels;
-    use super::super::products;
+    use super::super::own;
     use super::*;
 
     /// Kernels as their sources declare them: names and numbers of parameters.
@@ -204,8 +204,10 @@ mod tests {
     fn kernels_take_as_many_arguments_as_they_are_given() {
         let passes = Declared::new(Kind::Passes { dim: 64 });
         Kernels::new(&passes, 64).unwrap();
-        products::own(&passes).unwrap();
         assert!(passes.all_asked(), "{:?}", passes.counts);
+        let products = Declared::new(Kind::Products);
+        own::kernels(&products).unwrap();
+        assert!(products.all_asked(), "{:?}", products.counts);
         let few = Declared::new(Kind::Few);
         let one = Declared::new(Kind::One { dim: 64, piece: 6 });
         StepKernels::new(&few, &one, 0).unwrap();

@@ -1,7 +1,7 @@
 //! Training and generation on an NVIDIA GPU (Ampere or newer) with nothing but the driver to start with.
 //!
 //! `library` finds the maker's libraries at run time, `driver` puts checked calls before them,
-//! `compile` makes kernels of the sources in `kernels/` or takes those that are `ready`, `products` multiplies matrices. `weights` is
+//! `compile` makes kernels of the sources in `kernels/` or takes those that are `ready`, `products` multiplies matrices, by kernels of its `own` where it must. `weights` is
 //! the base on the device, `layout` says where a step works, `tiles` which tokens attention looks at,
 //! `block` is a decoder block, `attend` its attention, `adam` the optimizer, and `session` strings a micro-batch together;
 //! `generation` makes answers.
@@ -22,6 +22,7 @@ mod hosts;
 mod kernels;
 mod layout;
 mod library;
+mod own;
 mod products;
 mod ready;
 mod session;

@@ -1,4 +1,4 @@
-//! Matrix products: operands in bf16, sums in f32; by cuBLASLt where it is found, by a kernel of our
+//! Matrix products: operands in bf16, sums in f32; by cuBLASLt where it is found, by kernels of our
 //! own otherwise.
 
 use std::cell::RefCell;
@@ -6,15 +6,15 @@ use std::collections::HashMap;
 use std::ffi::{c_int, c_void};
 use std::sync::Arc;
 
-use super::driver::{Gpu, Kernel, Memory, arguments};
-use super::kernels::Find;
+use super::compile::Kind;
+use super::device::Device;
+use super::driver::{Gpu, Memory};
 use super::library::{Handle, Products as Library, Search};
+use super::own::Own;
 use crate::failure::{Failure, Result};
 
 /// Bytes a product may work in.
 const WORKSPACE: usize = 24 << 20;
-/// Rows and columns of the own kernel's tile.
-const TILE: usize = 64;
 
 /// Numbers of the library.
 const BF16: c_int = 14;
@@ -67,57 +67,71 @@ struct Lt {
     workspace: Memory,
 }
 
-pub(super) struct Products {
-    gpu: Arc<Gpu>,
-    lt: Option<Lt>,
-    own: [Kernel<11>; 3],
+/// By what products are made.
+enum By {
+    Library(Lt),
+    Own(Own),
 }
 
-/// The own kernels in the order of [`Lie`].
-pub(super) fn own(module: &impl Find) -> Result<[Kernel<11>; 3]> {
-    Ok([
-        module.kernel("multiply_turned", 0)?,
-        module.kernel("multiply_plain", 0)?,
-        module.kernel("multiply_deep", 0)?,
-    ])
+pub(super) struct Products {
+    gpu: Arc<Gpu>,
+    by: By,
+}
+
+/// Variable that has our own kernels taken although there is cuBLASLt.
+const OWN_VARIABLE: &str = "HONE_CUDA_OWN";
+
+/// cuBLASLt where it is found and not forbidden.
+fn library(search: &Search) -> Option<Library> {
+    if std::env::var_os(OWN_VARIABLE).is_some() {
+        return None;
+    }
+    Library::load(search).ok()
 }
 
 impl Products {
-    pub(super) fn new(gpu: &Arc<Gpu>, search: &Search, module: &impl Find) -> Result<Self> {
-        let own = own(module)?;
-        let lt = match Library::load(search) {
-            Ok(library) if std::env::var_os("HONE_CUDA_OWN").is_none() => {
-                Some(Lt::new(gpu, library)?)
-            }
-            _ => None,
+    pub(super) fn new(device: &Device) -> Result<Self> {
+        let gpu = device.gpu();
+        let by = match library(device.search()) {
+            Some(library) => By::Library(Lt::new(gpu, library)?),
+            None => By::Own(Own::new(device.module(Kind::Products)?)?),
         };
-        Ok(Self { gpu: Arc::clone(gpu), lt, own })
+        Ok(Self { gpu: Arc::clone(gpu), by })
+    }
+
+    /// Fails unless there is something to multiply with.
+    pub(super) fn ready(device: &Device) -> Result<()> {
+        if library(device.search()).is_none() {
+            device.module(Kind::Products)?;
+        }
+        Ok(())
     }
 
     /// What multiplies, in words.
     pub(super) fn name(&self) -> &'static str {
-        if self.lt.is_some() { "cublaslt" } else { "own" }
+        match self.by {
+            By::Library(_) => "cublaslt",
+            By::Own(_) => "own",
+        }
     }
 
     /// Bytes of the device held.
     pub(super) fn bytes(&self) -> usize {
-        self.lt.as_ref().map_or(0, |lt| lt.workspace.bytes)
+        match &self.by {
+            By::Library(lt) => lt.workspace.bytes,
+            By::Own(_) => 0,
+        }
     }
 
     /// `out = scale a b`, or `out += scale a b`, for matrices at `a`, `b` and `out`.
-    pub(super) fn multiply(&self, shape: Shape, [a, b, out]: [u64; 3], scale: f32) -> Result<()> {
-        let [m, n, k] = shape.sizes;
-        if m == 0 || n == 0 || k == 0 {
+    pub(super) fn multiply(&self, shape: Shape, places: [u64; 3], scale: f32) -> Result<()> {
+        if shape.sizes.contains(&0) {
             return Ok(());
         }
-        if let Some(lt) = &self.lt {
-            return lt.multiply(&self.gpu, shape, [a, b, out], scale);
+        match &self.by {
+            By::Library(lt) => lt.multiply(&self.gpu, shape, places, scale),
+            By::Own(own) => own.multiply(&self.gpu, shape, places, scale),
         }
-        let kernel = self.own[shape.lie as usize];
-        let [pa, pb, po] = shape.pitches;
-        let grid = (n.div_ceil(TILE), m.div_ceil(TILE));
-        let arguments = arguments![a, pa, b, pb, out, po, m, n, k, scale, u32::from(shape.adds)];
-        self.gpu.launch(kernel, grid, 128, 0, arguments)
     }
 }
 

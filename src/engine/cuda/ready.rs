@@ -20,6 +20,7 @@ pub const WIDTHS: [usize; 3] = [64, 128, 256];
 fn name(kind: Kind, source: &str) -> String {
     let what = match kind {
         Kind::Passes { dim } => format!("passes-{dim}"),
+        Kind::Products => "products".to_owned(),
         Kind::Few => "few".to_owned(),
         Kind::One { dim, piece } => format!("one-{dim}-{piece}"),
     };
@@ -53,7 +54,7 @@ mod tests {
     fn kinds() -> Vec<Kind> {
         let one = |dim| (1..=compile::pieces(dim)).map(move |piece| Kind::One { dim, piece });
         let of_width = |dim| one(dim).chain([Kind::Passes { dim }]);
-        WIDTHS.into_iter().flat_map(of_width).chain([Kind::Few]).collect()
+        WIDTHS.into_iter().flat_map(of_width).chain([Kind::Products, Kind::Few]).collect()
     }
 
     /// With `HONE_WRITE_PTX=1` the archive is made anew; `HONE_CUDA_PATH` then names the folder of an NVRTC, and an old one
@@ -95,7 +96,13 @@ mod tests {
             // Nothing in them waits, so nothing may begin them early.
             assert!(!waits && !text.contains("griddepcontrol"));
             let kernels = match kind {
-                Kind::Passes { .. } => ["decode", "attend_back_key", "mask_rows", "multiply_deep"],
+                Kind::Passes { .. } => ["decode", "attend_back_key", "mask_rows", "adam_eight"],
+                Kind::Products => [
+                    "multiply_turned_large",
+                    "multiply_plain_middle",
+                    "multiply_deep_thin",
+                    "multiply_deep_large",
+                ],
                 Kind::Few => ["few_plain", "few_gated", "few_head", "side"],
                 Kind::One { .. } => ["attend_one", "keep", "likeliest", "likeliest"],
             };

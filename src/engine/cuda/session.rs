@@ -197,7 +197,7 @@ impl Session {
         let adam = Adam::new(gpu, adapter, state)?;
         Ok(Self {
             kernels: Kernels::new(&*module, config.head_dim)?,
-            products: Products::new(gpu, device.search(), &*module)?,
+            products: Products::new(device)?,
             weights: DeviceWeights::upload(gpu, base, Some(adapter), 1)?,
             layout: Layout::default(),
             values: adam.values,

@@ -90,7 +90,7 @@ impl Machine {
         let machine = Self {
             kernels: Kernels::new(&*passes, dim)?,
             steps: StepKernels::new(&*few_kernels, &*one, few::shared_most(&config, few_max))?,
-            products: Products::new(gpu, device.search(), &*passes)?,
+            products: Products::new(device)?,
             weights,
             values,
             layer_len: adapter.map_or(0, Adapter::layer_len),

@@ -1,30 +1,9 @@
-// Tiles of 64 rows in shared memory and the tensor-core products on them.
+// Tiles of 64 rows in shared memory and their operands of tensor-core products.
 // DIM is the width of a head, PAD the same rounded up to 16; what is beyond DIM is zero.
 
 #define ROWS 64
 #define LINE (PAD + 8)
 #define TILE (ROWS * LINE)
-
-DEVICE u32 shared_address(const void *p) { return (u32)__cvta_generic_to_shared(p); }
-
-DEVICE void mma(float *c, const u32 *a, u32 b0, u32 b1) {
-    asm volatile("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, "
-                 "{%0,%1,%2,%3};"
-                 : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
-                 : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
-}
-
-DEVICE void load4(u32 *r, const u16 *p) {
-    asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0,%1,%2,%3}, [%4];"
-                 : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3])
-                 : "r"(shared_address(p)));
-}
-
-DEVICE void load4_turned(u32 *r, const u16 *p) {
-    asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0,%1,%2,%3}, [%4];"
-                 : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3])
-                 : "r"(shared_address(p)));
-}
 
 // 16 rows by 16 depths of a left operand stored by rows.
 DEVICE void left(u32 *r, const u16 *tile, int row, int depth) {
@@ -51,15 +30,9 @@ DEVICE void fetch(u16 *tile, const u16 *from, int pitch, int first, int tokens) 
         int row = i / (PAD / 8), column = (i % (PAD / 8)) * 8;
         bool there = first + row < tokens && column < DIM;
         const u16 *source = there ? from + (size_t)(first + row) * pitch + column : from;
-        int bytes = there ? 16 : 0;
-        asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(
-                         shared_address(tile + row * LINE + column)),
-                     "l"(source), "r"(bytes));
+        fetch16(tile + row * LINE + column, source, there ? 16 : 0);
     }
 }
-
-DEVICE void commit() { asm volatile("cp.async.commit_group;"); }
-template <int LEFT> DEVICE void arrived() { asm volatile("cp.async.wait_group %0;" ::"n"(LEFT)); }
 
 DEVICE float power2(float x) {
     float y;
