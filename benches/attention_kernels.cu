@@ -29,12 +29,7 @@
 #include "attention_hopper.cu"
 #include "attention_hopper_back.cu"
 
-static void check(cudaError_t error, int line) {
-    if (error == cudaSuccess) return;
-    printf("line %d: %s\n", line, cudaGetErrorString(error));
-    exit(1);
-}
-#define OK(x) check(x, __LINE__)
+#include "measure.cuh"
 
 typedef std::vector<u32> Words;
 struct Lists {
@@ -117,25 +112,6 @@ template <class T> static double apart(const std::vector<T> &got, const std::vec
         size += b * b;
     }
     return std::isfinite(off) ? sqrt(off / size) : INFINITY;
-}
-
-template <class Work> static double timed(Work work) {
-    cudaEvent_t begin, end;
-    OK(cudaEventCreate(&begin));
-    OK(cudaEventCreate(&end));
-    std::vector<float> times;
-    for (int i = 0; i < 15; i++) {
-        float ms;
-        OK(cudaEventRecord(begin));
-        work();
-        OK(cudaEventRecord(end));
-        OK(cudaEventSynchronize(end));
-        OK(cudaEventElapsedTime(&ms, begin, end));
-        times.push_back(ms);
-    }
-    OK(cudaGetLastError());
-    std::sort(times.begin(), times.end());
-    return times[times.size() / 2];
 }
 
 // Rows of these lengths, packed.

@@ -4,25 +4,16 @@
 //     nvcc -std=c++17 -O3 -arch=native -Isrc/engine/cuda/kernels benches/product_kernels.cu -lcublas && ./a.out
 //
 // Every shape is multiplied in all three sizes of blocks. `off` is the norm of the difference over the norm.
-#include <algorithm>
 #include <cmath>
-#include <cstdio>
-#include <cstdlib>
 #include <cstring>
 #include <cublas_v2.h>
-#include <cuda_runtime.h>
 #include <vector>
 
 #include "common.cuh"
 #include "tensor.cuh"
 #include "product.cu"
 
-static void check(int error, int line) {
-    if (error == 0) return;
-    printf("line %d: %s\n", line, cudaGetErrorString((cudaError_t)error));
-    exit(1);
-}
-#define OK(x) check(x, __LINE__)
+#include "measure.cuh"
 
 typedef void (*Multiply)(const u16 *, int, const u16 *, int, void *, int, int, int, int, float, int, int);
 static const Multiply KERNELS[3][3] = {{multiply_turned_large, multiply_plain_large, multiply_deep_large},
@@ -60,25 +51,6 @@ __global__ void compare(const void *got, int pitch, const float *want, int m, in
     }
     atomicAdd(sums, off);
     atomicAdd(sums + 1, size);
-}
-
-template <class Work> static double timed(Work work) {
-    cudaEvent_t begin, end;
-    OK(cudaEventCreate(&begin));
-    OK(cudaEventCreate(&end));
-    std::vector<float> times;
-    for (int i = 0; i < 15; i++) {
-        float ms;
-        OK(cudaEventRecord(begin));
-        work();
-        OK(cudaEventRecord(end));
-        OK(cudaEventSynchronize(end));
-        OK(cudaEventElapsedTime(&ms, begin, end));
-        times.push_back(ms);
-    }
-    OK(cudaGetLastError());
-    std::sort(times.begin(), times.end());
-    return times[times.size() / 2];
 }
 
 // Lies, rows, columns, depth, values a row is longer than it must be (`a`, `b`, `out`), and values before the first.

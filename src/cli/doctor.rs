@@ -115,7 +115,8 @@ fn gpu_lines(found: &Found) -> Vec<(&'static str, String)> {
         match &found.products {
             Ok(path) => path.clone(),
             Err(why) => format!(
-                "not found ({why}): large products take the program's own kernels, half as quick on an H100; \
+                "not found ({why}): large products take the program's own kernels, with which training is less than half \
+                 as quick on an H100; \
                  `pip install nvidia-cublas` brings it, {}=FOLDER names a CUDA toolkit",
                 gpu::PATH_VARIABLE
             ),

@@ -8,7 +8,8 @@ use std::time::Instant;
 use super::compile::{self, KernelCache, Kind};
 use super::driver::{DeviceFacts, Gpu, Module};
 use super::generation::piece;
-use super::library::{Products, Search};
+use super::library::{Products as Library, Search};
+use super::products::{self, Products};
 use crate::engine::base::Base;
 use crate::failure::{Failure, Result};
 
@@ -32,7 +33,7 @@ impl Found {
         Self {
             device: Gpu::open(search).map(|gpu| gpu.facts.clone()),
             compiler: compile::found(search),
-            products: Products::load(search).map(|library| library.path.display().to_string()),
+            products: Library::load(search).map(|library| library.path.display().to_string()),
         }
     }
 }
@@ -43,8 +44,8 @@ pub struct Device {
     search: Search,
     cache: Box<dyn KernelCache + Send>,
     modules: RefCell<HashMap<Kind, Arc<Module>>>,
-    /// Kept loaded, once it is.
-    products: RefCell<Option<Products>>,
+    /// cuBLASLt, kept open once it is.
+    library: RefCell<Option<Library>>,
     /// Seconds that opening took.
     seconds: Cell<f64>,
 }
@@ -82,7 +83,7 @@ impl Device {
             search,
             cache,
             modules: RefCell::default(),
-            products: RefCell::default(),
+            library: RefCell::default(),
             seconds: Cell::new(started.elapsed().as_secs_f64()),
         })
     }
@@ -90,8 +91,8 @@ impl Device {
     /// Loads what every model asks for, where it is there: before a model is known, that takes no one's time.
     pub fn warm_up(&self) {
         let started = Instant::now();
-        *self.products.borrow_mut() = Products::load(&self.search).ok();
         // What is missing is told when it is asked for.
+        let _ = Products::ready(self);
         let _ = self.module(Kind::Few);
         self.seconds.set(self.seconds.get() + started.elapsed().as_secs_f64());
     }
@@ -108,7 +109,7 @@ impl Device {
     pub fn ready(&self, base: &Base) -> Result<()> {
         super::weights::check(base)?;
         self.module(Kind::Passes { dim: base.config().head_dim })?;
-        super::products::Products::ready(self)
+        Products::ready(self)
     }
 
     /// [`Device::ready`] for making answers too.
@@ -144,6 +145,15 @@ impl Device {
 
     pub(super) fn search(&self) -> &Search {
         &self.search
+    }
+
+    /// Opens cuBLASLt, which then stays open, and says whether it is there to be used.
+    pub(super) fn opens_library(&self) -> bool {
+        let mut held = self.library.borrow_mut();
+        if held.is_none() {
+            *held = products::library(&self.search);
+        }
+        held.is_some()
     }
 
     /// Kernels, loaded.

@@ -82,7 +82,7 @@ pub(super) struct Products {
 const OWN_VARIABLE: &str = "HONE_CUDA_OWN";
 
 /// cuBLASLt where it is found and not forbidden.
-fn library(search: &Search) -> Option<Library> {
+pub(super) fn library(search: &Search) -> Option<Library> {
     if std::env::var_os(OWN_VARIABLE).is_some() {
         return None;
     }
@@ -101,7 +101,7 @@ impl Products {
 
     /// Fails unless there is something to multiply with.
     pub(super) fn ready(device: &Device) -> Result<()> {
-        if library(device.search()).is_none() {
+        if !device.opens_library() {
             device.module(Kind::Products)?;
         }
         Ok(())
