@@ -490,6 +490,8 @@ impl<E: Multiplied + Decoded> Operands<E> {
                 *out = E::one(scale * b);
             }
         });
+        let inside = parts.iter().map(|part| part.output..part.output + part.slot.outputs);
+        self.side.set_inside(rank, inside.collect());
     }
 }
 

@@ -1,18 +1,20 @@
 //! Gradients of an adapter: `dA += v^T x` and `dB += s dy^T u` for the projections of a group.
 //!
 //! The tokens are the depth of both products. `x` and `dy` are laid out as right operands strip by
-//! strip, once for all projections of the group.
+//! strip, once for all projections of the group; or, where the kernel can, read where they are.
 
 use half::bf16;
 
 use super::base::Precision;
 use super::cpu::multiply::{LeftRows, Rows};
+use super::cpu::outer;
+use super::cpu::panels::Aligned;
 use super::cpu::shared::Shared;
 use super::cpu::strips::{self, Stripped};
 use super::cpu::values::Values;
 use super::cpu::vector;
 use super::dropout::Masks;
-use super::effective::{self, Place};
+use super::effective::{self, Part, Place};
 use super::phases::{Phase, Phases, Watch};
 
 /// What the gradients of a group are made of.
@@ -38,6 +40,8 @@ pub(super) enum GradientBuffers {
 pub(super) struct Buffers<E> {
     /// `v` or `u`, turned.
     left: LeftRows<E>,
+    /// The same as it lies for sums of outer products, which need nothing else.
+    laid: Aligned<f32>,
     masks: Option<Masks>,
     /// What a projection reads with dropout.
     masked: Vec<f32>,
@@ -108,16 +112,30 @@ impl<E: Stripped> Buffers<E> {
                 self.masked.resize(tokens * inputs, 0.0);
                 let at = (place.layer, part.slot.target);
                 masks.apply_rows(at, flows.x, inputs, &mut self.masked);
-                let v = (flows.v.0.tail(part.column), flows.v.1);
-                self.left.set_turned(rows(v, tokens, rank));
+                let v = rows((flows.v.0.tail(part.column), flows.v.1), tokens, rank);
                 let x = rows((self.masked[..].into(), inputs), tokens, inputs);
-                strips::multiply(&self.left, x, add_a(part.slot.a, rank));
+                if !outer_a(x, v, &mut self.laid, (&grads, part.slot.a)) {
+                    self.left.set_turned(v);
+                    strips::multiply(&self.left, x, add_a(part.slot.a, rank));
+                }
             }
         } else {
             // The As of a group lie side by side, so they are one matrix.
-            self.left.set_turned(rows(flows.v, tokens, columns));
-            let x = rows(flows.x, tokens, inputs);
-            strips::multiply(&self.left, x, add_a(first.slot.a, columns));
+            let (x, v) = (rows(flows.x, tokens, inputs), rows(flows.v, tokens, columns));
+            if !outer_a(x, v, &mut self.laid, (&grads, first.slot.a)) {
+                self.left.set_turned(v);
+                strips::multiply(&self.left, x, add_a(first.slot.a, columns));
+            }
+        }
+        // For each projection its own part of both; all of them go this way, or none.
+        let outer = parts.iter().all(|part| {
+            let dy = (flows.dy.0.tail(part.output), flows.dy.1);
+            let u = (flows.u.0.tail(part.column), flows.u.1);
+            let (dy, u) = (rows(dy, tokens, part.slot.outputs), rows(u, tokens, rank));
+            outer_b(dy, u, &mut self.laid, (&grads, part, scale))
+        });
+        if outer {
+            return;
         }
         // `u^T dy` of all projections; only the blocks along the diagonal are gradients.
         self.left.set_turned(rows(flows.u, tokens, columns));
@@ -138,6 +156,45 @@ impl<E: Stripped> Buffers<E> {
             }
         });
     }
+}
+
+/// `dA += v^T x` where outer products are there, to the `A` from `start` on; `false` where not.
+fn outer_a(
+    x: Rows<'_>,
+    v: Rows<'_>,
+    laid: &mut Aligned<f32>,
+    (grads, start): (&Shared<'_, f32>, usize),
+) -> bool {
+    outer::outer(x, v, laid, |from, column, sums| {
+        for r in column..v.columns.min(column + outer::LANES) {
+            // SAFETY: these columns of A belong to this call.
+            #[expect(unsafe_code, reason = "calls write to places of their own")]
+            let a = unsafe { grads.part(start + r * x.columns + from, sums.len()) };
+            for (a, sums) in a.iter_mut().zip(sums) {
+                *a += sums[r - column];
+            }
+        }
+    })
+}
+
+/// `dB += s dy^T u` of one projection where outer products are there; `false` where not.
+fn outer_b(
+    dy: Rows<'_>,
+    u: Rows<'_>,
+    laid: &mut Aligned<f32>,
+    (grads, part, scale): (&Shared<'_, f32>, &Part, f32),
+) -> bool {
+    let rank = u.columns;
+    outer::outer(dy, u, laid, |from, column, sums| {
+        // SAFETY: these rows of B belong to this call, which comes after those for other columns.
+        #[expect(unsafe_code, reason = "calls write to places of their own")]
+        let b = unsafe { grads.part(part.slot.b + from * rank, sums.len() * rank) };
+        for (b, sums) in b.chunks_exact_mut(rank).zip(sums) {
+            for (b, sum) in b[column..].iter_mut().zip(sums) {
+                *b += scale * sum;
+            }
+        }
+    })
 }
 
 fn rows((data, pitch): (Values<'_>, usize), count: usize, columns: usize) -> Rows<'_> {

@@ -28,6 +28,9 @@ pub(in crate::engine) trait Element:
     /// The same value in f32.
     fn widen(self) -> f32;
 
+    /// The values themselves, where they are such numbers already.
+    fn own(from: Values<'_>) -> Option<&[Self]>;
+
     /// Takes values as they are, or rounds them.
     fn take(from: Values<'_>, to: &mut [Self]);
 
@@ -68,6 +71,13 @@ impl Element for f32 {
     #[inline(always)]
     fn widen(self) -> f32 {
         self
+    }
+
+    fn own(from: Values<'_>) -> Option<&[Self]> {
+        match from {
+            Values::Full(from) => Some(from),
+            Values::Half(_) => None,
+        }
     }
 
     fn take(from: Values<'_>, to: &mut [Self]) {
@@ -147,6 +157,13 @@ impl Element for bf16 {
     #[inline(always)]
     fn widen(self) -> f32 {
         f32::from_bits(u32::from(self.to_bits()) << 16)
+    }
+
+    fn own(from: Values<'_>) -> Option<&[Self]> {
+        match from {
+            Values::Half(from) => Some(from),
+            Values::Full(_) => None,
+        }
     }
 
     fn take(from: Values<'_>, to: &mut [Self]) {

@@ -11,6 +11,7 @@ mod element;
 pub(in crate::engine) mod few;
 mod kernel;
 pub(in crate::engine) mod multiply;
+pub(in crate::engine) mod outer;
 pub(in crate::engine) mod pages;
 pub(in crate::engine) mod panels;
 #[cfg(test)]

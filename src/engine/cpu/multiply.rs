@@ -16,7 +16,7 @@ pub(in crate::engine) use super::panels::Rows;
 use super::panels::{Panels, Scratch, WIDTH, round};
 pub(in crate::engine) use super::small::{LeftRows, small, small_add};
 pub(in crate::engine) use super::tile::Multiplied;
-use super::tile::{STEP, Tile, Work};
+use super::tile::{HALF, STEP, Tile, Work};
 use super::values::ValuesMut;
 use super::vector::vectorized;
 
@@ -64,12 +64,13 @@ fn multiply_with<E: Multiplied>(
         ValuesMut::Half(out) => Out::Half(out.as_mut_ptr()),
     };
     assert!(!add || matches!(out, Out::Full(_)), "sums are kept in f32");
+    let tile = E::tile(kernel);
     // Sums in f32 can be stored and taken up again; rounded ones take all depths at once.
     let chunk = match out {
-        Out::Full(_) => right.padded_depth().min(E::CHUNK),
+        Out::Full(_) => right.padded_depth().min(tile.chunk),
         Out::Half(_) => right.padded_depth(),
     };
-    let job = Job { left, side, right, tile: E::tile(kernel), out, pitch, add, chunk };
+    let job = Job { left, side, right, tile, out, pitch, add, chunk };
     let threads = rayon::current_num_threads();
     // Packed rows stay in the second-level cache, beside panels that stream through it: the more rows
     // a task has, the fewer times the panels are read.
@@ -198,8 +199,16 @@ impl<E: Multiplied> Job<'_, E> {
             (self.tile.begin)();
             for start in (0..padded).step_by(chunk) {
                 let end = (start + chunk).min(padded);
-                self.pack(rows.clone(), start.min(depth)..end.min(depth), end - start, packed);
-                if let Some(side) = self.side {
+                let own_rows = self.own_rows(rows.start, start..end);
+                if own_rows.is_none() {
+                    let depths = start.min(depth)..end.min(depth);
+                    self.pack(rows.clone(), depths, end - start, packed);
+                }
+                if let Some((side, half)) = self.side.zip(self.tile.half) {
+                    let left = own_rows.unwrap_or((packed, end - start));
+                    self.halves(half, left, (side, start..end), rows.len(), (own_side, own));
+                    self.lay_side(rows.len(), start..end, (own_side, own), packed);
+                } else if let Some(side) = self.side {
                     // The side operand's own padding may end before this chunk does.
                     let last = end.min(side.padded_depth());
                     if start < last {
@@ -220,7 +229,7 @@ impl<E: Multiplied> Job<'_, E> {
                     #[expect(unsafe_code, reason = "a place in the shared output")]
                     let out = unsafe { self.out.at(rows.start * self.pitch) };
                     self.tiles(
-                        (packed, end - start),
+                        own_rows.unwrap_or((packed, end - start)),
                         (self.right, panel, start..end),
                         rows.len(),
                         (out, self.pitch, panel * WIDTH, self.right.columns()),
@@ -240,6 +249,61 @@ impl<E: Multiplied> Job<'_, E> {
                 }
             }
         });
+    }
+
+    /// Rows from `first` on as they are in memory, and their pitch, if the kernel can read those depths there.
+    fn own_rows(&self, first: usize, depths: std::ops::Range<usize>) -> Option<(&[E], usize)> {
+        let Rows { data, columns, pitch, .. } = self.left;
+        if self.tile.half.is_none() || depths.end > columns {
+            return None;
+        }
+        let data = E::own(data)?;
+        Some((&data[first * pitch + depths.start..], pitch))
+    }
+
+    /// All rows times the side operand, half a panel at a time, over those depths of a chunk where it is not
+    /// zero; `sums` are added up from chunk to chunk.
+    fn halves(
+        &self,
+        run: unsafe fn(Work<E>),
+        (rows, a_pitch): (&[E], usize),
+        (side, chunk): (&Panels<E>, std::ops::Range<usize>),
+        count: usize,
+        (sums, c_pitch): (&mut [f32], usize),
+    ) {
+        if chunk.start == 0 {
+            sums.fill(0.0);
+        }
+        for half in 0..side.columns().div_ceil(HALF) {
+            let inside = side.inside(half);
+            let depths = inside.start.max(chunk.start)..inside.end.min(chunk.end);
+            if depths.is_empty() {
+                continue;
+            }
+            let column = half * HALF;
+            let panel = side.panel(column / WIDTH);
+            let b = &panel[depths.start * WIDTH + column % WIDTH * E::GROUP..depths.end * WIDTH];
+            for first in (0..count).step_by(self.tile.rows) {
+                let rows_of = self.tile.rows.min(count - first);
+                let work = Work {
+                    a: rows[first * a_pitch + depths.start - chunk.start..].as_ptr(),
+                    a_pitch,
+                    a_step: STEP,
+                    rows: rows_of,
+                    b: b.as_ptr(),
+                    depth: depths.len(),
+                    c: sums[first * c_pitch + column..].as_mut_ptr(),
+                    c_pitch,
+                    add: true,
+                };
+                // SAFETY: `sums` has whole panels of columns for each row; rows and panels have the depths of
+                // the chunk.
+                #[expect(unsafe_code, reason = "call of a kernel")]
+                unsafe {
+                    run(work);
+                }
+            }
+        }
     }
 
     /// Rounds depths `depths` of some rows into `packed`, `pitch` values a row with zeros beyond them:

@@ -5,11 +5,13 @@
 //! `[depth / group][WIDTH][group]`. Columns and depth are padded with zeros.
 
 use std::cell::RefCell;
+use std::ops::Range;
 
 use rayon::prelude::*;
 
 pub(in crate::engine) use super::element::{Element, round, widen, words};
 use super::shared::Shared;
+use super::tile::HALF;
 use super::values::Values;
 
 /// Columns of a panel.
@@ -111,6 +113,8 @@ pub(in crate::engine) struct Panels<E> {
     data: Aligned<E>,
     depth: usize,
     columns: usize,
+    /// See [`Self::set_inside`].
+    inside: Vec<Range<usize>>,
 }
 
 impl<E: Element> Panels<E> {
@@ -135,6 +139,29 @@ impl<E: Element> Panels<E> {
         &self.data.get(self.count() * size)[index * size..][..size]
     }
 
+    /// Tells that each `width` columns are zero outside of a range of depths, until panels are filled anew.
+    /// A product may then leave those out.
+    pub(in crate::engine) fn set_inside(&mut self, width: usize, inside: Vec<Range<usize>>) {
+        assert!(inside.len() * width == self.columns, "ranges of columns");
+        assert!(inside.iter().all(|depths| depths.end <= self.depth), "ranges of depths");
+        // Kept for each half of a panel.
+        self.inside = (0..self.columns)
+            .step_by(HALF)
+            .map(|first| {
+                let last = self.columns.min(first + HALF) - 1;
+                inside[first / width].start..inside[last / width].end
+            })
+            .collect();
+    }
+
+    /// Depths, padded, outside of which [`HALF`] columns from `half * HALF` on are known to be zero.
+    pub(in crate::engine) fn inside(&self, half: usize) -> Range<usize> {
+        let padded = self.padded_depth();
+        self.inside.get(half).map_or(0..padded, |depths| {
+            depths.start / E::STEP * E::STEP..depths.end.next_multiple_of(E::STEP).min(padded)
+        })
+    }
+
     /// Depth with padding.
     pub(in crate::engine) fn padded_depth(&self) -> usize {
         self.depth.next_multiple_of(E::STEP)
@@ -142,6 +169,7 @@ impl<E: Element> Panels<E> {
 
     fn resize(&mut self, depth: usize, columns: usize) -> &mut [E] {
         (self.depth, self.columns) = (depth, columns);
+        self.inside.clear();
         let size = self.count() * self.padded_depth() * WIDTH;
         self.data.fit(size)
     }
@@ -320,6 +348,22 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn halves_know_the_depths_of_their_columns_until_filled_anew() {
+        let mut panels = Panels::<bf16>::default();
+        panels.fill_depths(101, 44, |_, out| out.fill(bf16::ONE));
+        assert_eq!(panels.inside(1), 0..panels.padded_depth());
+        panels.set_inside(11, vec![0..5, 5..40, 40..77, 77..101]);
+        let step = bf16::STEP;
+        let whole = |start: usize, end: usize| start / step * step..end.next_multiple_of(step);
+        assert_eq!(
+            [0, 1, 2].map(|half| panels.inside(half)),
+            [whole(0, 40), whole(5, 77), whole(40, 101)]
+        );
+        panels.fill_depths(101, 44, |_, out| out.fill(bf16::ONE));
+        assert_eq!(panels.inside(1), 0..panels.padded_depth());
     }
 
     #[test]

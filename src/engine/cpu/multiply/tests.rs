@@ -109,6 +109,49 @@ fn rounded_operands_and_outputs_are_the_others_rounded() {
     }
 }
 
+/// A side operand in blocks along the diagonal, of columns that are no whole halves and depths that are no
+/// whole steps: knowing where it is zero changes no bit.
+fn check_blocks<E: Multiplied>(kernel: Kernel) {
+    let (rows, depth, columns) = (37, 700, 70);
+    for (width, bounds) in
+        [(16, [0, 300, 400, 700]), (8, [0, 300, 400, 700]), (11, [0, 5, 650, 700])]
+    {
+        let side_columns = 3 * width;
+        let left: Vec<f32> = (0..rows * depth).map(wave).collect();
+        let mut side = Panels::<E>::default();
+        side.fill_depths(depth, side_columns, |k, out| {
+            for (n, out) in out.iter_mut().enumerate() {
+                let inside = (bounds[n / width]..bounds[n / width + 1]).contains(&k);
+                *out = E::one(if inside { wave(k * side_columns + n) } else { 0.0 });
+            }
+        });
+        let mut panels = Panels::<E>::default();
+        panels.fill_depths(depth + side_columns, columns, |k, out| {
+            for (n, out) in out.iter_mut().enumerate() {
+                *out = E::one(wave(k * columns + n));
+            }
+        });
+        let run = |side: &Panels<E>| {
+            let pitch = columns + side_columns;
+            let mut out = vec![0.0f32; rows * pitch];
+            let from = Rows { data: left[..].into(), count: rows, columns: depth, pitch: depth };
+            multiply_with(kernel, from, Some(side), &panels, ((&mut out[..]).into(), pitch), false);
+            out
+        };
+        let all = run(&side);
+        side.set_inside(width, bounds.windows(2).map(|ends| ends[0]..ends[1]).collect());
+        assert_eq!(run(&side), all, "{kernel:?} {width}");
+    }
+}
+
+#[test]
+fn where_a_side_operand_is_zero_is_left_out() {
+    for kernel in Kernel::ALL.into_iter().filter(|kernel| kernel.is_supported()) {
+        check_blocks::<f32>(kernel);
+        check_blocks::<bf16>(kernel);
+    }
+}
+
 #[test]
 fn products_in_f32_match_the_gemm_crate() {
     use crate::engine::cpu::product::{self, Threads, View, ViewMut};

@@ -19,6 +19,9 @@ use super::panels::{Element, WIDTH};
 /// Depths of a row that lie side by side where rows come in blocks.
 pub(super) const STEP: usize = 32;
 
+/// Columns of half a panel.
+pub(in crate::engine) const HALF: usize = WIDTH / 2;
+
 /// What a kernel works on.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Work<E> {
@@ -49,6 +52,11 @@ pub(super) struct Tile<E> {
     /// Whether it always reads and writes all of them, and reads large left operands best as blocks of
     /// all its rows by [`STEP`] depths, one after the other.
     pub(super) blocked: bool,
+    /// Depths that rows in f32 are multiplied by before sums are stored and loaded again.
+    pub(super) chunk: usize,
+    /// The same work on the first [`HALF`] columns of a panel alone, where the kernel can; `c` has rows of
+    /// so many values. Such a kernel also reads rows where they are, if they are such numbers already.
+    pub(super) half: Option<unsafe fn(Work<E>)>,
     /// Does the work.
     ///
     /// Safety: the machine runs the kernel; `a` has `rows` rows (all of `Tile::rows` when `blocked`), `b`
@@ -79,12 +87,22 @@ fn nothing() {}
 impl Multiplied for f32 {
     #[expect(private_interfaces, reason = "kernels are chosen inside this folder only")]
     fn tile(kernel: Kernel) -> Tile<Self> {
-        let plain = |rows, run| Tile { rows, blocked: false, run, begin: nothing, end: nothing };
+        let plain = |rows, run| Tile {
+            rows,
+            blocked: false,
+            chunk: Self::CHUNK,
+            half: None,
+            run,
+            begin: nothing,
+            end: nothing,
+        };
         match kernel {
             #[cfg(target_arch = "x86_64")]
             Kernel::Amx | Kernel::Avx512Bf16 | Kernel::Avx512 => plain(avx512::ROWS, avx512::f32),
             #[cfg(target_arch = "x86_64")]
-            Kernel::Avx2 => plain(avx2::ROWS, avx2::f32),
+            Kernel::Avx2 => {
+                Tile { chunk: avx2::CHUNK, half: Some(avx2::half), ..plain(avx2::ROWS, avx2::f32) }
+            }
             _ => plain(portable::ROWS, portable::run::<f32>),
         }
     }
@@ -93,12 +111,22 @@ impl Multiplied for f32 {
 impl Multiplied for bf16 {
     #[expect(private_interfaces, reason = "kernels are chosen inside this folder only")]
     fn tile(kernel: Kernel) -> Tile<Self> {
-        let plain = |rows, run| Tile { rows, blocked: false, run, begin: nothing, end: nothing };
+        let plain = |rows, run| Tile {
+            rows,
+            blocked: false,
+            chunk: Self::CHUNK,
+            half: None,
+            run,
+            begin: nothing,
+            end: nothing,
+        };
         match kernel {
             #[cfg(target_arch = "x86_64")]
             Kernel::Amx => Tile {
                 rows: amx::ROWS,
                 blocked: true,
+                chunk: Self::CHUNK,
+                half: None,
                 run: amx::bf16,
                 begin: amx::begin,
                 end: amx::end,
@@ -210,6 +238,51 @@ mod tests {
             }
         }
         assert!(seen > 0);
+    }
+
+    /// Half a panel gives the bits of the whole one's first columns, and leaves the others alone.
+    #[test]
+    fn halves_give_what_whole_panels_give() {
+        let mut ran = false;
+        for kernel in Kernel::ALL.into_iter().filter(|kernel| kernel.is_supported()) {
+            let tile = f32::tile(kernel);
+            let Some(half) = tile.half else { continue };
+            ran = true;
+            let depth = 70;
+            let wave = |i: usize| ((i * 37 % 101) as f32 - 50.0) * 0.021;
+            let a: Vec<f32> = (0..tile.rows * depth).map(wave).collect();
+            let b: Vec<f32> = (3..3 + WIDTH * depth).map(wave).collect();
+            for (rows, add) in (1..=tile.rows).flat_map(|rows| [(rows, false), (rows, true)]) {
+                let run = |run: unsafe fn(Work<f32>)| {
+                    let mut c = vec![0.5f32; rows * WIDTH];
+                    let work = Work {
+                        a: a.as_ptr(),
+                        a_pitch: depth,
+                        a_step: STEP,
+                        rows,
+                        b: b.as_ptr(),
+                        depth,
+                        c: c.as_mut_ptr(),
+                        c_pitch: WIDTH,
+                        add,
+                    };
+                    // SAFETY: sizes as above, and the kernel is supported.
+                    #[expect(unsafe_code, reason = "call of a kernel")]
+                    unsafe {
+                        run(work);
+                    }
+                    c
+                };
+                let (whole, part) = (run(tile.run), run(half));
+                for (whole, part) in whole.chunks_exact(WIDTH).zip(part.chunks_exact(WIDTH)) {
+                    assert_eq!(whole[..HALF], part[..HALF], "{kernel:?} {rows}");
+                    assert_eq!(part[HALF..], [0.5; HALF], "{kernel:?} {rows}");
+                }
+            }
+        }
+        if !ran {
+            eprintln!("skipped: no kernel of this machine takes halves");
+        }
     }
 
     #[test]
