@@ -491,7 +491,8 @@ impl<E: Multiplied + Decoded> Operands<E> {
             }
         });
         let inside = parts.iter().map(|part| part.output..part.output + part.slot.outputs);
-        self.side.set_inside(rank, inside.collect());
+        let inside: Vec<_> = inside.collect();
+        self.side.set_inside(rank, &inside);
     }
 }
 

@@ -141,7 +141,7 @@ impl<E: Element> Panels<E> {
 
     /// Tells that each `width` columns are zero outside of a range of depths, until panels are filled anew.
     /// A product may then leave those out.
-    pub(in crate::engine) fn set_inside(&mut self, width: usize, inside: Vec<Range<usize>>) {
+    pub(in crate::engine) fn set_inside(&mut self, width: usize, inside: &[Range<usize>]) {
         assert!(inside.len() * width == self.columns, "ranges of columns");
         assert!(inside.iter().all(|depths| depths.end <= self.depth), "ranges of depths");
         // Kept for each half of a panel.
@@ -355,7 +355,7 @@ mod tests {
         let mut panels = Panels::<bf16>::default();
         panels.fill_depths(101, 44, |_, out| out.fill(bf16::ONE));
         assert_eq!(panels.inside(1), 0..panels.padded_depth());
-        panels.set_inside(11, vec![0..5, 5..40, 40..77, 77..101]);
+        panels.set_inside(11, &[0..5, 5..40, 40..77, 77..101]);
         let step = bf16::STEP;
         let whole = |start: usize, end: usize| start / step * step..end.next_multiple_of(step);
         assert_eq!(

@@ -139,7 +139,8 @@ fn check_blocks<E: Multiplied>(kernel: Kernel) {
             out
         };
         let all = run(&side);
-        side.set_inside(width, bounds.windows(2).map(|ends| ends[0]..ends[1]).collect());
+        let inside: Vec<_> = bounds.windows(2).map(|ends| ends[0]..ends[1]).collect();
+        side.set_inside(width, &inside);
         assert_eq!(run(&side), all, "{kernel:?} {width}");
     }
 }
