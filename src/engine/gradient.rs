@@ -1,7 +1,7 @@
 //! Gradients of an adapter: `dA += v^T x` and `dB += s dy^T u` for the projections of a group.
 //!
 //! The tokens are the depth of both products. `x` and `dy` are laid out as right operands strip by
-//! strip, once for all projections of the group; or, where the kernel can, read where they are.
+//! strip, once for all projections of the group; or, in f32 and where the kernel can, read where they are.
 
 use half::bf16;
 
@@ -12,7 +12,7 @@ use super::cpu::panels::Aligned;
 use super::cpu::shared::Shared;
 use super::cpu::strips::{self, Stripped};
 use super::cpu::values::Values;
-use super::cpu::vector;
+use super::cpu::{Kernel, kernel, vector};
 use super::dropout::Masks;
 use super::effective::{self, Part, Place};
 use super::phases::{Phase, Phases, Watch};
@@ -40,7 +40,7 @@ pub(super) enum GradientBuffers {
 pub(super) struct Buffers<E> {
     /// `v` or `u`, turned.
     left: LeftRows<E>,
-    /// The same as it lies for sums of outer products, which need nothing else.
+    /// The same, laid out for sums of outer products, which need nothing else.
     laid: Aligned<f32>,
     masks: Option<Masks>,
     /// What a projection reads with dropout.
@@ -81,15 +81,24 @@ impl GradientBuffers {
     ) {
         let mut watch = Watch::start();
         match self {
-            Self::Full(buffers) => buffers.add(place, tokens, flows, grads),
-            Self::Half(buffers) => buffers.add(place, tokens, flows, grads),
+            Self::Full(buffers) => buffers.add(Some(kernel()), place, tokens, flows, grads),
+            // Sums of outer products would not round their operands.
+            Self::Half(buffers) => buffers.add(None, place, tokens, flows, grads),
         }
         phases.lap(&mut watch, Phase::Adapter);
     }
 }
 
 impl<E: Stripped> Buffers<E> {
-    fn add(&mut self, place: Place<'_>, tokens: usize, flows: &Flows<'_>, grads: &mut [f32]) {
+    /// Takes sums of outer products where that kernel has them.
+    fn add(
+        &mut self,
+        kernel: Option<Kernel>,
+        place: Place<'_>,
+        tokens: usize,
+        flows: &Flows<'_>,
+        grads: &mut [f32],
+    ) {
         let Some(adapter) = place.adapter else { return };
         let parts = effective::parts(adapter, place.group);
         let Some(first) = parts.first() else { return };
@@ -114,7 +123,7 @@ impl<E: Stripped> Buffers<E> {
                 masks.apply_rows(at, flows.x, inputs, &mut self.masked);
                 let v = rows((flows.v.0.tail(part.column), flows.v.1), tokens, rank);
                 let x = rows((self.masked[..].into(), inputs), tokens, inputs);
-                if !outer_a(x, v, &mut self.laid, (&grads, part.slot.a)) {
+                if !outer_a(kernel, x, v, &mut self.laid, (&grads, part.slot.a)) {
                     self.left.set_turned(v);
                     strips::multiply(&self.left, x, add_a(part.slot.a, rank));
                 }
@@ -122,7 +131,7 @@ impl<E: Stripped> Buffers<E> {
         } else {
             // The As of a group lie side by side, so they are one matrix.
             let (x, v) = (rows(flows.x, tokens, inputs), rows(flows.v, tokens, columns));
-            if !outer_a(x, v, &mut self.laid, (&grads, first.slot.a)) {
+            if !outer_a(kernel, x, v, &mut self.laid, (&grads, first.slot.a)) {
                 self.left.set_turned(v);
                 strips::multiply(&self.left, x, add_a(first.slot.a, columns));
             }
@@ -132,7 +141,7 @@ impl<E: Stripped> Buffers<E> {
             let dy = (flows.dy.0.tail(part.output), flows.dy.1);
             let u = (flows.u.0.tail(part.column), flows.u.1);
             let (dy, u) = (rows(dy, tokens, part.slot.outputs), rows(u, tokens, rank));
-            outer_b(dy, u, &mut self.laid, (&grads, part, scale))
+            outer_b(kernel, dy, u, &mut self.laid, (&grads, part, scale))
         });
         if outer {
             return;
@@ -160,14 +169,16 @@ impl<E: Stripped> Buffers<E> {
 
 /// `dA += v^T x` where outer products are there, to the `A` from `start` on; `false` where not.
 fn outer_a(
+    kernel: Option<Kernel>,
     x: Rows<'_>,
     v: Rows<'_>,
     laid: &mut Aligned<f32>,
     (grads, start): (&Shared<'_, f32>, usize),
 ) -> bool {
-    outer::outer(x, v, laid, |from, column, sums| {
+    let Some(kernel) = kernel else { return false };
+    outer::outer(kernel, x, v, laid, |from, column, sums| {
         for r in column..v.columns.min(column + outer::LANES) {
-            // SAFETY: these columns of A belong to this call.
+            // SAFETY: these columns of A belong to this call and to others before or after it.
             #[expect(unsafe_code, reason = "calls write to places of their own")]
             let a = unsafe { grads.part(start + r * x.columns + from, sums.len()) };
             for (a, sums) in a.iter_mut().zip(sums) {
@@ -179,14 +190,16 @@ fn outer_a(
 
 /// `dB += s dy^T u` of one projection where outer products are there; `false` where not.
 fn outer_b(
+    kernel: Option<Kernel>,
     dy: Rows<'_>,
     u: Rows<'_>,
     laid: &mut Aligned<f32>,
     (grads, part, scale): (&Shared<'_, f32>, &Part, f32),
 ) -> bool {
+    let Some(kernel) = kernel else { return false };
     let rank = u.columns;
-    outer::outer(dy, u, laid, |from, column, sums| {
-        // SAFETY: these rows of B belong to this call, which comes after those for other columns.
+    outer::outer(kernel, dy, u, laid, |from, column, sums| {
+        // SAFETY: these rows of B belong to this call and to others before or after it.
         #[expect(unsafe_code, reason = "calls write to places of their own")]
         let b = unsafe { grads.part(part.slot.b + from * rank, sums.len() * rank) };
         for (b, sums) in b.chunks_exact_mut(rank).zip(sums) {
@@ -200,3 +213,6 @@ fn outer_b(
 fn rows((data, pitch): (Values<'_>, usize), count: usize, columns: usize) -> Rows<'_> {
     Rows { data, count, columns, pitch }
 }
+
+#[cfg(test)]
+mod tests;

@@ -296,8 +296,9 @@ impl<E: Multiplied> Job<'_, E> {
                     c_pitch,
                     add: true,
                 };
-                // SAFETY: `sums` has whole panels of columns for each row; rows and panels have the depths of
-                // the chunk.
+                // SAFETY: `sums` has whole panels of columns for each row, and is this task's alone; rows and
+                // the panel have these depths, the panel half of its columns from `b` on; kernels with halves
+                // read no rows but those they are told of.
                 #[expect(unsafe_code, reason = "call of a kernel")]
                 unsafe {
                     run(work);
@@ -393,8 +394,8 @@ impl<E: Multiplied> Job<'_, E> {
             };
             #[expect(unsafe_code, reason = "kernels write to this task's part of the output")]
             // SAFETY: rows `first..first + rows` and columns `column..column + width` are this
-            // task's; whole tiles go there directly, others through a buffer of a whole tile. The
-            // packed rows are padded for kernels that read whole tiles, and depths are padded.
+            // task's; whole tiles go there directly, others through a buffer of a whole tile. Rows are
+            // packed and padded for kernels that read whole tiles, and depths are padded.
             unsafe {
                 let place = out.at(first * c_pitch + column);
                 if let Out::Full(c) = place {

@@ -5,7 +5,7 @@
 
 use rayon::prelude::*;
 
-use super::kernel::{Kernel, kernel};
+use super::kernel::Kernel;
 use super::panels::{Aligned, Rows};
 use super::values::Values;
 
@@ -18,22 +18,13 @@ const COLUMNS: usize = 96;
 /// Rows that a task takes at a time: of all its columns they stay in the second-level cache.
 const DEPTHS: usize = 256;
 
-/// For each column `n` of `x`, the sums for [`LANES`] columns of `v` from `r` on, in
-/// `put(first n, first r, sums)`, one call for each of some columns `n` in any order, on the current pool;
-/// sums beyond the columns of `v` are zero. `laid` is a buffer.
+/// `put(n, r, sums)` gets the sums of some columns of `x` from `n` on with [`LANES`] columns of `v` from `r` on,
+/// zeros beyond the last of them. Blocks of columns of `x` come in any order, on the current pool; the calls for
+/// one of them come one after the other. `laid` is a buffer.
 ///
-/// Only the AVX2 kernel has it, for rows in f32: others are left to the caller (`false`). Sums are those of
-/// that kernel's products, bit by bit.
+/// Only the AVX2 kernel has it, for at least one row and values in f32: others are left to the caller (`false`).
+/// Each sum is one of fused multiplications and additions from zero on, row after row.
 pub(in crate::engine) fn outer(
-    x: Rows<'_>,
-    v: Rows<'_>,
-    laid: &mut Aligned<f32>,
-    put: impl Fn(usize, usize, &[[f32; LANES]]) + Sync,
-) -> bool {
-    outer_with(kernel(), x, v, laid, put)
-}
-
-fn outer_with(
     kernel: Kernel,
     x: Rows<'_>,
     v: Rows<'_>,
@@ -41,8 +32,7 @@ fn outer_with(
     put: impl Fn(usize, usize, &[[f32; LANES]]) + Sync,
 ) -> bool {
     let (Values::Full(x_data), Values::Full(v_data)) = (x.data, v.data) else { return false };
-    let is_there = cfg!(target_arch = "x86_64") && kernel == Kernel::Avx2;
-    if !is_there || x.count == 0 {
+    if kernel != Kernel::Avx2 || !kernel.is_supported() || x.count == 0 {
         return false;
     }
     assert!(x.count == v.count, "rows");
@@ -66,7 +56,11 @@ fn outer_with(
             let mut sums = [[0.0; LANES]; COLUMNS];
             for (chunk, v) in v.chunks(DEPTHS * LANES).enumerate() {
                 let rows = &x_data[chunk * DEPTHS * x.pitch + first..];
-                add((rows, x.pitch), v, &mut sums[..columns]);
+                // SAFETY: the machine runs the kernel of AVX2.
+                #[expect(unsafe_code, reason = "call of a kernel")]
+                unsafe {
+                    add((rows, x.pitch), v, &mut sums[..columns]);
+                }
             }
             put(first, group * LANES, &sums[..columns]);
         }
@@ -75,14 +69,16 @@ fn outer_with(
 }
 
 /// `sums[n][r] += sum_k x[k][n] v[k][r]` for rows of `x` that lie `pitch` apart.
-fn add((x, pitch): (&[f32], usize), v: &[f32], sums: &mut [[f32; LANES]]) {
+// SAFETY of a call: AVX2 and FMA.
+#[expect(unsafe_code, reason = "a kernel")]
+unsafe fn add((x, pitch): (&[f32], usize), v: &[f32], sums: &mut [[f32; LANES]]) {
     let depths = v.len() / LANES;
     assert!(depths == 0 || (depths - 1) * pitch + sums.len() <= x.len(), "rows of x");
     for (tile, sums) in sums.chunks_mut(ROWS).enumerate() {
         let columns = &x[tile * ROWS..];
         #[cfg(target_arch = "x86_64")]
         {
-            // SAFETY: `outer` saw the kernel of AVX2; `columns` has as many values as there are sums in each of
+            // SAFETY: the caller saw AVX2 and FMA; `columns` has as many values as there are sums in each of
             // `depths` rows, as asserted.
             #[expect(unsafe_code, reason = "call of a target-feature function")]
             unsafe {
@@ -97,7 +93,7 @@ fn add((x, pitch): (&[f32], usize), v: &[f32], sums: &mut [[f32; LANES]]) {
             }
         }
         #[cfg(not(target_arch = "x86_64"))]
-        let _ = columns;
+        let _ = (columns, sums);
     }
 }
 
@@ -166,7 +162,11 @@ mod tests {
         let v: Vec<f32> = (9..9 + depths * LANES).map(wave).collect();
         for columns in 1..=13 {
             let mut sums = vec![[0.25f32; LANES]; columns];
-            add((&x[3..], pitch), &v, &mut sums);
+            // SAFETY: the kernel is supported.
+            #[expect(unsafe_code, reason = "call of a kernel")]
+            unsafe {
+                add((&x[3..], pitch), &v, &mut sums);
+            }
             for (n, sums) in sums.iter().enumerate() {
                 for (r, got) in sums.iter().enumerate() {
                     let products = (0..depths)
@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn sums_are_those_of_strips_bit_by_bit() {
+    fn sums_are_fused_row_after_row() {
         if !Kernel::Avx2.is_supported() {
             eprintln!("skipped: this machine has no AVX2");
             return;
@@ -199,8 +199,10 @@ mod tests {
                 out[(first + n) * 32 + rank..][..LANES].copy_from_slice(sums);
             }
         };
-        assert!(!outer_with(Kernel::Portable, x, v, &mut Aligned::default(), put));
-        assert!(outer_with(Kernel::Avx2, x, v, &mut Aligned::default(), put));
+        let none = Rows { count: 0, ..x };
+        assert!(!outer(Kernel::Portable, x, v, &mut Aligned::default(), put));
+        assert!(!outer(Kernel::Avx2, none, v, &mut Aligned::default(), put));
+        assert!(outer(Kernel::Avx2, x, v, &mut Aligned::default(), put));
         for (i, got) in out.into_inner().unwrap().into_iter().enumerate() {
             let (n, r) = (i / 32, i % 32);
             let one = |sum: f32, k: usize| {

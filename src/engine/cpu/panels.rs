@@ -139,7 +139,7 @@ impl<E: Element> Panels<E> {
         &self.data.get(self.count() * size)[index * size..][..size]
     }
 
-    /// Tells that each `width` columns are zero outside of a range of depths, until panels are filled anew.
+    /// Tells of each `width` columns that they are zero outside of a range of depths, until panels are filled anew.
     /// A product may then leave those out.
     pub(in crate::engine) fn set_inside(&mut self, width: usize, inside: &[Range<usize>]) {
         assert!(inside.len() * width == self.columns, "ranges of columns");
@@ -149,7 +149,10 @@ impl<E: Element> Panels<E> {
             .step_by(HALF)
             .map(|first| {
                 let last = self.columns.min(first + HALF) - 1;
-                inside[first / width].start..inside[last / width].end
+                let ranges = &inside[first / width..=last / width];
+                let start = ranges.iter().map(|depths| depths.start).min();
+                let end = ranges.iter().map(|depths| depths.end).max();
+                start.unwrap_or(0)..end.unwrap_or(self.depth)
             })
             .collect();
     }
@@ -355,12 +358,12 @@ mod tests {
         let mut panels = Panels::<bf16>::default();
         panels.fill_depths(101, 44, |_, out| out.fill(bf16::ONE));
         assert_eq!(panels.inside(1), 0..panels.padded_depth());
-        panels.set_inside(11, &[0..5, 5..40, 40..77, 77..101]);
+        panels.set_inside(11, &[5..40, 0..5, 77..101, 40..77]);
         let step = bf16::STEP;
         let whole = |start: usize, end: usize| start / step * step..end.next_multiple_of(step);
         assert_eq!(
             [0, 1, 2].map(|half| panels.inside(half)),
-            [whole(0, 40), whole(5, 77), whole(40, 101)]
+            [whole(0, 40), whole(0, 101), whole(40, 101)]
         );
         panels.fill_depths(101, 44, |_, out| out.fill(bf16::ONE));
         assert_eq!(panels.inside(1), 0..panels.padded_depth());

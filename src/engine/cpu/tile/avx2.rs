@@ -68,14 +68,14 @@ unsafe fn by_rows(work: Work<f32>) {
     }
 }
 
-// SAFETY of a call: as for `Tile::run`, with the features named here, of the first 8 N columns.
+// SAFETY of a call: as for `Tile::run`, with the features named here, but for 8 N columns only.
 #[target_feature(enable = "avx2,fma")]
 #[expect(unsafe_code, reason = "vector loads and stores")]
 unsafe fn tile<const R: usize, const N: usize>(work: Work<f32>) {
     for r in 0..R {
         // Sums lie rows apart, where nothing reads ahead: asked for before the products, they are there after.
         for line in (0..N).step_by(2) {
-            // SAFETY: no address of a hint can do harm.
+            // SAFETY: `c` has R rows of 8 N values.
             unsafe {
                 let c = work.c.add(r * work.c_pitch + line * 8);
                 _mm_prefetch::<_MM_HINT_T0>(c.cast());
@@ -84,7 +84,7 @@ unsafe fn tile<const R: usize, const N: usize>(work: Work<f32>) {
     }
     let mut sums = [[_mm256_setzero_ps(); N]; R];
     for k in 0..work.depth {
-        // SAFETY: the panel has 32 values for each depth, each row `depth` values.
+        // SAFETY: depths of the panel lie 32 values apart, 8 N of each are read; each row has `depth` values.
         unsafe {
             let b = work.b.add(k * 32);
             // The fewer of both stay in registers, the others come and go.

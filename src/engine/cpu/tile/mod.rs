@@ -52,10 +52,11 @@ pub(super) struct Tile<E> {
     /// Whether it always reads and writes all of them, and reads large left operands best as blocks of
     /// all its rows by [`STEP`] depths, one after the other.
     pub(super) blocked: bool,
-    /// Depths that rows in f32 are multiplied by before sums are stored and loaded again.
+    /// Depths that are multiplied before sums, if they are kept in f32, are stored and loaded again.
     pub(super) chunk: usize,
-    /// The same work on the first [`HALF`] columns of a panel alone, where the kernel can; `c` has rows of
-    /// so many values. Such a kernel also reads rows where they are, if they are such numbers already.
+    /// The same work on [`HALF`] columns of a panel alone, where the kernel can: `b` is the first of them, `c` has
+    /// rows of so many values. Such a kernel, which is never `blocked`, also reads rows where they are, if they
+    /// are such numbers already.
     pub(super) half: Option<unsafe fn(Work<E>)>,
     /// Does the work.
     ///
