@@ -146,7 +146,7 @@ unsafe fn tile_of<const R: usize>(
     }
 }
 
-#[cfg(all(test, target_arch = "x86_64"))]
+#[cfg(test)]
 mod tests {
     use super::*;
 
