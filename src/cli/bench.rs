@@ -23,7 +23,8 @@ pub enum BenchCommand {
     Train(TrainArgs),
     /// Reading random prompts and generating after them, greedily.
     Generate(GenerateArgs),
-    /// An evaluation of base and tuned in one pass, and one question at a time.
+    /// An evaluation of base and tuned in one pass, and one question at a time. In the pass the questions of all
+    /// suites are in one queue, so that a suite's own seconds are told of the second way only.
     Evaluate(EvaluateArgs),
 }
 
@@ -181,10 +182,9 @@ pub fn run(command: &BenchCommand, out: &mut Output) -> Result<()> {
                 ),
             )?;
             for suite in &figures.suites {
-                let ratio = suite.one_by_one / suite.together;
-                let bench::SuiteFigures { suite, cases, together, one_by_one } = suite;
-                let seconds = format!("{together:8.1} s {one_by_one:8.1} s");
-                say(out, format!("  {suite:<28} {cases:4} cases {seconds} {ratio:6.2} times"))?;
+                let bench::SuiteFigures { suite, cases, one_by_one, same } = suite;
+                let counts = format!("{cases:4} cases, {same:4} verdicts the same");
+                say(out, format!("  {suite:<28} {one_by_one:8.1} s one by one, {counts}"))?;
             }
             Ok(())
         }

@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use rayon::prelude::*;
 
 use super::base::Base;
-use super::cache::Cache;
+use super::cache::{Cache, cache_bytes};
 use super::coarse::Profile;
 use super::decode::Decoder;
 use super::few::Adapted;
@@ -28,7 +28,7 @@ const COARSE_FROM: usize = 8 << 20;
 /// Tokens of prompts read together that tell how large tokens are after the last norm.
 const PROFILED: usize = 256;
 
-/// New prompts are read when this part of a batch is free.
+/// New prompts are read when they would be this part of a batch.
 const ADMITTED_SHARE: usize = 4;
 
 /// How to generate.
@@ -49,6 +49,9 @@ pub struct GenerateConfig {
     /// Bytes that weights may take beside their stored form: where they are enough for all, and many
     /// sequences are decoded at once, weights are decoded once and not at every step.
     pub keep_bytes: usize,
+    /// Bytes that keys and values of the sequences decoded at once may take; a single one may take more. The
+    /// processor's only.
+    pub cache_bytes: usize,
 }
 
 impl Default for GenerateConfig {
@@ -61,6 +64,7 @@ impl Default for GenerateConfig {
             seed: 0,
             batch: 16,
             keep_bytes: 0,
+            cache_bytes: usize::MAX,
         }
     }
 }
@@ -72,6 +76,28 @@ pub struct Request<'a> {
     pub prompt: &'a [u32],
     /// With the adapter, or the base alone.
     pub tuned: bool,
+    /// Tokens generated at most, at least one; none is what [`GenerateConfig`] says.
+    pub max_new: Option<usize>,
+    /// Seed and stream of the draws; none is the configuration's seed and the prompt's number.
+    pub draws: Option<(u64, u64)>,
+}
+
+impl<'a> Request<'a> {
+    /// A request as the configuration says.
+    pub fn new(prompt: &'a [u32], tuned: bool) -> Self {
+        Self { prompt, tuned, max_new: None, draws: None }
+    }
+
+    /// Tokens generated at most.
+    pub(super) fn limit(&self, config: &GenerateConfig) -> usize {
+        self.max_new.unwrap_or(config.max_new)
+    }
+
+    /// Chooses the tokens of its answer; `number` is its own.
+    pub(super) fn sampler(&self, config: &GenerateConfig, number: usize) -> Sampler {
+        let (seed, stream) = self.draws.unwrap_or((config.seed, number as u64));
+        Sampler::new(config.temperature, config.top_p, seed, stream)
+    }
 }
 
 /// What an answer may say, token by token.
@@ -93,6 +119,8 @@ struct Sequence {
     prompt: usize,
     tuned: bool,
     cache: Cache,
+    /// That the cache takes.
+    bytes: usize,
     sampler: Sampler,
     /// The last token, which is to be read next.
     last: u32,
@@ -118,7 +146,7 @@ pub fn generate(
 ) -> Result<Vec<Vec<u32>>> {
     let tuned = adapter.is_some();
     let requests: Vec<Request<'_>> =
-        prompts.iter().map(|prompt| Request { prompt, tuned }).collect();
+        prompts.iter().map(|prompt| Request::new(prompt, tuned)).collect();
     generate_each(base, adapter, &requests, config, &mut |prompt, id| {
         id.map_or(ControlFlow::Continue(()), |id| on_token(prompt, id))
     })
@@ -200,8 +228,11 @@ pub(super) fn check(
         adapter.check(base.config())?;
     }
     let context = base.config().context_length;
-    for (i, Request { prompt, .. }) in requests.iter().enumerate() {
+    for (i, Request { prompt, max_new, .. }) in requests.iter().enumerate() {
         let number = i + 1;
+        if *max_new == Some(0) {
+            return Err(Failure::defect(format!("prompt {number} asks for no token")));
+        }
         if prompt.is_empty() {
             return Err(Failure::user(format!("prompt {number} is empty")));
         }
@@ -263,18 +294,41 @@ impl Run<'_, '_> {
         if self.config.max_new == 0 {
             return ControlFlow::Continue(());
         }
-        let batch = self.config.batch.max(1);
         let mut next = 0;
         while next < requests.len() || !self.active.is_empty() {
-            let free = batch - self.active.len();
+            let fitting = self.fitting(&requests[next..]);
             // Several at once, which may share a beginning.
-            if free >= batch.div_ceil(ADMITTED_SHARE) && next < requests.len() {
-                next = self.admit(requests, next, free)?;
+            let is_many = fitting * ADMITTED_SHARE >= self.active.len() + fitting;
+            let are_last = next + fitting == requests.len();
+            if fitting > 0 && (is_many || are_last) {
+                next = self.admit(requests, next, fitting)?;
             } else {
                 self.decode()?;
             }
         }
         ControlFlow::Continue(())
+    }
+
+    /// How many of the next requests can join the active sequences: one at least where there are none.
+    fn fitting(&self, requests: &[Request<'_>]) -> usize {
+        let free = self.config.batch.max(1) - self.active.len();
+        let mut bytes: usize = self.active.iter().map(|sequence| sequence.bytes).sum();
+        let least = usize::from(self.active.is_empty());
+        let mut count = 0;
+        for request in requests.iter().take(free) {
+            bytes = bytes.saturating_add(cache_bytes(self.base, self.room(request)));
+            if bytes > self.config.cache_bytes && count >= least {
+                break;
+            }
+            count += 1;
+        }
+        count
+    }
+
+    /// Tokens that a request's prompt and answer take at most.
+    fn room(&self, request: &Request<'_>) -> usize {
+        let longest = request.prompt.len() + request.limit(self.config);
+        longest.min(self.base.config().context_length)
     }
 
     /// Reads prompts from `first` on, at most `free`, all with the adapter or all without; gives the
@@ -288,7 +342,7 @@ impl Run<'_, '_> {
         let tuned = requests[first].tuned;
         let rows = rows_of(&requests[first..], free);
         for packed in pack::pack(&rows, PREFILL_TOKENS, true) {
-            self.read(&rows, first, &packed, tuned)?;
+            self.read(requests, (&rows, first), &packed, tuned)?;
         }
         ControlFlow::Continue(first + rows.len())
     }
@@ -296,16 +350,14 @@ impl Run<'_, '_> {
     /// Reads packed prompts, what they begin with in common once; `first` is the number of the first row's.
     fn read(
         &mut self,
-        rows: &[Row],
-        first: usize,
+        requests: &[Request<'_>],
+        (rows, first): (&[Row], usize),
         packed: &Packed,
         tuned: bool,
     ) -> ControlFlow<()> {
         let (base, config) = (self.base, self.base.config());
         let length = |row: usize| rows[row].ids.len() - 1;
-        let new_cache = |row: &usize| {
-            Cache::new(base, (length(*row) + self.config.max_new).min(config.context_length))
-        };
+        let new_cache = |row: &usize| Cache::new(base, self.room(&requests[first + row]));
         let mut caches: Vec<Cache> = packed.label_owners.iter().map(new_cache).collect();
         let adapter = self.adapter.filter(|_| tuned);
         let x = self.forward.run(base, adapter, packed, |layer, rows, pitch| {
@@ -335,14 +387,15 @@ impl Run<'_, '_> {
         let owners = packed.label_owners.iter().zip(caches);
         for ((row, cache), logits) in owners.zip(logits.chunks_exact_mut(config.vocab_size)) {
             let prompt = first + row;
-            let mut sampler =
-                Sampler::new(self.config.temperature, self.config.top_p, self.config.seed, prompt);
+            let request = &requests[prompt];
+            let mut sampler = request.sampler(self.config, prompt);
             let id = match bound(self.bounds, prompt) {
                 None => Some(sampler.choose(logits)),
                 Some(bound) => sampler.choose_among(logits, bound.allowed(), &mut self.among),
             };
-            let left = self.config.max_new.min(config.context_length - length(*row));
-            self.active.push(Sequence { prompt, tuned, cache, sampler, last: 0, left });
+            let left = request.limit(self.config).min(config.context_length - length(*row));
+            let bytes = cache_bytes(base, self.room(request));
+            self.active.push(Sequence { prompt, tuned, cache, bytes, sampler, last: 0, left });
             if !self.take(self.active.len() - 1, id)? {
                 self.active.pop();
             }

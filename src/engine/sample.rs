@@ -5,7 +5,7 @@ use rand_chacha::ChaCha8Rng;
 
 use super::cpu::vector;
 
-/// Chooses tokens of one sequence. Its choices depend on the seed and the sequence's number, not
+/// Chooses tokens of one sequence. Its choices depend on the seed and its stream, not
 /// on what is decoded beside it.
 #[derive(Debug)]
 pub(super) struct Sampler {
@@ -15,9 +15,9 @@ pub(super) struct Sampler {
 }
 
 impl Sampler {
-    pub(super) fn new(temperature: f32, top_p: f32, seed: u64, sequence: usize) -> Self {
+    pub(super) fn new(temperature: f32, top_p: f32, seed: u64, stream: u64) -> Self {
         let mut random = ChaCha8Rng::seed_from_u64(seed);
-        random.set_stream(sequence as u64);
+        random.set_stream(stream);
         Self { temperature, top_p, random }
     }
 

@@ -20,6 +20,15 @@ pub struct Prompt<'a> {
     pub style: PromptStyle,
 }
 
+impl Prompt<'_> {
+    /// Whether this is the same prompt, by where it lies: equal ones may be others.
+    pub fn is(&self, other: &Self) -> bool {
+        std::ptr::eq(self.messages, other.messages)
+            && std::ptr::eq(self.tools, other.tools)
+            && self.style == other.style
+    }
+}
+
 /// How replies are made.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Decoding {
@@ -40,28 +49,43 @@ fn is_free(bound: &bool) -> bool {
     !bound
 }
 
+/// A question: what a model is shown, by which side it is answered, and how.
+#[derive(Debug, Clone, Copy)]
+pub struct Question<'a> {
+    /// What the model is shown.
+    pub prompt: Prompt<'a>,
+    /// The tuned model, or the base.
+    pub tuned: bool,
+    /// How the reply is made.
+    pub decoding: Decoding,
+}
+
 /// A reply; or why there is none, where that is not the model's fault (an endpoint that fails).
 pub type Reply = Result<String, String>;
+
+/// Hears a reply, by the number of its question; breaks to ask for a stop.
+pub type OnReply<'a> = dyn FnMut(usize, Reply) -> ControlFlow<()> + 'a;
 
 /// A likelihood: nats (negative log-likelihood) and the tokens they are over.
 pub type Nats = (f64, usize);
 
 /// A model that can be asked with and without its adapter.
 pub trait Answerer {
-    /// Replies of each side to `prompts`, in their order, without end-of-turn tokens; a side is the
-    /// base (`false`) or the tuned model. Asked for in one call, so that what both need is done
-    /// once. `on_done` is told how many replies of this call are finished; when it breaks, the rest
-    /// may be left out.
+    /// Replies to questions, without end-of-turn tokens. All are asked for in one call, so that what several need is
+    /// done once and none waits for others to end; those that share a prompt follow each other. `on_reply` hears of
+    /// each question once, as soon as it has a reply, in any order; when it breaks, the rest may be left out.
     ///
     /// # Errors
     /// When no further reply can be had at all.
-    fn answer(
-        &mut self,
-        prompts: &[Prompt<'_>],
-        sides: &[bool],
-        decoding: &Decoding,
-        on_done: &mut dyn FnMut(usize) -> ControlFlow<()>,
-    ) -> Result<Vec<Vec<Reply>>>;
+    fn answer(&mut self, questions: &[Question<'_>], on_reply: &mut OnReply<'_>) -> Result<()>;
+
+    /// Looks at the prompts of a suite before they are asked.
+    ///
+    /// # Errors
+    /// Where the model can be shown none of them: nothing would be measured then.
+    fn check(&self, _: &[Prompt<'_>]) -> Result<()> {
+        Ok(())
+    }
 
     /// The form in which the model writes calls, which is what counts as strictly right.
     fn tool_format(&self) -> ToolFormat {

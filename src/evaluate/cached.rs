@@ -3,7 +3,7 @@
 
 use std::ops::ControlFlow;
 
-use super::answerer::{Answerer, Decoding, Nats, Prompt, Reply};
+use super::answerer::{Answerer, Nats, OnReply, Prompt, Question};
 use crate::digest;
 use crate::failure::Result;
 use crate::model::ToolFormat;
@@ -27,10 +27,6 @@ pub trait AnswerCache {
 
 /// Part of every key; another number where what an answer means changes.
 const VERSION: u32 = 1;
-
-/// Prompts that are asked for in one call: what a call gives is kept when it ends, so that an
-/// interruption costs no more than this.
-const PART: usize = 96;
 
 /// Asks for the likelihoods of the items at some places.
 type AskNats<'a> = &'a mut dyn FnMut(&mut dyn Answerer, &[usize]) -> Result<Option<Vec<Nats>>>;
@@ -71,13 +67,6 @@ impl<'a> Cached<'a> {
         Ok(found)
     }
 
-    fn keep<T: Serialize>(&mut self, found: Vec<(String, T)>) -> Result<()> {
-        let entries: Vec<(String, String)> = (found.into_iter())
-            .filter_map(|(key, value)| Some((key, serde_json::to_string(&value).ok()?)))
-            .collect();
-        self.cache.put(&entries)
-    }
-
     /// Likelihoods by key, asking `ask` for those that are missing.
     fn nats(&mut self, keys: &[String], ask: AskNats<'_>) -> Result<Option<Vec<Nats>>> {
         let mut found: Vec<Option<Nats>> = Vec::with_capacity(keys.len());
@@ -89,7 +78,7 @@ impl<'a> Cached<'a> {
             let Some(fresh) = ask(self.inner, &missing)? else { return Ok(None) };
             let entries = missing.iter().zip(&fresh).map(|(i, nats)| (keys[*i].clone(), *nats));
             let entries: Vec<(String, Nats)> = entries.collect();
-            self.keep(entries)?;
+            keep(self.cache, entries)?;
             for (index, nats) in missing.into_iter().zip(fresh) {
                 found[index] = Some(nats);
             }
@@ -99,74 +88,45 @@ impl<'a> Cached<'a> {
 }
 
 impl Answerer for Cached<'_> {
-    fn answer(
-        &mut self,
-        prompts: &[Prompt<'_>],
-        sides: &[bool],
-        decoding: &Decoding,
-        on_done: &mut dyn FnMut(usize) -> ControlFlow<()>,
-    ) -> Result<Vec<Vec<Reply>>> {
-        let mut replies: Vec<Vec<Option<Reply>>> = vec![vec![None; prompts.len()]; sides.len()];
-        let mut done = 0;
-        let mut keys: Vec<Vec<String>> = Vec::with_capacity(sides.len());
-        for (place, &side) in sides.iter().enumerate() {
-            let asked = |prompt: &Prompt<'_>| {
+    fn answer(&mut self, questions: &[Question<'_>], on_reply: &mut OnReply<'_>) -> Result<()> {
+        let keys: Vec<String> = (questions.iter())
+            .map(|Question { prompt, tuned, decoding }| {
                 let prompt = (prompt.messages, prompt.tools, prompt.style);
-                self.key(side, "reply", &(prompt, decoding))
-            };
-            keys.push(prompts.iter().map(asked).collect());
-            for (index, key) in keys[place].clone().iter().enumerate() {
-                if let Some(text) = self.look::<String>(key)? {
-                    replies[place][index] = Some(Ok(text));
-                    done += 1;
-                }
-            }
-        }
-        if done > 0 && on_done(done).is_break() {
-            return Ok(gathered(replies));
-        }
-        // What is missing, by which sides miss it; prompts that offer the same tools together, since
-        // their beginnings are read once.
-        let mut missing: Vec<(Vec<usize>, usize)> = (0..prompts.len())
-            .map(|index| {
-                let lack = (0..sides.len()).filter(|side| replies[*side][index].is_none());
-                (lack.collect(), index)
+                self.key(*tuned, "reply", &(prompt, decoding))
             })
-            .filter(|(lack, _): &(Vec<usize>, usize)| !lack.is_empty())
             .collect();
-        missing.sort_by_cached_key(|(lack, index)| {
-            let tools = serde_json::to_string(prompts[*index].tools).unwrap_or_default();
-            (lack.clone(), tools, *index)
-        });
-        for group in missing.chunk_by(|a, b| a.0 == b.0) {
-            let Some((lack, _)) = group.first() else { continue };
-            let asked: Vec<bool> = lack.iter().map(|side| sides[*side]).collect();
-            for part in group.chunks(PART) {
-                let indices: Vec<usize> = part.iter().map(|(_, index)| *index).collect();
-                let asked_prompts: Vec<Prompt<'_>> = indices.iter().map(|i| prompts[*i]).collect();
-                let mut stopped = false;
-                let fresh = self.inner.answer(&asked_prompts, &asked, decoding, &mut |count| {
-                    let flow = on_done(done + count);
-                    stopped |= flow.is_break();
-                    flow
-                })?;
-                if stopped {
-                    return Ok(gathered(replies));
-                }
-                done += indices.len() * asked.len();
-                let mut kept: Vec<(String, String)> = Vec::new();
-                for (side, texts) in lack.iter().zip(fresh) {
-                    for (index, reply) in indices.iter().zip(texts) {
-                        if let Ok(text) = &reply {
-                            kept.push((keys[*side][*index].clone(), text.clone()));
-                        }
-                        replies[*side][*index] = Some(reply);
-                    }
-                }
-                self.keep(kept)?;
+        let mut missing = Vec::new();
+        for (index, key) in keys.iter().enumerate() {
+            let Some(text) = self.look::<String>(key)? else {
+                missing.push(index);
+                continue;
+            };
+            if on_reply(index, Ok(text)).is_break() {
+                return Ok(());
             }
         }
-        Ok(gathered(replies))
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let asked: Vec<Question<'_>> = missing.iter().map(|index| questions[*index]).collect();
+        let (inner, cache) = (&mut *self.inner, &mut *self.cache);
+        // Kept one by one: an interruption costs only those that are on their way.
+        let mut failed = None;
+        inner.answer(&asked, &mut |at, reply| {
+            let index = missing[at];
+            if let Ok(text) = &reply
+                && let Err(failure) = keep(cache, vec![(keys[index].clone(), text)])
+            {
+                failed = Some(failure);
+                return ControlFlow::Break(());
+            }
+            on_reply(index, reply)
+        })?;
+        failed.map_or(Ok(()), Err)
+    }
+
+    fn check(&self, prompts: &[Prompt<'_>]) -> Result<()> {
+        self.inner.check(prompts)
     }
 
     fn tool_format(&self) -> ToolFormat {
@@ -198,12 +158,12 @@ impl Answerer for Cached<'_> {
     }
 }
 
-/// Replies in their order; those that were not made before a stop are empty, and are not looked at.
-fn gathered(replies: Vec<Vec<Option<Reply>>>) -> Vec<Vec<Reply>> {
-    let whole = |side: Vec<Option<Reply>>| {
-        side.into_iter().map(|reply| reply.unwrap_or_else(|| Ok(String::new()))).collect()
-    };
-    replies.into_iter().map(whole).collect()
+/// Puts values into a cache as JSON.
+fn keep<T: Serialize>(cache: &mut dyn AnswerCache, found: Vec<(String, T)>) -> Result<()> {
+    let entries: Vec<(String, String)> = (found.into_iter())
+        .filter_map(|(key, value)| Some((key, serde_json::to_string(&value).ok()?)))
+        .collect();
+    cache.put(&entries)
 }
 
 #[cfg(test)]
@@ -211,6 +171,7 @@ mod tests {
     use std::collections::HashMap;
 
     use super::*;
+    use crate::evaluate::answerer::Decoding;
     use crate::evaluate::suite::PromptStyle;
     use crate::pair::{Message, Role};
 
@@ -236,33 +197,19 @@ mod tests {
     }
 
     impl Answerer for Echo {
-        fn answer(
-            &mut self,
-            prompts: &[Prompt<'_>],
-            sides: &[bool],
-            _: &Decoding,
-            on_done: &mut dyn FnMut(usize) -> ControlFlow<()>,
-        ) -> Result<Vec<Vec<Reply>>> {
-            let mut done = 0;
-            let mut all = Vec::new();
-            for side in sides {
-                let mut texts = Vec::new();
-                for prompt in prompts {
-                    let text = &prompt.messages[0].content;
-                    texts.push(match text.as_str() {
-                        "fails" => Err("status 500".to_owned()),
-                        text => Ok(format!("{text} {side}")),
-                    });
-                    self.replies += 1;
-                    done += 1;
-                    if on_done(done).is_break() {
-                        all.push(texts);
-                        return Ok(all);
-                    }
+        fn answer(&mut self, questions: &[Question<'_>], on_reply: &mut OnReply<'_>) -> Result<()> {
+            // The last first: any order will do.
+            for (index, question) in questions.iter().enumerate().rev() {
+                self.replies += 1;
+                let reply = match question.prompt.messages[0].content.as_str() {
+                    "fails" => Err("status 500".to_owned()),
+                    text => Ok(format!("{text} {}", question.tuned)),
+                };
+                if on_reply(index, reply).is_break() {
+                    break;
                 }
-                all.push(texts);
             }
-            Ok(all)
+            Ok(())
         }
 
         fn continuation_nats(
@@ -279,6 +226,11 @@ mod tests {
         }
     }
 
+    fn question(messages: &[Message], tuned: bool, decoding: Decoding) -> Question<'_> {
+        let prompt = Prompt { messages, tools: &[], style: PromptStyle::Chat };
+        Question { prompt, tuned, decoding }
+    }
+
     const GREEDY: Decoding = Decoding { max_new: 8, temperature: 0.0, seed: 0, bound: false };
 
     #[test]
@@ -291,57 +243,76 @@ mod tests {
                 )]
             })
             .collect();
-        let prompts: Vec<Prompt<'_>> = turns
-            .iter()
-            .map(|messages| Prompt { messages, tools: &[], style: PromptStyle::Chat })
+        let questions: Vec<Question<'_>> = (turns.iter())
+            .flat_map(|turn| [false, true].map(|tuned| question(turn, tuned, GREEDY)))
             .collect();
         let mut memory = Memory::default();
         let mut echo = Echo::default();
-        let mut ask = |memory: &mut Memory, sides: &[bool], stop: usize, adapter: &str| {
+        let mut ask = |memory: &mut Memory, stop: usize, adapter: &str| {
             let identity = ["base".to_owned(), adapter.to_owned()];
             let mut cached = Cached::new(&mut echo, memory, identity);
-            let mut last = 0;
-            let replies = cached
-                .answer(&prompts, sides, &GREEDY, &mut |done| {
-                    assert!(done >= last, "progress went back");
-                    last = done;
-                    if done >= stop { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-                })
-                .unwrap();
+            let mut replies = vec![None; questions.len()];
+            let mut heard = 0;
+            let hear = &mut |index: usize, reply| {
+                assert!(replies[index].is_none(), "heard twice");
+                replies[index] = Some(reply);
+                heard += 1;
+                if heard == stop { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            };
+            cached.answer(&questions, hear).unwrap();
             let hits = cached.hits();
             let asked = std::mem::take(&mut echo.replies);
             (replies, hits, asked)
         };
-        // Stopped in the second part: the first is kept.
-        let (_, hits, _) = ask(&mut memory, &[false, true], 250, "a");
-        assert_eq!((hits, memory.0.len()), (0, 2 * PART - 2));
-        let (replies, hits, asked) = ask(&mut memory, &[false, true], usize::MAX, "a");
-        assert_eq!((hits as usize, asked), (2 * PART - 2, 500 - (2 * PART - 2)));
-        for (side, replies) in [false, true].iter().zip(&replies) {
-            for (n, reply) in replies.iter().enumerate() {
-                match n {
-                    7 => assert_eq!(reply, &Err("status 500".to_owned())),
-                    _ => assert_eq!(reply, &Ok(format!("q{n} {side}"))),
-                }
+        // Stopped in the middle: each reply that was there is kept, and what is known does not come again.
+        let (_, hits, asked) = ask(&mut memory, 250, "a");
+        assert_eq!((hits, asked, memory.0.len()), (0, 250, 250));
+        let (_, hits, asked) = ask(&mut memory, 300, "a");
+        assert_eq!((hits, asked, memory.0.len()), (250, 50, 300));
+        let (replies, hits, asked) = ask(&mut memory, usize::MAX, "a");
+        assert_eq!((hits, asked), (300, 200));
+        for (index, reply) in replies.into_iter().enumerate() {
+            match index / 2 {
+                7 => assert_eq!(reply, Some(Err("status 500".to_owned()))),
+                n => assert_eq!(reply, Some(Ok(format!("q{n} {}", index % 2 == 1)))),
             }
         }
         // What failed is asked again, and of another adapter only the base is known.
-        assert_eq!(ask(&mut memory, &[false, true], usize::MAX, "a").2, 2);
-        let (_, hits, asked) = ask(&mut memory, &[false, true], usize::MAX, "b");
+        assert_eq!(ask(&mut memory, usize::MAX, "a").2, 2);
+        let (_, hits, asked) = ask(&mut memory, usize::MAX, "b");
         assert_eq!((hits, asked), (249, 251));
+    }
+
+    #[test]
+    fn a_cache_that_cannot_be_written_ends_the_asking() {
+        struct Full;
+        impl AnswerCache for Full {
+            fn get(&self, _: &str) -> Result<Option<String>> {
+                Ok(None)
+            }
+            fn put(&mut self, _: &[(String, String)]) -> Result<()> {
+                Err(crate::failure::Failure::user("disk full"))
+            }
+        }
+        let messages = [Message::text(Role::User, "q")];
+        let mut echo = Echo::default();
+        let identity = ["base".to_owned(), "tuned".to_owned()];
+        let questions = [question(&messages, false, GREEDY); 5];
+        let failure = Cached::new(&mut echo, &mut Full, identity)
+            .answer(&questions, &mut |_, _| ControlFlow::Continue(()));
+        assert_eq!((failure.unwrap_err().message.as_str(), echo.replies), ("disk full", 1));
     }
 
     #[test]
     fn bound_answers_are_remembered_apart() {
         let messages = [Message::text(Role::User, "q")];
-        let prompt = Prompt { messages: &messages, tools: &[], style: PromptStyle::Chat };
         let mut memory = Memory::default();
         let mut echo = Echo::default();
         for (bound, asked) in [(false, 1), (true, 1), (true, 0), (false, 0)] {
             let identity = ["base".to_owned(), "tuned".to_owned()];
             let mut cached = Cached::new(&mut echo, &mut memory, identity);
-            let go = &mut |_| ControlFlow::Continue(());
-            cached.answer(&[prompt], &[false], &Decoding { bound, ..GREEDY }, go).unwrap();
+            let asks = [question(&messages, false, Decoding { bound, ..GREEDY })];
+            cached.answer(&asks, &mut |_, _| ControlFlow::Continue(())).unwrap();
             assert_eq!(std::mem::take(&mut echo.replies), asked, "{bound}");
         }
         // As remembered by versions that knew no grammar.

@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 
-use super::answerer::{Answerer, Decoding, Prompt};
+use super::answerer::{Answerer, Decoding, Prompt, Question};
 use super::case::{Case, Expect};
 use super::compare;
 use super::result::{Answer, Evaluation, Form, ItemResult, Metric, Verdict};
@@ -58,21 +58,28 @@ pub fn judged(
     if questions.is_empty() {
         return Ok(Some(()));
     }
-    let prompts: Vec<Prompt<'_>> = (questions.iter())
-        .map(|messages| Prompt { messages, tools: &[], style: PromptStyle::Chat })
+    let asks: Vec<Question<'_>> = (questions.iter())
+        .map(|messages| Question {
+            prompt: Prompt { messages, tools: &[], style: PromptStyle::Chat },
+            tuned: false,
+            decoding: DECODING,
+        })
         .collect();
-    let total = prompts.len() as u64;
-    let mut stopped = false;
-    let replies = judge.answer(&prompts, &[false], &DECODING, &mut |done| {
-        let flow = on(Progress::new(STAGE, done as u64, Some(total), "answers"));
+    let total = asks.len() as u64;
+    let (mut stopped, mut done) = (false, 0);
+    let mut said: Vec<Option<bool>> = vec![None; asks.len()];
+    judge.answer(&asks, &mut |index, reply| {
+        if let (Some(said), Ok(text)) = (said.get_mut(index), &reply) {
+            *said = judge::verdict(text);
+        }
+        done += 1;
+        let flow = on(Progress::new(STAGE, done, Some(total), "answers"));
         stopped |= flow.is_break();
         flow
     })?;
     if stopped {
         return Ok(None);
     }
-    let replies = replies.into_iter().flatten();
-    let said: Vec<_> = replies.map(|reply| judge::verdict(&reply.ok()?)).collect();
     let mut verdicts = places.into_iter().map(|place| said.get(place).copied().flatten());
     for (result, suite) in evaluation.suites.iter_mut().zip(suites) {
         let mut any = false;
@@ -115,7 +122,7 @@ mod tests {
     use std::ops::ControlFlow;
 
     use super::*;
-    use crate::evaluate::answerer::{Nats, Reply};
+    use crate::evaluate::answerer::{Nats, OnReply};
     use crate::evaluate::{Plan, domain_suite, run};
     use crate::pair::{Example, Role};
 
@@ -127,27 +134,16 @@ mod tests {
     }
 
     impl Answerer for Counted {
-        fn answer(
-            &mut self,
-            prompts: &[Prompt<'_>],
-            sides: &[bool],
-            _: &Decoding,
-            on_done: &mut dyn FnMut(usize) -> ControlFlow<()>,
-        ) -> Result<Vec<Vec<Reply>>> {
-            self.asked += prompts.len();
-            let holds = |prompt: &Prompt<'_>, tuned: bool| match self.other {
-                Some(word) => prompt.messages.iter().any(|turn| turn.content.contains(word)),
-                None => tuned,
-            };
-            let mut reply = |prompt: &Prompt<'_>, tuned| {
-                let _ = on_done(0);
-                Ok(self.says[usize::from(holds(prompt, tuned))].to_owned())
-            };
-            let mut all = Vec::new();
-            for &tuned in sides {
-                all.push(prompts.iter().map(|prompt| reply(prompt, tuned)).collect());
+        fn answer(&mut self, questions: &[Question<'_>], on_reply: &mut OnReply<'_>) -> Result<()> {
+            for (index, Question { prompt, tuned, .. }) in questions.iter().enumerate() {
+                self.asked += usize::from(self.other.is_some());
+                let holds = match self.other {
+                    Some(word) => prompt.messages.iter().any(|turn| turn.content.contains(word)),
+                    None => *tuned,
+                };
+                let _ = on_reply(index, Ok(self.says[usize::from(holds)].to_owned()));
             }
-            Ok(all)
+            Ok(())
         }
 
         fn continuation_nats(

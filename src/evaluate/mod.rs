@@ -26,7 +26,7 @@ pub mod seen;
 pub mod statistics;
 pub mod suite;
 
-pub use answerer::{Answerer, Decoding, Nats, Prompt, Reply};
+pub use answerer::{Answerer, Decoding, Nats, OnReply, Prompt, Question, Reply};
 pub use cached::{AnswerCache, Cached};
 pub use case::{ANY_CALL, Case, Expect, ExpectedArgument, ExpectedCall, NO_CALL, ShortAnswer};
 pub use programs::ProgramRunner;

@@ -1,24 +1,27 @@
 //! Base and tuned model answering an evaluation's questions from one loaded base.
 
+use std::cmp::Reverse;
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
 use super::bound::CallBounds;
 use super::loaded::Loaded;
 use crate::engine::cuda::{Device, Generator};
 use crate::engine::{
-    Adapter, GenerateConfig, Request, Row, cache_bytes, generate_bound, row_losses,
+    Adapter, GenerateConfig, Request, Row, generate_bound, row_losses,
 };
-use crate::evaluate::{Answerer, Decoding, Nats, Prompt, PromptStyle, Reply};
+use crate::evaluate::{Answerer, Nats, OnReply, Prompt, PromptStyle, Question};
 use crate::failure::{Failure, Result};
 use crate::model::ToolFormat;
 use crate::train::memory;
 
 /// Sequences decoded together, at most: weights are read and decoded once for all of them.
-const BATCH_MAX: usize = 48;
+const BATCH_MAX: usize = 96;
 /// The same on a GPU.
 const BATCH_GPU: usize = 64;
-/// Bytes that their keys and values may take.
-const CACHE_BYTES: usize = 512 << 20;
+/// Bytes that their keys and values may take: a part of what is free, within these.
+const CACHE_BYTES: usize = 1 << 30;
+const CACHE_LEAST: usize = 256 << 20;
 /// Bytes that weights may take beside their stored form, and which part of what is free.
 const KEPT_BYTES: usize = 1 << 30;
 const KEPT_SHARE: usize = 4;
@@ -93,6 +96,125 @@ impl EngineAnswerer<'_> {
     }
 }
 
+impl EngineAnswerer<'_> {
+    /// The tokens of each question's prompt; none where the template refuses it or it fills the model's context.
+    fn encode_all(&self, questions: &[Question<'_>]) -> Vec<Arc<[u32]>> {
+        let room = self.loaded.base.config().context_length;
+        let mut all: Vec<Arc<[u32]>> = Vec::with_capacity(questions.len());
+        for (at, question) in questions.iter().enumerate() {
+            let before = at.checked_sub(1).filter(|at| questions[*at].prompt.is(&question.prompt));
+            let ids = before.map_or_else(
+                || {
+                    let ids = self.encode(&question.prompt).unwrap_or_default();
+                    if ids.len() < room { ids.into() } else { Arc::default() }
+                },
+                |before| Arc::clone(&all[before]),
+            );
+            all.push(ids);
+        }
+        all
+    }
+
+    /// Answers the questions at some places, all bound or none.
+    fn answer_some(
+        &mut self,
+        questions: &[Question<'_>],
+        prompts: &[Arc<[u32]>],
+        asked: &[usize],
+        on_reply: &mut OnReply<'_>,
+    ) -> Result<ControlFlow<()>> {
+        // A prompt that the model cannot be shown gets no answer, which counts as a wrong one.
+        let is_asked = |i: &usize| !prompts[*i].is_empty() && questions[*i].decoding.max_new > 0;
+        let (asked, silent): (Vec<usize>, Vec<usize>) = asked.iter().partition(|i| is_asked(i));
+        for index in silent {
+            if on_reply(index, Ok(String::new())).is_break() {
+                return Ok(ControlFlow::Break(()));
+            }
+        }
+        let Some(first) = asked.first().map(|index| questions[*index].decoding) else {
+            return Ok(ControlFlow::Continue(()));
+        };
+        let batch = if self.gpu.is_some() { BATCH_GPU } else { BATCH_MAX };
+        let asked = ordered(questions, prompts, asked, batch / 2);
+        let codec = &self.loaded.codec;
+        let free = memory::available().unwrap_or(0);
+        let config = GenerateConfig {
+            max_new: asked.iter().map(|i| questions[*i].decoding.max_new).max().unwrap_or(0),
+            stop: codec.stop_ids(),
+            batch,
+            temperature: first.temperature as f32,
+            keep_bytes: (free / KEPT_SHARE).min(KEPT_BYTES),
+            cache_bytes: (free / KEPT_SHARE).clamp(CACHE_LEAST, CACHE_BYTES),
+            ..GenerateConfig::default()
+        };
+        let requests: Vec<Request<'_>> = (asked.iter())
+            .map(|index| {
+                let Question { tuned, decoding, .. } = questions[*index];
+                let prompt = &prompts[*index];
+                // Draws are those of a prompt whatever else is asked.
+                let draws = Some((decoding.seed, stream(prompt)));
+                Request { max_new: Some(decoding.max_new), draws, ..Request::new(prompt, tuned) }
+            })
+            .collect();
+        let mut bounds = if first.bound {
+            let bounds =
+                self.bounds.ok_or_else(|| Failure::defect("nothing to bind answers by"))?;
+            (asked.iter()).map(|i| Some(bounds.bound(questions[*i].prompt.tools))).collect()
+        } else {
+            Vec::new()
+        };
+        let mut said: Vec<Vec<u32>> = vec![Vec::new(); asked.len()];
+        let mut flow = ControlFlow::Continue(());
+        let mut on = |at: usize, id: Option<u32>| {
+            let Some(id) = id else {
+                let text = codec.tokenizer().decode(&std::mem::take(&mut said[at]));
+                flow = on_reply(asked[at], Ok(text));
+                return flow;
+            };
+            said[at].push(id);
+            ControlFlow::Continue(())
+        };
+        let (base, adapter) = (&self.loaded.base, self.adapter);
+        match &mut self.gpu {
+            Some(gpu) => gpu.generate(&requests, &mut bounds, &config, &mut on)?,
+            None => generate_bound(base, adapter, &requests, &mut bounds, &config, &mut on)?,
+        };
+        Ok(flow)
+    }
+}
+
+/// The order in which questions are begun: those that may have the longest answers first, so that only short ones
+/// are left when the batch thins out. Among them prompts that begin alike follow each other, and so that the sides
+/// of one prompt are in a batch, they take turns by `part` prompts.
+fn ordered(
+    questions: &[Question<'_>],
+    prompts: &[Arc<[u32]>],
+    mut asked: Vec<usize>,
+    part: usize,
+) -> Vec<usize> {
+    let key = |i: usize| (Reverse(questions[i].decoding.max_new), &prompts[i], i);
+    asked.sort_by(|a, b| key(*a).cmp(&key(*b)));
+    let (tuned, base): (Vec<usize>, Vec<usize>) =
+        asked.into_iter().partition(|i| questions[*i].tuned);
+    let (mut base, mut tuned) = (base.chunks(part.max(1)), tuned.chunks(part.max(1)));
+    let mut order = Vec::new();
+    loop {
+        let parts = [base.next(), tuned.next()];
+        if parts == [None, None] {
+            return order;
+        }
+        order.extend(parts.into_iter().flatten().flatten());
+    }
+}
+
+/// The stream of a prompt's draws.
+fn stream(prompt: &[u32]) -> u64 {
+    // Fowler, Noll and Vo's hash: other prompts have other draws, and the same the same.
+    prompt.iter().fold(0xCBF2_9CE4_8422_2325, |hash: u64, id| {
+        (hash ^ u64::from(*id)).wrapping_mul(0x0100_0000_01B3)
+    })
+}
+
 /// The turns of a prompt as plain text.
 fn plain_text(prompt: &Prompt<'_>) -> String {
     let turns: Vec<&str> = prompt.messages.iter().map(|turn| turn.content.as_str()).collect();
@@ -100,78 +222,29 @@ fn plain_text(prompt: &Prompt<'_>) -> String {
 }
 
 impl Answerer for EngineAnswerer<'_> {
-    fn answer(
-        &mut self,
-        prompts: &[Prompt<'_>],
-        sides: &[bool],
-        decoding: &Decoding,
-        on_done: &mut dyn FnMut(usize) -> ControlFlow<()>,
-    ) -> Result<Vec<Vec<Reply>>> {
-        let codec = &self.loaded.codec;
-        let max_new = decoding.max_new;
-        let ids: Vec<Result<Vec<u32>>> = prompts.iter().map(|prompt| self.encode(prompt)).collect();
-        // A prompt that the template refuses or that fills the model's context gets no answer, which
-        // counts as a wrong one. Where it refuses all, nothing is measured.
-        if let Some(Err(first)) = ids.first().filter(|_| ids.iter().all(Result::is_err)) {
-            return Err(first.clone());
-        }
-        let ids: Vec<Vec<u32>> = ids.into_iter().map(Result::unwrap_or_default).collect();
-        let room = self.loaded.base.config().context_length;
-        // Prompts that begin alike are read together, and so that the sides of one prompt are in a batch, they
-        // take turns by half batches; the answers keep the order of the prompts.
-        let mut order: Vec<usize> =
-            (0..ids.len()).filter(|i| (1..room).contains(&ids[*i].len())).collect();
-        let mut done = (ids.len() - order.len()) * sides.len();
-        order.sort_by_key(|index| &ids[*index]);
-        let longest = order.iter().map(|index| ids[*index].len()).max().unwrap_or(0) + max_new;
-        let batch = if self.gpu.is_some() {
-            BATCH_GPU
-        } else {
-            (CACHE_BYTES / cache_bytes(&self.loaded.base, longest)).clamp(2, BATCH_MAX)
-        };
-        let config = GenerateConfig {
-            max_new,
-            stop: codec.stop_ids(),
-            batch,
-            temperature: decoding.temperature as f32,
-            seed: decoding.seed,
-            keep_bytes: memory::available().map_or(0, |free| free / KEPT_SHARE).min(KEPT_BYTES),
-            ..GenerateConfig::default()
-        };
-        let asked: Vec<(usize, usize)> = order
-            .chunks(batch / 2)
-            .flat_map(|part| {
-                (0..sides.len()).flat_map(move |side| part.iter().map(move |index| (side, *index)))
-            })
-            .collect();
-        let requests: Vec<Request<'_>> = asked
-            .iter()
-            .map(|(side, index)| Request { prompt: &ids[*index], tuned: sides[*side] })
-            .collect();
-        let mut texts: Vec<Vec<Reply>> = vec![vec![Ok(String::new()); ids.len()]; sides.len()];
-        let base = &self.loaded.base;
-        let mut bounds = if decoding.bound {
-            let bounds =
-                self.bounds.ok_or_else(|| Failure::defect("nothing to bind answers by"))?;
-            asked.iter().map(|(_, index)| Some(bounds.bound(prompts[*index].tools))).collect()
-        } else {
-            Vec::new()
-        };
-        let mut on = |_, id: Option<u32>| {
-            if id.is_some() {
-                return ControlFlow::Continue(());
+    fn answer(&mut self, questions: &[Question<'_>], on_reply: &mut OnReply<'_>) -> Result<()> {
+        let prompts = self.encode_all(questions);
+        // Bound answers wait for a choice of each token, which on a GPU would keep the others waiting.
+        for bound in [false, true] {
+            let asked: Vec<usize> =
+                (0..questions.len()).filter(|i| questions[*i].decoding.bound == bound).collect();
+            if self.answer_some(questions, &prompts, &asked, on_reply)?.is_break() {
+                break;
             }
-            done += 1;
-            on_done(done)
-        };
-        let tokens = match &mut self.gpu {
-            Some(gpu) => gpu.generate(&requests, &mut bounds, &config, &mut on)?,
-            None => generate_bound(base, self.adapter, &requests, &mut bounds, &config, &mut on)?,
-        };
-        for ((side, index), tokens) in asked.iter().zip(tokens) {
-            texts[*side][*index] = Ok(codec.tokenizer().decode(&tokens));
         }
-        Ok(texts)
+        Ok(())
+    }
+
+    fn check(&self, prompts: &[Prompt<'_>]) -> Result<()> {
+        // Where the template refuses all, nothing is measured.
+        let mut first = None;
+        for prompt in prompts {
+            match self.encode(prompt) {
+                Ok(_) => return Ok(()),
+                Err(failure) => first = first.or(Some(failure)),
+            }
+        }
+        first.map_or(Ok(()), Err)
     }
 
     fn continuation_nats(
@@ -231,7 +304,7 @@ mod tests {
                 "{\"name\": \"get_weather\", \"arguments\": {",
             ];
             let prompts = texts.map(|text| opened.codec.tokenizer().encode(text));
-            let requests = prompts.each_ref().map(|prompt| Request { prompt, tuned: false });
+            let requests = prompts.each_ref().map(|prompt| Request::new(prompt, false));
             for batch in [1, 5] {
                 let settings = GenerateConfig { max_new: 24, batch, ..GenerateConfig::default() };
                 let answers = |from| {

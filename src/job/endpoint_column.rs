@@ -1,6 +1,5 @@
 //! A model behind an endpoint as a further column of an evaluation.
 
-use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
@@ -8,7 +7,7 @@ use std::time::Duration;
 use super::drafting;
 use super::spec::EndpointChoice;
 use crate::draft::{Asked, Endpoint, EndpointConfig};
-use crate::evaluate::{Answerer, Decoding, Nats, Prompt, Reply};
+use crate::evaluate::{Answerer, Decoding, Nats, OnReply, Prompt, Question, Reply};
 use crate::failure::{Failure, Result};
 use crate::progress::Cancel;
 
@@ -65,15 +64,7 @@ fn reply(
 }
 
 impl Answerer for EndpointColumn {
-    fn answer(
-        &mut self,
-        prompts: &[Prompt<'_>],
-        sides: &[bool],
-        decoding: &Decoding,
-        on_done: &mut dyn FnMut(usize) -> ControlFlow<()>,
-    ) -> Result<Vec<Vec<Reply>>> {
-        let all = prompts.len() * sides.len();
-        let mut replies: Vec<Reply> = vec![Err("stopped".to_owned()); all];
+    fn answer(&mut self, questions: &[Question<'_>], on_reply: &mut OnReply<'_>) -> Result<()> {
         let (next, failed, cancel) = (AtomicUsize::new(0), &self.failed_in_a_row, &self.cancel);
         let (sender, finished) = crossbeam_channel::unbounded();
         thread::scope(|scope| {
@@ -82,23 +73,20 @@ impl Answerer for EndpointColumn {
                 scope.spawn(move || {
                     while cancel.flow().is_continue() {
                         let at = next.fetch_add(1, Ordering::Relaxed);
-                        if at >= all {
-                            return;
-                        }
-                        let reply = reply(endpoint, failed, &prompts[at % prompts.len()], decoding);
+                        let Some(question) = questions.get(at) else { return };
+                        let reply = reply(endpoint, failed, &question.prompt, &question.decoding);
                         // Nobody listens any more only after a panic on the other side.
                         let _ = sender.send((at, reply));
                     }
                 });
             }
             drop(sender);
-            for (done, (at, reply)) in finished.iter().enumerate() {
-                replies[at] = reply;
-                let _ = on_done(done + 1);
+            for (at, reply) in &finished {
+                // Replies that are on their way are heard too; the cancel flag ends the asking.
+                let _ = on_reply(at, reply);
             }
         });
-        let mut rest = replies.into_iter();
-        Ok(sides.iter().map(|_| rest.by_ref().take(prompts.len()).collect()).collect())
+        Ok(())
     }
 
     fn continuation_nats(

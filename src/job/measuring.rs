@@ -170,7 +170,7 @@ fn shares(desk: &Desk<'_>, loaded: &Loaded, chunk: &[Due]) -> Result<Option<Vec<
     }
     let requests: Vec<Request<'_>> = prompts
         .iter()
-        .flat_map(|(_, prompt)| [Request { prompt, tuned: false }; SAMPLES])
+        .flat_map(|(_, prompt)| [Request::new(prompt, false); SAMPLES])
         .collect();
     let max_new = (longest * 2 + 32).min(ANSWER_MAX);
     let tokens = prompts.iter().map(|(_, prompt)| prompt.len()).max().unwrap_or(0) + max_new;

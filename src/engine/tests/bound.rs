@@ -65,7 +65,7 @@ fn bound_answers_are_the_likeliest_that_are_allowed_and_others_stay_as_they_are(
                 .map(|row| row.ids)
                 .collect();
             let requests: Vec<Request<'_>> =
-                prompts.iter().map(|prompt| Request { prompt, tuned: true }).collect();
+                prompts.iter().map(|prompt| Request::new(prompt, true)).collect();
             let go = &mut |_, _| ControlFlow::Continue(());
             for (batch, temperature) in [(4, 0.0), (4, 1.0)] {
                 let settings =
@@ -103,7 +103,7 @@ fn an_answer_ends_where_nothing_is_allowed_or_an_end_is_chosen() {
     let config = toy::llama();
     let base = toy::load(&config, 4);
     let prompt = [1, 2, 3];
-    let requests = [Request { prompt: &prompt, tuned: false }; 3];
+    let requests = [Request::new(&prompt, false); 3];
     let mut bounds = [4, 0, 100].map(|most| Some(Rounds::boxed(53, most)));
     let mut settings = GenerateConfig { max_new: 8, ..GenerateConfig::default() };
     let go = &mut |_, _| ControlFlow::Continue(());

@@ -61,7 +61,7 @@ fn base_and_tuned_in_one_batch_answer_as_each_alone() {
         let tuned = generate(&base, Some(&adapter), &prompts, &settings, &mut on).unwrap();
         let plain = generate(&base, None, &prompts, &settings, &mut on).unwrap();
         let requests: Vec<Request<'_>> =
-            (0..10).map(|i| Request { prompt: &prompts[i / 2], tuned: i % 2 == 1 }).collect();
+            (0..10).map(|i| Request::new(&prompts[i / 2], i % 2 == 1)).collect();
         let mut ended = Vec::new();
         let both = generate_each(&base, Some(&adapter), &requests, &settings, &mut |at, id| {
             if id.is_none() {
@@ -87,7 +87,7 @@ fn many_sequences_at_once_answer_as_a_few() {
         toy::rows(&config, &lengths, 7).into_iter().map(|row| row.ids).collect();
     let requests: Vec<Request<'_>> = prompts
         .iter()
-        .flat_map(|prompt| [false, true].map(|tuned| Request { prompt, tuned }))
+        .flat_map(|prompt| [false, true].map(|tuned| Request::new(prompt, tuned)))
         .collect();
     let answers = |batch| {
         let settings = GenerateConfig { max_new: 8, batch, ..GenerateConfig::default() };
@@ -175,7 +175,7 @@ fn a_coarse_head_chooses_the_same_tokens() {
                 .collect();
             let requests: Vec<Request<'_>> = prompts
                 .iter()
-                .flat_map(|prompt| [false, true].map(|tuned| Request { prompt, tuned }))
+                .flat_map(|prompt| [false, true].map(|tuned| Request::new(prompt, tuned)))
                 .collect();
             for batch in [1, 5, 12] {
                 let settings = GenerateConfig { max_new: 14, batch, ..GenerateConfig::default() };
@@ -225,7 +225,7 @@ fn weights_that_stay_decoded_change_nothing() {
         let prompts: Vec<Vec<u32>> =
             toy::rows(&config, &lengths, 3).into_iter().map(|row| row.ids).collect();
         let requests: Vec<Request<'_>> = (prompts.iter().enumerate())
-            .map(|(i, prompt)| Request { prompt, tuned: i % 3 == 0 })
+            .map(|(i, prompt)| Request::new(prompt, i % 3 == 0))
             .collect();
         let [decoded_anew, kept] = [0, 1 << 30].map(|keep_bytes| {
             let settings =

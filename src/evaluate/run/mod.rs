@@ -1,15 +1,20 @@
 //! Puts suites to a base model and its tuned form, and compares what they say.
+//!
+//! What is answered in words is asked in one call for all suites and both sides ([`queue`]), so that the answers of
+//! one suite need not wait for another's longest.
+
+mod queue;
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use super::answerer::{Answerer, Decoding, Prompt, Reply};
+use super::answerer::{Answerer, Decoding, Prompt};
 use super::case::{Case, Expect};
 use super::programs::ProgramRunner;
 use super::result::{Answer, Column, ColumnKind, Evaluation, Reason, SuiteResult};
 use super::suite::Suite;
-use super::{choice, compare, programs, score};
+use super::{choice, compare, score};
 use crate::failure::{Failure, Result};
 use crate::model::ToolFormat;
 use crate::progress::{OnProgress, Progress};
@@ -106,32 +111,41 @@ pub fn run(
     let sides = if plan.tuned { &[false, true][..] } else { &[false][..] };
     let cases: usize = plan.suites.iter().map(|suite| suite.cases.len()).sum();
     let callable =
-        plan.suites.iter().flat_map(|suite| &suite.cases).filter(|case| is_callable(case));
+        plan.suites.iter().flat_map(|suite| &suite.cases).filter(|case| queue::is_callable(case));
     let bound = if plan.bound { callable.count() * sides.len() } else { 0 };
     let total = (cases * (sides.len() + extras.len()) + bound) * plan.samples.max(1) as usize;
     let mut counter = Counter { done: 0, total, stopped: false, on };
     let _ = counter.advance(0);
-    let mut results = Vec::with_capacity(plan.suites.len());
-    for suite in plan.suites {
-        let mut sheets = outcomes(plan, suite, answerer, sides, &mut counter)?;
-        let mut others = Vec::with_capacity(sides.len() + extras.len());
-        if plan.bound {
-            others.extend(bound_outcomes(plan, suite, answerer, sides, &mut counter)?);
-        }
-        for extra in extras.iter_mut() {
-            if !counter.stopped {
-                let side = [extra.tuned];
-                let column = outcomes(plan, suite, extra.answerer, &side, &mut counter)?;
-                others.extend(column);
-            }
-        }
-        if counter.stopped {
-            return Ok(None);
-        }
-        let tuned = sheets.split_off(1).pop();
-        let base = sheets.pop().unwrap_or_default();
-        results.push(compare::compare(suite, base, tuned, others));
+    let columns = sides.len() + plan.bound_columns().len() + extras.len();
+    let mut sheets: Vec<Sheets> = (plan.suites.iter())
+        .map(|suite| vec![vec![Outcome::default(); suite.cases.len()]; columns])
+        .collect();
+    likelihoods(plan, answerer, (sides, 0), &mut sheets, &mut counter)?;
+    let mut asked = queue::free(plan, sides, 0);
+    let mut column = sides.len();
+    if plan.bound {
+        asked.extend(queue::bound(plan, sides, column));
+        column += sides.len();
     }
+    queue::answered(plan, answerer, &asked, &mut sheets, &mut counter)?;
+    for extra in extras.iter_mut() {
+        let side = &[extra.tuned][..];
+        likelihoods(plan, extra.answerer, (side, column), &mut sheets, &mut counter)?;
+        let asked = queue::free(plan, side, column);
+        queue::answered(plan, extra.answerer, &asked, &mut sheets, &mut counter)?;
+        column += 1;
+    }
+    if counter.stopped {
+        return Ok(None);
+    }
+    let mut results: Vec<SuiteResult> = (plan.suites.iter().zip(sheets))
+        .map(|(suite, sheets)| {
+            let mut sheets = sheets.into_iter();
+            let base = sheets.next().unwrap_or_default();
+            let tuned = plan.tuned.then(|| sheets.next().unwrap_or_default());
+            compare::compare(suite, base, tuned, sheets.collect())
+        })
+        .collect();
     compare::adjust(&mut results);
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
     Ok(Some(Evaluation {
@@ -223,148 +237,28 @@ impl Counter<'_, '_> {
     }
 }
 
-/// The outcomes of each side on every case, in the suite's order; incomplete once the counter is
-/// stopped.
-fn outcomes(
+/// Outcomes on a suite's cases: a list of each column.
+type Sheets = Vec<Vec<Outcome>>;
+
+/// Fills in what is scored by likelihood of each suite, for each side, whose columns follow `first`.
+fn likelihoods(
     plan: &Plan<'_>,
-    suite: &Suite,
     answerer: &mut dyn Answerer,
-    sides: &[bool],
-    counter: &mut Counter<'_, '_>,
-) -> Result<Vec<Vec<Outcome>>> {
-    let mut sheets: Vec<Vec<Outcome>> =
-        vec![vec![Outcome::default(); suite.cases.len()]; sides.len()];
-    let asked: Vec<(usize, &Case)> = suite
-        .cases
-        .iter()
-        .enumerate()
-        .filter(|(_, case)| score::is_answered(&case.expect))
-        .collect();
-    answered(
-        plan,
-        suite,
-        &Asked { cases: asked, bound: false },
-        answerer,
-        sides,
-        &mut sheets,
-        counter,
-    )?;
-    for (&side, sheet) in sides.iter().zip(&mut sheets) {
-        likelihoods(plan, suite, answerer, side, sheet, counter)?;
-    }
-    Ok(sheets)
-}
-
-/// The outcomes of each side where calls are bound to the grammar of the tools offered; nothing is said to cases
-/// that offer none.
-fn bound_outcomes(
-    plan: &Plan<'_>,
-    suite: &Suite,
-    answerer: &mut dyn Answerer,
-    sides: &[bool],
-    counter: &mut Counter<'_, '_>,
-) -> Result<Vec<Vec<Outcome>>> {
-    let mut sheets = vec![vec![Outcome::default(); suite.cases.len()]; sides.len()];
-    let cases = suite.cases.iter().enumerate().filter(|(_, case)| is_callable(case)).collect();
-    answered(plan, suite, &Asked { cases, bound: true }, answerer, sides, &mut sheets, counter)?;
-    Ok(sheets)
-}
-
-/// Whether a case is answered in words and offers tools.
-fn is_callable(case: &Case) -> bool {
-    score::is_answered(&case.expect) && !case.tools.is_empty()
-}
-
-/// Cases to be answered in words, with their places in the suite.
-struct Asked<'a> {
-    cases: Vec<(usize, &'a Case)>,
-    /// Whether calls are bound to the tools' grammar.
-    bound: bool,
-}
-
-/// Fills in what each side says to cases that are answered in words.
-fn answered(
-    plan: &Plan<'_>,
-    suite: &Suite,
-    asked: &Asked<'_>,
-    answerer: &mut dyn Answerer,
-    sides: &[bool],
-    sheets: &mut [Vec<Outcome>],
+    (sides, first): (&[bool], usize),
+    sheets: &mut [Sheets],
     counter: &mut Counter<'_, '_>,
 ) -> Result<()> {
-    if asked.cases.is_empty() {
-        return Ok(());
-    }
-    let prompts: Vec<Prompt<'_>> =
-        asked.cases.iter().map(|(_, case)| prompt(suite, case)).collect();
-    let samples = plan.samples.max(1);
-    let format = answerer.tool_format();
-    for sample in 0..samples {
-        if counter.stopped {
-            return Ok(());
+    for (suite, sheets) in plan.suites.iter().zip(sheets) {
+        for (side, sheet) in sides.iter().zip(sheets.iter_mut().skip(first)) {
+            suite_likelihoods(plan, suite, answerer, *side, sheet, counter)
+                .map_err(|failure| failure.context(format!("suite {}", suite.name)))?;
         }
-        let mut seen = 0;
-        let decoding = Decoding { bound: asked.bound, ..plan.decoding(suite, sample) };
-        let replies = answerer.answer(&prompts, sides, &decoding, &mut |finished| {
-            let fresh = finished.saturating_sub(seen);
-            seen += fresh;
-            counter.advance(fresh)
-        })?;
-        if counter.stopped {
-            return Ok(());
-        }
-        check_count(replies.len(), sides.len())?;
-        let all = prompts.len() * sides.len();
-        let _ = counter.advance(all - seen.min(all));
-        for (sheet, replies) in sheets.iter_mut().zip(replies) {
-            check_count(replies.len(), prompts.len())?;
-            for ((index, case), reply) in asked.cases.iter().zip(replies) {
-                if let Some(outcome) = sheet.get_mut(*index) {
-                    let judge = |text| judged(plan, case, &format, text);
-                    add_reply(&mut outcome.answer, reply, judge, (sample, samples))?;
-                }
-                // Programs take their time.
-                if matches!(case.expect, Expect::Program(_)) && counter.advance(0).is_break() {
-                    return Ok(());
-                }
-            }
-        }
-    }
-    Ok(())
-}
-
-/// Judges a reply, by its words or by running it.
-fn judged(plan: &Plan<'_>, case: &Case, format: &ToolFormat, text: String) -> Result<Answer> {
-    match (&case.expect, plan.programs) {
-        (Expect::Program(program), Some(runner)) => programs::judge(program, text, runner),
-        _ => Ok(score::score(case, format, text)),
-    }
-}
-
-/// Takes a case's next reply: the first is kept, all of them count in the share that is right.
-fn add_reply(
-    answer: &mut Answer,
-    reply: Reply,
-    judge: impl FnOnce(String) -> Result<Answer>,
-    (sample, samples): (u32, u32),
-) -> Result<()> {
-    let judged = match reply {
-        Ok(text) => judge(text)?,
-        Err(reason) => Answer { reason: Some(Reason::NoAnswer(reason)), ..Answer::default() },
-    };
-    let right = f64::from(u8::from(judged.is_right() == Some(true))) / f64::from(samples);
-    let share = answer.right_share.unwrap_or(0.0) + right;
-    if sample == 0 {
-        *answer = judged;
-    }
-    if samples > 1 {
-        answer.right_share = Some(share);
     }
     Ok(())
 }
 
 /// Fills in what is scored by likelihood: choices and texts.
-fn likelihoods(
+fn suite_likelihoods(
     plan: &Plan<'_>,
     suite: &Suite,
     answerer: &mut dyn Answerer,

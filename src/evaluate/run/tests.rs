@@ -1,7 +1,7 @@
 //! Suites put to models that are scripted.
 
 use super::*;
-use crate::evaluate::answerer::Nats;
+use crate::evaluate::answerer::{Nats, OnReply, Question};
 use crate::evaluate::result::{ColumnKind, Form, Metric, SuiteKind};
 use crate::evaluate::shipped;
 
@@ -9,6 +9,8 @@ use crate::evaluate::shipped;
 /// question; likelihoods favour the first (base) or right (tuned) option.
 struct Scripted {
     suites: Vec<Suite>,
+    /// How often it was asked for replies.
+    calls: usize,
 }
 
 impl Scripted {
@@ -19,39 +21,30 @@ impl Scripted {
 }
 
 impl Answerer for Scripted {
-    fn answer(
-        &mut self,
-        prompts: &[Prompt<'_>],
-        sides: &[bool],
-        decoding: &Decoding,
-        on_done: &mut dyn FnMut(usize) -> ControlFlow<()>,
-    ) -> Result<Vec<Vec<Reply>>> {
-        let mut done = 0;
-        let mut all = vec![Vec::new(); sides.len()];
-        assert!(!decoding.bound || prompts.iter().all(|prompt| !prompt.tools.is_empty()));
-        for (&tuned, replies) in sides.iter().zip(&mut all) {
-            for prompt in prompts {
-                let case = self.case(prompt);
-                replies.push(Ok(match &case.expect {
-                    // Bound, the base too knows how calls are written.
-                    Expect::Calls(calls) if (tuned || decoding.bound) && !calls.is_empty() => calls
-                        .iter()
-                        .map(|call| format!("<tool_call>\n{}\n</tool_call>", call.to_json()))
-                        .collect::<Vec<_>>()
-                        .join("\n"),
-                    Expect::Short(short) if tuned => match short.number {
-                        Some(number) => number.to_string(),
-                        None => short.accept[0].clone(),
-                    },
-                    _ => "죄송하지만 잘 모르겠습니다.".to_owned(),
-                }));
-                done += 1;
-                if on_done(done).is_break() {
-                    return Ok(all);
-                }
+    fn answer(&mut self, questions: &[Question<'_>], on_reply: &mut OnReply<'_>) -> Result<()> {
+        self.calls += 1;
+        // The last first: any order will do.
+        for (index, Question { prompt, tuned, decoding }) in questions.iter().enumerate().rev() {
+            assert!(!decoding.bound || !prompt.tools.is_empty());
+            let (case, tuned) = (self.case(prompt), *tuned);
+            let reply = match &case.expect {
+                // Bound, the base too knows how calls are written.
+                Expect::Calls(calls) if (tuned || decoding.bound) && !calls.is_empty() => calls
+                    .iter()
+                    .map(|call| format!("<tool_call>\n{}\n</tool_call>", call.to_json()))
+                    .collect::<Vec<_>>()
+                    .join("\n"),
+                Expect::Short(short) if tuned => match short.number {
+                    Some(number) => number.to_string(),
+                    None => short.accept[0].clone(),
+                },
+                _ => "죄송하지만 잘 모르겠습니다.".to_owned(),
+            };
+            if on_reply(index, Ok(reply)).is_break() {
+                break;
             }
         }
-        Ok(all)
+        Ok(())
     }
 
     fn continuation_nats(
@@ -82,7 +75,7 @@ impl Answerer for Scripted {
 #[test]
 fn a_model_that_learned_everything_scores_full_marks_and_the_progress_adds_up() {
     let suites = shipped();
-    let mut answerer = Scripted { suites: suites.clone() };
+    let mut answerer = Scripted { suites: suites.clone(), calls: 0 };
     let mut last = None;
     let mut on = |progress: Progress| {
         assert!(last.as_ref().is_none_or(|last: &Progress| last.done <= progress.done));
@@ -129,7 +122,7 @@ fn a_model_that_learned_everything_scores_full_marks_and_the_progress_adds_up() 
 #[test]
 fn base_alone_and_stopping() {
     let suites: Vec<Suite> = shipped().iter().map(|suite| suite.sample(6, 1)).collect();
-    let mut answerer = Scripted { suites: suites.clone() };
+    let mut answerer = Scripted { suites: suites.clone(), calls: 0 };
     let mut go = |_: Progress| ControlFlow::Continue(());
     let alone = run(&Plan::greedy("small", None, &suites, false), &mut answerer, &mut [], &mut go)
         .unwrap()
@@ -175,21 +168,16 @@ fn recorded_replies_are_scored_and_must_be_complete() {
 struct Flaky(usize);
 
 impl Answerer for Flaky {
-    fn answer(
-        &mut self,
-        prompts: &[Prompt<'_>],
-        _: &[bool],
-        decoding: &Decoding,
-        _: &mut dyn FnMut(usize) -> ControlFlow<()>,
-    ) -> Result<Vec<Vec<Reply>>> {
-        let replies = prompts.iter().map(|_| {
+    fn answer(&mut self, questions: &[Question<'_>], on_reply: &mut OnReply<'_>) -> Result<()> {
+        for (index, question) in questions.iter().enumerate() {
             self.0 += 1;
-            match self.0 % 2 {
+            let reply = match self.0 % 2 {
                 0 => Err("status 500".to_owned()),
-                _ => Ok(format!("{}", decoding.seed)),
-            }
-        });
-        Ok(vec![replies.collect()])
+                _ => Ok(format!("{}", question.decoding.seed)),
+            };
+            let _ = on_reply(index, reply);
+        }
+        Ok(())
     }
 
     fn continuation_nats(
@@ -208,7 +196,7 @@ impl Answerer for Flaky {
 #[test]
 fn further_columns_stand_apart_and_failures_are_no_verdicts() {
     let suites: Vec<Suite> = shipped().iter().map(|suite| suite.sample(6, 1)).collect();
-    let mut answerer = Scripted { suites: suites.clone() };
+    let mut answerer = Scripted { suites: suites.clone(), calls: 0 };
     let plan = Plan::greedy("small", Some(1), &suites, true);
     let mut go = |_: Progress| ControlFlow::Continue(());
     let alone = run(&plan, &mut answerer, &mut [], &mut go).unwrap().unwrap();
@@ -234,7 +222,7 @@ fn further_columns_stand_apart_and_failures_are_no_verdicts() {
 #[test]
 fn bound_answers_are_asked_of_cases_with_tools_and_stand_apart() {
     let suites: Vec<Suite> = shipped().iter().map(|suite| suite.sample(6, 1)).collect();
-    let mut answerer = Scripted { suites: suites.clone() };
+    let mut answerer = Scripted { suites: suites.clone(), calls: 0 };
     let plan = Plan::greedy("small", Some(3), &suites, true);
     let mut go = |_: Progress| ControlFlow::Continue(());
     let alone = run(&plan, &mut answerer, &mut [], &mut go).unwrap().unwrap();
@@ -293,4 +281,63 @@ fn several_samples_give_the_share_that_is_right() {
     let evaluation = run(&plan, &mut Flaky(0), &mut [], &mut go).unwrap().unwrap();
     let answer = &evaluation.suites[0].items[0].base;
     assert_eq!((answer.text.as_str(), answer.right_share), ("1", Some(0.25)));
+}
+
+#[test]
+fn suites_answered_together_are_as_each_for_itself() {
+    let suites: Vec<Suite> = shipped().iter().map(|suite| suite.sample(9, 1)).collect();
+    let mut answerer = Scripted { suites: suites.clone(), calls: 0 };
+    let mut go = |_: Progress| ControlFlow::Continue(());
+    let plan = Plan { bound: true, ..Plan::greedy("small", Some(3), &suites, true) };
+    let together = run(&plan, &mut answerer, &mut [], &mut go).unwrap().unwrap();
+    assert_eq!(answerer.calls, 1, "all suites and both sides are one queue");
+    for (suite, together) in suites.iter().zip(&together.suites) {
+        let plan = Plan { suites: std::slice::from_ref(suite), ..plan };
+        let alone = run(&plan, &mut answerer, &mut [], &mut go).unwrap().unwrap();
+        assert_eq!(&alone.suites[0].items, &together.items, "{}", suite.name);
+    }
+}
+
+/// One whose template refuses every prompt of a suite, or who leaves a question out.
+struct Unable(bool);
+
+impl Answerer for Unable {
+    fn answer(&mut self, questions: &[Question<'_>], on_reply: &mut OnReply<'_>) -> Result<()> {
+        for index in 1..questions.len() {
+            let _ = on_reply(index, Ok(String::new()));
+        }
+        Ok(())
+    }
+
+    fn check(&self, prompts: &[Prompt<'_>]) -> Result<()> {
+        if self.0 && prompts.iter().all(|prompt| !prompt.tools.is_empty()) {
+            return Err(Failure::user("the template knows no tools"));
+        }
+        Ok(())
+    }
+
+    fn continuation_nats(
+        &mut self,
+        _: &[(Prompt<'_>, &str)],
+        _: bool,
+    ) -> Result<Option<Vec<Nats>>> {
+        Ok(None)
+    }
+
+    fn text_nats(&mut self, _: &[&str], _: bool) -> Result<Option<Vec<Nats>>> {
+        Ok(None)
+    }
+}
+
+#[test]
+fn what_fails_names_its_suite() {
+    let mut suites = shipped();
+    suites[0].cases.retain(|case| !case.tools.is_empty());
+    let name = suites[0].name.clone();
+    let plan = Plan::greedy("small", None, &suites, false);
+    let mut go = |_: Progress| ControlFlow::Continue(());
+    for (refuses, says) in [(true, "knows no tools"), (false, "gave no reply")] {
+        let failure = run(&plan, &mut Unable(refuses), &mut [], &mut go).unwrap_err().to_string();
+        assert!(failure.contains(&name) && failure.contains(says), "{failure}");
+    }
 }

@@ -7,7 +7,8 @@ use serde::Serialize;
 
 use super::RANK;
 use crate::engine::{Adapter, LoraConfig, Target, cpu};
-use crate::evaluate::{self, Answerer, Decoding, Nats, Plan, Prompt, Reply, Suite};
+use crate::evaluate::{self, Answerer, Nats, OnReply, Plan, Prompt, Question, Reply, Suite, SuiteResult,
+};
 use crate::failure::{Failure, Result};
 use crate::job::answering::EngineAnswerer;
 use crate::job::loaded::Loaded;
@@ -31,7 +32,8 @@ pub struct EvaluationFigures {
     pub one_by_one: f64,
     /// Items whose verdicts are the same both ways.
     pub same: usize,
-    /// The same of each suite.
+    /// What each suite took one by one. In one pass the suites' questions are in one queue, so that a suite has no
+    /// seconds of its own.
     pub suites: Vec<SuiteFigures>,
 }
 
@@ -42,10 +44,10 @@ pub struct SuiteFigures {
     pub suite: String,
     /// Cases asked, of each of two sides.
     pub cases: usize,
-    /// Seconds in one pass.
-    pub together: f64,
     /// Seconds with each prompt, side and option for itself.
     pub one_by_one: f64,
+    /// Items whose verdicts are the same as in one pass.
+    pub same: usize,
 }
 
 /// Puts `cases` of each shipped suite (all for none) to the model with and without an adapter that
@@ -66,34 +68,35 @@ pub fn evaluation(loaded: &Loaded, cases: Option<usize>) -> Result<EvaluationFig
         seed: 1,
     };
     let adapter = Adapter::new(loaded.base.config(), &lora);
-    let measured = |suite: &Suite, answerer: &mut dyn Answerer| {
+    let measured = |suites: &[Suite], answerer: &mut dyn Answerer| {
         let start = Instant::now();
         let go = &mut |_: Progress| ControlFlow::Continue(());
-        let plan = Plan::greedy(&loaded.name, Some(1), std::slice::from_ref(suite), true);
+        let plan = Plan::greedy(&loaded.name, Some(1), suites, true);
         let evaluation = evaluate::run(&plan, answerer, &mut [], go)?;
         let evaluation = evaluation.ok_or_else(|| Failure::defect("nobody asked for a stop"))?;
-        let items = evaluation.suites.into_iter().flat_map(|suite| suite.items);
-        let verdicts: Vec<Option<bool>> = items.map(|item| item.base.is_right()).collect();
+        let verdicts = |suite: &SuiteResult| -> Vec<Option<bool>> {
+            suite.items.iter().map(|item| item.base.is_right()).collect()
+        };
+        let verdicts: Vec<_> = evaluation.suites.iter().map(verdicts).collect();
         Ok::<_, Failure>((start.elapsed().as_secs_f64(), verdicts))
     };
     let mut engine = OneByOne(EngineAnswerer::new(loaded, Some(&adapter), None, None)?);
-    let mut same = 0;
+    let (together, first) = measured(&suites, &mut engine.0)?;
     let mut figures = Vec::with_capacity(suites.len());
-    for suite in &suites {
-        let (together, first) = measured(suite, &mut engine.0)?;
-        let (one_by_one, second) = measured(suite, &mut engine)?;
-        same += first.iter().zip(&second).filter(|(a, b)| a == b).count();
+    for (suite, first) in suites.iter().zip(first) {
+        let (one_by_one, second) = measured(std::slice::from_ref(suite), &mut engine)?;
+        let same = second.iter().flatten().zip(&first).filter(|(a, b)| a == b).count();
         let (suite, cases) = (suite.name.clone(), first.len());
-        figures.push(SuiteFigures { suite, cases, together, one_by_one });
+        figures.push(SuiteFigures { suite, cases, one_by_one, same });
     }
     Ok(EvaluationFigures {
         model: loaded.name.clone(),
         kernel: cpu::kernel().name(),
         threads: rayon::current_num_threads(),
         cases: figures.iter().map(|suite| suite.cases).sum(),
-        together: figures.iter().map(|suite| suite.together).sum(),
+        together,
         one_by_one: figures.iter().map(|suite| suite.one_by_one).sum(),
-        same,
+        same: figures.iter().map(|suite| suite.same).sum(),
         suites: figures,
     })
 }
@@ -102,27 +105,12 @@ pub fn evaluation(loaded: &Loaded, cases: Option<usize>) -> Result<EvaluationFig
 struct OneByOne<'a>(EngineAnswerer<'a>);
 
 impl Answerer for OneByOne<'_> {
-    fn answer(
-        &mut self,
-        prompts: &[Prompt<'_>],
-        sides: &[bool],
-        decoding: &Decoding,
-        on_done: &mut dyn FnMut(usize) -> ControlFlow<()>,
-    ) -> Result<Vec<Vec<Reply>>> {
-        let mut done = 0;
-        let mut all = Vec::with_capacity(sides.len());
-        for side in sides {
-            let mut replies = Vec::with_capacity(prompts.len());
-            for prompt in prompts {
-                let go = &mut |_| ControlFlow::Continue(());
-                let one = self.0.answer(&[*prompt], &[*side], decoding, go)?;
-                replies.extend(one.into_iter().flatten());
-                done += 1;
-                let _ = on_done(done);
-            }
-            all.push(replies);
+    fn answer(&mut self, questions: &[Question<'_>], on_reply: &mut OnReply<'_>) -> Result<()> {
+        for (index, question) in questions.iter().enumerate() {
+            let hear = &mut |_: usize, reply: Reply| on_reply(index, reply);
+            self.0.answer(std::slice::from_ref(question), hear)?;
         }
-        Ok(all)
+        Ok(())
     }
 
     fn continuation_nats(

@@ -337,7 +337,7 @@ pub fn generation(
         .collect();
     let config = GenerateConfig { max_new: new, batch, keep_bytes, ..GenerateConfig::default() };
     let requests: Vec<Request<'_>> =
-        prompts.iter().map(|prompt| Request { prompt, tuned: false }).collect();
+        prompts.iter().map(|prompt| Request::new(prompt, false)).collect();
     let (mut reading, mut decoding) = (Vec::new(), Vec::new());
     let (begun, mut first_token) = (Instant::now(), None);
     let limit = device_memory.unwrap_or(usize::MAX);

@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 
 use super::*;
-use crate::evaluate::{Answerer, Decoding, Nats, Plan, Prompt, Reply, Suite, run};
+use crate::evaluate::{Answerer, Nats, OnReply, Plan, Prompt, Question, Suite, run};
 use crate::failure::Result;
 
 /// Calls the tool in a code fence as base and in the right form as tuned, except that the tuned
@@ -11,13 +11,7 @@ use crate::failure::Result;
 struct Pupil;
 
 impl Answerer for Pupil {
-    fn answer(
-        &mut self,
-        prompts: &[Prompt<'_>],
-        sides: &[bool],
-        _: &Decoding,
-        on_done: &mut dyn FnMut(usize) -> ControlFlow<()>,
-    ) -> Result<Vec<Vec<Reply>>> {
+    fn answer(&mut self, questions: &[Question<'_>], on_reply: &mut OnReply<'_>) -> Result<()> {
         let reply = |prompt: &Prompt<'_>, tuned: bool| {
             let question = prompt.messages.last().unwrap().content.as_str();
             let city = question.split(' ').next().unwrap();
@@ -31,12 +25,10 @@ impl Answerer for Pupil {
                 (false, true) => format!("<tool_call>\n{call}\n</tool_call>"),
             }
         };
-        let replies = sides
-            .iter()
-            .map(|tuned| prompts.iter().map(|prompt| Ok(reply(prompt, *tuned))).collect())
-            .collect();
-        let _ = on_done(prompts.len() * sides.len());
-        Ok(replies)
+        for (index, Question { prompt, tuned, .. }) in questions.iter().enumerate() {
+            let _ = on_reply(index, Ok(reply(prompt, *tuned)));
+        }
+        Ok(())
     }
 
     fn continuation_nats(

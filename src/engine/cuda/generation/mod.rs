@@ -132,9 +132,10 @@ impl<'a> Generator<'a> {
     fn reserve(&mut self, requests: &[Request<'_>], config: &GenerateConfig) -> Result<usize> {
         let lengths = requests.iter().map(|request| request.prompt.len());
         let (longest, all) = (lengths.clone().max().unwrap_or(1), lengths.sum::<usize>());
+        let whole = requests.iter().map(|request| request.prompt.len() + request.limit(config));
         let rows = rows_for(config.batch.clamp(1, requests.len()), self.machine.few_max);
         let context = self.base.config().context_length;
-        let capacity = (longest + config.max_new).min(context).next_multiple_of(CAPACITY_STEP);
+        let capacity = whole.max().unwrap_or(1).min(context).next_multiple_of(CAPACITY_STEP);
         let tokens = PREFILL_TOKENS.max(longest).min(all).max(rows);
         let kept = (rows * longest).min(all);
         let sizes = Sizes { tokens, rows, capacity, kept };
@@ -221,7 +222,7 @@ impl Run<'_, '_> {
         let tuned = requests[first].tuned;
         let rows = generate::rows_of(&requests[first..], free);
         for packed in pack::pack(&rows, PREFILL_TOKENS, true) {
-            self.read(&rows, first, &packed, tuned)?;
+            self.read(requests, (&rows, first), &packed, tuned)?;
         }
         self.is_stale = true;
         Ok(first + rows.len())
@@ -230,8 +231,8 @@ impl Run<'_, '_> {
     /// Reads packed prompts; `first` is the number of the first row's.
     fn read(
         &mut self,
-        rows: &[Row],
-        first: usize,
+        requests: &[Request<'_>],
+        (rows, first): (&[Row], usize),
         packed: &Packed,
         tuned: bool,
     ) -> Result<(), Halt> {
@@ -249,9 +250,8 @@ impl Run<'_, '_> {
         let likeliest = self.machine.read(packed, &entries, tuned && self.has_adapter)?;
         for (row, ((owner, slot), likeliest)) in slots.into_iter().zip(likeliest).enumerate() {
             let (prompt, length) = (first + owner, rows[owner].ids.len() - 1);
-            let GenerateConfig { temperature, top_p, seed, max_new, .. } = *self.config;
-            let sampler = Sampler::new(temperature, top_p, seed, prompt);
-            let left = max_new.min(context - length);
+            let sampler = requests[prompt].sampler(self.config, prompt);
+            let left = requests[prompt].limit(self.config).min(context - length);
             self.active.push(Sequence { prompt, tuned, slot, length, sampler, last: 0, left });
             let at = self.active.len() - 1;
             let id = self.choose(at, row, likeliest)?;

@@ -109,7 +109,7 @@ fn answers_are_the_likeliest_by_the_cpu() {
             for batch in [1, 4, 8, 11] {
                 let requests = (0..).zip(&prompts).map(|(i, prompt)| {
                     let tuned = adapter.is_some() && i % 3 != 1;
-                    Request { prompt, tuned }
+                    Request::new(prompt, tuned)
                 });
                 let requests: Vec<Request<'_>> = requests.collect();
                 let settings = GenerateConfig { max_new: 21, batch, ..GenerateConfig::default() };
@@ -182,7 +182,7 @@ fn bounds_draws_and_stops_are_kept() {
         let base = toy::load(&config, 4);
         let prompts = prompts(&config);
         let requests: Vec<Request<'_>> =
-            prompts.iter().map(|prompt| Request { prompt, tuned: false }).collect();
+            prompts.iter().map(|prompt| Request::new(prompt, false)).collect();
         for batch in [3, 11] {
             let mut generator = Generator::new(&device, &base, None, batch, usize::MAX).unwrap();
             let greedy = GenerateConfig { max_new: 13, batch, ..GenerateConfig::default() };
@@ -248,7 +248,7 @@ fn the_smallest_answers_are_the_likeliest_by_the_cpu() {
     for batch in [2, 9] {
         let asked = prompts[..batch].iter().zip(0..);
         let requests: Vec<Request<'_>> =
-            asked.map(|(prompt, i)| Request { prompt, tuned: i % 2 == 0 }).collect();
+            asked.map(|(prompt, i)| Request::new(prompt, i % 2 == 0)).collect();
         let settings = GenerateConfig { max_new: 3, batch, ..GenerateConfig::default() };
         let mut generator =
             Generator::new(&device, &base, Some(&adapter), batch, usize::MAX).unwrap();
@@ -272,9 +272,9 @@ fn what_does_not_fit_is_said() {
     let settings = GenerateConfig { max_new: 8, batch: 4, ..GenerateConfig::default() };
     let go = &mut |_, _| ControlFlow::Continue(());
     let prompt = [1, 9999];
-    let request = [Request { prompt: &prompt, tuned: false }];
+    let request = [Request::new(&prompt, false)];
     assert!(generator.generate(&request, &mut [], &settings, go).is_err());
-    let request = [Request { prompt: &prompt[..1], tuned: false }];
+    let request = [Request::new(&prompt[..1], false)];
     generator.generate(&request, &mut [], &settings, go).unwrap();
     assert!(generator.bytes() > held);
     let mut small = Generator::new(&device, &base, None, 4, held + (1 << 12)).unwrap();
