@@ -209,7 +209,7 @@ pub(super) fn forward_front(
     attention::forward(
         Heads::new(config, layer, base.precision()),
         rows,
-        &packed.groups,
+        &packed.segments,
         mixed,
         &mut kept.log_sums,
     );
@@ -379,7 +379,7 @@ pub(super) fn backward(
         rows,
         attention::Kept { out: mixed, log_sums: &kept.log_sums },
         (dmixed, pitch),
-        &packed.groups,
+        &packed.segments,
         (rotary, &packed.positions),
         fit(&mut scratch.attention, heads.scratch(tokens)),
         dqkv,

@@ -13,7 +13,7 @@ use super::few::Adapted;
 use super::lora::Adapter;
 use super::loss::{self, HeadScratch};
 use super::norm;
-use super::pack::{self, Group, Packed, Row};
+use super::pack::{self, Packed, Row};
 use super::sample::{self, Among, Sampler};
 use super::score::Forward;
 use crate::failure::{Failure, Result};
@@ -341,7 +341,7 @@ impl Run<'_, '_> {
     ) -> ControlFlow<(), usize> {
         let tuned = requests[first].tuned;
         let rows = rows_of(&requests[first..], free);
-        for packed in pack::pack(&rows, PREFILL_TOKENS, true) {
+        for packed in pack::pack_nested(&rows, PREFILL_TOKENS) {
             self.read(requests, (&rows, first), &packed, tuned)?;
         }
         ControlFlow::Continue(first + rows.len())
@@ -359,12 +359,12 @@ impl Run<'_, '_> {
         let length = |row: usize| rows[row].ids.len() - 1;
         let new_cache = |row: &usize| Cache::new(base, self.room(&requests[first + row]));
         let mut caches: Vec<Cache> = packed.label_owners.iter().map(new_cache).collect();
+        let paths: Vec<_> = packed.label_rows.iter().map(|token| packed.path(*token)).collect();
         let adapter = self.adapter.filter(|_| tuned);
         let x = self.forward.run(base, adapter, packed, |layer, rows, pitch| {
-            let parts = packed.groups.iter().flat_map(Group::rows);
-            for (cache, parts) in caches.iter_mut().zip(parts) {
+            for (cache, path) in caches.iter_mut().zip(&paths) {
                 let mut first = 0;
-                for part in parts {
+                for part in path {
                     let rows = &rows[part.start * pitch..part.end * pitch];
                     cache.append(base, (layer, first), rows, pitch);
                     first += part.len();

@@ -23,11 +23,14 @@ impl Noise {
         }
         let width = x.len() / packed.tokens();
         let mut limits = vec![0.0; packed.tokens()];
-        for group in &packed.groups {
-            let parts = std::iter::once((&group.head, group.longest()))
-                .chain(group.tails.iter().map(|tail| (tail, group.head.len() + tail.len())));
-            for (part, length) in parts {
-                limits[part.clone()].fill(self.alpha / ((length * width) as f32).sqrt());
+        // A segment's tokens have the noise of the longest row that leads through it.
+        let mut longest = vec![0; packed.segments.len()];
+        for (index, segment) in packed.segments.iter().enumerate().rev() {
+            let last = packed.positions[segment.own.clone()].last();
+            let length = last.map_or(0, |last| *last as usize + 1).max(longest[index]);
+            limits[segment.own.clone()].fill(self.alpha / ((length * width) as f32).sqrt());
+            if let Some(parent) = segment.parent {
+                longest[parent] = longest[parent].max(length);
             }
         }
         x.par_chunks_exact_mut(width).zip(limits).enumerate().for_each(|(token, (row, limit))| {

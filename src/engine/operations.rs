@@ -7,7 +7,7 @@ use candle_nn::rotary_emb::rope_slow;
 
 use super::attention::{self, Heads, Kept, Projected};
 use super::base::Precision;
-use super::pack::Group;
+use super::pack::Segment;
 use super::rope::Rotaries;
 use super::{gate, norm, toy};
 use crate::model::{Activation, DecoderConfig, Windows};
@@ -160,8 +160,8 @@ fn check_attention(config: &DecoderConfig) {
         let start = segments.last().map_or(0, |last: &std::ops::Range<usize>| last.end);
         segments.push(start..start + length);
     }
-    let groups: Vec<Group> =
-        segments.iter().map(|segment| Group { head: segment.clone(), tails: Vec::new() }).collect();
+    let alone: Vec<Segment> =
+        segments.iter().map(|own| Segment { own: own.clone(), parent: None }).collect();
     let window = config.window(0).unwrap_or(usize::MAX);
     let sizes = Heads::new(config, 0, Precision::F32);
     let positions: Vec<u32> = lengths.iter().flat_map(|length| 0..*length as u32).collect();
@@ -179,7 +179,7 @@ fn check_attention(config: &DecoderConfig) {
         rotary.forward((&mut rows, pitch), Some(&bias), heads + kv_heads, &positions);
         let (mut out, mut sums) = (vec![0.0; tokens * heads * dim], vec![0.0; tokens * heads]);
         let projected = Projected { rows: &rows, pitch };
-        attention::forward(sizes, projected, &groups, &mut out, &mut sums);
+        attention::forward(sizes, projected, &alone, &mut out, &mut sums);
         (rows, out, sums)
     };
     let (rows, out, log_sums) = run(&plain);
@@ -191,7 +191,7 @@ fn check_attention(config: &DecoderConfig) {
         Projected { rows: &rows, pitch },
         Kept { out: &out, log_sums: &log_sums },
         (&up, heads * dim + 2),
-        &groups,
+        &alone,
         (rotary, &positions),
         &mut scratch,
         &mut grads,

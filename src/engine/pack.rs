@@ -1,6 +1,10 @@
 //! Rows of tokens laid end to end, so that no product works on padding.
 
+mod nested;
+
 use std::ops::Range;
+
+pub(super) use nested::pack_nested;
 
 use super::base::Base;
 use crate::failure::{Failure, Result};
@@ -26,42 +30,46 @@ impl Row {
     }
 }
 
-/// Tokens that may see each other: a beginning, and what continues it. Each tail sees the head and
-/// itself; the tails follow the head without gaps.
+/// Tokens that follow each other, and the segment that they continue: a part of one row, or of all rows that are
+/// alike so far. A token sees those before it in its segment and all of the segments that lead there. What continues
+/// a segment comes after it, before anything that does not.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Group {
-    pub(super) head: Range<usize>,
-    pub(super) tails: Vec<Range<usize>>,
+pub(super) struct Segment {
+    pub(super) own: Range<usize>,
+    /// Index of the segment before, if this is not where rows begin.
+    pub(super) parent: Option<usize>,
 }
 
-impl Group {
-    /// One past the last token.
-    pub(super) fn end(&self) -> usize {
-        self.tails.last().map_or(self.head.end, |tail| tail.end)
-    }
-
-    /// Where each row's tokens lie: those of the head, and those of its tail.
-    pub(super) fn rows(&self) -> impl Iterator<Item = [Range<usize>; 2]> {
-        let end = self.end();
-        let whole = self.tails.is_empty().then_some(end..end);
-        self.tails.iter().cloned().chain(whole).map(|tail| [self.head.clone(), tail])
-    }
-
-    /// Tokens of the longest row.
-    pub(super) fn longest(&self) -> usize {
-        self.head.len() + self.tails.iter().map(Range::len).max().unwrap_or(0)
-    }
+/// A segment and those that lead to it, from the last to the first.
+pub(super) fn upwards(segments: &[Segment], index: usize) -> impl Iterator<Item = &Segment> {
+    std::iter::successors(segments.get(index), |segment| segments.get(segment.parent?))
 }
 
-/// Groups that go through the model together.
+/// Segments with all that continue them, so that none sees one of another slice.
+pub(super) fn trees(segments: &[Segment]) -> impl Iterator<Item = &[Segment]> {
+    segments.chunk_by(|_, next| next.parent.is_some())
+}
+
+/// One past the last token that may see each segment's: the end of all that continues it.
+pub(super) fn ends(segments: &[Segment]) -> Vec<usize> {
+    let mut ends: Vec<usize> = segments.iter().map(|segment| segment.own.end).collect();
+    for (index, segment) in segments.iter().enumerate().rev() {
+        if let Some(parent) = segment.parent {
+            ends[parent] = ends[parent].max(ends[index]);
+        }
+    }
+    ends
+}
+
+/// Rows that go through the model together.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct Packed {
     pub(super) ids: Vec<u32>,
-    /// Position of each token in its segment.
+    /// Position of each token in its row.
     pub(super) positions: Vec<u32>,
     /// Cover all tokens in order.
-    pub(super) groups: Vec<Group>,
-    /// Tokens that predict a label, ascending.
+    pub(super) segments: Vec<Segment>,
+    /// Tokens that predict a label, ascending. Where rows share it, a token is there for each of them.
     pub(super) label_rows: Vec<usize>,
     /// What each of them should predict.
     pub(super) label_ids: Vec<u32>,
@@ -72,15 +80,16 @@ pub(super) struct Packed {
 impl Packed {
     /// Adds a row of its own, without labels.
     pub(super) fn push(&mut self, ids: &[u32]) {
-        let head = self.push_tokens(ids, 0);
-        self.groups.push(Group { head, tails: Vec::new() });
+        self.push_segment(ids, 0, None);
     }
 
-    fn push_tokens(&mut self, ids: &[u32], position: usize) -> Range<usize> {
+    /// Adds tokens from a position of their rows on, which continue a segment; gives the new one's index.
+    fn push_segment(&mut self, ids: &[u32], position: usize, parent: Option<usize>) -> usize {
         let start = self.ids.len();
         self.ids.extend(ids);
         self.positions.extend(position as u32..(position + ids.len()) as u32);
-        start..start + ids.len()
+        self.segments.push(Segment { own: start..start + ids.len(), parent });
+        self.segments.len() - 1
     }
 
     /// Adds the needed parts of rows whose first `shared` tokens are the same; with one row,
@@ -95,14 +104,12 @@ impl Packed {
             }
             return;
         }
-        let head = self.push_tokens(&ids(members[0])[..shared], 0);
-        let mut tails = Vec::with_capacity(members.len());
+        let head = self.push_segment(&ids(members[0])[..shared], 0, None);
         for index in members {
-            let tail = self.push_tokens(&ids(*index)[shared..], shared);
-            self.push_labels(*index, &rows[*index], tail.start, shared);
-            tails.push(tail);
+            let start = self.ids.len();
+            self.push_segment(&ids(*index)[shared..], shared, Some(head));
+            self.push_labels(*index, &rows[*index], start, shared);
         }
-        self.groups.push(Group { head, tails });
     }
 
     /// Labels of a row whose token `first` lies at `start`; none is predicted before it.
@@ -120,9 +127,21 @@ impl Packed {
         self.ids.len()
     }
 
-    /// The longest row.
+    /// Tokens of the longest row.
     pub(super) fn longest(&self) -> usize {
-        self.groups.iter().map(Group::longest).max().unwrap_or(0)
+        self.positions.iter().max().map_or(0, |last| *last as usize + 1)
+    }
+
+    /// Where the tokens of a row lie, up to `token` of it: in order, so that each range continues the one before.
+    pub(super) fn path(&self, token: usize) -> Vec<Range<usize>> {
+        let index = self.segments.partition_point(|segment| segment.own.end <= token);
+        let mut path: Vec<Range<usize>> =
+            upwards(&self.segments, index).map(|segment| segment.own.clone()).collect();
+        path.reverse();
+        if let Some(last) = path.last_mut() {
+            last.end = token + 1;
+        }
+        path
     }
 }
 
@@ -262,8 +281,8 @@ mod tests {
         // Row 3 needs three tokens (8 is read to predict 9), row 1 two.
         assert_eq!(packed.ids, [6, 7, 8, 1, 2]);
         assert_eq!(packed.positions, [0, 1, 2, 0, 1]);
-        let heads: Vec<_> = packed.groups.iter().map(|group| group.head.clone()).collect();
-        assert_eq!(heads, [0..3, 3..5]);
+        let own = |own: Range<usize>| Segment { own, parent: None };
+        assert_eq!(packed.segments, [own(0..3), own(3..5)]);
         assert_eq!(packed.label_rows, [2, 3, 4]);
         assert_eq!(packed.label_ids, [9, 2, 3]);
         assert_eq!(packed.label_owners, [2, 0, 0]);
@@ -293,9 +312,12 @@ mod tests {
         let packed = &packed[0];
         // 30 shared; needed 32, 31 and 33 tokens; and a row of two.
         assert_eq!(packed.tokens(), 30 + 2 + 1 + 3 + 2);
-        let group = &packed.groups[0];
-        assert_eq!((group.head.clone(), group.tails.len()), (0..30, 3));
-        assert_eq!(packed.positions[group.tails[1].start], 30);
+        let [tree, alone] = trees(&packed.segments).collect::<Vec<_>>()[..] else { panic!() };
+        assert_eq!((&tree[0], tree.len()), (&Segment { own: 0..30, parent: None }, 4));
+        assert!(tree[1..].iter().all(|tail| tail.parent == Some(0)) && alone.len() == 1);
+        assert_eq!(packed.positions[tree[2].own.start], 30);
+        assert_eq!(packed.path(tree[3].own.end - 1), [0..30, tree[3].own.clone()]);
+        assert_eq!(ends(&packed.segments), [36, 32, 35, 36, 38]);
         for ((label_row, id), owner) in
             packed.label_rows.iter().zip(&packed.label_ids).zip(&packed.label_owners)
         {

@@ -33,7 +33,7 @@ pub fn row_losses(base: &Base, adapter: Option<&Adapter>, rows: &[Row]) -> Resul
     let mut losses = vec![RowLoss::default(); rows.len()];
     let mut forward = Forward::new(base);
     let mut head = HeadScratch::default();
-    for packed in pack::pack(rows, MICRO_TOKENS, true) {
+    for packed in pack::pack_nested(rows, MICRO_TOKENS) {
         let x = forward.run(base, adapter, &packed, |_, _, _| {});
         let nats = loss::cross_entropy(base, x, &packed, None, &mut head);
         for (owner, nats) in packed.label_owners.iter().zip(nats) {

@@ -7,9 +7,7 @@ use std::sync::Arc;
 use super::bound::CallBounds;
 use super::loaded::Loaded;
 use crate::engine::cuda::{Device, Generator};
-use crate::engine::{
-    Adapter, GenerateConfig, Request, Row, generate_bound, row_losses,
-};
+use crate::engine::{Adapter, GenerateConfig, Request, Row, generate_bound, row_losses};
 use crate::evaluate::{Answerer, Nats, OnReply, Prompt, PromptStyle, Question};
 use crate::failure::{Failure, Result};
 use crate::model::ToolFormat;

@@ -168,10 +168,8 @@ fn shares(desk: &Desk<'_>, loaded: &Loaded, chunk: &[Due]) -> Result<Option<Vec<
     if prompts.is_empty() {
         return Ok(Some(shares));
     }
-    let requests: Vec<Request<'_>> = prompts
-        .iter()
-        .flat_map(|(_, prompt)| [Request::new(prompt, false); SAMPLES])
-        .collect();
+    let requests: Vec<Request<'_>> =
+        prompts.iter().flat_map(|(_, prompt)| [Request::new(prompt, false); SAMPLES]).collect();
     let max_new = (longest * 2 + 32).min(ANSWER_MAX);
     let tokens = prompts.iter().map(|(_, prompt)| prompt.len()).max().unwrap_or(0) + max_new;
     let config = GenerateConfig {

@@ -9,12 +9,12 @@ use super::operands::{
     whole_panels,
 };
 use super::softmax::Sight;
-use super::{BLOCK, Heads, Kept, Projected, parts};
+use super::{BLOCK, Heads, Kept, Part, Projected, parts};
 use crate::engine::cpu::multiply;
 use crate::engine::cpu::panels::WIDTH;
 use crate::engine::cpu::shared::Shared;
 use crate::engine::cpu::vector;
-use crate::engine::pack::Group;
+use crate::engine::pack::{self, Segment};
 use crate::engine::rope::Rotary;
 
 /// Keys whose scores are worked on at a time.
@@ -26,21 +26,24 @@ pub(super) fn run<E: Buffered>(
     rows: Projected<'_>,
     kept: Kept<'_>,
     dout: (&[f32], usize),
-    groups: &[Group],
+    segments: &[Segment],
     scratch: &mut [f32],
 ) {
     let tokens = kept.log_sums.len() / heads.query;
     let scratch = Shared::new(scratch);
-    let mut order: Vec<&Group> = groups.iter().collect();
-    order.sort_by_key(|group| {
-        let work = |(before, own): (Range<usize>, Range<usize>)| {
-            own.len() * (2 * before.len() + own.len())
-        };
-        std::cmp::Reverse(parts(group, heads.window).map(work).sum::<usize>())
+    // Each with the indices of its segments.
+    let mut first = 0;
+    let trees = pack::trees(segments).map(|tree| {
+        first += tree.len();
+        first - tree.len()..first
     });
+    let mut order: Vec<Range<usize>> = trees.collect();
+    let parts =
+        |tree: &Range<usize>| tree.clone().flat_map(|index| parts(segments, index, heads.window));
+    order.sort_by_key(|tree| std::cmp::Reverse(parts(tree).map(|part| part.work()).sum::<usize>()));
     (0..order.len() * heads.query).into_par_iter().with_max_len(1).for_each(|index| {
-        let (group, head) = (order[index / heads.query], index % heads.query);
-        let all = group.head.start..group.end();
+        let (tree, head) = (&order[index / heads.query], index % heads.query);
+        let all = segments[tree.start].own.start..segments[tree.end - 1].own.end;
         let dim = heads.dim;
         let place = |kind: usize| ((head * 3 + kind) * tokens + all.start) * dim;
         // SAFETY: the tokens of a group in one head belong to one task.
@@ -52,16 +55,16 @@ pub(super) fn run<E: Buffered>(
         let grads = [dq, dk, dv];
         E::with_buffers(|buffers| {
             let mut grads = grads;
-            for (before, own) in parts(group, heads.window) {
-                let ranges = (all.start, &before, &own);
-                attend(heads, head, rows, kept, dout, ranges, buffers, &mut grads);
+            for part in parts(tree) {
+                let part = (all.start, segments, &part);
+                attend(heads, head, rows, kept, dout, part, buffers, &mut grads);
             }
         });
     });
 }
 
-/// One head of one part. `grads` are dq, dk and dv of its group, from the group's first token
-/// `origin` on.
+/// One head of one part. `grads` are dq, dk and dv of its tree, from the tree's first token `origin`
+/// on.
 #[expect(clippy::too_many_arguments, reason = "each is a distinct part of the state of a pass")]
 fn attend<E: Buffered>(
     heads: Heads,
@@ -69,18 +72,19 @@ fn attend<E: Buffered>(
     Projected { rows, pitch }: Projected<'_>,
     kept: Kept<'_>,
     dout: (&[f32], usize),
-    (origin, before, own): (usize, &Range<usize>, &Range<usize>),
+    (origin, segments, task): (usize, &[Segment], &Part),
     buffers: &mut Buffers<E>,
     [dq, dk, dv]: &mut [&mut [f32]; 3],
 ) {
     let (dim, scale) = (heads.dim, heads.scale);
     let tokens = kept.log_sums.len() / heads.query;
-    let all = [before, own];
-    let gathered = &mut buffers.gathered;
-    let these = gather_rows((rows, pitch), all, (heads.key(head), dim), gathered);
+    task.sees(segments, &mut buffers.ranges);
+    let (before, own) = (task.before, &task.own);
+    let (ranges, gathered) = (&buffers.ranges, &mut buffers.gathered);
+    let these = gather_rows((rows, pitch), ranges, (heads.key(head), dim), gathered);
     buffers.keys.set_rows(these);
     buffers.turned.set_columns(these, &mut buffers.deep);
-    buffers.values.set_rows(gather_rows((rows, pitch), all, (heads.value(head), dim), gathered));
+    buffers.values.set_rows(gather_rows((rows, pitch), ranges, (heads.value(head), dim), gathered));
     let padded = buffers.keys.padded_rows();
     let wide = whole_panels(dim);
     for buffer in [&mut buffers.scores, &mut buffers.dchances] {
@@ -92,8 +96,8 @@ fn attend<E: Buffered>(
     }
     grow(&mut buffers.result, buffers.turned.padded_rows() * BLOCK);
     for block in blocks(own) {
-        let seen = before.len() + block.end - own.start;
-        let own_row = before.len() + block.start - own.start;
+        let seen = before + block.end - own.start;
+        let own_row = before + block.start - own.start;
         let sight = Sight { rows: seen, own: own_row, window: heads.window };
         let query = part((rows, pitch), &block, (head * dim, dim));
         let grad = part(dout, &block, (head * dim, dim));
@@ -143,7 +147,7 @@ fn attend<E: Buffered>(
         }
     }
     for (sums, grads) in [(&buffers.dkeys, dk), (&buffers.dvalues, dv)] {
-        for (token, sums) in before.clone().chain(own.clone()).zip(sums.chunks_exact(wide)) {
+        for (token, sums) in buffers.ranges.iter().cloned().flatten().zip(sums.chunks_exact(wide)) {
             vector::add_scaled(&mut grads[(token - origin) * dim..][..dim], &sums[..dim], 1.0);
         }
     }
@@ -152,14 +156,13 @@ fn attend<E: Buffered>(
 /// Sums over the heads that share keys, turns back, and lays out by token.
 pub(super) fn gather(
     heads: Heads,
-    groups: &[Group],
     (rotary, positions): (&Rotary, &[u32]),
     scratch: &[f32],
     grads: &mut [f32],
 ) {
     let dim = heads.dim;
     let width = (heads.query + 2 * heads.shared) * dim;
-    let tokens = groups.iter().map(Group::end).max().unwrap_or(0);
+    let tokens = positions.len();
     grads.par_chunks_mut(width).enumerate().with_min_len(16).for_each(|(token, grads)| {
         let part = |head: usize, kind: usize| {
             &scratch[((head * 3 + kind) * tokens + token) * dim..][..dim]

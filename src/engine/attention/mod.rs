@@ -1,8 +1,7 @@
-//! Causal attention over packed groups that cannot see each other, with grouped heads.
+//! Causal attention over packed trees of segments that cannot see each other, with grouped heads.
 //!
-//! A group is a head of tokens and tails that continue it: each tail sees the whole head and itself,
-//! none sees another. A row of its own is a head without tails. In a layer with a window, each token
-//! sees at most so many, the last of which is itself.
+//! A token sees those before it in its segment and all of the segments that lead there. In a layer with a
+//! window, each token sees at most so many, the last of which is itself.
 //!
 //! Scores are computed transposed, `[keys, queries]`, for a block of queries at a time, so that the
 //! softmax runs over whole vectors and its result is laid out as the next product reads it. Only
@@ -20,7 +19,7 @@ use std::ops::Range;
 
 use super::base::Precision;
 use super::cpu::panels::WIDTH;
-use super::pack::Group;
+use super::pack::{self, Segment};
 use super::rope::Rotary;
 use crate::model::DecoderConfig;
 
@@ -90,17 +89,17 @@ pub(super) struct Kept<'a> {
 }
 
 /// Attention outputs into `out` `[tokens, heads * dim]`; `log_sums` `[heads, tokens]` is kept for
-/// [`backward`]. `groups` cover all tokens in order.
+/// [`backward`]. `segments` cover all tokens in order.
 pub(super) fn forward(
     heads: Heads,
     rows: Projected<'_>,
-    groups: &[Group],
+    segments: &[Segment],
     out: &mut [f32],
     log_sums: &mut [f32],
 ) {
     match heads.precision {
-        Precision::F32 => forward::run::<f32>(heads, rows, groups, out, log_sums),
-        Precision::Bf16 => forward::run::<half::bf16>(heads, rows, groups, out, log_sums),
+        Precision::F32 => forward::run::<f32>(heads, rows, segments, out, log_sums),
+        Precision::Bf16 => forward::run::<half::bf16>(heads, rows, segments, out, log_sums),
     }
 }
 
@@ -113,36 +112,68 @@ pub(super) fn backward(
     rows: Projected<'_>,
     kept: Kept<'_>,
     dout: (&[f32], usize),
-    groups: &[Group],
+    segments: &[Segment],
     turn: (&Rotary, &[u32]),
     scratch: &mut [f32],
     grads: &mut [f32],
 ) {
     match heads.precision {
         Precision::F32 => {
-            backward::run::<f32>(heads, rows, kept, dout, groups, scratch);
+            backward::run::<f32>(heads, rows, kept, dout, segments, scratch);
         }
         Precision::Bf16 => {
-            backward::run::<half::bf16>(heads, rows, kept, dout, groups, scratch);
+            backward::run::<half::bf16>(heads, rows, kept, dout, segments, scratch);
         }
     }
-    backward::gather(heads, groups, turn, scratch, grads);
+    backward::gather(heads, turn, scratch, grads);
 }
 
-/// The parts of a group, each with the tokens before it that it sees besides itself.
+/// Tokens of a segment whose queries are worked on by one task.
+#[derive(Debug, Clone)]
+struct Part {
+    segment: usize,
+    own: Range<usize>,
+    /// Tokens before them that they see, at most.
+    before: usize,
+}
+
+impl Part {
+    /// Scores that are computed for it.
+    fn work(&self) -> usize {
+        self.own.len() * (2 * self.before + self.own.len())
+    }
+
+    /// Sets `ranges` to where the tokens that it sees lie, in order: what leads there, as far as its first token's
+    /// window reaches, and its own.
+    fn sees(&self, segments: &[Segment], ranges: &mut Vec<Range<usize>>) {
+        ranges.clear();
+        ranges.push(self.own.clone());
+        let mut left = self.before;
+        for segment in pack::upwards(segments, self.segment) {
+            let end = segment.own.end.min(self.own.start);
+            let first = end.saturating_sub(left).max(segment.own.start);
+            left -= end - first;
+            ranges.push(first..end);
+        }
+        ranges.reverse();
+    }
+}
+
+/// The parts of a segment.
 ///
-/// Where there is a window, a long head is cut, so that keys beyond the window are left out, and of
-/// the head a tail has only what its first token sees.
-fn parts(group: &Group, window: usize) -> impl Iterator<Item = (Range<usize>, Range<usize>)> + '_ {
-    let Range { start, end } = group.head;
+/// Where there is a window, a long segment is cut, so that keys beyond the window are left out.
+fn parts(segments: &[Segment], index: usize, window: usize) -> impl Iterator<Item = Part> + use<> {
+    let Range { start, end } = segments[index].own;
+    let position: usize =
+        pack::upwards(segments, index).skip(1).map(|segment| segment.own.len()).sum();
     let step = if window < end - start {
         window.next_multiple_of(BLOCK).max(2 * BLOCK)
     } else {
-        // One part, also of a head without tokens.
         (end - start).max(1)
     };
-    let before = move |first: usize| first.saturating_sub(window - 1).max(start)..first;
-    let cut = (start..end.max(start + 1)).step_by(step);
-    cut.map(move |first| (before(first), first..(first + step).min(end)))
-        .chain(group.tails.iter().map(move |tail| (before(end), tail.clone())))
+    (start..end).step_by(step).map(move |first| Part {
+        segment: index,
+        own: first..(first + step).min(end),
+        before: (position + first - start).min(window - 1),
+    })
 }

@@ -35,8 +35,9 @@ pub(super) struct Buffers<E> {
     /// `[keys, dim]`, columns up to whole panels.
     pub(super) dkeys: Vec<f32>,
     pub(super) dvalues: Vec<f32>,
-    /// Rows gathered from two ranges.
+    /// Rows gathered from some ranges.
     pub(super) gathered: Vec<f32>,
+    pub(super) ranges: Vec<Range<usize>>,
 }
 
 /// Elements that each thread has buffers for.
@@ -63,15 +64,15 @@ impl Buffered for bf16 {
     }
 }
 
-/// Columns `first..first + dim` of the rows of two ranges, one after the other.
+/// Columns `first..first + dim` of the rows of some ranges, one after the other.
 pub(super) fn gather<'a>(
     (rows, pitch): (&[f32], usize),
-    ranges: [&Range<usize>; 2],
+    ranges: &[Range<usize>],
     (first, dim): (usize, usize),
     gathered: &'a mut Vec<f32>,
 ) -> Rows<'a> {
     gathered.clear();
-    for row in ranges.into_iter().flat_map(Clone::clone) {
+    for row in ranges.iter().cloned().flatten() {
         gathered.extend_from_slice(&rows[row * pitch + first..][..dim]);
     }
     Rows { data: gathered[..].into(), count: gathered.len() / dim, columns: dim, pitch: dim }

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::engine::pack::{Group, Packed};
+use crate::engine::pack::{self, Packed, Segment};
 
 /// Tokens of a tile.
 pub(super) const TILE: usize = 64;
@@ -76,26 +76,26 @@ pub(super) fn entries(tokens: usize) -> usize {
 /// For each token, one past the last token that may see it.
 pub(super) fn ends(packed: &Packed) -> Vec<u32> {
     let mut ends = vec![0; packed.tokens()];
-    for group in &packed.groups {
-        ends[group.head.clone()].fill(group.end() as u32);
-        for tail in &group.tails {
-            ends[tail.clone()].fill(tail.end as u32);
-        }
+    for (segment, end) in packed.segments.iter().zip(pack::ends(&packed.segments)) {
+        ends[segment.own.clone()].fill(end as u32);
     }
     ends
 }
 
-/// The keys that a query sees: some of its head, and some of its own tail.
-fn seen(group: &Group, own: &Range<usize>, query: usize, window: usize) -> [Range<usize>; 2] {
-    if *own == group.head {
-        let first = (query + 1).saturating_sub(window).max(own.start);
-        return [first..query + 1, 0..0];
-    }
-    let before = query - own.start;
-    let first = own.start + (before + 1).saturating_sub(window);
-    // Of the head what is left of the window.
-    let rest = window.saturating_sub(before + 1).min(group.head.len());
-    [group.head.end - rest..group.head.end, first..query + 1]
+/// The keys that a query of a segment sees.
+fn seen(
+    segments: &[Segment],
+    index: usize,
+    query: usize,
+    window: usize,
+) -> impl Iterator<Item = Range<usize>> {
+    let mut left = window;
+    pack::upwards(segments, index).map(move |segment| {
+        let end = segment.own.end.min(query + 1);
+        let first = end.saturating_sub(left).max(segment.own.start);
+        left -= end - first;
+        first..end
+    })
 }
 
 /// Tiles for a layer whose tokens see `window` tokens, themselves included.
@@ -105,23 +105,18 @@ pub(super) fn tiles(packed: &Packed, window: usize) -> Tiles {
     let mut pairs = vec![0u32; count];
     let (mut keys, mut queries) = (Lists::default(), vec![Vec::new(); count]);
     keys.starts.push(0);
-    let mut parts = packed
-        .groups
-        .iter()
-        .flat_map(|group| {
-            std::iter::once(&group.head).chain(&group.tails).map(move |own| (group, own))
-        })
-        .peekable();
+    let segments = &packed.segments;
+    let mut parts = segments.iter().enumerate().peekable();
     for tile in 0..count {
         let (start, end) = (tile * TILE, ((tile + 1) * TILE).min(packed.tokens()));
         pairs.fill(0);
         let mut query = start;
         while query < end {
-            while parts.peek().is_some_and(|(_, own)| own.end <= query) {
+            while parts.peek().is_some_and(|(_, segment)| segment.own.end <= query) {
                 parts.next();
             }
-            let Some((group, own)) = parts.peek() else { break };
-            for range in seen(group, own, query, window) {
+            let Some((index, _)) = parts.peek() else { break };
+            for range in seen(segments, *index, query, window) {
                 let mut at = range.start;
                 while at < range.end {
                     let next = (at / TILE + 1) * TILE;
@@ -170,7 +165,7 @@ mod tests {
         ];
         for (window, share) in [(usize::MAX, true), (70, true), (9, true), (usize::MAX, false)] {
             let packed = &pack(&rows, 1000, share)[0];
-            assert_eq!(packed.groups.iter().any(|group| !group.tails.is_empty()), share);
+            assert_eq!(packed.segments.iter().any(|segment| segment.parent.is_some()), share);
             let (tiles, ends) = (tiles(packed, window), ends(packed));
             let count = packed.tokens().div_ceil(TILE);
             let mut want = vec![vec![0usize; count]; count];

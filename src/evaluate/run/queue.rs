@@ -147,4 +147,3 @@ fn add_reply(
     }
     Ok(())
 }
-

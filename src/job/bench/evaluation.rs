@@ -7,7 +7,8 @@ use serde::Serialize;
 
 use super::RANK;
 use crate::engine::{Adapter, LoraConfig, Target, cpu};
-use crate::evaluate::{self, Answerer, Nats, OnReply, Plan, Prompt, Question, Reply, Suite, SuiteResult,
+use crate::evaluate::{
+    self, Answerer, Nats, OnReply, Plan, Prompt, Question, Reply, Suite, SuiteResult,
 };
 use crate::failure::{Failure, Result};
 use crate::job::answering::EngineAnswerer;

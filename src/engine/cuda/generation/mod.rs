@@ -26,7 +26,7 @@ use super::weights;
 use crate::engine::base::Base;
 use crate::engine::generate::{self, Bounds, GenerateConfig, Request};
 use crate::engine::lora::Adapter;
-use crate::engine::pack::{self, Group, Packed, Row};
+use crate::engine::pack::{self, Packed, Row};
 use crate::engine::rope::Rotaries;
 use crate::engine::sample::{self, Among, Sampler};
 use crate::failure::{Failure, Result};
@@ -221,7 +221,7 @@ impl Run<'_, '_> {
     ) -> Result<usize, Halt> {
         let tuned = requests[first].tuned;
         let rows = generate::rows_of(&requests[first..], free);
-        for packed in pack::pack(&rows, PREFILL_TOKENS, true) {
+        for packed in pack::pack_nested(&rows, PREFILL_TOKENS) {
             self.read(requests, (&rows, first), &packed, tuned)?;
         }
         self.is_stale = true;
@@ -239,11 +239,10 @@ impl Run<'_, '_> {
         let context = self.machine.config.context_length;
         let mut entries = Vec::new();
         let mut slots = Vec::new();
-        let parts = packed.groups.iter().flat_map(Group::rows);
-        for ((owner, parts), _) in packed.label_owners.iter().zip(parts).zip(0..) {
+        for (owner, token) in packed.label_owners.iter().zip(&packed.label_rows) {
             let slot = self.free.pop().ok_or_else(|| Failure::defect("no slot is free"))?;
             slots.push((*owner, slot));
-            for (position, token) in parts.into_iter().flatten().enumerate() {
+            for (position, token) in packed.path(*token).into_iter().flatten().enumerate() {
                 entries.extend([token as u32, slot as u32, position as u32]);
             }
         }
