@@ -5,7 +5,9 @@ mod memory;
 
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::ops::Deref;
 use std::path::PathBuf;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::compile::{self, Kind};
 use super::kernels::Kernels;
@@ -32,13 +34,29 @@ impl KernelCache for Forgetful {
     }
 }
 
+/// The GPU, lent to one test at a time: what one thread does on it can fail the graph that another records.
+pub(super) struct Lent {
+    device: Device,
+    _alone: MutexGuard<'static, ()>,
+}
+
+impl Deref for Lent {
+    type Target = Device;
+
+    fn deref(&self) -> &Device {
+        &self.device
+    }
+}
+
 /// The GPU; `None` where there is none, which is said.
-pub(super) fn device(test: &str) -> Option<Device> {
+pub(super) fn device(test: &str) -> Option<Lent> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let folders = std::env::var_os("HONE_CUDA_PATH").into_iter();
     let folders = folders.flat_map(|all| std::env::split_paths(&all).collect::<Vec<PathBuf>>());
     let search = Search { folders: folders.collect() };
     match Device::open(search, Box::new(Forgetful::default())) {
-        Ok(device) => Some(device),
+        Ok(device) => Some(Lent { device, _alone: alone }),
         Err(failure) => {
             println!("{test} is skipped: {failure}");
             None
