@@ -387,9 +387,7 @@ fn read_model(
             for target in group.targets() {
                 let (inputs, outputs) = target.shape(config);
                 reader.read_to(tensor_name(*target, layer), inputs * outputs, &mut values)?;
-                let mut part = nf4::quantize(&values);
-                part.lay(&mut codes);
-                parts.push(part);
+                parts.push(nf4::quantize_to(&mut codes, &values));
             }
             Ok(Matrix::new(group.shape(config).0, parts))
         };

@@ -163,10 +163,18 @@ fn most(block: &[f32]) -> f32 {
 ///
 /// An all-zero block is encoded as zeros (index 7), as bitsandbytes does on the CPU.
 pub fn quantize(values: &[f32]) -> Quantized {
+    let mut region = Region::with_room(values.len().div_ceil(2));
+    let mut quantized = quantize_to(&mut region, values);
+    quantized.settle(&Arc::new(region));
+    quantized
+}
+
+/// Quantizes a tensor, the codes to the end of a region: they can be read once [`Quantized::settle`] is told it.
+pub(super) fn quantize_to(region: &mut Region, values: &[f32]) -> Quantized {
     // Values that a thread goes through twice while they are in its cache.
     const AT_ONCE: usize = 256 * BLOCK;
-    let mut region = Region::zeros(values.len().div_ceil(2));
-    let codes = &mut region.bytes_mut()[..values.len().div_ceil(2)];
+    let place = region.grow(values.len().div_ceil(2));
+    let codes = &mut region.bytes_mut()[place.clone()];
     let mut magnitudes = vec![0.0f32; values.len().div_ceil(BLOCK)];
     let parts = codes.par_chunks_mut(AT_ONCE / 2).zip(magnitudes.par_chunks_mut(AT_ONCE / BLOCK));
     parts.zip(values.par_chunks(AT_ONCE)).for_each(|((codes, magnitudes), values)| {
@@ -197,7 +205,7 @@ pub fn quantize(values: &[f32]) -> Quantized {
             *index = nearest_in_map((x - offset) * inverse);
         }
     });
-    let codes = Bytes { place: 0..values.len().div_ceil(2), region: Arc::new(region) };
+    let codes = Bytes { region: Arc::default(), place };
     Quantized { len: values.len(), codes, magnitudes: indices, nested, offset }
 }
 
@@ -207,13 +215,7 @@ pub(super) fn region_bytes(count: usize) -> usize {
 }
 
 impl Quantized {
-    /// Moves the codes to the end of a region, which has them once [`Quantized::settle`] is told so.
-    pub(super) fn lay(&mut self, region: &mut Region) {
-        let place = region.push(&self.codes);
-        self.codes = Bytes { region: Arc::default(), place };
-    }
-
-    /// Tells that what was laid in a region is in this one.
+    /// Tells that the codes are in this region.
     pub(super) fn settle(&mut self, region: &Arc<Region>) {
         self.codes.region = Arc::clone(region);
     }

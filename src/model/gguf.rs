@@ -13,10 +13,10 @@ use std::fs::File;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use candle_core::Device;
 use candle_core::quantized::ggml_file::qtensor_from_ggml;
 use candle_core::quantized::gguf_file::Value;
 use candle_core::quantized::{GgmlDType, gguf_file::TensorInfo};
+use candle_core::{Device, Storage};
 use rayon::prelude::*;
 
 use crate::failure::{Context, Failure, Result};
@@ -248,8 +248,9 @@ impl GgufFile {
         width: usize,
         values: &mut Vec<f32>,
     ) -> Result<()> {
-        /// Values that a thread reads at once: they stay in its cache.
-        const CHUNK: usize = 1 << 16;
+        /// Values that a thread reads at once. They stay in its cache, and what is allocated for them is so little
+        /// that it comes from memory the thread had before: pages new from the system take longer than decoding.
+        const CHUNK: usize = 1 << 13;
         let defect = || Failure::defect(format!("tensor \"{stored}\" read outside its rows"));
         let info = self.tensors.get(stored).ok_or_else(defect)?;
         let kind = info.ggml_dtype;
@@ -382,8 +383,13 @@ fn dequantize(
         _ => {
             let stored =
                 qtensor_from_ggml(kind, raw, vec![values.len() / width, width], &Device::Cpu)?;
-            let read: Vec<f32> = stored.dequantize(&Device::Cpu)?.flatten_all()?.to_vec1()?;
-            values.copy_from_slice(&read);
+            let read = stored.dequantize(&Device::Cpu)?;
+            let (storage, layout) = read.storage_and_layout();
+            let Storage::Cpu(storage) = &*storage else {
+                candle_core::bail!("not on the processor")
+            };
+            let read = storage.as_slice::<f32>()?;
+            values.copy_from_slice(&read[layout.start_offset()..][..values.len()]);
         }
     }
     Ok(())

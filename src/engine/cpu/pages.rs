@@ -4,6 +4,8 @@
 //! them: a stream of small ones is looked up in page tables all the time, and the processor fetches ahead
 //! within a page only.
 
+use rayon::prelude::*;
+
 /// Bytes from a cache line on.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(in crate::engine) struct Region {
@@ -28,8 +30,17 @@ impl Region {
     /// `bytes` zeros.
     pub(in crate::engine) fn zeros(bytes: usize) -> Self {
         let mut region = Self::with_room(bytes);
-        region.lines.resize(bytes.div_ceil(size_of::<Line>()), Line([0; 64]));
+        region.grow(bytes);
         region
+    }
+
+    /// Adds zeros from the next cache line on; gives where. All threads write them: the system clears a page when
+    /// it is first touched, which takes longer than all else that is done to it while a model is loaded.
+    pub(in crate::engine) fn grow(&mut self, bytes: usize) -> std::ops::Range<usize> {
+        let start = self.lines.len() * size_of::<Line>();
+        let zeros = rayon::iter::repeat_n(Line([0; 64]), bytes.div_ceil(size_of::<Line>()));
+        self.lines.par_extend(zeros.with_min_len(1 << 12));
+        start..start + bytes
     }
 
     /// Lays bytes down from the next cache line on; gives where.
@@ -117,6 +128,8 @@ mod tests {
             assert_eq!(part[..], region.bytes()[place.clone()]);
             assert_eq!(region.bytes()[place.start..].as_ptr().addr() % 64, 0);
         }
+        assert_eq!(region.grow(70), (2 << 20) + 256..(2 << 20) + 326);
+        assert_eq!(region.bytes()[(2 << 20) + 256..], [0; 128]);
         let mut zeros = Region::zeros(65);
         assert_eq!(zeros.bytes(), [0; 128]);
         zeros.bytes_mut()[64] = 7;
