@@ -8,7 +8,7 @@ use super::block::Kept;
 use super::lora::{Adapter, LoraConfig, Target};
 use super::optimizer::{OptimizerConfig, OptimizerState};
 use super::oracle::Oracle;
-use super::pack::Row;
+use super::pack::{Row, pack_nested, upwards};
 use super::plan::training_bytes;
 use super::score::row_losses;
 use super::toy::{self, trainer};
@@ -105,6 +105,38 @@ fn packed_rows_are_separate_rows() {
             let one = row_losses(&base, Some(&adapter), std::slice::from_ref(row)).unwrap()[0];
             assert_eq!(one.tokens, loss.tokens);
             assert!((one.nats - loss.nats).abs() < 1e-4);
+        }
+    }
+}
+
+#[test]
+fn rows_read_as_a_tree_are_separate_rows() {
+    for config in toy::families() {
+        let base = toy::load(&config, 4);
+        let adapter = adapter(&config, &Target::ALL);
+        // A system turn of 40 tokens, three questions of up to 75, and two options each.
+        let system = toy::rows(&config, &[40], 1)[0].ids.clone();
+        let mut rows = Vec::new();
+        for (asked, len) in [75, 6, 30].into_iter().enumerate() {
+            let question = &toy::rows(&config, &[len], 10 + asked as u64)[0].ids;
+            for mut option in toy::rows(&config, &[9, 66], 20 + asked as u64) {
+                option.labels.fill(true);
+                option.ids.splice(..0, system.iter().chain(question).copied());
+                option.labels.splice(..0, vec![false; 40 + len]);
+                rows.push(option);
+            }
+        }
+        let packed = &pack_nested(&rows, 1000)[..];
+        assert_eq!(packed.len(), 1);
+        let depth = |index: usize| upwards(&packed[0].segments, index).count();
+        assert_eq!((0..packed[0].segments.len()).map(depth).max(), Some(3));
+        assert!(packed[0].tokens() + 3 * 40 < rows.iter().map(|row| row.ids.len()).sum());
+        let losses = row_losses(&base, Some(&adapter), &rows).unwrap();
+        for (row, loss) in rows.iter().zip(&losses) {
+            let one = row_losses(&base, Some(&adapter), std::slice::from_ref(row)).unwrap()[0];
+            assert_eq!(one.tokens, loss.tokens);
+            let apart = (one.nats - loss.nats).abs();
+            assert!(apart < 1e-4, "{:?}: {apart}", config.architecture);
         }
     }
 }

@@ -100,14 +100,18 @@ pub trait Answerer {
     /// When the model fails.
     fn continuation_nats(
         &mut self,
-        items: &[(Prompt<'_>, &str)],
-        tuned: bool,
-    ) -> Result<Option<Vec<Nats>>>;
+        _items: &[(Prompt<'_>, &str)],
+        _tuned: bool,
+    ) -> Result<Option<Vec<Nats>>> {
+        Ok(None)
+    }
 
     /// Negative log-likelihood of plain texts, no chat template; as
     /// [`continuation_nats`](Self::continuation_nats).
     ///
     /// # Errors
     /// When the model fails.
-    fn text_nats(&mut self, texts: &[&str], tuned: bool) -> Result<Option<Vec<Nats>>>;
+    fn text_nats(&mut self, _texts: &[&str], _tuned: bool) -> Result<Option<Vec<Nats>>> {
+        Ok(None)
+    }
 }

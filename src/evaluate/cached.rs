@@ -220,10 +220,6 @@ mod tests {
             self.nats += items.len();
             Ok(Some(items.iter().map(|(_, text)| (text.len() as f64, 1)).collect()))
         }
-
-        fn text_nats(&mut self, _: &[&str], _: bool) -> Result<Option<Vec<Nats>>> {
-            Ok(None)
-        }
     }
 
     fn question(messages: &[Message], tuned: bool, decoding: Decoding) -> Question<'_> {

@@ -122,7 +122,7 @@ mod tests {
     use std::ops::ControlFlow;
 
     use super::*;
-    use crate::evaluate::answerer::{Nats, OnReply};
+    use crate::evaluate::answerer::OnReply;
     use crate::evaluate::{Plan, domain_suite, run};
     use crate::pair::{Example, Role};
 
@@ -144,18 +144,6 @@ mod tests {
                 let _ = on_reply(index, Ok(self.says[usize::from(holds)].to_owned()));
             }
             Ok(())
-        }
-
-        fn continuation_nats(
-            &mut self,
-            _: &[(Prompt<'_>, &str)],
-            _: bool,
-        ) -> Result<Option<Vec<Nats>>> {
-            Ok(None)
-        }
-
-        fn text_nats(&mut self, _: &[&str], _: bool) -> Result<Option<Vec<Nats>>> {
-            Ok(None)
         }
     }
 

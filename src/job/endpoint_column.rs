@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::drafting;
 use super::spec::EndpointChoice;
 use crate::draft::{Asked, Endpoint, EndpointConfig};
-use crate::evaluate::{Answerer, Decoding, Nats, OnReply, Prompt, Question, Reply};
+use crate::evaluate::{Answerer, Decoding, OnReply, Prompt, Question, Reply};
 use crate::failure::{Failure, Result};
 use crate::progress::Cancel;
 
@@ -63,6 +63,7 @@ fn reply(
     reply
 }
 
+/// Likelihoods are not asked for: endpoints differ in whether and how they tell those of given text; most do not.
 impl Answerer for EndpointColumn {
     fn answer(&mut self, questions: &[Question<'_>], on_reply: &mut OnReply<'_>) -> Result<()> {
         let (next, failed, cancel) = (AtomicUsize::new(0), &self.failed_in_a_row, &self.cancel);
@@ -87,18 +88,5 @@ impl Answerer for EndpointColumn {
             }
         });
         Ok(())
-    }
-
-    fn continuation_nats(
-        &mut self,
-        _: &[(Prompt<'_>, &str)],
-        _: bool,
-    ) -> Result<Option<Vec<Nats>>> {
-        // Endpoints differ in whether and how they tell likelihoods of given text; most do not.
-        Ok(None)
-    }
-
-    fn text_nats(&mut self, _: &[&str], _: bool) -> Result<Option<Vec<Nats>>> {
-        Ok(None)
     }
 }

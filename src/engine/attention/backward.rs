@@ -46,7 +46,7 @@ pub(super) fn run<E: Buffered>(
         let all = segments[tree.start].own.start..segments[tree.end - 1].own.end;
         let dim = heads.dim;
         let place = |kind: usize| ((head * 3 + kind) * tokens + all.start) * dim;
-        // SAFETY: the tokens of a group in one head belong to one task.
+        // SAFETY: the tokens of a tree in one head belong to one task.
         #[expect(unsafe_code, reason = "tasks write to places of their own")]
         let [dq, dk, dv] =
             [0, 1, 2].map(|kind| unsafe { scratch.part(place(kind), all.len() * dim) });

@@ -145,7 +145,7 @@ pub(super) fn tiles(packed: &Packed, window: usize) -> Tiles {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::pack::{Row, pack};
+    use crate::engine::pack::{Packed, Row, pack, pack_nested, upwards};
 
     /// Pairs of tokens that see each other, counted one by one from positions and ends as a kernel has them.
     #[test]
@@ -163,9 +163,28 @@ mod tests {
             row(2000, 0, 33),
             row(3000, 0, 2),
         ];
-        for (window, share) in [(usize::MAX, true), (70, true), (9, true), (usize::MAX, false)] {
-            let packed = &pack(&rows, 1000, share)[0];
-            assert_eq!(packed.segments.iter().any(|segment| segment.parent.is_some()), share);
+        let deeper = |from: &Row, shared: usize, first: u32, len: usize| {
+            let mut row = row(first, 0, len);
+            row.ids[..shared].copy_from_slice(&from.ids[..shared]);
+            row
+        };
+        let mut tree = rows.to_vec();
+        tree.extend([deeper(&rows[0], 170, 5000, 260), deeper(&rows[1], 100, 6000, 111)]);
+        let [shared, apart] = [true, false].map(|share| pack(&rows, 1000, share).swap_remove(0));
+        let nested = pack_nested(&tree, 1000).swap_remove(0);
+        let depth = |packed: &Packed| {
+            (0..packed.segments.len()).map(|index| upwards(&packed.segments, index).count()).max()
+        };
+        assert_eq!([&apart, &shared, &nested].map(depth), [Some(1), Some(2), Some(3)]);
+        let cases = [
+            (usize::MAX, &shared),
+            (70, &shared),
+            (9, &shared),
+            (usize::MAX, &apart),
+            (usize::MAX, &nested),
+            (70, &nested),
+        ];
+        for (window, packed) in cases {
             let (tiles, ends) = (tiles(packed, window), ends(packed));
             let count = packed.tokens().div_ceil(TILE);
             let mut want = vec![vec![0usize; count]; count];

@@ -164,6 +164,7 @@ fn recorded_replies_are_scored_and_must_be_complete() {
     let failure = recorded(mathematics, &short, None).unwrap_err();
     assert!(failure.message.contains(first), "{failure}");
 }
+
 /// An endpoint that fails on every other item and knows no likelihoods; its replies are drawn.
 struct Flaky(usize);
 
@@ -178,18 +179,6 @@ impl Answerer for Flaky {
             let _ = on_reply(index, reply);
         }
         Ok(())
-    }
-
-    fn continuation_nats(
-        &mut self,
-        _: &[(Prompt<'_>, &str)],
-        _: bool,
-    ) -> Result<Option<Vec<Nats>>> {
-        Ok(None)
-    }
-
-    fn text_nats(&mut self, _: &[&str], _: bool) -> Result<Option<Vec<Nats>>> {
-        Ok(None)
     }
 }
 
@@ -314,18 +303,6 @@ impl Answerer for Unable {
             return Err(Failure::user("the template knows no tools"));
         }
         Ok(())
-    }
-
-    fn continuation_nats(
-        &mut self,
-        _: &[(Prompt<'_>, &str)],
-        _: bool,
-    ) -> Result<Option<Vec<Nats>>> {
-        Ok(None)
-    }
-
-    fn text_nats(&mut self, _: &[&str], _: bool) -> Result<Option<Vec<Nats>>> {
-        Ok(None)
     }
 }
 

@@ -70,6 +70,15 @@ pub(super) struct Tile<E> {
 }
 
 impl<E> Tile<E> {
+    /// A kernel that takes up to `rows` rows, as they come, on whole panels, and needs no readying.
+    fn plain(rows: usize, run: unsafe fn(Work<E>)) -> Self
+    where
+        E: Element,
+    {
+        let (begin, end) = (nothing as fn(), nothing as fn());
+        Self { rows, blocked: false, chunk: E::CHUNK, half: None, run, begin, end }
+    }
+
     /// Rows that are read and written are a multiple of it.
     pub(super) fn step(&self) -> usize {
         if self.blocked { self.rows } else { 1 }
@@ -88,23 +97,18 @@ fn nothing() {}
 impl Multiplied for f32 {
     #[expect(private_interfaces, reason = "kernels are chosen inside this folder only")]
     fn tile(kernel: Kernel) -> Tile<Self> {
-        let plain = |rows, run| Tile {
-            rows,
-            blocked: false,
-            chunk: Self::CHUNK,
-            half: None,
-            run,
-            begin: nothing,
-            end: nothing,
-        };
         match kernel {
             #[cfg(target_arch = "x86_64")]
-            Kernel::Amx | Kernel::Avx512Bf16 | Kernel::Avx512 => plain(avx512::ROWS, avx512::f32),
-            #[cfg(target_arch = "x86_64")]
-            Kernel::Avx2 => {
-                Tile { chunk: avx2::CHUNK, half: Some(avx2::half), ..plain(avx2::ROWS, avx2::f32) }
+            Kernel::Amx | Kernel::Avx512Bf16 | Kernel::Avx512 => {
+                Tile::plain(avx512::ROWS, avx512::f32)
             }
-            _ => plain(portable::ROWS, portable::run::<f32>),
+            #[cfg(target_arch = "x86_64")]
+            Kernel::Avx2 => Tile {
+                chunk: avx2::CHUNK,
+                half: Some(avx2::half),
+                ..Tile::plain(avx2::ROWS, avx2::f32)
+            },
+            _ => Tile::plain(portable::ROWS, portable::run::<f32>),
         }
     }
 }
@@ -112,29 +116,17 @@ impl Multiplied for f32 {
 impl Multiplied for bf16 {
     #[expect(private_interfaces, reason = "kernels are chosen inside this folder only")]
     fn tile(kernel: Kernel) -> Tile<Self> {
-        let plain = |rows, run| Tile {
-            rows,
-            blocked: false,
-            chunk: Self::CHUNK,
-            half: None,
-            run,
-            begin: nothing,
-            end: nothing,
-        };
         match kernel {
             #[cfg(target_arch = "x86_64")]
             Kernel::Amx => Tile {
-                rows: amx::ROWS,
                 blocked: true,
-                chunk: Self::CHUNK,
-                half: None,
-                run: amx::bf16,
                 begin: amx::begin,
                 end: amx::end,
+                ..Tile::plain(amx::ROWS, amx::bf16)
             },
             #[cfg(target_arch = "x86_64")]
-            Kernel::Avx512Bf16 => plain(avx512::ROWS, avx512::bf16),
-            _ => plain(portable::ROWS, portable::run::<bf16>),
+            Kernel::Avx512Bf16 => Tile::plain(avx512::ROWS, avx512::bf16),
+            _ => Tile::plain(portable::ROWS, portable::run::<bf16>),
         }
     }
 }
