@@ -6,6 +6,7 @@
 //! 4 + 8/64 + 32/(64 * 256) = 4.127 bits a weight.
 
 mod decode;
+mod encode;
 
 use std::ops::{Deref, Range};
 use std::sync::{Arc, LazyLock};
@@ -15,6 +16,7 @@ use rayon::prelude::*;
 use super::cpu::pages::Region;
 
 pub(super) use decode::{Decoded, values as decode};
+pub use encode::nearest_code;
 
 /// Values that share one magnitude.
 pub const BLOCK: usize = 64;
@@ -74,34 +76,6 @@ pub struct Quantized {
     pub offset: f32,
 }
 
-/// Parts that values in [-1, 1] are sorted into; none holds two limits.
-const PARTS: usize = 256;
-
-/// For each part the limits below it, and the limit that it holds or infinity.
-const LIMITS: ([u8; PARTS], [f32; PARTS]) = {
-    let (mut below, mut inside) = ([0; PARTS], [f32::INFINITY; PARTS]);
-    let mut i = 0;
-    while i < 15 {
-        let part = part_of(THRESHOLDS[i]);
-        assert!(inside[part] == f32::INFINITY, "two limits in one part");
-        inside[part] = THRESHOLDS[i];
-        let mut later = part + 1;
-        while later < PARTS {
-            below[later] += 1;
-            later += 1;
-        }
-        i += 1;
-    }
-    (below, inside)
-};
-
-/// The part of a value: never a lower one than that of a smaller value.
-const fn part_of(x: f32) -> usize {
-    // Below the first, and of NaN, the conversion gives 0.
-    let part = ((x + 1.0) * (PARTS / 2) as f32) as usize;
-    if part < PARTS { part } else { PARTS - 1 }
-}
-
 /// Bytes of a region, which several may share.
 #[derive(Clone)]
 pub struct Bytes {
@@ -137,28 +111,6 @@ impl std::fmt::Debug for Bytes {
     }
 }
 
-/// Index of the code nearest to `x`, which is scaled to [-1, 1]. NaN gives 0.
-#[inline]
-pub fn nearest_code(x: f32) -> u8 {
-    static BELOW: [u8; PARTS] = LIMITS.0;
-    static INSIDE: [f32; PARTS] = LIMITS.1;
-    let part = part_of(x);
-    BELOW[part] + u8::from(x > INSIDE[part])
-}
-
-/// The largest magnitude of a block; NaN counts for nothing.
-fn most(block: &[f32]) -> f32 {
-    const LANES: usize = 16;
-    let (lanes, rest) = block.as_chunks::<LANES>();
-    let mut most = [0.0f32; LANES];
-    for values in lanes.iter().map(<[f32; LANES]>::as_slice).chain([rest]) {
-        for (most, x) in most.iter_mut().zip(values) {
-            *most = if x.abs() > *most { x.abs() } else { *most };
-        }
-    }
-    most.into_iter().fold(0.0, f32::max)
-}
-
 /// Quantizes a tensor.
 ///
 /// An all-zero block is encoded as zeros (index 7), as bitsandbytes does on the CPU.
@@ -177,21 +129,9 @@ pub(super) fn quantize_to(region: &mut Region, values: &[f32]) -> Quantized {
     let codes = &mut region.bytes_mut()[place.clone()];
     let mut magnitudes = vec![0.0f32; values.len().div_ceil(BLOCK)];
     let parts = codes.par_chunks_mut(AT_ONCE / 2).zip(magnitudes.par_chunks_mut(AT_ONCE / BLOCK));
-    parts.zip(values.par_chunks(AT_ONCE)).for_each(|((codes, magnitudes), values)| {
-        let blocks = codes.chunks_mut(BLOCK / 2).zip(values.chunks(BLOCK)).zip(magnitudes);
-        for ((codes, block), magnitude) in blocks {
-            *magnitude = most(block);
-            // The reciprocal is multiplied, not divided by: the last bit decides ties.
-            let inverse = 1.0 / magnitude.max(1e-38);
-            let (pairs, last) = block.as_chunks::<2>();
-            for (byte, [even, odd]) in codes.iter_mut().zip(pairs) {
-                *byte = (nearest_code(even * inverse) << 4) | nearest_code(odd * inverse);
-            }
-            if let ([even], Some(byte)) = (last, codes.last_mut()) {
-                *byte = nearest_code(even * inverse) << 4;
-            }
-        }
-    });
+    parts
+        .zip(values.par_chunks(AT_ONCE))
+        .for_each(|((codes, magnitudes), values)| encode::encode(values, codes, magnitudes));
     // The mean in f64 in sequence: one order on every machine.
     let sum: f64 = magnitudes.iter().map(|x| f64::from(*x)).sum();
     let offset = (sum / magnitudes.len().max(1) as f64) as f32;

@@ -58,21 +58,36 @@ fn a_value_on_a_limit_takes_the_lower_code() {
         assert_eq!(usize::from(nearest_code(*code)), i);
     }
     assert_eq!(nearest_code(f32::NAN), 0);
-    // By the table as by counting the limits, also where a product is a little beyond 1.
-    let counted = |x: f32| THRESHOLDS.iter().map(|limit| u8::from(x > *limit)).sum::<u8>();
-    let mut random = rand_chacha::ChaCha8Rng::seed_from_u64(5);
-    let some = (0..100_000).map(|_| random.random_range(-1.01f32..1.01));
-    let steps = (-1100..=1100).map(|step| step as f32 / 1024.0);
-    let edges = THRESHOLDS.into_iter().flat_map(|x| [x, x.next_up(), x.next_down()]);
-    let far = [f32::INFINITY, f32::NEG_INFINITY, 3.0, -3.0, -0.0, 1e-38];
-    for x in some.chain(steps).chain(edges).chain(far) {
-        assert_eq!(nearest_code(x), counted(x), "{x}");
-    }
     let map = &*DYNAMIC_MAP;
     for i in 0..255 {
         let middle = f32::midpoint(map[i], map[i + 1]);
         assert_eq!(usize::from(nearest_in_map(middle)), i);
         assert_eq!(usize::from(nearest_in_map(map[i])), i);
+    }
+}
+
+#[test]
+fn blocks_have_the_codes_of_their_values_one_by_one() {
+    let mut random = rand_chacha::ChaCha8Rng::seed_from_u64(5);
+    let some = (0..100_000).map(|_| random.random_range(-1.01f32..1.01));
+    let steps = (-1024..=1024).map(|step| step as f32 / 1024.0);
+    let edges = THRESHOLDS.into_iter().flat_map(|x| [x, x.next_up(), x.next_down(), -x]);
+    let far = [f32::NAN, -0.0, 1e-38, 1e-45];
+    let mut values: Vec<f32> = steps.chain(edges).chain(far).chain(some).collect();
+    for length in [values.len(), values.len() / BLOCK * BLOCK, 64 * 40 + 37, 1, 2, 18, 33] {
+        values.truncate(length);
+        let quantized = quantize(&values);
+        for (block, (codes, values)) in
+            quantized.codes.chunks(BLOCK / 2).zip(values.chunks(BLOCK)).enumerate()
+        {
+            let most = values.iter().fold(0.0f32, |most, x| most.max(x.abs()));
+            let inverse = 1.0 / most.max(1e-38);
+            for (at, x) in values.iter().enumerate() {
+                let code = if at % 2 == 0 { codes[at / 2] >> 4 } else { codes[at / 2] & 15 };
+                let want = THRESHOLDS.partition_point(|limit| x * inverse > *limit);
+                assert_eq!(usize::from(code), want, "{length} {block} {at} {x}");
+            }
+        }
     }
 }
 
