@@ -93,8 +93,8 @@ impl Deref for Bytes {
 
 impl From<Vec<u8>> for Bytes {
     fn from(bytes: Vec<u8>) -> Self {
-        let mut region = Region::with_room(bytes.len());
-        let place = region.push(&bytes);
+        let (mut region, place) = (Region::zeros(bytes.len()), 0..bytes.len());
+        region.bytes_mut()[place.clone()].copy_from_slice(&bytes);
         Self { region: Arc::new(region), place }
     }
 }

@@ -43,19 +43,6 @@ impl Region {
         start..start + bytes
     }
 
-    /// Lays bytes down from the next cache line on; gives where.
-    pub(in crate::engine) fn push(&mut self, bytes: &[u8]) -> std::ops::Range<usize> {
-        let start = self.lines.len() * size_of::<Line>();
-        let (whole, rest) = bytes.as_chunks::<64>();
-        self.lines.extend(whole.iter().map(|line| Line(*line)));
-        if !rest.is_empty() {
-            let mut line = [0; 64];
-            line[..rest.len()].copy_from_slice(rest);
-            self.lines.push(Line(line));
-        }
-        start..start + bytes.len()
-    }
-
     /// All bytes, zeros up to the end of a line among them.
     #[expect(unsafe_code, reason = "a view of plain bytes")]
     pub(in crate::engine) fn bytes(&self) -> &[u8] {
@@ -123,7 +110,11 @@ mod tests {
     fn bytes_come_back_from_lines_of_their_own() {
         let mut region = Region::with_room(3 << 20);
         let parts = [vec![1u8; 64], vec![2; 130], Vec::new(), vec![3; 2 << 20]];
-        let places = parts.each_ref().map(|part| region.push(part));
+        let places = parts.each_ref().map(|part| {
+            let place = region.grow(part.len());
+            region.bytes_mut()[place.clone()].copy_from_slice(part);
+            place
+        });
         for (part, place) in parts.iter().zip(places) {
             assert_eq!(part[..], region.bytes()[place.clone()]);
             assert_eq!(region.bytes()[place.start..].as_ptr().addr() % 64, 0);

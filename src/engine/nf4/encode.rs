@@ -35,7 +35,7 @@ vectorized! {
                 *byte = (pair[0] << 4 | pair[1]) as u8;
             }
         }
-        if let (false, Some(magnitude)) = (rest.is_empty(), magnitudes.get_mut(blocks.len())) {
+        if let Some(magnitude) = magnitudes.get_mut(blocks.len()) {
             *magnitude = rest.iter().fold(0.0, |most, x| f32::max(most, x.abs()));
             let inverse = inverse(*magnitude);
             for (byte, pair) in last.iter_mut().zip(rest.chunks(2)) {

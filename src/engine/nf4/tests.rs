@@ -58,6 +58,16 @@ fn a_value_on_a_limit_takes_the_lower_code() {
         assert_eq!(usize::from(nearest_code(*code)), i);
     }
     assert_eq!(nearest_code(f32::NAN), 0);
+    // Also where a product is a little beyond 1.
+    let mut random = rand_chacha::ChaCha8Rng::seed_from_u64(5);
+    let some = (0..100_000).map(|_| random.random_range(-1.01f32..1.01));
+    let steps = (-1100..=1100).map(|step| step as f32 / 1024.0);
+    let edges = THRESHOLDS.into_iter().flat_map(|x| [x, x.next_up(), x.next_down()]);
+    let far = [f32::INFINITY, f32::NEG_INFINITY, 3.0, -3.0, -0.0, 1e-38];
+    for x in some.chain(steps).chain(edges).chain(far) {
+        let searched = THRESHOLDS.partition_point(|limit| x > *limit);
+        assert_eq!(usize::from(nearest_code(x)), searched, "{x}");
+    }
     let map = &*DYNAMIC_MAP;
     for i in 0..255 {
         let middle = f32::midpoint(map[i], map[i + 1]);
