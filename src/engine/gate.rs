@@ -7,7 +7,7 @@
 use half::bf16;
 use rayon::prelude::*;
 
-use super::cpu::panels::Element;
+use super::cpu::panels::{Element, WIDTH};
 use super::cpu::values::{Values, ValuesMut};
 use super::cpu::vector::{exp, vectorized};
 use crate::model::Activation;
@@ -119,8 +119,21 @@ fn gated_backward<const FUSED: bool, const GELU: bool>(dh: f32, e: f32, g: f32) 
 /// `hidden = silu(e) g`, or gelu.
 #[expect(clippy::inline_always, reason = "takes on the caller's target features")]
 #[inline(always)]
-fn each<const FUSED: bool, const GELU: bool, E: Element>(hidden: &mut [E], e: &[E], g: &[E]) {
+fn each<const FUSED: bool, const ROUNDS: bool, const GELU: bool, E: Element>(
+    hidden: &mut [E],
+    e: &[E],
+    g: &[E],
+) {
+    let ((e, e_rest), (g, g_rest)) = (e.as_chunks::<WIDTH>(), g.as_chunks::<WIDTH>());
+    let (hidden, hidden_rest) = hidden.as_chunks_mut::<WIDTH>();
     for ((hidden, e), g) in hidden.iter_mut().zip(e).zip(g) {
+        let mut line = [0.0; WIDTH];
+        for i in 0..WIDTH {
+            line[i] = gated::<FUSED, GELU>(e[i].widen(), g[i].widen());
+        }
+        E::line::<ROUNDS>(&line, hidden);
+    }
+    for ((hidden, e), g) in hidden_rest.iter_mut().zip(e_rest).zip(g_rest) {
         *hidden = E::one(gated::<FUSED, GELU>(e.widen(), g.widen()));
     }
 }
@@ -128,12 +141,25 @@ fn each<const FUSED: bool, const GELU: bool, E: Element>(hidden: &mut [E], e: &[
 /// `(dh, e, g)` become `(h, de, dg)`.
 #[expect(clippy::inline_always, reason = "takes on the caller's target features")]
 #[inline(always)]
-fn each_back<const FUSED: bool, const GELU: bool, E: Element>(
+fn each_back<const FUSED: bool, const ROUNDS: bool, const GELU: bool, E: Element>(
     hidden: &mut [E],
     e: &mut [E],
     g: &mut [E],
 ) {
+    let (hidden, hidden_rest) = hidden.as_chunks_mut::<WIDTH>();
+    let ((e, e_rest), (g, g_rest)) = (e.as_chunks_mut::<WIDTH>(), g.as_chunks_mut::<WIDTH>());
     for ((hidden, e), g) in hidden.iter_mut().zip(e).zip(g) {
+        let mut lines = [[0.0; WIDTH]; 3];
+        for i in 0..WIDTH {
+            let (h, de, dg) =
+                gated_backward::<FUSED, GELU>(hidden[i].widen(), e[i].widen(), g[i].widen());
+            (lines[0][i], lines[1][i], lines[2][i]) = (h, de, dg);
+        }
+        for (line, to) in lines.iter().zip([hidden, e, g]) {
+            E::line::<ROUNDS>(line, to);
+        }
+    }
+    for ((hidden, e), g) in hidden_rest.iter_mut().zip(e_rest).zip(g_rest) {
         let (h, de, dg) = gated_backward::<FUSED, GELU>(hidden.widen(), e.widen(), g.widen());
         (*hidden, *e, *g) = (E::one(h), E::one(de), E::one(dg));
     }
@@ -143,17 +169,17 @@ vectorized! {
     /// `hidden = silu(e) g`, or gelu.
     pub(super) fn apply(activation: Activation, hidden: &mut [f32], e: &[f32], g: &[f32]) {
         match activation {
-            Activation::Silu => each::<FUSED, false, f32>(hidden, e, g),
-            Activation::Gelu => each::<FUSED, true, f32>(hidden, e, g),
+            Activation::Silu => each::<FUSED, false, false, f32>(hidden, e, g),
+            Activation::Gelu => each::<FUSED, false, true, f32>(hidden, e, g),
         }
     }
 }
 
 vectorized! {
-    fn apply_half(activation: Activation, hidden: &mut [bf16], e: &[bf16], g: &[bf16]) {
+    rounding fn apply_half(activation: Activation, hidden: &mut [bf16], e: &[bf16], g: &[bf16]) {
         match activation {
-            Activation::Silu => each::<FUSED, false, bf16>(hidden, e, g),
-            Activation::Gelu => each::<FUSED, true, bf16>(hidden, e, g),
+            Activation::Silu => each::<FUSED, ROUNDS, false, bf16>(hidden, e, g),
+            Activation::Gelu => each::<FUSED, ROUNDS, true, bf16>(hidden, e, g),
         }
     }
 }
@@ -161,22 +187,22 @@ vectorized! {
 vectorized! {
     fn apply_backward(activation: Activation, hidden: &mut [f32], e: &mut [f32], g: &mut [f32]) {
         match activation {
-            Activation::Silu => each_back::<FUSED, false, f32>(hidden, e, g),
-            Activation::Gelu => each_back::<FUSED, true, f32>(hidden, e, g),
+            Activation::Silu => each_back::<FUSED, false, false, f32>(hidden, e, g),
+            Activation::Gelu => each_back::<FUSED, false, true, f32>(hidden, e, g),
         }
     }
 }
 
 vectorized! {
-    fn apply_backward_half(
+    rounding fn apply_backward_half(
         activation: Activation,
         hidden: &mut [bf16],
         e: &mut [bf16],
         g: &mut [bf16],
     ) {
         match activation {
-            Activation::Silu => each_back::<FUSED, false, bf16>(hidden, e, g),
-            Activation::Gelu => each_back::<FUSED, true, bf16>(hidden, e, g),
+            Activation::Silu => each_back::<FUSED, ROUNDS, false, bf16>(hidden, e, g),
+            Activation::Gelu => each_back::<FUSED, ROUNDS, true, bf16>(hidden, e, g),
         }
     }
 }

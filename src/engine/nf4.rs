@@ -7,6 +7,7 @@
 
 mod decode;
 mod encode;
+mod magnitudes;
 
 use std::ops::{Deref, Range};
 use std::sync::{Arc, LazyLock};
@@ -176,10 +177,8 @@ impl Quantized {
             // Up to the next second-level magnitude.
             let nested = (first + done) / NESTED_BLOCK;
             let end = ((nested + 1) * NESTED_BLOCK - first).min(out.len());
-            let factor = self.nested[nested];
-            for (out, index) in out[done..end].iter_mut().zip(&indices[done..end]) {
-                *out = map[usize::from(*index)] * factor + self.offset;
-            }
+            let (factor, offset) = (self.nested[nested], self.offset);
+            magnitudes::decode(map, &indices[done..end], (factor, offset), &mut out[done..end]);
             done = end;
         }
     }

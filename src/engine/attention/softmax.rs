@@ -6,7 +6,8 @@ use std::ops::Range;
 use half::bf16;
 
 use super::BLOCK;
-use crate::engine::cpu::panels::{WIDTH, round, words};
+use crate::engine::cpu::panels::{WIDTH, words};
+use crate::engine::cpu::rounding::{self, PAIRS};
 use crate::engine::cpu::vector::{exp, multiply_add, vectorized};
 
 /// A value for each query of a block.
@@ -130,22 +131,26 @@ fn gradients(chances: &Lanes, dchances: &Lanes, through: &Lanes, scale: f32) -> 
 
 #[expect(clippy::inline_always, reason = "takes on the caller's target features")]
 #[inline(always)]
-fn pairs(a: &Lanes, b: &Lanes, line: usize, first: &mut [u32], second: &mut [u32]) {
-    let (low, high) = (&mut first[line * WIDTH..][..WIDTH], &mut second[line * WIDTH..][..WIDTH]);
-    for n in 0..WIDTH {
-        low[n] = u32::from(round(a[n]).to_bits()) | u32::from(round(b[n]).to_bits()) << 16;
-    }
-    for n in 0..WIDTH {
-        let (a, b) = (a[WIDTH + n], b[WIDTH + n]);
-        high[n] = u32::from(round(a).to_bits()) | u32::from(round(b).to_bits()) << 16;
+fn pairs<const ROUNDS: bool>(
+    a: &Lanes,
+    b: &Lanes,
+    line: usize,
+    first: &mut [u32],
+    second: &mut [u32],
+) {
+    let ((a, _), (b, _)) = (a.as_chunks::<PAIRS>(), b.as_chunks::<PAIRS>());
+    let places = [first, second].map(|to| &mut to[line * WIDTH..][..WIDTH]);
+    let places = places.into_iter().flat_map(|to| to.as_chunks_mut::<PAIRS>().0);
+    for ((a, b), to) in a.iter().zip(b).zip(places) {
+        rounding::pairs::<ROUNDS>(a, b, to);
     }
 }
 
 #[expect(clippy::inline_always, reason = "takes on the caller's target features")]
 #[inline(always)]
-fn rounded(from: &Lanes, to: &mut [bf16; BLOCK]) {
-    for (to, from) in to.iter_mut().zip(from) {
-        *to = round(*from);
+fn rounded<const ROUNDS: bool>(from: &Lanes, to: &mut [bf16; BLOCK]) {
+    for (from, to) in from.as_chunks::<WIDTH>().0.iter().zip(to.as_chunks_mut::<WIDTH>().0) {
+        rounding::line::<ROUNDS>(from, to);
     }
 }
 
@@ -173,7 +178,7 @@ vectorized! {
 }
 
 vectorized! {
-    fn forward_half(
+    rounding fn forward_half(
         scores: &[f32],
         sight: Sight,
         scale: f32,
@@ -190,7 +195,7 @@ vectorized! {
             for lane in 0..BLOCK {
                 sums[lane] += a[lane] + b[lane];
             }
-            pairs(&a, &b, line, low, high);
+            pairs::<ROUNDS>(&a, &b, line, low, high);
         }
     }
 }
@@ -224,7 +229,7 @@ vectorized! {
 }
 
 vectorized! {
-    fn backward_half(
+    rounding fn backward_half(
         keys: Range<usize>,
         scores: (&[f32], &[f32]),
         sight: Sight,
@@ -245,13 +250,13 @@ vectorized! {
             let (j, line) = (i + 1, i / 2);
             let p = chances::<FUSED>(&rows[0], sight.lanes(i), scale, log_sums);
             let q = chances::<FUSED>(&rows[1], sight.lanes(j), scale, log_sums);
-            rounded(&p, &mut chance_rows[i]);
-            rounded(&q, &mut chance_rows[j]);
+            rounded::<ROUNDS>(&p, &mut chance_rows[i]);
+            rounded::<ROUNDS>(&q, &mut chance_rows[j]);
             let p = gradients(&p, &drows[0], through, scale);
             let q = gradients(&q, &drows[1], through, scale);
-            rounded(&p, &mut gradient_rows[i]);
-            rounded(&q, &mut gradient_rows[j]);
-            pairs(&p, &q, line, low, high);
+            rounded::<ROUNDS>(&p, &mut gradient_rows[i]);
+            rounded::<ROUNDS>(&q, &mut gradient_rows[j]);
+            pairs::<ROUNDS>(&p, &q, line, low, high);
         }
     }
 }

@@ -3,6 +3,7 @@
 use half::bf16;
 
 use super::panels::WIDTH;
+use super::rounding::{self, PAIRS, round};
 use super::tile::STEP;
 use super::turn;
 use super::values::Values;
@@ -24,6 +25,9 @@ pub(in crate::engine) trait Element:
 
     /// Rounds one value to nearest.
     fn one(value: f32) -> Self;
+
+    /// Rounds a line, for loops of `rounding` functions.
+    fn line<const ROUNDS: bool>(from: &[f32; WIDTH], to: &mut [Self; WIDTH]);
 
     /// The same value in f32.
     fn widen(self) -> f32;
@@ -65,6 +69,12 @@ impl Element for f32 {
     #[inline(always)]
     fn one(value: f32) -> Self {
         value
+    }
+
+    #[expect(clippy::inline_always, reason = "takes on the caller's target features")]
+    #[inline(always)]
+    fn line<const ROUNDS: bool>(from: &[f32; WIDTH], to: &mut [Self; WIDTH]) {
+        *to = *from;
     }
 
     #[expect(clippy::inline_always, reason = "takes on the caller's target features")]
@@ -155,6 +165,12 @@ impl Element for bf16 {
 
     #[expect(clippy::inline_always, reason = "takes on the caller's target features")]
     #[inline(always)]
+    fn line<const ROUNDS: bool>(from: &[f32; WIDTH], to: &mut [Self; WIDTH]) {
+        rounding::line::<ROUNDS>(from, to);
+    }
+
+    #[expect(clippy::inline_always, reason = "takes on the caller's target features")]
+    #[inline(always)]
     fn widen(self) -> f32 {
         f32::from_bits(u32::from(self.to_bits()) << 16)
     }
@@ -231,9 +247,14 @@ vectorized! {
 
 vectorized! {
     /// Pairs of two rows into panels whose words lie `stride` apart.
-    fn lay_full_rows(a: &[f32], b: &[f32], to: &mut [u32], stride: usize) {
+    rounding fn lay_full_rows(a: &[f32], b: &[f32], to: &mut [u32], stride: usize) {
         for ((a, b), to) in a.chunks(WIDTH).zip(b.chunks(WIDTH)).zip(to.chunks_mut(stride)) {
-            for ((a, b), to) in a.iter().zip(b).zip(to) {
+            let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<PAIRS>(), b.as_chunks::<PAIRS>());
+            let (to, rest) = to.split_at_mut(a.len() * PAIRS);
+            for ((a, b), to) in a.iter().zip(b).zip(to.as_chunks_mut::<PAIRS>().0) {
+                rounding::pairs::<ROUNDS>(a, b, to);
+            }
+            for ((a, b), to) in a_rest.iter().zip(b_rest).zip(rest) {
                 *to = u32::from(round(*a).to_bits()) | u32::from(round(*b).to_bits()) << 16;
             }
         }
@@ -253,8 +274,14 @@ vectorized! {
 
 vectorized! {
     /// Rounds to nearest, ties to even.
-    fn narrow(from: &[f32], to: &mut [bf16]) {
+    rounding fn narrow(from: &[f32], to: &mut [bf16]) {
+        let len = from.len().min(to.len());
+        let (from, from_rest) = from[..len].as_chunks::<WIDTH>();
+        let (to, to_rest) = to[..len].as_chunks_mut::<WIDTH>();
         for (from, to) in from.iter().zip(to) {
+            rounding::line::<ROUNDS>(from, to);
+        }
+        for (from, to) in from_rest.iter().zip(to_rest) {
             *to = round(*from);
         }
     }
@@ -262,22 +289,19 @@ vectorized! {
 
 vectorized! {
     /// Rounds to nearest into every 32nd group of 32 values from `at` on, zeros beyond.
-    fn narrow_apart(from: &[f32], block: &mut [bf16], at: usize) {
-        let mut groups = block.chunks_exact_mut(STEP * STEP);
-        let whole = from.chunks_exact(STEP);
-        let last = whole.remainder();
-        for (from, to) in whole.zip(&mut groups) {
-            for (from, to) in from.iter().zip(&mut to[at..][..STEP]) {
-                *to = round(*from);
-            }
+    rounding fn narrow_apart(from: &[f32], block: &mut [bf16], at: usize) {
+        let mut groups = block.chunks_exact_mut(STEP * STEP).filter_map(|group| {
+            group[at..].first_chunk_mut::<STEP>()
+        });
+        let (whole, mut rest) = from.as_chunks::<STEP>();
+        // By whole lines: loops over single values are turned inside out, which is several times slower.
+        for (from, to) in whole.iter().zip(&mut groups) {
+            rounding::line::<ROUNDS>(from, to);
         }
-        let mut rest = last;
         for to in groups {
-            let to = &mut to[at..][..STEP];
-            to.fill(bf16::ZERO);
-            for (from, to) in rest.iter().zip(to) {
-                *to = round(*from);
-            }
+            let mut last = [0.0; STEP];
+            last[..rest.len()].copy_from_slice(rest);
+            rounding::line::<ROUNDS>(&last, to);
             rest = &[];
         }
     }
@@ -308,15 +332,6 @@ vectorized! {
             *to = from.widen();
         }
     }
-}
-
-/// To nearest, ties to even; a NaN that would round to infinity is not met here, as products of finite
-/// values are checked before they are used.
-#[expect(clippy::inline_always, reason = "takes on the caller's target features")]
-#[inline(always)]
-pub(in crate::engine) fn round(value: f32) -> bf16 {
-    let bits = value.to_bits();
-    bf16::from_bits((bits.wrapping_add(0x7fff + ((bits >> 16) & 1)) >> 16) as u16)
 }
 
 #[cfg(test)]

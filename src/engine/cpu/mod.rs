@@ -16,6 +16,7 @@ pub(in crate::engine) mod pages;
 pub(in crate::engine) mod panels;
 #[cfg(test)]
 mod product;
+pub(in crate::engine) mod rounding;
 pub(in crate::engine) mod shared;
 mod small;
 pub(in crate::engine) mod strips;

@@ -13,7 +13,8 @@ use super::cache;
 use super::kernel::{Kernel, kernel};
 use super::panels::Element as _;
 pub(in crate::engine) use super::panels::Rows;
-use super::panels::{Panels, Scratch, WIDTH, round};
+use super::panels::{Panels, Scratch, WIDTH};
+use super::rounding;
 pub(in crate::engine) use super::small::{LeftRows, small, small_add};
 pub(in crate::engine) use super::tile::Multiplied;
 use super::tile::{HALF, STEP, Tile, Work};
@@ -150,18 +151,16 @@ struct Buffer([f32; 32 * WIDTH]);
 vectorized! {
     /// Rounds `rows` rows of `width` values of a tile into rows `pitch` apart, which are the caller's
     /// alone and lie within the output.
-    fn narrow_tile(tile: &[f32], rows: usize, width: usize, to: *mut bf16, pitch: usize) {
-        for (r, row) in tile.chunks_exact(WIDTH).enumerate().take(rows) {
+    rounding fn narrow_tile(tile: &[f32], rows: usize, width: usize, to: *mut bf16, pitch: usize) {
+        for (r, row) in tile.as_chunks::<WIDTH>().0.iter().enumerate().take(rows) {
             // SAFETY: the caller's promise.
             #[expect(unsafe_code, reason = "a place in the shared output")]
             let to = unsafe { std::slice::from_raw_parts_mut(to.add(r * pitch), width) };
-            if let (Some(to), Some(row)) = (to.first_chunk_mut::<WIDTH>(), row.first_chunk::<WIDTH>()) {
-                for (to, value) in to.iter_mut().zip(row) {
-                    *to = round(*value);
-                }
+            if let Some(to) = to.first_chunk_mut::<WIDTH>() {
+                rounding::line::<ROUNDS>(row, to);
             } else {
                 for (to, value) in to.iter_mut().zip(row) {
-                    *to = round(*value);
+                    *to = rounding::round(*value);
                 }
             }
         }

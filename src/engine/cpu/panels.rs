@@ -9,7 +9,7 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-pub(in crate::engine) use super::element::{Element, round, widen, words};
+pub(in crate::engine) use super::element::{Element, widen, words};
 use super::shared::Shared;
 use super::tile::HALF;
 use super::values::Values;

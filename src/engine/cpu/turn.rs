@@ -7,7 +7,7 @@ pub(super) fn words(rows: &[u32], pitch: usize, panel: &mut [u32]) {
     assert!(rows.len() >= WIDTH * pitch && panel.len() >= WIDTH * pitch);
     let mut done = 0;
     #[cfg(target_arch = "x86_64")]
-    if super::vector::level() == super::vector::Level::Wide {
+    if super::vector::level().is_wide() {
         done = pitch / 16 * 16;
         for first in (0..done).step_by(16) {
             for half in 0..WIDTH / 16 {
@@ -34,7 +34,7 @@ pub(super) fn back(panel: &[u32], count: usize, rows: &mut [u32], pitch: usize) 
     assert!(count <= pitch && rows.len() >= WIDTH * pitch && panel.len() >= WIDTH * count);
     let mut done = 0;
     #[cfg(target_arch = "x86_64")]
-    if super::vector::level() == super::vector::Level::Wide {
+    if super::vector::level().is_wide() {
         done = count / 16 * 16;
         for first in (0..done).step_by(16) {
             for half in 0..WIDTH / 16 {

@@ -11,7 +11,8 @@ const LANES: usize = 32;
 
 /// Defines a function whose body is compiled for AVX-512, for AVX2 with FMA, and for the baseline.
 ///
-/// Inside the body the constant `FUSED` tells whether [`multiply_add`] is one instruction.
+/// Inside the body the constant `FUSED` tells whether [`multiply_add`] is one instruction. A `rounding fn` is also
+/// compiled for AVX-512 with BF16, where rounding is one too: its constant `ROUNDS` is for [`super::rounding`].
 macro_rules! vectorized {
     ($(#[$meta:meta])* $vis:vis fn $name:ident($($argument:ident: $type:ty),* $(,)?)
         $(-> $result:ty)? $body:block) => {
@@ -31,7 +32,8 @@ macro_rules! vectorized {
                     plain::<true>($($argument),*)
                 }
                 match $crate::engine::cpu::vector::level() {
-                    $crate::engine::cpu::vector::Level::Wide => {
+                    $crate::engine::cpu::vector::Level::Rounding
+                    | $crate::engine::cpu::vector::Level::Wide => {
                         // SAFETY: `level` saw all features of `wide`.
                         #[expect(unsafe_code, reason = "call of a target-feature function")]
                         return unsafe { wide($($argument),*) };
@@ -47,6 +49,35 @@ macro_rules! vectorized {
             plain::<{ cfg!(target_arch = "aarch64") }>($($argument),*)
         }
     };
+    ($(#[$meta:meta])* $vis:vis rounding fn $name:ident($($argument:ident: $type:ty),* $(,)?)
+        $body:block) => {
+        $(#[$meta])*
+        $vis fn $name($($argument: $type),*) {
+            #[inline(always)]
+            fn body<const FUSED: bool, const ROUNDS: bool>($($argument: $type),*) $body
+
+            #[cfg(target_arch = "x86_64")]
+            {
+                #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,fma")]
+                fn rounding($($argument: $type),*) {
+                    body::<true, true>($($argument),*);
+                }
+                if $crate::engine::cpu::vector::level()
+                    == $crate::engine::cpu::vector::Level::Rounding
+                {
+                    // SAFETY: `level` saw all features of `rounding`.
+                    #[expect(unsafe_code, reason = "call of a target-feature function")]
+                    return unsafe { rounding($($argument),*) };
+                }
+            }
+            $crate::engine::cpu::vector::vectorized! {
+                fn others($($argument: $type),*) {
+                    body::<FUSED, false>($($argument),*);
+                }
+            }
+            others($($argument),*);
+        }
+    };
 }
 pub(in crate::engine) use vectorized;
 
@@ -54,12 +85,22 @@ pub(in crate::engine) use vectorized;
 #[cfg(target_arch = "x86_64")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::engine) enum Level {
+    /// [`Self::Wide`] and AVX-512 BF16.
+    Rounding,
     /// AVX-512 (F, BW, DQ, VL) and FMA.
     Wide,
     /// AVX2 and FMA.
     Middle,
     /// Whatever the target guarantees.
     Baseline,
+}
+
+#[cfg(target_arch = "x86_64")]
+impl Level {
+    /// Whether there is AVX-512.
+    pub(in crate::engine) fn is_wide(self) -> bool {
+        matches!(self, Self::Rounding | Self::Wide)
+    }
 }
 
 /// The widest instruction set of this machine.
@@ -75,7 +116,7 @@ pub(in crate::engine) fn level() -> Level {
             && is_x86_feature_detected!("avx512dq")
             && is_x86_feature_detected!("avx512vl")
         {
-            Level::Wide
+            if is_x86_feature_detected!("avx512bf16") { Level::Rounding } else { Level::Wide }
         } else if fused && is_x86_feature_detected!("avx2") {
             Level::Middle
         } else {

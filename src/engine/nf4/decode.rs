@@ -66,7 +66,7 @@ impl Decoded for f32 {
     fn blocks(from: &Quantized, first: usize, out: &mut [[Self; BLOCK]]) {
         #[cfg(target_arch = "x86_64")]
         match vector::level() {
-            Level::Wide => {
+            Level::Rounding | Level::Wide => {
                 // SAFETY: `level` saw AVX-512 F, BW and VL.
                 #[expect(unsafe_code, reason = "call of a target-feature function")]
                 return unsafe { wide(from, first, out) };
@@ -85,7 +85,7 @@ impl Decoded for f32 {
 impl Decoded for bf16 {
     fn blocks(from: &Quantized, first: usize, out: &mut [[Self; BLOCK]]) {
         #[cfg(target_arch = "x86_64")]
-        if vector::level() == Level::Wide {
+        if vector::level().is_wide() {
             // SAFETY: `level` saw AVX-512 F, BW and VL.
             #[expect(unsafe_code, reason = "call of a target-feature function")]
             return unsafe { wide_half(from, first, out) };
