@@ -16,8 +16,8 @@ use super::values::Values;
 
 /// Columns of a panel.
 pub(in crate::engine) const WIDTH: usize = 32;
-/// Depths that one task of [`Panels::fill_depths`] lays out.
-const DEPTHS: usize = 64;
+/// Depths that one task of [`Panels::fill_depths`] lays out, at most and at least.
+const DEPTHS: (usize, usize) = (64, 16);
 
 /// Rows of values `pitch` apart.
 #[derive(Debug, Clone, Copy)]
@@ -214,12 +214,15 @@ impl<E: Element> Panels<E> {
     ) {
         let padded = depth.next_multiple_of(E::STEP);
         let data = Shared::new(self.resize(depth, columns));
-        (0..padded.div_ceil(DEPTHS)).into_par_iter().for_each(|task| {
+        let (most, least) = DEPTHS;
+        let each = padded.div_ceil(2 * rayon::current_num_threads());
+        let each = each.next_multiple_of(least).min(most);
+        (0..padded.div_ceil(each.max(1))).into_par_iter().for_each(|task| {
             with_scratch(|scratch| {
                 let width = columns.next_multiple_of(WIDTH);
                 let (rows, _) = scratch.views::<E>(2 * width, 0);
                 let (a, b) = rows.split_at_mut(width);
-                for k in (task * DEPTHS..padded.min((task + 1) * DEPTHS)).step_by(E::GROUP) {
+                for k in (task * each..padded.min((task + 1) * each)).step_by(E::GROUP) {
                     for (i, to) in [&mut *a, &mut *b].into_iter().take(E::GROUP).enumerate() {
                         let (inside, rest) = to.split_at_mut(columns);
                         rest.fill(E::default());
@@ -370,8 +373,11 @@ mod tests {
     }
 
     #[test]
-    fn both_ways_of_filling_agree_with_the_definition() {
-        check::<f32>();
-        check::<bf16>();
+    fn all_ways_of_filling_agree_with_the_definition_on_few_threads_and_on_many() {
+        for threads in [1, 16] {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            pool.install(check::<f32>);
+            pool.install(check::<bf16>);
+        }
     }
 }

@@ -88,12 +88,12 @@ mod tests {
 
     vectorized! {
         rounding fn by_machine(a: &[f32], b: &[f32], lines: &mut [bf16], words: &mut [u32]) {
-            for (a, line) in a.as_chunks().0.iter().zip(lines.as_chunks_mut().0) {
-                super::line::<ROUNDS>(a, line);
+            for (a, to) in a.as_chunks().0.iter().zip(lines.as_chunks_mut().0) {
+                line::<ROUNDS>(a, to);
             }
             let rows = a.as_chunks().0.iter().zip(b.as_chunks().0);
             for ((a, b), words) in rows.zip(words.as_chunks_mut().0) {
-                super::pairs::<ROUNDS>(a, b, words);
+                pairs::<ROUNDS>(a, b, words);
             }
         }
     }

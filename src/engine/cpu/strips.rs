@@ -10,7 +10,7 @@ use super::panels::{Panels, Rows, WIDTH};
 use super::small::{LeftRows, small};
 use super::tile::Multiplied;
 
-/// Columns of a strip.
+/// Columns of a strip, at most.
 const COLUMNS: usize = 4 * WIDTH;
 
 /// A thread's buffers.
@@ -52,9 +52,12 @@ pub(in crate::engine) fn multiply<E: Stripped>(
     right: Rows<'_>,
     put: impl Fn(usize, usize, &[f32]) + Sync,
 ) {
-    (0..right.columns.div_ceil(COLUMNS)).into_par_iter().with_max_len(1).for_each(|index| {
-        let first = index * COLUMNS;
-        let columns = COLUMNS.min(right.columns - first);
+    // Many threads have strips enough where they are narrower.
+    let each = right.columns.div_ceil(2 * rayon::current_num_threads());
+    let each = each.next_multiple_of(WIDTH).min(COLUMNS);
+    (0..right.columns.div_ceil(each.max(1))).into_par_iter().with_max_len(1).for_each(|index| {
+        let first = index * each;
+        let columns = each.min(right.columns - first);
         E::with_strip(|Strip { right: panels, sums }| {
             panels.set_depths(Rows { data: right.data.tail(first), columns, ..right });
             let len = left.padded_rows() * COLUMNS;
@@ -103,8 +106,11 @@ mod tests {
     }
 
     #[test]
-    fn strips_make_up_the_whole_product() {
-        check::<f32>();
-        check::<bf16>();
+    fn strips_make_up_the_whole_product_on_few_threads_and_on_many() {
+        for threads in [1, 16] {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            pool.install(check::<f32>);
+            pool.install(check::<bf16>);
+        }
     }
 }

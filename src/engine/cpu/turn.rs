@@ -5,19 +5,17 @@ use super::panels::WIDTH;
 /// Writes word `k` of row `n` to `panel[k * WIDTH + n]`, for [`WIDTH`] rows `pitch` words apart.
 pub(super) fn words(rows: &[u32], pitch: usize, panel: &mut [u32]) {
     assert!(rows.len() >= WIDTH * pitch && panel.len() >= WIDTH * pitch);
-    let mut done = 0;
-    #[cfg(target_arch = "x86_64")]
-    if super::vector::level().is_wide() {
-        done = pitch / 16 * 16;
-        for first in (0..done).step_by(16) {
-            for half in 0..WIDTH / 16 {
-                // SAFETY: `level` saw AVX-512 F; 16 rows of 16 words lie within `rows`, 16 lines of 16
-                // words within `panel`.
-                #[expect(unsafe_code, reason = "call of a target-feature function")]
-                unsafe {
-                    let from = rows.as_ptr().add(half * 16 * pitch + first);
-                    square((from, pitch), panel.as_mut_ptr().add(first * WIDTH + half * 16), WIDTH);
-                }
+    let square = Square::fastest();
+    let side = square.side();
+    let done = pitch / side * side;
+    for first in (0..done).step_by(side) {
+        for n in (0..WIDTH).step_by(side) {
+            // SAFETY: `side` rows of `side` words lie within `rows`, as many lines of the panel within `panel`; the machine
+            // has what the square takes.
+            #[expect(unsafe_code, reason = "unchecked loads and stores")]
+            unsafe {
+                let from = rows.as_ptr().add(n * pitch + first);
+                square.turn((from, pitch), (panel.as_mut_ptr().add(first * WIDTH + n), WIDTH));
             }
         }
     }
@@ -32,20 +30,16 @@ pub(super) fn words(rows: &[u32], pitch: usize, panel: &mut [u32]) {
 /// [`WIDTH`] rows `pitch` words apart.
 pub(super) fn back(panel: &[u32], count: usize, rows: &mut [u32], pitch: usize) {
     assert!(count <= pitch && rows.len() >= WIDTH * pitch && panel.len() >= WIDTH * count);
-    let mut done = 0;
-    #[cfg(target_arch = "x86_64")]
-    if super::vector::level().is_wide() {
-        done = count / 16 * 16;
-        for first in (0..done).step_by(16) {
-            for half in 0..WIDTH / 16 {
-                // SAFETY: as above; 16 lines of 16 words lie within `panel`, 16 rows of 16 words within
-                // `rows`.
-                #[expect(unsafe_code, reason = "call of a target-feature function")]
-                unsafe {
-                    let from = panel.as_ptr().add(first * WIDTH + half * 16);
-                    let to = rows.as_mut_ptr().add(half * 16 * pitch + first);
-                    square((from, WIDTH), to, pitch);
-                }
+    let square = Square::fastest();
+    let side = square.side();
+    let done = count / side * side;
+    for first in (0..done).step_by(side) {
+        for n in (0..WIDTH).step_by(side) {
+            // SAFETY: as above, the other way round.
+            #[expect(unsafe_code, reason = "unchecked loads and stores")]
+            unsafe {
+                let from = panel.as_ptr().add(first * WIDTH + n);
+                square.turn((from, WIDTH), (rows.as_mut_ptr().add(n * pitch + first), pitch));
             }
         }
     }
@@ -56,12 +50,104 @@ pub(super) fn back(panel: &[u32], count: usize, rows: &mut [u32], pitch: usize) 
     }
 }
 
+/// A square of words that is transposed at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Square {
+    /// 16 by 16, by AVX-512.
+    #[cfg(target_arch = "x86_64")]
+    Wide,
+    /// 8 by 8, by AVX.
+    #[cfg(target_arch = "x86_64")]
+    Middle,
+    /// A word.
+    Word,
+}
+
+impl Square {
+    fn fastest() -> Self {
+        #[cfg(target_arch = "x86_64")]
+        {
+            use super::vector::{Level, level};
+            match level() {
+                Level::Rounding | Level::Wide => return Self::Wide,
+                Level::Middle => return Self::Middle,
+                Level::Baseline => {}
+            }
+        }
+        Self::Word
+    }
+
+    fn side(self) -> usize {
+        match self {
+            #[cfg(target_arch = "x86_64")]
+            Self::Wide => 16,
+            #[cfg(target_arch = "x86_64")]
+            Self::Middle => 8,
+            Self::Word => 1,
+        }
+    }
+
+    /// Line `k` of the result has word `k` of each row. Rows and lines lie so many words apart.
+    // SAFETY of a call: what the square takes is there, and so are `side` rows and lines of `side` words.
+    #[expect(unsafe_code, reason = "calls of target-feature functions")]
+    unsafe fn turn(self, from: (*const u32, usize), to: (*mut u32, usize)) {
+        // SAFETY: the caller's.
+        unsafe {
+            match self {
+                #[cfg(target_arch = "x86_64")]
+                Self::Wide => sixteen(from, to),
+                #[cfg(target_arch = "x86_64")]
+                Self::Middle => eight(from, to),
+                Self::Word => *to.0 = *from.0,
+            }
+        }
+    }
+}
+
+/// Transposes 8 by 8 words, in three rounds that each swap halves of a size.
+// SAFETY of a call: AVX, 8 rows of 8 words at `from`, 8 lines at `to`.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx")]
+#[expect(unsafe_code, reason = "vector loads and stores")]
+unsafe fn eight((from, pitch): (*const u32, usize), (to, stride): (*mut u32, usize)) {
+    use std::arch::x86_64::{
+        _mm256_loadu_ps, _mm256_permute2f128_ps, _mm256_shuffle_ps, _mm256_storeu_ps,
+        _mm256_unpackhi_ps, _mm256_unpacklo_ps,
+    };
+    // Moves only: what the words stand for does not matter.
+    let rows: [_; 8] = std::array::from_fn(|i| {
+        // SAFETY: the caller's.
+        unsafe { _mm256_loadu_ps(from.add(i * pitch).cast()) }
+    });
+    // Within each 128-bit lane: words of four neighbouring rows side by side.
+    let quads = |i: usize| {
+        let [a, b, c, d] = [rows[i], rows[i + 1], rows[i + 2], rows[i + 3]];
+        let (ab_low, ab_high) = (_mm256_unpacklo_ps(a, b), _mm256_unpackhi_ps(a, b));
+        let (cd_low, cd_high) = (_mm256_unpacklo_ps(c, d), _mm256_unpackhi_ps(c, d));
+        [
+            _mm256_shuffle_ps::<0b01_00_01_00>(ab_low, cd_low),
+            _mm256_shuffle_ps::<0b11_10_11_10>(ab_low, cd_low),
+            _mm256_shuffle_ps::<0b01_00_01_00>(ab_high, cd_high),
+            _mm256_shuffle_ps::<0b11_10_11_10>(ab_high, cd_high),
+        ]
+    };
+    for (line, (upper, lower)) in quads(0).into_iter().zip(quads(4)).enumerate() {
+        // SAFETY: the caller's.
+        unsafe {
+            let low = _mm256_permute2f128_ps::<0x20>(upper, lower);
+            _mm256_storeu_ps(to.add(line * stride).cast(), low);
+            let high = _mm256_permute2f128_ps::<0x31>(upper, lower);
+            _mm256_storeu_ps(to.add((4 + line) * stride).cast(), high);
+        }
+    }
+}
+
 /// Transposes 16 by 16 words, in four rounds that each swap halves of a size.
-// SAFETY of a call: AVX-512 F, 16 rows of 16 words at `from`, 16 lines `stride` apart at `to`.
+// SAFETY of a call: AVX-512 F, 16 rows of 16 words at `from`, 16 lines at `to`.
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f")]
 #[expect(unsafe_code, reason = "vector loads and stores")]
-unsafe fn square((from, pitch): (*const u32, usize), to: *mut u32, stride: usize) {
+unsafe fn sixteen((from, pitch): (*const u32, usize), (to, stride): (*mut u32, usize)) {
     use std::arch::x86_64::{
         __m512i, _mm512_loadu_si512, _mm512_setzero_si512, _mm512_shuffle_i32x4,
         _mm512_storeu_si512, _mm512_unpackhi_epi32, _mm512_unpackhi_epi64, _mm512_unpacklo_epi32,
@@ -121,6 +207,38 @@ mod tests {
             let mut again = vec![0; WIDTH * pitch];
             back(&panel, pitch, &mut again, pitch);
             assert_eq!(again, rows);
+        }
+    }
+    /// Every square that this machine can turn, in rows and lines of other widths than its own.
+    #[test]
+    fn squares_are_transposed_wherever_they_lie() {
+        let mut squares = vec![Square::Word];
+        #[cfg(target_arch = "x86_64")]
+        for (square, is_there) in [
+            (Square::Middle, is_x86_feature_detected!("avx")),
+            (Square::Wide, is_x86_feature_detected!("avx512f")),
+        ] {
+            if is_there {
+                squares.push(square);
+            } else {
+                eprintln!("skipped: this machine cannot turn {square:?}");
+            }
+        }
+        let (pitch, stride) = (21, 19);
+        let rows: Vec<u32> = (0..16 * pitch as u32).map(|i| i.wrapping_mul(0x9e37_79b9)).collect();
+        for square in squares {
+            let side = square.side();
+            let mut lines = vec![7; 16 * stride];
+            // SAFETY: the square is there; 16 rows of 21 words and 16 lines of 19 are room for it from word 2 and 1 on.
+            #[expect(unsafe_code, reason = "call of a target-feature function")]
+            unsafe {
+                square.turn((rows.as_ptr().add(2), pitch), (lines.as_mut_ptr().add(1), stride));
+            }
+            for (i, word) in lines.iter().enumerate() {
+                let (k, n) = (i / stride, (i % stride).wrapping_sub(1));
+                let want = if k < side && n < side { rows[n * pitch + 2 + k] } else { 7 };
+                assert_eq!(*word, want, "{square:?} {k} {n}");
+            }
         }
     }
 }
