@@ -55,7 +55,7 @@ impl ChatTemplate {
         let mut environment = environment::python_like();
         let mut add = |name: &'static str, source: &str| {
             environment
-                .add_template_owned(name, environment::without_generation_marks(source))
+                .add_template_owned(name, environment::prepared(source))
                 .map_err(|error| Failure::user(describe(name, &error)))
         };
         add(MAIN, source)?;

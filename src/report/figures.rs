@@ -63,7 +63,7 @@ pub fn difference(difference: &Difference, n: u32, words: &Words) -> String {
         let (delta, p) = (points(difference.delta), p_value(difference.p));
         return format!("{word} {delta} {range} {p}");
     }
-    if difference.improved + difference.regressed == 0 {
+    if difference.is_same() {
         return format!("{} (n={n})", words.same);
     }
     let enough = needed(difference, n).map(|needed| {
@@ -84,7 +84,7 @@ pub fn short_difference(difference: &Difference, wide: bool, words: &Words) -> S
     let (low, high) = difference.interval;
     let range = if wide { format!(" [{}, {}]", points(low), points(high)) } else { String::new() };
     let word = match (difference.is_told(), difference.delta > 0.0) {
-        (false, _) if difference.improved + difference.regressed == 0 => {
+        (false, _) if difference.is_same() => {
             return words.same.to_owned();
         }
         (false, _) => words.cannot_tell,

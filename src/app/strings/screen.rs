@@ -360,6 +360,7 @@ super::texts! {
     CROSS_ENTROPY: "교차 엔트로피", "cross-entropy";
     FORGETTING: "잊은 것이 있는지", "what was forgotten";
     CANNOT_TELL: "알 수 없음", "cannot tell";
+    NO_CHANGE: "변화 없음", "no change";
     PANEL: "얻은 것과 잊은 것", "Gained and forgotten";
     TARGET: "목표", "target";
     ABOUT_WOULD_DO: "(약 {0}문항이면 구별됨)", "(about {0} items would do)";

@@ -273,6 +273,21 @@ fn cannot_tell_is_said_in_words() {
 }
 
 #[test]
+fn no_change_is_said_where_nothing_changed() {
+    let mut snapshot = sample();
+    for metric in snapshot.evaluations[0].suites.iter_mut().flat_map(|suite| &mut suite.metrics) {
+        if let Some(difference) = &mut metric.difference {
+            (difference.delta, difference.improved, difference.regressed) = (0.0, 0, 0);
+            (difference.p, difference.holm) = (1.0, Some(1.0));
+        }
+    }
+    let mut harness = Harness::new(snapshot, English);
+    harness.keys("5");
+    let text = harness.screen(120, 40);
+    assert!(text.contains("= no change n=") && !text.contains("cannot tell"), "{text}");
+}
+
+#[test]
 fn chat_streams_into_both_columns() {
     let mut harness = Harness::new(sample(), Korean);
     harness.keys("6i서울 날씨<ret>");

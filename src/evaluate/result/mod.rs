@@ -225,6 +225,11 @@ pub struct Clustered {
 }
 
 impl Difference {
+    /// Whether every item came out as it did before.
+    pub fn is_same(&self) -> bool {
+        self.improved + self.regressed == 0
+    }
+
     /// Tells whether the difference can be told from nothing: p below .05, adjusted where it belongs
     /// to a family of tests, and the interval over sources, where there is one, leaves out zero.
     pub fn is_told(&self) -> bool {

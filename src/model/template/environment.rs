@@ -1,6 +1,7 @@
 //! The Jinja environment `transformers` renders chat templates in.
 
 mod json;
+mod nesting;
 
 pub(super) use json::one_line;
 
@@ -23,6 +24,8 @@ pub(super) fn python_like() -> Environment<'static> {
     environment.set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
     environment.add_filter("tojson", to_json);
     environment.add_filter("string", string);
+    environment.add_filter(nesting::NAMED, nesting::named);
+    environment.add_filter(nesting::INSIDE, nesting::inside);
     environment.add_test("iterable", is_iterable);
     environment.set_formatter(|out, state, value| match python_real(value) {
         Some(text) => out.write_str(&text).map_err(Error::from),
@@ -38,9 +41,15 @@ pub(super) fn python_like() -> Environment<'static> {
     environment
 }
 
+/// A template's source as it is compiled here: without marks that only `transformers` knows, and with a bound on what
+/// it keeps.
+pub(super) fn prepared(source: &str) -> String {
+    nesting::guarded(&without_generation_marks(source))
+}
+
 /// Removes `{% generation %}` marks, which only `transformers` knows. They become conditions that
 /// always hold, so that white space is trimmed as before.
-pub(super) fn without_generation_marks(source: &str) -> String {
+fn without_generation_marks(source: &str) -> String {
     let mut result = String::with_capacity(source.len());
     let mut rest = source;
     while let Some(start) = rest.find("{%") {

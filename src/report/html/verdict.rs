@@ -17,7 +17,7 @@ impl Verdict {
     pub(super) fn of(difference: &Difference) -> Self {
         if difference.is_told() {
             if difference.delta > 0.0 { Self::Better } else { Self::Worse }
-        } else if difference.improved + difference.regressed == 0 {
+        } else if difference.is_same() {
             Self::Same
         } else {
             Self::CannotTell

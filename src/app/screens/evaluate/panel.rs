@@ -128,6 +128,9 @@ fn ability(name: &str, metric: &MetricResult, cells: usize, look: &Look) -> Line
 /// Arrows and points for a change that can be told; else that it cannot.
 fn change(difference: Difference, room: usize, n: u32, look: &Look) -> (String, Style) {
     let points = format!("{:+.1}", difference.delta * 100.0);
+    if difference.is_same() {
+        return (format!("{} {}", look.symbols.same, look.t(texts::NO_CHANGE)), theme::DIM);
+    }
     if !difference.is_told() {
         let same = look.symbols.same;
         let cannot = look.t(texts::CANNOT_TELL);

@@ -315,6 +315,10 @@ fn difference_words(difference: Difference, n: u32, room: usize, look: &Look) ->
             format!("{mark} {} n={n}", right(&points, 6)),
             format!("{mark} {}", right(&points, 6)),
         ]
+    } else if difference.is_same() {
+        let same = look.t(texts::NO_CHANGE);
+        let [long, short] = [format!("{mark} {same} n={n}"), format!("{mark} {same}")];
+        [long, short, mark.to_owned(), mark.to_owned()]
     } else {
         let cannot = look.t(texts::CANNOT_TELL);
         [
