@@ -61,14 +61,18 @@ fn end_of_tag(tag: &str, close: &str) -> Option<usize> {
     let mut quote = None;
     let mut escaped = false;
     for (at, character) in tag.char_indices().skip(2) {
-        match quote {
-            Some(_) if escaped => escaped = false,
-            Some(_) if character == '\\' => escaped = true,
-            Some(open) if character == open => quote = None,
-            Some(_) => {}
-            None if character == '"' || character == '\'' => quote = Some(character),
-            None if tag[at..].starts_with(close) => return Some(at + close.len()),
-            None => {}
+        if let Some(open) = quote {
+            if escaped {
+                escaped = false;
+            } else if character == '\\' {
+                escaped = true;
+            } else if character == open {
+                quote = None;
+            }
+        } else if character == '"' || character == '\'' {
+            quote = Some(character);
+        } else if tag[at..].starts_with(close) {
+            return Some(at + close.len());
         }
     }
     None
