@@ -119,7 +119,7 @@ fn step_of(screen: &str) -> (u32, u32) {
 fn evaluate(at: &mut Interface) {
     at.keys("5").shows(&["not evaluated yet", "s start"]);
     at.keys("s").wait("Run 1 against base");
-    at.shows(&["JSON validity", "base", "tuned", "cannot tell", "n="]);
+    at.shows(&["JSON validity", "base", "tuned", "no change", "n="]);
     at.keys("<end>").shows(&["what was forgotten"]);
     // Down to the items of a suite, and back.
     at.keys("<home><ret>").shows(&["Tool calls", "all 195", "Expected", "base ✗", "tuned ✗"]);
