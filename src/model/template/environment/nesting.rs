@@ -1,8 +1,9 @@
 //! A bound on how deeply values of a template nest.
 //!
 //! Values are written, compared and dropped by recursion, so a template that puts a namespace into itself, or a
-//! list into a list time and again, would end the program by its stack. Whatever grows has to be kept, and only
-//! `set` keeps values: what is assigned goes through [`named`] or [`inside`].
+//! list into a list time and again, would end the program by its stack. Whatever grows has to be given a name on its
+//! way: by `set`, or, where a macro or a loop calls itself, by their variables. What gets a name goes through [`named`],
+//! what is put into a namespace through [`inside`].
 
 use minijinja::value::{DynObject, ValueKind};
 use minijinja::{Error, ErrorKind, Value};
@@ -17,8 +18,9 @@ const DEPTH: usize = 64;
 /// Values in it that are looked at: what is shared in several places counts in each.
 const VALUES: usize = 1_000_000;
 
-/// Sends what each `{% set x = .. %}` assigns through a filter. Nothing else changes: no line, no white space outside of
-/// tags, no text, no comment, nothing raw.
+/// Sends what each `{% set x = .. %}` assigns through a filter, and what the variables of macros, call blocks and loops are
+/// by a `set` right behind their tag. Nothing else changes: no line, no white space outside of tags, no text, no
+/// comment, nothing raw.
 pub(super) fn guarded(source: &str) -> String {
     let mut result = String::with_capacity(source.len() + source.len() / 8);
     let mut rest = source;
@@ -43,6 +45,14 @@ pub(super) fn guarded(source: &str) -> String {
                 result.extend([target, "= (", value, ") | ", filter, " ", end]);
             }
             None => result.push_str(tag),
+        }
+        let close = tag.strip_suffix("%}").unwrap_or(tag);
+        // White space behind the last tag is kept or not as behind the only one before.
+        let mark = &close[close.trim_end_matches(['-', '+']).len()..];
+        let names = variables(tag);
+        for (at, name) in names.iter().enumerate() {
+            let mark = if at + 1 == names.len() { mark } else { "" };
+            result.extend(["{% set ", name, " = (", name, ") | ", NAMED, " ", mark, "%}"]);
         }
         rest = after;
         if word(tag) == "raw" {
@@ -94,6 +104,43 @@ fn assignment(tag: &str) -> Option<(&str, &str, &str)> {
     // A filter of `{% set x | f(a=1) %}` is no assignment.
     let names = !target.contains(['|', '"', '\'']);
     names.then_some((target, value, &tag[equals + 1 + value.len()..]))
+}
+
+/// The names that a macro, a call block or a loop gives.
+fn variables(tag: &str) -> Vec<&str> {
+    let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let kind = word(tag);
+    if kind == "for" {
+        let words = tag.split(|c| !is_name(c)).filter(|word| !word.is_empty()).skip(1);
+        return words.take_while(|word| *word != "in").collect();
+    }
+    if kind != "macro" && kind != "call" {
+        return Vec::new();
+    }
+    // `macro f(..)`, but of `call(..) f(..)` the first list only, and none of `call f(..)`.
+    let Some((head, list)) = tag.split_once('(') else { return Vec::new() };
+    if kind == "call" && !head.trim_end().ends_with("call") {
+        return Vec::new();
+    }
+    let (mut names, mut depth, mut quote, mut is_first) = (Vec::new(), 0, None, true);
+    for (at, c) in list.char_indices() {
+        match (quote, c) {
+            (Some(open), _) if c == open => quote = None,
+            (Some(_), _) => {}
+            (None, '"' | '\'') => quote = Some(c),
+            (None, ')') if depth == 0 => break,
+            (None, '(' | '[' | '{') => depth += 1,
+            (None, ')' | ']' | '}') => depth -= 1,
+            (None, ',') if depth == 0 => is_first = true,
+            (None, _) if is_first && is_name(c) => {
+                let name = &list[at..];
+                names.push(&name[..name.find(|c| !is_name(c)).unwrap_or(name.len())]);
+                is_first = false;
+            }
+            _ => {}
+        }
+    }
+    names
 }
 
 /// The value, if it nests no deeper than [`DEPTH`] levels. What can be iterated over only once becomes a list.
@@ -162,13 +209,23 @@ mod tests {
 
     #[test]
     fn only_assignments_are_changed() {
-        let same = "{# {% set a = 1 %} #}{% raw %}{% set a = 1 %}{% endraw %}{{ '{% set a = 1 %}' }} { \n{% set a %}x{% endset %}\
+        let same = "{% macro f() %}{% endmacro %}{% call f(x) %}{% endcall %}{# {% set a = 1 %} #}{% raw %}{% set a = 1 %}{% endraw %}{{ '{% set a = 1 %}' }} { \n{% set a %}x{% endset %}\
                     {% set b | replace('a=', '') %}{% endset %}{%- if a == '%}' -%}{% endif %}{{ x";
         assert_eq!(guarded(same), same);
         for (source, want) in [
             ("{%- set a.b = x -%}", "{%- set a.b = ( x ) | hone_bounded_inside -%}"),
             ("{% set a, b='%}',\n1+%}", "{% set a, b= ('%}',\n1) | hone_bounded +%}"),
             ("{%set a=b==c%}", "{%set a= (b==c) | hone_bounded %}"),
+            (
+                "{%- macro f(a, b=[1, ')'], c='(') -%} x",
+                "{%- macro f(a, b=[1, ')'], c='(') -%}{% set a = (a) | hone_bounded %}\
+                 {% set b = (b) | hone_bounded %}{% set c = (c) | hone_bounded -%} x",
+            ),
+            ("{% call(a) f(b) %}x", "{% call(a) f(b) %}{% set a = (a) | hone_bounded %}x"),
+            (
+                "{% for k, v in d.items() if v %}x",
+                "{% for k, v in d.items() if v %}{% set k = (k) | hone_bounded %}{% set v = (v) | hone_bounded %}x",
+            ),
         ] {
             assert_eq!(guarded(source), want);
         }
@@ -179,18 +236,22 @@ mod tests {
         let source = "{% set ns = namespace(n=0, found=none) %}{% set d = {'a': [1, {'b': 2}], 'c': ()} %}\
             {% for k, v in d.items() %}{% set ns.n = ns.n + 1 %}{% set ns.found = v %}{% endfor %}\
             {%- set x, y = ns.n, missing -%}{% set z = 'no' if x == 1 else d.items() %}{% set r = range(3) %}\
+            {% macro m(a, b, c=[1]) -%} {{ a }}{{ b is defined }}{{ c }} {%- endmacro %}{{ m([2]) }}\n\
+            {% for i in [1, [2]] recursive %}\n  {{ i }}{% if i is iterable %}{{ loop(i) }}{% endif %}\n{% endfor %}\n\
+            {% macro w() %}<{{ caller('q') }}>{% endmacro %}{% call(t) w() %}\n {{ t }}{% endcall %}\n\
             {{ x }} {{ y is undefined }} {{ z | length }} {{ ns.found }} {{ r | list }} {% set w %}w{% endset %}{{ w }}";
         let mut environment = python_like();
         environment.add_template_owned("plain", source).unwrap();
         let plain = environment.get_template("plain").unwrap().render(()).unwrap();
         assert_eq!(render(source).unwrap(), plain);
-        assert!(plain.starts_with("2 "), "{plain}");
+        assert!(plain.contains("2 True 2 ()"), "{plain}");
     }
 
     #[test]
     fn what_nests_without_end_is_refused_where_it_is_kept() {
         let straight =
             format!("{{% set x = 1 %}}{}{{{{ x }}}}", "{% set x = [x] %}".repeat(20_000));
+        let (open, close) = ("[".repeat(60), "]".repeat(60));
         let items = "{% set ns = namespace(t={'a': 1}) %}{% for i in range(50000) %}\
                      {% set ns.t = {'a': ns.t | items} %}{% endfor %}{{ ns.t }}";
         for source in [
@@ -202,6 +263,13 @@ mod tests {
              {% set a.t = b.t %}{% endfor %}{{ a.t }}",
             items,
             &straight,
+            &format!(
+                "{{% macro f(x, n) %}}{{% if n %}}{{{{ f({open}x{close}, n - 1) }}}}{{% else %}}{{{{ x }}}}{{% endif %}}\
+                 {{% endmacro %}}{{{{ f(1, 60) }}}}"
+            ),
+            &format!(
+                "{{% for x in [1] recursive %}}{{{{ loop([{open}x{close}]) }}}}{{% endfor %}}"
+            ),
         ] {
             let error = render(source).unwrap_err();
             let told = error.detail().unwrap_or_default();
