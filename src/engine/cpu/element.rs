@@ -255,7 +255,7 @@ vectorized! {
                 rounding::pairs::<ROUNDS>(a, b, to);
             }
             for ((a, b), to) in a_rest.iter().zip(b_rest).zip(rest) {
-                *to = u32::from(round(*a).to_bits()) | u32::from(round(*b).to_bits()) << 16;
+                *to = rounding::pair(*a, *b);
             }
         }
     }
@@ -290,6 +290,7 @@ vectorized! {
 vectorized! {
     /// Rounds to nearest into every 32nd group of 32 values from `at` on, zeros beyond.
     rounding fn narrow_apart(from: &[f32], block: &mut [bf16], at: usize) {
+        assert!(at + STEP <= STEP * STEP, "a place in the block");
         let mut groups = block.chunks_exact_mut(STEP * STEP).filter_map(|group| {
             group[at..].first_chunk_mut::<STEP>()
         });
@@ -310,6 +311,7 @@ vectorized! {
 vectorized! {
     /// As above, of values that are rounded already.
     fn copy_apart(from: &[bf16], block: &mut [bf16], at: usize) {
+        assert!(at + STEP <= STEP * STEP, "a place in the block");
         let mut groups = block.chunks_exact_mut(STEP * STEP);
         let whole = from.chunks_exact(STEP);
         let mut rest = whole.remainder();

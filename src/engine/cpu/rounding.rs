@@ -42,6 +42,13 @@ pub(in crate::engine) fn line<const ROUNDS: bool>(from: &[f32; WIDTH], to: &mut 
     *to = from.map(round);
 }
 
+/// Rounds two values into a word, the first into its low half.
+#[expect(clippy::inline_always, reason = "takes on the caller's target features")]
+#[inline(always)]
+pub(in crate::engine) fn pair(a: f32, b: f32) -> u32 {
+    u32::from(round(a).to_bits()) | u32::from(round(b).to_bits()) << 16
+}
+
 /// Rounds values of two rows into words: those of `a` are the low halves, those of `b` the high ones.
 #[expect(clippy::inline_always, reason = "takes on the caller's target features")]
 #[inline(always)]
@@ -77,7 +84,7 @@ pub(in crate::engine) fn pairs<const ROUNDS: bool>(
         return;
     }
     for ((a, b), to) in a.iter().zip(b).zip(to) {
-        *to = u32::from(round(*a).to_bits()) | u32::from(round(*b).to_bits()) << 16;
+        *to = pair(*a, *b);
     }
 }
 

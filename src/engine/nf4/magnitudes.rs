@@ -35,7 +35,6 @@ const LANES: usize = 16;
 const FEWEST: usize = 4 * LANES;
 
 /// The map in 16 registers: each pair of them is asked, and three bits of an index tell whose answer counts.
-/// Loads from 16 places take longer.
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,fma")]
 #[expect(unsafe_code, reason = "vector loads and stores")]

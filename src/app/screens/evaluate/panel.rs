@@ -128,11 +128,11 @@ fn ability(name: &str, metric: &MetricResult, cells: usize, look: &Look) -> Line
 /// Arrows and points for a change that can be told; else that it cannot.
 fn change(difference: Difference, room: usize, n: u32, look: &Look) -> (String, Style) {
     let points = format!("{:+.1}", difference.delta * 100.0);
-    if difference.is_same() {
-        return (format!("{} {}", look.symbols.same, look.t(texts::NO_CHANGE)), theme::DIM);
-    }
     if !difference.is_told() {
         let same = look.symbols.same;
+        if difference.is_same() {
+            return (format!("{same} {}", look.t(texts::NO_CHANGE)), theme::DIM);
+        }
         let cannot = look.t(texts::CANNOT_TELL);
         let needed = difference.needed.filter(|needed| *needed > n);
         let needed = needed.map(|needed| look.fill(texts::ABOUT_WOULD_DO, &[&needed]));
