@@ -126,7 +126,6 @@ fn variables(tag: &str) -> Vec<&str> {
     for (at, c) in list.char_indices() {
         match (quote, c) {
             (Some(open), _) if c == open => quote = None,
-            (Some(_), _) => {}
             (None, '"' | '\'') => quote = Some(c),
             (None, ')') if depth == 0 => break,
             (None, '(' | '[' | '{') => depth += 1,
