@@ -1,8 +1,8 @@
 //! `hone bench`: measure the engine on this machine.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::BufReader;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use clap::{Args, Subcommand, ValueEnum};
@@ -13,7 +13,7 @@ use crate::failure::{Context as _, Failure, Result};
 use crate::job::bench::{self, GenerateFigures, GenerateWay, TrainFigures, TrainWay, TrainWork};
 use crate::job::loaded::Loaded;
 use crate::job::{Models, gpu};
-use crate::pair::{Example, jsonl};
+use crate::pair::{Example, Message, Role, jsonl};
 use crate::train::{self, Optimizer};
 
 /// What to measure.
@@ -93,9 +93,16 @@ pub struct GenerateArgs {
     /// Tokens of each prompt.
     #[arg(long, default_value_t = 512)]
     prompt: usize,
+    /// Answer the text of this file, as a user's turn, in place of random prompts; the answer may end before --new tokens.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["random_weights", "prompt"])]
+    text: Option<PathBuf>,
     /// New tokens of each sequence.
     #[arg(long, default_value_t = 64)]
     new: usize,
+    /// Let what came before guess what comes next, as outside of measurements: quicker where an answer repeats its prompt
+    /// or itself. Where that is random, as with random prompts, the figure says nothing about others.
+    #[arg(long)]
+    prompt_lookup: bool,
     /// Measured rounds, after one that warms up.
     #[arg(long, default_value_t = 3)]
     rounds: usize,
@@ -226,24 +233,32 @@ fn generation(
 ) -> Result<Option<GenerateFigures>> {
     let sizes = (args.batch, args.prompt, args.new);
     let opening = opening(args.device);
-    let measure = |base: &Base, name: &str, opening: gpu::Opening, started: Option<Instant>| {
-        let device = opening.end()?;
-        let way = GenerateWay {
-            rounds: args.rounds,
-            keep_bytes: args.keep << 20,
-            device: device.as_ref(),
-            device_memory: args.device_memory.map(|mib| (mib as usize) << 20),
-            started,
-        };
-        bench::generation((base, name, started.is_none()), sizes, &way).map(Some)
+    let way = GenerateWay {
+        rounds: args.rounds,
+        keep_bytes: args.keep << 20,
+        device_memory: args.device_memory.map(|mib| (mib as usize) << 20),
+        prompt_lookup: args.prompt_lookup,
+        ..GenerateWay::default()
     };
     if let Some(name) = &args.random_weights {
         let Some(base) = random(name)? else { return Ok(None) };
-        return measure(&base, name, opening, None);
+        let device = opening.end()?;
+        let way = GenerateWay { device: device.as_ref(), ..way };
+        return bench::generation((&base, name, true), sizes, &way).map(Some);
     }
     let name = args.model.clone().unwrap_or_default();
     let Some(loaded) = models.get(&name, &mut print::progress())? else { return Ok(None) };
-    measure(&loaded.base, &loaded.name, opening, Some(started))
+    let asked = args.text.as_deref().map(|path| asked(path, &loaded)).transpose()?;
+    let device = opening.end()?;
+    let way = GenerateWay { device: device.as_ref(), started: Some(started), asked, ..way };
+    bench::generation((&loaded.base, &loaded.name, false), sizes, &way).map(Some)
+}
+
+/// The tokens of a prompt that asks the text of a file, and those that end an answer.
+fn asked(path: &Path, loaded: &Loaded) -> Result<(Vec<u32>, Vec<u32>)> {
+    let text = fs::read_to_string(path).because(path.display())?;
+    let prompt = loaded.codec.encode_prompt(&[Message::text(Role::User, text)], &[])?;
+    Ok((prompt, loaded.codec.stop_ids()))
 }
 
 /// Begins to open the GPU, if it is asked for.

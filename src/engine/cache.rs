@@ -113,6 +113,11 @@ impl Cache {
         self.length
     }
 
+    /// Forgets what is beyond `length` tokens.
+    pub(super) fn keep(&mut self, length: usize) {
+        self.length = self.length.min(length);
+    }
+
     /// Writes keys and values out of rows `[q | k | v | ..]` of one layer, `pitch` apart, from position
     /// `first` on, which is where the layer ends.
     ///

@@ -1,4 +1,4 @@
-//! One token further for several sequences at once, with their keys and values kept.
+//! One token further, or a few, for several sequences at once, with their keys and values kept.
 
 use rayon::prelude::*;
 
@@ -31,9 +31,9 @@ pub(super) struct Decoder {
     head: KeptHead,
 }
 
-/// Sequences up to which the likeliest token is found by a coarse copy of the head. More multiply so long
+/// Tokens of a step up to which the likeliest after each is found by a coarse copy of the head. More multiply so long
 /// with each row that reading it no longer counts.
-const COARSE_MAX: usize = 8;
+pub(super) const COARSE_MAX: usize = 8;
 
 /// Sequences from which on weights are better decoded once for all than in the registers of each few.
 const MANY: usize = 24;
@@ -94,7 +94,7 @@ impl Decoder {
         Self { products: Products { keep, ..Products::default() }, ..Self::default() }
     }
 
-    /// Reads one more token of each sequence; what comes after them is then asked for.
+    /// Reads the next tokens of each sequence, `counts` of them; what comes after each is then asked for.
     ///
     /// To be called on a thread of the pool: there a product over threads costs a few microseconds
     /// less.
@@ -102,14 +102,17 @@ impl Decoder {
         &mut self,
         base: &Base,
         adapter: Option<Adapted<'_>>,
-        ids: &[u32],
+        (ids, counts): (&[u32], &[usize]),
         caches: &mut [&mut Cache],
     ) {
         let config = base.config();
         let (count, hidden, ffn) = (ids.len(), config.hidden_size, config.ffn_size);
         let (query, kv, dim) = (config.query_size(), config.kv_size(), config.head_dim);
-        let positions: Vec<usize> = caches.iter().map(|cache| cache.length()).collect();
-        let reach = positions.iter().max().map_or(0, |position| position + 1);
+        // Of each token its sequence and its place there.
+        let places: Vec<(usize, usize)> = (caches.iter().zip(counts).enumerate())
+            .flat_map(|(i, (cache, count))| (cache.length()..).take(*count).map(move |at| (i, at)))
+            .collect();
+        let reach = places.iter().map(|(_, position)| position + 1).max().unwrap_or_default();
         self.rotary.reach(config, reach);
         let products = &mut self.products;
         let x = fit(&mut self.x, count * hidden);
@@ -133,8 +136,9 @@ impl Decoder {
             products.group(base, adapter, (layer, Group::Attention), normed, count, qkv);
             let rotary = self.rotary.layer(config, layer);
             let norms = parameters.head_norms.as_ref().map(|norms| HeadNorms::new(config, norms));
-            let rows = qkv.par_chunks_exact_mut(query + 2 * kv).zip(&positions).zip(&mut *caches);
-            rows.with_min_len(ROWS).for_each_init(Vec::new, |turned, ((row, position), cache)| {
+            let width = query + 2 * kv;
+            let rows = qkv.par_chunks_exact_mut(width).zip(&places).with_min_len(ROWS);
+            rows.for_each_init(Vec::new, |turned, (row, (_, position))| {
                 if let Some(bias) = &parameters.bias {
                     vector::add_scaled(row, bias, 1.0);
                 }
@@ -147,16 +151,28 @@ impl Decoder {
                         rotary.turn(head, *position, 1.0);
                     }
                 }
-                cache.append(base, (layer, *position), row, query + 2 * kv);
             });
-            let (qkv, caches) = (&*qkv, &*caches);
+            let qkv = &*qkv;
+            let mut rest = qkv;
+            let mut own = |count: &usize| {
+                let rows;
+                (rows, rest) = rest.split_at(count * width);
+                rows
+            };
+            let rows: Vec<&[f32]> = counts.iter().map(&mut own).collect();
+            let each = caches.par_iter_mut().zip(rows).with_min_len(ROWS);
+            each.for_each(|(cache, rows)| {
+                cache.append(base, (layer, cache.length()), rows, width);
+            });
+            let caches = &*caches;
             let tasks = mixed.par_chunks_mut(together * dim).enumerate();
             tasks.for_each_init(Vec::new, |scores, (task, out)| {
                 let first = task * together;
                 let (row, head) = (first / config.heads, first % config.heads);
-                let asked = &qkv[row * (query + 2 * kv) + head * dim..][..together * dim];
-                let place = (layer, head, positions[row] + 1);
-                caches[row].attend(base, place, asked, scores, out);
+                let asked = &qkv[row * width + head * dim..][..together * dim];
+                let (sequence, position) = places[row];
+                let place = (layer, head, position + 1);
+                caches[sequence].attend(base, place, asked, scores, out);
             });
             let out = fit(&mut self.wide, count * hidden);
             products.group(base, adapter, (layer, Group::Output), mixed, count, out);

@@ -22,6 +22,7 @@ mod gate;
 mod generate;
 mod gradient;
 mod heads;
+mod lookup;
 mod lora;
 mod loss;
 pub mod nf4;

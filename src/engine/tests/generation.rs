@@ -4,7 +4,10 @@ use std::ops::ControlFlow;
 
 use super::adapter;
 use crate::engine::base::Precision;
-use crate::engine::generate::{GenerateConfig, Request, generate, generate_each, generate_with};
+use crate::engine::generate::{
+    Bound, GenerateConfig, Request, generate, generate_each, generate_with,
+};
+use crate::engine::lookup::Lookup;
 use crate::engine::lora::Target;
 use crate::engine::oracle::Oracle;
 use crate::engine::toy;
@@ -236,4 +239,86 @@ fn weights_that_stay_decoded_change_nothing() {
         assert!(kept.iter().all(|answer| answer.len() == 9));
         assert_eq!(decoded_anew, kept);
     }
+}
+
+/// Allows every third token after the one before, and some others.
+struct Thirds {
+    mask: Vec<u64>,
+    words: usize,
+}
+
+impl Bound for Thirds {
+    fn allowed(&mut self) -> &[u64] {
+        &self.mask
+    }
+
+    fn take(&mut self, id: u32) {
+        let bits = 0x9249_2492_4924_9249_u64.rotate_left(id % 64);
+        self.mask = vec![bits; self.words];
+    }
+}
+
+#[test]
+fn guesses_from_what_came_before_change_no_answer() {
+    let (mut right, mut wrong) = (0, 0);
+    for mut config in toy::families() {
+        (config.hidden_size, config.vocab_size) = (64, 149);
+        for precision in [Precision::F32, Precision::Bf16] {
+            let base = toy::load_in(&config, 4, precision);
+            let adapter = adapter(&config, &[Target::Query, Target::Down]);
+            let prompts: Vec<Vec<u32>> = toy::rows(&config, &[9, 4, 20, 3], 7)
+                .into_iter()
+                .map(|row| row.ids.repeat(2))
+                .collect();
+            let requests: Vec<Request<'_>> = (prompts.iter().enumerate())
+                .map(|(i, prompt)| Request::new(prompt, i % 2 == 0))
+                .collect();
+            for (temperature, batch, coarse_from, is_bound) in [
+                (0.0, 1, 0, false),
+                (0.0, 2, usize::MAX, false),
+                (0.0, 3, 0, true),
+                (0.0, 1, usize::MAX, true),
+                (0.3, 1, usize::MAX, false),
+                (0.3, 2, 0, true),
+            ] {
+                let answers = |prompt_lookup| {
+                    let settings = GenerateConfig {
+                        max_new: 40,
+                        batch,
+                        temperature,
+                        prompt_lookup,
+                        ..GenerateConfig::default()
+                    };
+                    let words = config.vocab_size.div_ceil(64);
+                    let bound = || -> Option<Box<dyn Bound>> {
+                        Some(Box::new(Thirds { mask: vec![u64::MAX; words], words }))
+                    };
+                    let mut bounds: Vec<_> =
+                        if is_bound { (0..2).map(|_| bound()).collect() } else { Vec::new() };
+                    let go = &mut |_, _| ControlFlow::Continue(());
+                    let all = (&requests[..], &mut bounds[..]);
+                    generate_with(&base, Some(&adapter), all, &settings, go, coarse_from).unwrap()
+                };
+                let guessed = answers(true);
+                assert_eq!(
+                    guessed,
+                    answers(false),
+                    "{:?} {temperature} {batch}",
+                    config.architecture
+                );
+                for (prompt, answer) in prompts.iter().zip(&guessed) {
+                    let mut lookup = Lookup::new(prompt);
+                    for id in answer {
+                        match lookup.guesses(1).next() {
+                            Some(guess) if guess == *id => right += 1,
+                            Some(_) => wrong += 1,
+                            None => {}
+                        }
+                        lookup.push(*id);
+                    }
+                }
+            }
+        }
+    }
+    assert!(right > 100 && wrong > 100, "{right} right, {wrong} wrong");
 }

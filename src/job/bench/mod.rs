@@ -270,8 +270,10 @@ pub struct GenerateFigures {
     pub batch: usize,
     /// Tokens of each prompt.
     pub prompt: usize,
-    /// New tokens of each sequence.
+    /// New tokens of each sequence, at most where a text is answered.
     pub new: usize,
+    /// Whether what came before guessed what comes next.
+    pub prompt_lookup: bool,
     /// Prompt tokens a second, all sequences, median.
     pub prompt_tokens_per_second: f64,
     /// New tokens a second, all sequences, median; the first of each, which the prompt gives, left out.
@@ -314,9 +316,13 @@ pub struct GenerateWay<'a> {
     pub device_memory: Option<usize>,
     /// When the program started, where it has loaded a model since.
     pub started: Option<Instant>,
+    /// Tokens of a prompt to answer, and those that end an answer; none are random prompts.
+    pub asked: Option<(Vec<u32>, Vec<u32>)>,
+    /// Whether what came before guesses what comes next, on the processor.
+    pub prompt_lookup: bool,
 }
 
-/// Generates greedily after random prompts, once to warm up, then the measured times.
+/// Generates greedily after random prompts or a given one, once to warm up, then the measured times.
 ///
 /// # Errors
 /// If there is nothing to do, or the GPU fails.
@@ -325,17 +331,26 @@ pub fn generation(
     (batch, prompt, new): (usize, usize, usize),
     way: &GenerateWay<'_>,
 ) -> Result<GenerateFigures> {
-    let GenerateWay { rounds, keep_bytes, device, device_memory, started } = *way;
+    let GenerateWay { rounds, keep_bytes, device, device_memory, started, .. } = *way;
+    let prompt = way.asked.as_ref().map_or(prompt, |(asked, _)| asked.len());
     let load_s = started.map(|started| started.elapsed().as_secs_f64());
     if batch == 0 || prompt == 0 || new < 2 || rounds == 0 {
         return Err(Failure::user("batch, prompt and rounds must be above 0, new tokens above 1"));
     }
     let vocabulary = base.config().vocab_size as u32;
     let mut random = ChaCha8Rng::seed_from_u64(1);
+    let mut random = || (0..prompt).map(|_| random.random_range(0..vocabulary)).collect();
     let prompts: Vec<Vec<u32>> = (0..batch)
-        .map(|_| (0..prompt).map(|_| random.random_range(0..vocabulary)).collect())
+        .map(|_| way.asked.as_ref().map_or_else(&mut random, |(asked, _)| asked.clone()))
         .collect();
-    let config = GenerateConfig { max_new: new, batch, keep_bytes, ..GenerateConfig::default() };
+    let config = GenerateConfig {
+        max_new: new,
+        batch,
+        keep_bytes,
+        stop: way.asked.as_ref().map_or_else(Vec::new, |(_, stop)| stop.clone()),
+        prompt_lookup: way.prompt_lookup,
+        ..GenerateConfig::default()
+    };
     let requests: Vec<Request<'_>> =
         prompts.iter().map(|prompt| Request::new(prompt, false)).collect();
     let (mut reading, mut decoding) = (Vec::new(), Vec::new());
@@ -362,7 +377,7 @@ pub fn generation(
         let (whole, first) = (started.elapsed().as_secs_f64(), first.unwrap_or_default());
         if round > 0 {
             reading.push((batch * prompt) as f64 / first);
-            decoding.push((batch * (new - 1)) as f64 / (whole - first));
+            decoding.push((heard - batch.min(heard)) as f64 / (whole - first));
         }
     }
     let first_token = first_token.unwrap_or_default();
@@ -375,6 +390,7 @@ pub fn generation(
         batch,
         prompt,
         new,
+        prompt_lookup: way.prompt_lookup && device.is_none(),
         prompt_tokens_per_second: median(&reading),
         decode_tokens_per_second: median(&decoding),
         first_token_ms: first_token * 1e3,
