@@ -33,7 +33,7 @@ pub(super) struct Decoder {
 
 /// Tokens of a step up to which the likeliest after each is found by a coarse copy of the head. More multiply so long
 /// with each row that reading it no longer counts.
-pub(super) const COARSE_MAX: usize = 8;
+const COARSE_MAX: usize = 8;
 
 /// Sequences from which on weights are better decoded once for all than in the registers of each few.
 const MANY: usize = 24;

@@ -9,7 +9,7 @@ use std::collections::HashMap;
 const RUN: usize = 3;
 
 /// What another token in a step takes, of what a step with one takes.
-const COST: f32 = 0.3;
+const COST: f32 = 0.25;
 
 /// How much one more guess, right or wrong, counts in the share of right ones.
 const NEWS: f32 = 1.0 / 16.0;

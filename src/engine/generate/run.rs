@@ -7,7 +7,8 @@ use rayon::prelude::*;
 use super::super::base::Base;
 use super::super::cache::{Cache, cache_bytes};
 use super::super::coarse::Profile;
-use super::super::decode::{COARSE_MAX, Decoder};
+use super::super::cpu::few;
+use super::super::decode::Decoder;
 use super::super::few::Adapted;
 use super::super::lookup::Lookup;
 use super::super::lora::Adapter;
@@ -27,9 +28,9 @@ const PROFILED: usize = 256;
 /// New prompts are read when they would be this part of a batch.
 const ADMITTED_SHARE: usize = 4;
 
-/// Tokens of a step up to which some may be guesses. With more, arithmetic takes longer than reading the weights, and the
-/// likeliest are not found by a coarse head.
-const GUESSED_UNTIL: usize = COARSE_MAX;
+/// Tokens of a step up to which some may be guesses: those whose products take the weights together. The next would read
+/// and decode them once more.
+const GUESSED_UNTIL: usize = few::TOKENS;
 
 /// A sequence that is being decoded.
 struct Sequence {

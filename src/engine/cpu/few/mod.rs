@@ -31,7 +31,7 @@ const LANES: usize = 32;
 const TAIL: usize = 16;
 
 /// Tokens that a kernel takes at once.
-const TOKENS: usize = 4;
+pub(in crate::engine) const TOKENS: usize = 4;
 
 /// What tokens are multiplied with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
