@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::BufReader;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Instant;
 
 use clap::{Args, Subcommand, ValueEnum};
@@ -203,7 +203,7 @@ pub fn run(command: &BenchCommand, out: &mut Output) -> Result<()> {
             say(
                 out,
                 format!(
-                    "{} on {} ({}, {} threads), {} x ({} + {}): prompt {:.0} tokens/s, decoding {:.1} tokens/s, first token after {:.0} ms{}, \
+                    "{} on {} ({}, {} threads), {} x ({} + {}): prompt {:.0} tokens/s, decoding {:.1} tokens/s{}, first token after {:.0} ms{}, \
                      {:.0} MiB at most",
                     figures.model,
                     figures.device,
@@ -214,6 +214,7 @@ pub fn run(command: &BenchCommand, out: &mut Output) -> Result<()> {
                     figures.new,
                     figures.prompt_tokens_per_second,
                     figures.decode_tokens_per_second,
+                    if figures.prompt_lookup { " with prompt lookup" } else { "" },
                     figures.first_token_ms,
                     figures.load_to_first_token_s.map_or_else(String::new, |seconds| {
                         format!(" ({seconds:.2} s with loading)")
@@ -246,17 +247,19 @@ fn generation(
         let way = GenerateWay { device: device.as_ref(), ..way };
         return bench::generation((&base, name, true), sizes, &way).map(Some);
     }
+    // Before the model, which takes longer.
+    let text = args.text.as_ref().map(|path| fs::read_to_string(path).because(path.display()));
+    let text = text.transpose()?;
     let name = args.model.clone().unwrap_or_default();
     let Some(loaded) = models.get(&name, &mut print::progress())? else { return Ok(None) };
-    let asked = args.text.as_deref().map(|path| asked(path, &loaded)).transpose()?;
+    let asked = text.map(|text| asked(text, &loaded)).transpose()?;
     let device = opening.end()?;
     let way = GenerateWay { device: device.as_ref(), started: Some(started), asked, ..way };
     bench::generation((&loaded.base, &loaded.name, false), sizes, &way).map(Some)
 }
 
-/// The tokens of a prompt that asks the text of a file, and those that end an answer.
-fn asked(path: &Path, loaded: &Loaded) -> Result<(Vec<u32>, Vec<u32>)> {
-    let text = fs::read_to_string(path).because(path.display())?;
+/// The tokens of a prompt that asks a text, and those that end an answer.
+fn asked(text: String, loaded: &Loaded) -> Result<(Vec<u32>, Vec<u32>)> {
     let prompt = loaded.codec.encode_prompt(&[Message::text(Role::User, text)], &[])?;
     Ok((prompt, loaded.codec.stop_ids()))
 }
@@ -357,6 +360,10 @@ mod tests {
         let args = parse("x --random-weights smollm2-135m --batch 3").unwrap().args;
         assert_eq!((args.model, args.batch), (None, 3));
         assert!(parse("x").is_err() && parse("x --model m --random-weights s").is_err());
+        assert!(parse("x --model m --text a --prompt 3").is_err());
+        let args = parse("x --model m --text /missing/a").unwrap().args;
+        let failure = generation(&args, &Models::default(), Instant::now()).unwrap_err();
+        assert!(failure.to_string().contains("/missing/a"), "{failure}");
         let args = parse("x --random-weights nothing").unwrap().args;
         let failure = generation(&args, &Models::default(), Instant::now()).unwrap_err();
         assert!(failure.message.contains("nothing"), "{failure}");
