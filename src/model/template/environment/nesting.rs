@@ -6,7 +6,7 @@
 //! what is put into a namespace through [`inside`].
 
 use minijinja::value::{DynObject, ValueKind};
-use minijinja::{Error, ErrorKind, Value};
+use minijinja::{Error, ErrorKind, State, Value};
 
 /// Name of the filter [`named`] in templates.
 pub(super) const NAMED: &str = "hone_bounded";
@@ -15,8 +15,8 @@ pub(super) const INSIDE: &str = "hone_bounded_inside";
 
 /// Levels that a value may have. JSON schemas of tools have some ten.
 const DEPTH: usize = 64;
-/// Values in it that are looked at: what is shared in several places counts in each.
-const VALUES: usize = 1_000_000;
+/// Values that are looked at for a unit of fuel: what is shared in several places, or named several times, counts each time.
+const VALUES: usize = 16;
 
 /// Sends what each `{% set x = .. %}` assigns through a filter, and what the variables of macros, call blocks and loops are
 /// by a `set` right behind their tag. Nothing else changes: no line, no white space outside of tags, no text, no
@@ -143,24 +143,32 @@ fn variables(tag: &str) -> Vec<&str> {
 }
 
 /// The value, if it nests no deeper than [`DEPTH`] levels. What can be iterated over only once becomes a list.
-pub(super) fn named(value: Value) -> Result<Value, Error> {
-    bounded(value, true)
+pub(super) fn named(state: &State, value: Value) -> Result<Value, Error> {
+    bounded(state, value, true)
 }
 
 /// As [`named`], for what is put into a namespace: no namespace may be in it, or it could come to be in itself.
-pub(super) fn inside(value: Value) -> Result<Value, Error> {
-    bounded(value, false)
+pub(super) fn inside(state: &State, value: Value) -> Result<Value, Error> {
+    bounded(state, value, false)
 }
 
-fn bounded(value: Value, namespaces: bool) -> Result<Value, Error> {
+fn bounded(state: &State, value: Value, namespaces: bool) -> Result<Value, Error> {
     let value =
         if is_one_way(&value) { Value::from(value.try_iter()?.collect::<Vec<_>>()) } else { value };
-    let mut left = VALUES;
-    check(&value, namespaces, DEPTH, &mut left)?;
+    let mut looked = 0_usize;
+    check(&value, namespaces, DEPTH, &mut || {
+        looked += 1;
+        if looked.is_multiple_of(VALUES) { state.consume_fuel(1) } else { Ok(()) }
+    })?;
     Ok(value)
 }
 
-fn check(value: &Value, namespaces: bool, depth: usize, left: &mut usize) -> Result<(), Error> {
+fn check(
+    value: &Value,
+    namespaces: bool,
+    depth: usize,
+    look: &mut dyn FnMut() -> Result<(), Error>,
+) -> Result<(), Error> {
     if !namespaces && value.as_object().is_some_and(is_namespace) {
         return Err(refused("a namespace is kept inside of a namespace"));
     }
@@ -168,16 +176,16 @@ fn check(value: &Value, namespaces: bool, depth: usize, left: &mut usize) -> Res
     if !is_map && !matches!(value.kind(), ValueKind::Seq | ValueKind::Iterable) {
         return Ok(());
     }
-    if depth == 0 || *left == 0 {
+    if depth == 0 {
         return Err(refused(&format!("values nest deeper than {DEPTH} levels")));
     }
     if is_one_way(value) {
         return Err(refused("an iterator is kept inside of another value"));
     }
     for item in value.try_iter()? {
-        *left = left.saturating_sub(1);
+        look()?;
         let item = if is_map { value.get_item(&item)? } else { item };
-        check(&item, namespaces, depth - 1, left)?;
+        check(&item, namespaces, depth - 1, look)?;
     }
     Ok(())
 }
@@ -244,6 +252,19 @@ mod tests {
         let plain = environment.get_template("plain").unwrap().render(()).unwrap();
         assert_eq!(render(source).unwrap(), plain);
         assert!(plain.contains("2 True 2 ()"), "{plain}");
+    }
+
+    #[test]
+    fn looking_at_what_is_kept_costs_fuel() {
+        let each = |name: &str| {
+            let source = format!(
+                "{{% set many = range(9999) | list %}}{{% for i in range(9999) %}}{{% set x = {name} %}}{{% endfor %}}"
+            );
+            render(&source)
+        };
+        assert_eq!(each("i").unwrap(), "");
+        let error = each("many").unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::OutOfFuel, "{error}");
     }
 
     #[test]
