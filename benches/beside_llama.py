@@ -48,9 +48,11 @@ def llama_answer(path, text, new, repetitions, guesses):
         first, said = None, 0
         for token in model.generate(ids, temp=0.0):
             first = first or time.perf_counter()
-            if token == model.token_eos() or said == new:
+            if token == model.token_eos():
                 break
             said += 1
+            if said == new:
+                break
         end = time.perf_counter()
         reading.append(len(ids) / (first - start))
         decoding.append((said - 1) / (end - first))

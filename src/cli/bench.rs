@@ -21,7 +21,7 @@ use crate::train::{self, Optimizer};
 pub enum BenchCommand {
     /// Training steps on random rows, every token labelled, rank 16 on all projections.
     Train(TrainArgs),
-    /// Reading random prompts and generating after them, greedily.
+    /// Reading random prompts, or a text, and generating after them, greedily.
     Generate(GenerateArgs),
     /// An evaluation of base and tuned in one pass, and one question at a time. In the pass the questions of all
     /// suites are in one queue, so that a suite's own seconds are told of the second way only.

@@ -1,5 +1,7 @@
 //! One token further, or a few, for several sequences at once, with their keys and values kept.
 
+use std::ops::Range;
+
 use rayon::prelude::*;
 
 use super::base::{Base, Group};
@@ -94,7 +96,7 @@ impl Decoder {
         Self { products: Products { keep, ..Products::default() }, ..Self::default() }
     }
 
-    /// Reads the next tokens of each sequence, `counts` of them; what comes after each is then asked for.
+    /// Reads the next tokens of each sequence, which lie at its range of `ids`; what comes after each is then asked for.
     ///
     /// To be called on a thread of the pool: there a product over threads costs a few microseconds
     /// less.
@@ -102,15 +104,17 @@ impl Decoder {
         &mut self,
         base: &Base,
         adapter: Option<Adapted<'_>>,
-        (ids, counts): (&[u32], &[usize]),
+        (ids, ranges): (&[u32], &[Range<usize>]),
         caches: &mut [&mut Cache],
     ) {
         let config = base.config();
         let (count, hidden, ffn) = (ids.len(), config.hidden_size, config.ffn_size);
         let (query, kv, dim) = (config.query_size(), config.kv_size(), config.head_dim);
         // Of each token its sequence and its place there.
-        let places: Vec<(usize, usize)> = (caches.iter().zip(counts).enumerate())
-            .flat_map(|(i, (cache, count))| (cache.length()..).take(*count).map(move |at| (i, at)))
+        let places: Vec<(usize, usize)> = (caches.iter().zip(ranges).enumerate())
+            .flat_map(|(i, (cache, range))| {
+                (cache.length()..).zip(range.clone()).map(move |(at, _)| (i, at))
+            })
             .collect();
         let reach = places.iter().map(|(_, position)| position + 1).max().unwrap_or_default();
         self.rotary.reach(config, reach);
@@ -153,15 +157,9 @@ impl Decoder {
                 }
             });
             let qkv = &*qkv;
-            let mut rest = qkv;
-            let mut own = |count: &usize| {
-                let rows;
-                (rows, rest) = rest.split_at(count * width);
-                rows
-            };
-            let rows: Vec<&[f32]> = counts.iter().map(&mut own).collect();
-            let each = caches.par_iter_mut().zip(rows).with_min_len(ROWS);
-            each.for_each(|(cache, rows)| {
+            let each = caches.par_iter_mut().zip(ranges).with_min_len(ROWS);
+            each.for_each(|(cache, range)| {
+                let rows = &qkv[range.start * width..range.end * width];
                 cache.append(base, (layer, cache.length()), rows, width);
             });
             let caches = &*caches;

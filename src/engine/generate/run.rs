@@ -65,8 +65,8 @@ pub(super) struct Run<'a, 'b> {
     coarse_from: usize,
     /// Of the first prompts.
     profile: Profile,
-    /// What the last step read.
-    read: Read,
+    /// The last one.
+    step: Step,
     /// Of each token of the last step the likeliest after it, where they were found so.
     likeliest: Vec<u32>,
     /// Of each active sequence what its sampler chose after its last token, where that is not bound to some.
@@ -74,13 +74,13 @@ pub(super) struct Run<'a, 'b> {
     among: Among,
 }
 
-/// Tokens that a step reads.
+/// A step of decoding.
 #[derive(Debug, Default)]
-struct Read {
+struct Step {
     /// Of each sequence its last token and guesses of those after it.
     ids: Vec<u32>,
-    /// How many these are.
-    counts: Vec<usize>,
+    /// Where these are.
+    ranges: Vec<Range<usize>>,
     /// Whether the likeliest tokens after them were found by a coarse copy of the head; else there are logits.
     is_found: bool,
 }
@@ -113,7 +113,7 @@ impl<'a, 'b> Run<'a, 'b> {
             logits: Vec::new(),
             coarse_from,
             profile: Profile::default(),
-            read: Read::default(),
+            step: Step::default(),
             likeliest: Vec::new(),
             chosen: Vec::new(),
             among: Among::default(),
@@ -232,7 +232,7 @@ impl<'a, 'b> Run<'a, 'b> {
             let left = request.limit(self.config).min(config.context_length - length(*row));
             let bytes = cache_bytes(base, self.room(request));
             let lookup = self.config.prompt_lookup.then(|| Lookup::new(request.prompt));
-            let (last, tuned) = (0, request.tuned);
+            let last = 0;
             let sequence = Sequence { prompt, tuned, cache, bytes, sampler, last, left, lookup };
             self.active.push(sequence);
             if !self.take(self.active.len() - 1, id)? {
@@ -245,9 +245,9 @@ impl<'a, 'b> Run<'a, 'b> {
     /// One more token for all active sequences, or some where guesses of them are right.
     fn decode(&mut self) -> ControlFlow<()> {
         self.guess();
-        let Read { ids, counts, .. } = &self.read;
-        let on: Vec<bool> = (self.active.iter().zip(counts))
-            .flat_map(|(sequence, count)| std::iter::repeat_n(sequence.tuned, *count))
+        let Step { ids, ranges, .. } = &self.step;
+        let on: Vec<bool> = (self.active.iter().zip(ranges))
+            .flat_map(|(sequence, range)| std::iter::repeat_n(sequence.tuned, range.len()))
             .collect();
         let mut caches: Vec<&mut Cache> = self.active.iter_mut().map(|s| &mut s.cache).collect();
         let adapter = self.adapter.map(|adapter| Adapted { adapter, on: &on });
@@ -255,8 +255,8 @@ impl<'a, 'b> Run<'a, 'b> {
         let is_greedy = sample::is_greedy(self.config.temperature);
         let (logits, likeliest) = (&mut self.logits, &mut self.likeliest);
         let profile = &self.profile;
-        self.read.is_found = rayon::scope(|_| {
-            decoder.step(base, adapter, (ids, counts), &mut caches);
+        self.step.is_found = rayon::scope(|_| {
+            decoder.step(base, adapter, (ids, ranges), &mut caches);
             let is_found = is_greedy && decoder.likeliest(base, (coarse_from, profile), likeliest);
             if !is_found {
                 decoder.logits(base, logits);
@@ -264,11 +264,9 @@ impl<'a, 'b> Run<'a, 'b> {
             is_found
         });
         self.choose_all();
-        let (mut at, mut first) = (0, 0);
-        for i in 0..self.read.counts.len() {
-            let rows = first..first + self.read.counts[i];
-            first = rows.end;
-            if self.follow(at, rows, self.chosen[i])? {
+        let mut at = 0;
+        for i in 0..self.step.ranges.len() {
+            if self.follow(at, self.step.ranges[i].clone(), self.chosen[i])? {
                 at += 1;
             } else {
                 self.active.remove(at);
@@ -279,9 +277,9 @@ impl<'a, 'b> Run<'a, 'b> {
 
     /// What the next step reads: the last token of each sequence and, where there are few, guesses.
     fn guess(&mut self) {
-        let Read { ids, counts, .. } = &mut self.read;
+        let Step { ids, ranges, .. } = &mut self.step;
         ids.clear();
-        counts.clear();
+        ranges.clear();
         let most = GUESSED_UNTIL / self.active.len();
         for sequence in &self.active {
             let first = ids.len();
@@ -291,29 +289,24 @@ impl<'a, 'b> Run<'a, 'b> {
                 let most = most.min(sequence.left).saturating_sub(1);
                 ids.extend(lookup.guesses(most));
             }
-            counts.push(ids.len() - first);
+            ranges.push(first..ids.len());
         }
     }
 
     /// Lets all sequences that nothing binds choose what comes after their last tokens.
     fn choose_all(&mut self) {
-        let Read { counts, is_found, .. } = &self.read;
+        let Step { ranges, is_found, .. } = &self.step;
         self.chosen.clear();
         if *is_found {
-            let mut row = 0;
-            for count in counts {
-                self.chosen.push(Some(self.likeliest[row]));
-                row += count;
-            }
+            self.chosen.extend(ranges.iter().map(|range| Some(self.likeliest[range.start])));
             return;
         }
-        let vocabulary = self.base.config().vocab_size;
-        let mut logits = self.logits.chunks_exact_mut(vocabulary);
-        let mut first = Vec::with_capacity(counts.len());
-        for (sequence, count) in self.active.iter().zip(counts) {
+        let mut logits = self.logits.chunks_exact_mut(self.base.config().vocab_size);
+        let mut first = Vec::with_capacity(ranges.len());
+        for (sequence, range) in self.active.iter().zip(ranges) {
             let is_bound = self.bounds.get(sequence.prompt).is_some_and(Option::is_some);
             first.push(logits.next().filter(|_| !is_bound));
-            logits.by_ref().take(count - 1).for_each(drop);
+            logits.by_ref().take(range.len() - 1).for_each(drop);
         }
         (self.active.par_iter_mut().zip(first))
             .map(|(sequence, logits)| logits.map(|logits| sequence.sampler.choose(logits)))
@@ -335,7 +328,7 @@ impl<'a, 'b> Run<'a, 'b> {
             if !self.take(at, id)? {
                 return ControlFlow::Continue(false);
             }
-            if row + 1 < rows.end && id == Some(self.read.ids[row + 1]) {
+            if row + 1 < rows.end && id == Some(self.step.ids[row + 1]) {
                 free = self.choose(at, row + 1);
             } else {
                 self.active[at].cache.keep(before + row + 1 - rows.start);
@@ -348,7 +341,7 @@ impl<'a, 'b> Run<'a, 'b> {
     /// What the sampler of a sequence chooses after a token that was read, unless it is bound to some.
     fn choose(&mut self, at: usize, row: usize) -> Option<u32> {
         let sequence = &mut self.active[at];
-        if self.read.is_found {
+        if self.step.is_found {
             return Some(self.likeliest[row]);
         }
         if bound(self.bounds, sequence.prompt).is_some() {
@@ -369,7 +362,7 @@ impl<'a, 'b> Run<'a, 'b> {
             return free;
         }
         let vocabulary = self.base.config().vocab_size;
-        let logits = if self.read.is_found {
+        let logits = if self.step.is_found {
             let (base, logits, decoder) = (self.base, &mut self.logits, &mut self.decoder);
             rayon::scope(|_| decoder.logits_of(base, row, logits));
             &self.logits[..vocabulary]

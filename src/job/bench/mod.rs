@@ -374,7 +374,11 @@ pub fn generation(
             Some(generator) => generator.generate(&requests, &mut [], &config, &mut on)?,
             None => generate_each(base, None, &requests, &config, &mut on)?,
         };
-        let (whole, first) = (started.elapsed().as_secs_f64(), first.unwrap_or_default());
+        let whole = started.elapsed().as_secs_f64();
+        let Some(first) = first else {
+            return Err(Failure::user("the model's answer is empty: there is nothing to measure")
+                .hint("Ask another text."));
+        };
         if round > 0 {
             reading.push((batch * prompt) as f64 / first);
             decoding.push((heard - batch.min(heard)) as f64 / (whole - first));
