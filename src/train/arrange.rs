@@ -3,13 +3,6 @@
 use rand::seq::SliceRandom as _;
 use rand_chacha::ChaCha8Rng;
 
-/// How many of the rows that belong together a step takes: their share of all rows, so that steps are
-/// alike, and at least half a step, so that there is something to share.
-pub(super) fn group_size(rows: usize, together: usize, batch_rows: usize) -> usize {
-    let steps = rows.div_ceil(batch_rows).max(1);
-    together.div_ceil(steps).max(batch_rows.div_ceil(2)).min(batch_rows)
-}
-
 /// All rows in the order of the steps, each of `batch_rows` rows but the last: groups are spread
 /// evenly over the steps and kept whole where they fit, and `alone` fills up what is left.
 pub(super) fn in_steps(
@@ -53,15 +46,6 @@ mod tests {
     use rand::SeedableRng as _;
 
     use super::*;
-
-    #[test]
-    fn a_step_takes_its_share_and_at_least_half() {
-        assert_eq!(group_size(680, 380, 8), 5);
-        assert_eq!(group_size(680, 380, 4), 3);
-        assert_eq!(group_size(680, 20, 8), 4);
-        assert_eq!(group_size(10, 10, 4), 4);
-        assert_eq!(group_size(3, 3, 1), 1);
-    }
 
     #[test]
     fn groups_stay_whole_and_steps_are_alike() {

@@ -6,7 +6,7 @@ use rand::seq::{IndexedRandom as _, SliceRandom as _};
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 
-use super::arrange::{group_size, in_steps};
+use super::arrange::in_steps;
 use super::rows::{Epoch, Rows, encode_one};
 use crate::model::Codec;
 use crate::pair::{Example, Tool};
@@ -30,8 +30,9 @@ pub fn epoch(
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     // The order of rows takes the low streams.
     random.set_stream((1 << 32) + epoch);
-    let about_tools = kept.iter().filter(|example| example.is_about_tools()).count();
-    let groups = groups(kept, group_size(kept.len(), about_tools, batch_rows), &mut random);
+    // As many rows of a step as can be: of an offer, which is most of a row, less is computed, and calls
+    // learned are as many as where each step has its share of the other rows (docs/benchmarks.md).
+    let groups = groups(kept, batch_rows, &mut random);
     let mut varied = rows.rows.clone();
     for group in &groups {
         for index in &group.members {
