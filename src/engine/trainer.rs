@@ -432,40 +432,46 @@ impl<'a> Trainer<'a> {
             Context { base: self.base, adapter: Some(&self.adapter), packed, rotary: &self.rotary };
         let (weights, scratch) = (&mut self.weights, &mut self.scratch);
 
-        self.base.embed(&packed.ids, fit(&mut self.inputs[0], width));
-        self.noise.add(packed, self.state.step, first_token, &mut self.inputs[0][..width]);
-        for layer in 0..layers {
-            let (before, after) = self.inputs.split_at_mut(layer + 1);
-            let (x, out) = (&before[layer][..width], fit(&mut after[0], width));
-            let kept = &mut self.kept[slot(layer)];
-            block::forward_front(context, weights, layer, x, kept, scratch);
-            let down_u = &mut self.down_u[layer];
-            block::forward_back(context, weights, layer, kept, scratch, out, down_u);
-        }
+        // On a thread of the pool: it would otherwise sleep and be woken around each product.
+        let nats = rayon::scope(|_| {
+            self.base.embed(&packed.ids, fit(&mut self.inputs[0], width));
+            self.noise.add(packed, self.state.step, first_token, &mut self.inputs[0][..width]);
+            for layer in 0..layers {
+                let (before, after) = self.inputs.split_at_mut(layer + 1);
+                let (x, out) = (&before[layer][..width], fit(&mut after[0], width));
+                let kept = &mut self.kept[slot(layer)];
+                block::forward_front(context, weights, layer, x, kept, scratch);
+                let down_u = &mut self.down_u[layer];
+                block::forward_back(context, weights, layer, kept, scratch, out, down_u);
+            }
 
-        let dx = fit(&mut self.dx, width);
-        let last = &self.inputs[layers][..width];
-        let back = Some((&mut *dx, weight));
-        let mut watch = Watch::start();
-        let nats = loss::cross_entropy(self.base, last, packed, back, &mut self.head);
-        self.phases.lap(&mut watch, Phase::Head);
-        let nats: f64 = nats.iter().map(|x| f64::from(*x)).sum();
+            let dx = fit(&mut self.dx, width);
+            let last = &self.inputs[layers][..width];
+            let back = Some((&mut *dx, weight));
+            let mut watch = Watch::start();
+            let nats = loss::cross_entropy(self.base, last, packed, back, &mut self.head);
+            self.phases.lap(&mut watch, Phase::Head);
+            nats.iter().map(|x| f64::from(*x)).sum::<f64>()
+        });
         if !nats.is_finite() {
             return Err(self.bad_activation(width));
         }
 
         let layer_len = self.adapter.layer_len();
-        for layer in (0..layers).rev() {
-            let x = &self.inputs[layer][..width];
-            let kept = &mut self.kept[slot(layer)];
-            if layer < first_kept {
-                block::forward_front(context, weights, layer, x, kept, scratch);
+        rayon::scope(|_| {
+            for layer in (0..layers).rev() {
+                let x = &self.inputs[layer][..width];
+                let kept = &mut self.kept[slot(layer)];
+                if layer < first_kept {
+                    block::forward_front(context, weights, layer, x, kept, scratch);
+                }
+                let grads = &mut self.grads[layer * layer_len..(layer + 1) * layer_len];
+                let kept = (kept, &self.down_u[layer][..]);
+                let buffers = (&mut *weights, &mut self.gradients);
+                let dx = &mut self.dx[..width];
+                block::backward(context, buffers, layer, x, kept, dx, grads, scratch);
             }
-            let grads = &mut self.grads[layer * layer_len..(layer + 1) * layer_len];
-            let kept = (kept, &self.down_u[layer][..]);
-            let buffers = (&mut *weights, &mut self.gradients);
-            block::backward(context, buffers, layer, x, kept, dx, grads, scratch);
-        }
+        });
         Ok(nats)
     }
 
@@ -511,7 +517,7 @@ pub(super) fn buffer_bytes(base: &Base, adapter: &Adapter) -> usize {
     let post = block::post_width(base);
     // The last layer's output, its gradient, the norm's output and a product's; the gradient of
     // attention, what it works in, and that of query, key and value.
-    let buffers = 4 * hidden + 4 * query + qkv + 2 * all + turned + post;
+    let buffers = 4 * hidden + 3 * query + qkv + 2 * all + turned + post;
     // What is kept rounded is worked on in f32.
     let working = match base.precision() {
         Precision::F32 => 0,

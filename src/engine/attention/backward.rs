@@ -1,90 +1,100 @@
 //! Gradients of attention.
 
-use std::ops::Range;
-
 use rayon::prelude::*;
 
 use super::operands::{
-    Buffered, Buffers, blocks, gather as gather_rows, grow, lay_by_query, of_query, part,
-    whole_panels,
+    Buffered, Buffers, gather, gather_lanes, grow, lay_by_query, of_query, whole_panels,
 };
+use super::pieces::{Piece, Stretch, blocks, pieces};
 use super::softmax::Sight;
-use super::{BLOCK, Heads, Kept, Part, Projected, parts};
+use super::{BLOCK, Heads, Kept, Projected};
 use crate::engine::cpu::multiply;
 use crate::engine::cpu::panels::WIDTH;
 use crate::engine::cpu::shared::Shared;
 use crate::engine::cpu::vector;
-use crate::engine::pack::{self, Segment};
+use crate::engine::pack::Segment;
 use crate::engine::rope::Rotary;
 
 /// Keys whose scores are worked on at a time.
 const KEYS: usize = 2 * WIDTH;
 
-/// Gradients by query head, `[heads, 3, tokens, dim]` for dq, dk and dv, into `scratch`.
+/// See [`super::backward`]. Gradients of keys and values by piece, `[kv_heads, pieces, 2, tokens, dim]`, go into
+/// `scratch`; there are at most as many pieces of a token as query heads that share a key head.
+#[expect(clippy::too_many_arguments, reason = "each is a distinct part of the state of a pass")]
 pub(super) fn run<E: Buffered>(
     heads: Heads,
     rows: Projected<'_>,
     kept: Kept<'_>,
     dout: (&[f32], usize),
     segments: &[Segment],
+    turn: (&Rotary, &[u32]),
     scratch: &mut [f32],
+    grads: &mut [f32],
 ) {
     let tokens = kept.log_sums.len() / heads.query;
-    let scratch = Shared::new(scratch);
-    // Each with the indices of its segments.
-    let mut first = 0;
-    let trees = pack::trees(segments).map(|tree| {
-        first += tree.len();
-        first - tree.len()..first
-    });
-    let mut order: Vec<Range<usize>> = trees.collect();
-    let parts =
-        |tree: &Range<usize>| tree.clone().flat_map(|index| parts(segments, index, heads.window));
-    order.sort_by_key(|tree| std::cmp::Reverse(parts(tree).map(|part| part.work()).sum::<usize>()));
-    (0..order.len() * heads.query).into_par_iter().with_max_len(1).for_each(|index| {
-        let (tree, head) = (&order[index / heads.query], index % heads.query);
-        let all = segments[tree.start].own.start..segments[tree.end - 1].own.end;
-        let dim = heads.dim;
-        let place = |kind: usize| ((head * 3 + kind) * tokens + all.start) * dim;
-        // SAFETY: the tokens of a tree in one head belong to one task.
+    let pieces = pieces(heads, segments, heads.share());
+    let (shared, out) = (Shared::new(scratch), Shared::new(grads));
+    (0..pieces.len() * heads.shared).into_par_iter().with_max_len(1).for_each(|index| {
+        let (piece, key_head) = (&pieces[index / heads.shared], index % heads.shared);
+        let (all, dim) = (&piece.tokens, heads.dim);
+        let place = |kind| (heads.slot(key_head, piece.index, kind) * tokens + all.start) * dim;
+        // SAFETY: the tokens of a tree in one piece and key head belong to one task.
         #[expect(unsafe_code, reason = "tasks write to places of their own")]
-        let [dq, dk, dv] =
-            [0, 1, 2].map(|kind| unsafe { scratch.part(place(kind), all.len() * dim) });
-        dk.fill(0.0);
-        dv.fill(0.0);
-        let grads = [dq, dk, dv];
+        let grads = [0, 1].map(|kind| unsafe { shared.part(place(kind), all.len() * dim) });
+        let mut grads = grads.map(|grads| {
+            grads.fill(0.0);
+            grads
+        });
+        let query = |(token, head): (usize, usize)| {
+            // SAFETY: each token and query head belongs to one task.
+            #[expect(unsafe_code, reason = "tasks write to places of their own")]
+            unsafe {
+                out.part(token * heads.width() + head * dim, dim)
+            }
+        };
         E::with_buffers(|buffers| {
-            let mut grads = grads;
-            for part in parts(tree) {
-                let part = (all.start, segments, &part);
-                attend(heads, head, rows, kept, dout, part, buffers, &mut grads);
+            for stretch in &piece.stretches {
+                let stretch = (all.start, segments, stretch);
+                attend(
+                    heads,
+                    key_head,
+                    rows,
+                    kept,
+                    dout,
+                    stretch,
+                    turn,
+                    buffers,
+                    (query, &mut grads),
+                );
             }
         });
     });
+    sum(heads, &pieces, turn, scratch, grads);
 }
 
-/// One head of one part. `grads` are dq, dk and dv of its tree, from the tree's first token `origin`
-/// on.
+/// Some lanes of one key head. `grads` are dk and dv of its tree, from the tree's first token `origin`
+/// on; `query` gives the place of a lane's gradient.
 #[expect(clippy::too_many_arguments, reason = "each is a distinct part of the state of a pass")]
-fn attend<E: Buffered>(
+fn attend<'a, E: Buffered>(
     heads: Heads,
-    head: usize,
+    key_head: usize,
     Projected { rows, pitch }: Projected<'_>,
     kept: Kept<'_>,
     dout: (&[f32], usize),
-    (origin, segments, task): (usize, &[Segment], &Part),
+    (origin, segments, Stretch { part, lanes }): (usize, &[Segment], &Stretch),
+    (rotary, positions): (&Rotary, &[u32]),
     buffers: &mut Buffers<E>,
-    [dq, dk, dv]: &mut [&mut [f32]; 3],
+    (query, [dk, dv]): (impl Fn((usize, usize)) -> &'a mut [f32], &mut [&mut [f32]; 2]),
 ) {
-    let (dim, scale) = (heads.dim, heads.scale);
+    let (dim, scale, share) = (heads.dim, heads.scale, heads.share());
     let tokens = kept.log_sums.len() / heads.query;
-    task.sees(segments, &mut buffers.ranges);
-    let (before, own) = (task.before, &task.own);
+    part.sees(segments, &mut buffers.ranges);
     let (ranges, gathered) = (&buffers.ranges, &mut buffers.gathered);
-    let these = gather_rows((rows, pitch), ranges, (heads.key(head), dim), gathered);
+    let these = gather((rows, pitch), ranges, (heads.key(key_head), dim), gathered);
     buffers.keys.set_rows(these);
     buffers.turned.set_columns(these, &mut buffers.deep);
-    buffers.values.set_rows(gather_rows((rows, pitch), ranges, (heads.value(head), dim), gathered));
+    let these = gather((rows, pitch), ranges, (heads.value(key_head), dim), gathered);
+    buffers.values.set_rows(these);
     let padded = buffers.keys.padded_rows();
     let wide = whole_panels(dim);
     for buffer in [&mut buffers.scores, &mut buffers.dchances] {
@@ -95,21 +105,25 @@ fn attend<E: Buffered>(
         buffer[..padded * wide].fill(0.0);
     }
     grow(&mut buffers.result, buffers.turned.padded_rows() * BLOCK);
-    for block in blocks(own) {
-        let seen = before + block.end - own.start;
-        let own_row = before + block.start - own.start;
-        let sight = Sight { rows: seen, own: own_row, window: heads.window };
-        let query = part((rows, pitch), &block, (head * dim, dim));
-        let grad = part(dout, &block, (head * dim, dim));
-        buffers.queries.set_columns(query, BLOCK);
-        buffers.queries_deep.set_depths(query);
+    for block in blocks(lanes) {
+        let seen = part.seen(block.end, share);
+        let (before, first) = (part.before, block.start);
+        let sight = Sight { rows: seen, before, first, share, window: heads.window };
+        let these = (key_head, part, &block);
+        let asked = gather_lanes(heads, (rows, pitch), these, &mut buffers.lanes);
+        let grad = gather_lanes(heads, dout, these, &mut buffers.dlanes);
+        buffers.queries.set_columns(asked, BLOCK);
+        buffers.queries_deep.set_depths(asked);
         buffers.douts.set_columns(grad, BLOCK);
         buffers.douts_deep.set_depths(grad);
         let (mut log_sums, mut through) = ([0.0; BLOCK], [0.0; BLOCK]);
-        log_sums[..block.len()].copy_from_slice(&kept.log_sums[head * tokens..][block.clone()]);
-        for (through, token) in through.iter_mut().zip(block.clone()) {
-            let mixed = &kept.out[(token * heads.query + head) * dim..][..dim];
-            *through = vector::dot(&dout.0[token * dout.1 + head * dim..][..dim], mixed);
+        let sums = log_sums.iter_mut().zip(&mut through);
+        for ((lane, grad), (log_sum, through)) in
+            block.clone().zip(buffers.dlanes.chunks_exact(dim)).zip(sums)
+        {
+            let (token, head) = heads.lane(key_head, part, lane);
+            *log_sum = kept.log_sums[head * tokens + token];
+            *through = vector::dot(grad, &kept.out[(token * heads.query + head) * dim..][..dim]);
         }
         let chances = buffers.chances.space(seen, BLOCK);
         let dscores = buffers.dscores.space(seen, BLOCK);
@@ -132,18 +146,20 @@ fn attend<E: Buffered>(
                 (deep, stride),
             );
         }
-        // Depths of the next products are the block's queries.
+        // Depths of the next products are the block's lanes.
         let (chances, dscores) = (&buffers.chances, &buffers.dscores);
         multiply::small_add(chances, 0..seen, &buffers.douts_deep, &mut buffers.dvalues, wide);
         multiply::small_add(dscores, 0..seen, &buffers.queries_deep, &mut buffers.dkeys, wide);
         let turned = &buffers.turned;
         multiply::small(turned, 0..turned.rows(), &buffers.deep, &mut buffers.result, BLOCK);
         lay_by_query(&buffers.result[..turned.padded_rows() * BLOCK], dim, &mut buffers.laid);
-        for (lane, token) in block.enumerate() {
-            let grad = &mut dq[(token - origin) * dim..][..dim];
-            for (grad, from) in of_query(&buffers.laid, lane, grad) {
+        for (i, lane) in block.enumerate() {
+            let (token, head) = heads.lane(key_head, part, lane);
+            let grad = query((token, head));
+            for (grad, from) in of_query(&buffers.laid, i, grad) {
                 grad.copy_from_slice(from);
             }
+            rotary.turn(grad, positions[token] as usize, -1.0);
         }
     }
     for (sums, grads) in [(&buffers.dkeys, dk), (&buffers.dvalues, dv)] {
@@ -153,35 +169,34 @@ fn attend<E: Buffered>(
     }
 }
 
-/// Sums over the heads that share keys, turns back, and lays out by token.
-pub(super) fn gather(
+/// Sums the gradients of keys and values over pieces, turns those of keys back, and lays them out by token.
+fn sum(
     heads: Heads,
+    pieces: &[Piece],
     (rotary, positions): (&Rotary, &[u32]),
     scratch: &[f32],
     grads: &mut [f32],
 ) {
-    let dim = heads.dim;
-    let width = (heads.query + 2 * heads.shared) * dim;
+    let (dim, width) = (heads.dim, heads.width());
     let tokens = positions.len();
+    // Where the tree of each piece ends.
+    let mut ends: Vec<usize> = pieces.iter().map(|piece| piece.tokens.end).collect();
+    ends.sort_unstable();
     grads.par_chunks_mut(width).enumerate().with_min_len(16).for_each(|(token, grads)| {
-        let part = |head: usize, kind: usize| {
-            &scratch[((head * 3 + kind) * tokens + token) * dim..][..dim]
-        };
-        let position = positions[token] as usize;
-        for (slot, grad) in grads.chunks_exact_mut(dim).enumerate() {
-            if slot < heads.query {
-                grad.copy_from_slice(part(slot, 0));
-                rotary.turn(grad, position, -1.0);
-                continue;
+        let ends = &ends[ends.partition_point(|end| *end <= token)..];
+        let count = ends.iter().take_while(|end| **end == ends[0]).count();
+        let places = grads[heads.query * dim..].chunks_exact_mut(dim).enumerate();
+        for (place, grad) in places {
+            let (kind, key_head) = (place / heads.shared, place % heads.shared);
+            let part = |piece: usize| {
+                &scratch[(heads.slot(key_head, piece, kind) * tokens + token) * dim..][..dim]
+            };
+            grad.copy_from_slice(part(0));
+            for piece in 1..count {
+                vector::add_scaled(grad, part(piece), 1.0);
             }
-            let kind = 1 + (slot - heads.query) / heads.shared;
-            let first = (slot - heads.query) % heads.shared * heads.share();
-            grad.copy_from_slice(part(first, kind));
-            for head in first + 1..first + heads.share() {
-                vector::add_scaled(grad, part(head, kind), 1.0);
-            }
-            if kind == 1 {
-                rotary.turn(grad, position, -1.0);
+            if kind == 0 {
+                rotary.turn(grad, positions[token] as usize, -1.0);
             }
         }
     });

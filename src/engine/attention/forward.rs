@@ -2,9 +2,10 @@
 
 use rayon::prelude::*;
 
-use super::operands::{Buffered, Buffers, blocks, gather, grow, lay_by_query, of_query, part};
+use super::operands::{Buffered, Buffers, gather, gather_lanes, grow, lay_by_query, of_query};
+use super::pieces::{Stretch, blocks, pieces};
 use super::softmax::{self, Sight};
-use super::{BLOCK, Heads, Part, Projected, parts};
+use super::{BLOCK, Heads, Projected};
 use crate::engine::cpu::multiply;
 use crate::engine::cpu::shared::Shared;
 use crate::engine::cpu::vector;
@@ -19,63 +20,63 @@ pub(super) fn run<E: Buffered>(
 ) {
     let tokens = log_sums.len() / heads.query;
     let (out, log_sums) = (Shared::new(out), Shared::new(log_sums));
-    let each = (0..segments.len()).flat_map(|index| parts(segments, index, heads.window));
-    let mut tasks: Vec<Part> = each.collect();
-    // The longest first, so that threads end together.
-    tasks.sort_by_key(|part| std::cmp::Reverse(part.work()));
-    (0..tasks.len() * heads.query).into_par_iter().with_max_len(1).for_each(|index| {
-        let (part, head) = (&tasks[index / heads.query], index % heads.query);
+    let pieces = pieces(heads, segments, usize::MAX);
+    (0..pieces.len() * heads.shared).into_par_iter().with_max_len(1).for_each(|index| {
+        let (piece, key_head) = (&pieces[index / heads.shared], index % heads.shared);
+        let place = |(token, head): (usize, usize), log_sum| {
+            let dim = heads.dim;
+            // SAFETY: each token and head belongs to one task.
+            #[expect(unsafe_code, reason = "tasks write to places of their own")]
+            let (out, log_sums) = unsafe {
+                (
+                    out.part((token * heads.query + head) * dim, dim),
+                    log_sums.part(head * tokens + token, 1),
+                )
+            };
+            log_sums[0] = log_sum;
+            out
+        };
         E::with_buffers(|buffers| {
-            attend(heads, head, rows, (segments, part), buffers, |query, log_sum| {
-                let dim = heads.dim;
-                // SAFETY: each token and head belongs to one task.
-                #[expect(unsafe_code, reason = "tasks write to places of their own")]
-                let (out, log_sums) = unsafe {
-                    (
-                        out.part((query * heads.query + head) * dim, dim),
-                        log_sums.part(head * tokens + query, 1),
-                    )
-                };
-                log_sums[0] = log_sum;
-                out
-            });
+            for stretch in &piece.stretches {
+                attend(heads, key_head, rows, (segments, stretch), buffers, place);
+            }
         });
     });
 }
 
-/// One head of one part; `place` takes each query's log of sums and gives the place of its output.
+/// Some lanes of one key head; `place` takes each one's log of sums and gives the place of its output.
 fn attend<'a, E: Buffered>(
     heads: Heads,
-    head: usize,
+    key_head: usize,
     Projected { rows, pitch }: Projected<'_>,
-    (segments, task): (&[Segment], &Part),
+    (segments, Stretch { part, lanes }): (&[Segment], &Stretch),
     buffers: &mut Buffers<E>,
-    place: impl Fn(usize, f32) -> &'a mut [f32],
+    place: impl Fn((usize, usize), f32) -> &'a mut [f32],
 ) {
-    let (dim, scale) = (heads.dim, heads.scale);
+    let (dim, scale, share) = (heads.dim, heads.scale, heads.share());
     let Buffers { keys, turned, queries, deep, scores, result, laid, gathered, ranges, .. } =
         buffers;
-    task.sees(segments, ranges);
-    let (before, own) = (task.before, &task.own);
-    keys.set_rows(gather((rows, pitch), ranges, (heads.key(head), dim), gathered));
-    let values = gather((rows, pitch), ranges, (heads.value(head), dim), gathered);
+    part.sees(segments, ranges);
+    keys.set_rows(gather((rows, pitch), ranges, (heads.key(key_head), dim), gathered));
+    let values = gather((rows, pitch), ranges, (heads.value(key_head), dim), gathered);
     turned.set_columns(values, deep);
     grow(scores, keys.padded_rows() * BLOCK);
     grow(result, turned.padded_rows() * BLOCK);
-    for block in blocks(own) {
-        let seen = before + block.end - own.start;
-        let own_row = before + block.start - own.start;
-        let sight = Sight { rows: seen, own: own_row, window: heads.window };
-        queries.set_columns(part((rows, pitch), &block, (head * dim, dim)), BLOCK);
+    for block in blocks(lanes) {
+        let seen = part.seen(block.end, share);
+        let (before, first) = (part.before, block.start);
+        let sight = Sight { rows: seen, before, first, share, window: heads.window };
+        let asked = gather_lanes(heads, (rows, pitch), (key_head, part, &block), gathered);
+        queries.set_columns(asked, BLOCK);
         multiply::small(keys, 0..seen, queries, scores, BLOCK);
         let (most, mut sums) = (softmax::most(scores, sight, scale), [0.0; BLOCK]);
         E::forward(scores, sight, scale, &most, &mut sums, deep.space(seen, BLOCK));
         multiply::small(turned, 0..turned.rows(), deep, result, BLOCK);
         lay_by_query(&result[..turned.padded_rows() * BLOCK], dim, laid);
-        for (lane, query) in block.enumerate() {
-            let inverse = 1.0 / sums[lane];
-            let out = place(query, most[lane] + sums[lane].ln());
-            for (out, from) in of_query(laid, lane, out) {
+        for (i, lane) in block.enumerate() {
+            let inverse = 1.0 / sums[i];
+            let out = place(heads.lane(key_head, part, lane), most[i] + sums[i].ln());
+            for (out, from) in of_query(laid, i, out) {
                 out.copy_from_slice(from);
                 vector::scale(out, inverse);
             }

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use half::bf16;
 
-use super::operands::{Buffered, Buffers, part};
+use super::operands::{Buffered, Buffers};
 use super::softmax::Sight;
 use super::{BLOCK, softmax};
 use crate::engine::base::Precision;
@@ -29,23 +29,24 @@ fn measure<E: Buffered>() {
     let wave = |i: usize| ((i * 7919 % 1009) as f32 - 504.0) * 0.001_3;
     let rows: Vec<f32> = (0..KEYS * DIM).map(wave).collect();
     let all = Rows { data: rows[..].into(), count: KEYS, columns: DIM, pitch: DIM };
-    let sight = Sight { rows: KEYS, own: KEYS - BLOCK, window: usize::MAX };
-    let block = KEYS - BLOCK..KEYS;
+    let (before, window) = (KEYS - BLOCK, usize::MAX);
+    let sight = Sight { rows: KEYS, before, first: 0, share: 1, window };
+    let data = rows[before * DIM..].into();
+    let asked = Rows { data, count: BLOCK, columns: DIM, pitch: DIM };
     let scale = 0.125;
     let show = |what: &str, products: usize, seconds: f64| {
         let flops = (2 * products * KEYS * DIM * BLOCK) as f64;
         println!("{what}: {:.1} us, {:.0} GFLOP/s", seconds * 1e6, flops / seconds / 1e9);
     };
     E::with_buffers(|buffers: &mut Buffers<E>| {
-        let part = || part((&rows, DIM), &block, (0, DIM));
         show("keys as rows", 0, best(&mut || buffers.keys.set_rows(all)));
         let turned = &mut buffers.turned;
         show("keys turned", 0, best(&mut || turned.set_columns(all, &mut buffers.deep)));
         buffers.values.set_rows(all);
-        show("queries as columns", 0, best(&mut || buffers.queries.set_columns(part(), BLOCK)));
-        show("queries as depths", 0, best(&mut || buffers.queries_deep.set_depths(part())));
-        buffers.douts.set_columns(part(), BLOCK);
-        buffers.douts_deep.set_depths(part());
+        show("queries as columns", 0, best(&mut || buffers.queries.set_columns(asked, BLOCK)));
+        show("queries as depths", 0, best(&mut || buffers.queries_deep.set_depths(asked)));
+        buffers.douts.set_columns(asked, BLOCK);
+        buffers.douts_deep.set_depths(asked);
         let padded = buffers.keys.padded_rows();
         let (mut scores, mut dchances) = (vec![0.0; padded * BLOCK], vec![0.0; padded * BLOCK]);
         let mut sums = vec![0.0; padded * DIM];

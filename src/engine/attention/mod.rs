@@ -3,9 +3,9 @@
 //! A token sees those before it in its segment and all of the segments that lead there. In a layer with a
 //! window, each token sees at most so many, the last of which is itself.
 //!
-//! Scores are computed transposed, `[keys, queries]`, for a block of queries at a time, so that the
-//! softmax runs over whole vectors and its result is laid out as the next product reads it. Only
-//! the log of each query's sum of exponentials is kept; the backward pass computes the
+//! Scores are computed transposed, `[keys, queries]`, for a block of queries at a time (those of all heads that
+//! share keys, see [`pieces`]), so that the softmax runs over whole vectors and its result is laid out as the next
+//! product reads it. Only the log of each query's sum of exponentials is kept; the backward pass computes the
 //! probabilities again (Dao 2023, arXiv 2307.08691).
 
 mod backward;
@@ -13,17 +13,17 @@ mod forward;
 #[cfg(test)]
 mod measure;
 mod operands;
+mod pieces;
 mod softmax;
-
-use std::ops::Range;
 
 use super::base::Precision;
 use super::cpu::panels::WIDTH;
-use super::pack::{self, Segment};
+use super::pack::Segment;
 use super::rope::Rotary;
 use crate::model::DecoderConfig;
+use pieces::Part;
 
-/// Queries of a block: two panels.
+/// Lanes of a block, each a query in one head: two panels.
 const BLOCK: usize = 2 * WIDTH;
 
 /// Sizes of attention, and what its products are computed in.
@@ -58,19 +58,35 @@ impl Heads {
         self.query / self.shared
     }
 
-    /// First column of the keys for query head `head` in a row of query, key and value.
-    fn key(self, head: usize) -> usize {
-        (self.query + head / self.share()) * self.dim
+    /// First column of a key head in a row of query, key and value.
+    fn key(self, key_head: usize) -> usize {
+        (self.query + key_head) * self.dim
     }
 
-    /// First column of the values for query head `head`.
-    fn value(self, head: usize) -> usize {
-        (self.query + self.shared + head / self.share()) * self.dim
+    /// First column of a key head's values.
+    fn value(self, key_head: usize) -> usize {
+        (self.query + self.shared + key_head) * self.dim
+    }
+
+    /// Token and query head of a lane of a part, among those of a key head.
+    fn lane(self, key_head: usize, part: &Part, lane: usize) -> (usize, usize) {
+        let share = self.share();
+        (part.own.start + lane / share, key_head * share + lane % share)
+    }
+
+    /// Values of a token's query, key and value.
+    fn width(self) -> usize {
+        (self.query + 2 * self.shared) * self.dim
+    }
+
+    /// Where gradients of keys (0) and of values (1) of a piece lie, in matrices of all tokens.
+    fn slot(self, key_head: usize, piece: usize, kind: usize) -> usize {
+        (key_head * self.share() + piece) * 2 + kind
     }
 
     /// Values that [`backward`] needs for `tokens` tokens.
     pub(super) fn scratch(self, tokens: usize) -> usize {
-        tokens * self.query * 3 * self.dim
+        tokens * self.query * 2 * self.dim
     }
 }
 
@@ -119,61 +135,10 @@ pub(super) fn backward(
 ) {
     match heads.precision {
         Precision::F32 => {
-            backward::run::<f32>(heads, rows, kept, dout, segments, scratch);
+            backward::run::<f32>(heads, rows, kept, dout, segments, turn, scratch, grads);
         }
         Precision::Bf16 => {
-            backward::run::<half::bf16>(heads, rows, kept, dout, segments, scratch);
+            backward::run::<half::bf16>(heads, rows, kept, dout, segments, turn, scratch, grads);
         }
     }
-    backward::gather(heads, turn, scratch, grads);
-}
-
-/// Tokens of a segment whose queries are worked on by one task.
-#[derive(Debug, Clone)]
-struct Part {
-    segment: usize,
-    own: Range<usize>,
-    /// Tokens before them that they see, at most.
-    before: usize,
-}
-
-impl Part {
-    /// Scores that are computed for it.
-    fn work(&self) -> usize {
-        self.own.len() * (2 * self.before + self.own.len())
-    }
-
-    /// Sets `ranges` to where the tokens that it sees lie, in order: what leads there, as far as its first token's
-    /// window reaches, and its own.
-    fn sees(&self, segments: &[Segment], ranges: &mut Vec<Range<usize>>) {
-        ranges.clear();
-        ranges.push(self.own.clone());
-        let mut left = self.before;
-        for segment in pack::upwards(segments, self.segment) {
-            let end = segment.own.end.min(self.own.start);
-            let first = end.saturating_sub(left).max(segment.own.start);
-            left -= end - first;
-            ranges.push(first..end);
-        }
-        ranges.reverse();
-    }
-}
-
-/// The parts of a segment.
-///
-/// Where there is a window, a long segment is cut, so that keys beyond the window are left out.
-fn parts(segments: &[Segment], index: usize, window: usize) -> impl Iterator<Item = Part> + use<> {
-    let Range { start, end } = segments[index].own;
-    let position: usize =
-        pack::upwards(segments, index).skip(1).map(|segment| segment.own.len()).sum();
-    let step = if window < end - start {
-        window.next_multiple_of(BLOCK).max(2 * BLOCK)
-    } else {
-        (end - start).max(1)
-    };
-    (start..end).step_by(step).map(move |first| Part {
-        segment: index,
-        own: first..(first + step).min(end),
-        before: (position + first - start).min(window - 1),
-    })
 }

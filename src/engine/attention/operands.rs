@@ -5,8 +5,9 @@ use std::ops::Range;
 
 use half::bf16;
 
-use super::BLOCK;
+use super::pieces::Part;
 use super::softmax::Softened;
+use super::{BLOCK, Heads};
 use crate::engine::cpu::multiply::{LeftRows, Multiplied};
 use crate::engine::cpu::panels::{Element as _, Panels, Rows, WIDTH};
 
@@ -37,6 +38,9 @@ pub(super) struct Buffers<E> {
     pub(super) dvalues: Vec<f32>,
     /// Rows gathered from some ranges.
     pub(super) gathered: Vec<f32>,
+    /// Queries and output gradients of a block, lane by lane.
+    pub(super) lanes: Vec<f32>,
+    pub(super) dlanes: Vec<f32>,
     pub(super) ranges: Vec<Range<usize>>,
 }
 
@@ -64,13 +68,17 @@ impl Buffered for bf16 {
     }
 }
 
-/// Columns `first..first + dim` of the rows of some ranges, one after the other.
+/// Columns `first..first + dim` of the rows of some ranges, one after the other; gathered where there is more than one.
 pub(super) fn gather<'a>(
-    (rows, pitch): (&[f32], usize),
+    (rows, pitch): (&'a [f32], usize),
     ranges: &[Range<usize>],
     (first, dim): (usize, usize),
     gathered: &'a mut Vec<f32>,
 ) -> Rows<'a> {
+    if let [range] = ranges {
+        let data = rows[range.start * pitch + first..].into();
+        return Rows { data, count: range.len(), columns: dim, pitch };
+    }
     gathered.clear();
     for row in ranges.iter().cloned().flatten() {
         gathered.extend_from_slice(&rows[row * pitch + first..][..dim]);
@@ -78,14 +86,20 @@ pub(super) fn gather<'a>(
     Rows { data: gathered[..].into(), count: gathered.len() / dim, columns: dim, pitch: dim }
 }
 
-/// Columns `first..first + dim` of some rows.
-pub(super) fn part<'a>(
-    (rows, pitch): (&'a [f32], usize),
-    range: &Range<usize>,
-    (first, dim): (usize, usize),
+/// Some lanes of a part, out of rows of one query head after the other.
+pub(super) fn gather_lanes<'a>(
+    heads: Heads,
+    (rows, pitch): (&[f32], usize),
+    (key_head, part, lanes): (usize, &Part, &Range<usize>),
+    gathered: &'a mut Vec<f32>,
 ) -> Rows<'a> {
-    let data = rows[range.start * pitch + first..].into();
-    Rows { data, count: range.len(), columns: dim, pitch }
+    let dim = heads.dim;
+    gathered.clear();
+    for lane in lanes.clone() {
+        let (token, head) = heads.lane(key_head, part, lane);
+        gathered.extend_from_slice(&rows[token * pitch + head * dim..][..dim]);
+    }
+    Rows { data: gathered[..].into(), count: lanes.len(), columns: dim, pitch: dim }
 }
 
 /// Lays `[dim, BLOCK]` out by query, 32 values of a query side by side.
@@ -119,10 +133,4 @@ pub(super) fn grow(buffer: &mut Vec<f32>, len: usize) {
     if buffer.len() < len {
         buffer.resize(len, 0.0);
     }
-}
-
-/// The blocks of a part: ranges of at most [`BLOCK`] tokens.
-pub(super) fn blocks(own: &Range<usize>) -> impl Iterator<Item = Range<usize>> + use<> {
-    let end = own.end;
-    own.clone().step_by(BLOCK).map(move |first| first..(first + BLOCK).min(end))
 }

@@ -10,41 +10,46 @@ use crate::engine::cpu::panels::{WIDTH, words};
 use crate::engine::cpu::rounding::{self, PAIRS};
 use crate::engine::cpu::vector::{exp, multiply_add, vectorized};
 
-/// A value for each query of a block.
+/// A value for each lane of a block.
 pub(super) type Lanes = [f32; BLOCK];
 
-/// Which queries of a block see which keys.
+/// Which lanes of a block see which keys.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Sight {
-    /// Keys that some query sees: rows from here on are seen by none.
+    /// Keys that some lane sees: rows from here on are seen by none.
     pub(super) rows: usize,
-    /// The key of the first query: key `own + i` is seen by queries from `i` on only.
-    pub(super) own: usize,
+    /// Keys before that of the part's first token.
+    pub(super) before: usize,
+    /// The block's first lane in its part.
+    pub(super) first: usize,
+    /// Lanes of a token.
+    pub(super) share: usize,
     /// Keys that a query sees, the last of which is its own.
     pub(super) window: usize,
 }
 
-/// The lanes of a key that all queries of a block see, as most keys are.
+/// The lanes of a key that all of a block see, as most keys are.
 const ALL: (i32, i32) = (0, BLOCK as i32);
 
 impl Sight {
-    /// The first query that sees a key, and the one after the last.
+    /// The first lane that sees a key, and the one after the last.
     #[expect(clippy::inline_always, reason = "takes on the caller's target features")]
     #[inline(always)]
     fn lanes(self, row: usize) -> (i32, i32) {
-        let end = if row < self.rows {
-            row.saturating_add(self.window).saturating_sub(self.own).min(BLOCK)
-        } else {
-            0
+        // Of the part's lanes, those of the token whose key it is are the first that see it.
+        let lane = |token: usize| {
+            let lane = token.saturating_sub(self.before).saturating_mul(self.share);
+            lane.saturating_sub(self.first).min(BLOCK) as i32
         };
-        (row.saturating_sub(self.own).min(BLOCK) as i32, end as i32)
+        let end = if row < self.rows { lane(row.saturating_add(self.window)) } else { 0 };
+        (lane(row), end)
     }
 }
 
 /// Elements that probabilities are rounded to.
 pub(super) trait Softened: Sized {
     /// `exp(scale score - shift)` as the depths of a right operand of two panels, `stride` values
-    /// apart; zero where a query does not see a key. `sums` gets their sums by query, before rounding.
+    /// apart; zero where a lane does not see a key. `sums` gets their sums by lane, before rounding.
     fn forward(
         scores: &[f32],
         sight: Sight,
@@ -69,7 +74,7 @@ pub(super) trait Softened: Sized {
     );
 }
 
-/// Largest of `scale` times the scores of each query that it sees.
+/// Largest of `scale` times the scores of each lane that it sees.
 pub(super) fn most(scores: &[f32], sight: Sight, scale: f32) -> Lanes {
     let mut most = [f32::NEG_INFINITY; BLOCK];
     look(scores, sight, &mut most);
