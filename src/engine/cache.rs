@@ -38,8 +38,8 @@ const BLOCK: usize = 32;
 const LANES: usize = 16;
 const PARTS: usize = BLOCK / LANES;
 
-/// Query heads whose sums run at the same time.
-const HEADS: usize = 2;
+/// Query heads whose sums run at the same time, at most: each key and value is widened once for all of them.
+const HEADS: usize = 4;
 
 /// Sizes of one layer's keys and values.
 #[derive(Debug, Clone, Copy)]
@@ -211,31 +211,45 @@ fn attend<const FUSED: bool, E: Element>(
     out: &mut [f32],
 ) {
     let dim = values.len() / seen.len();
-    let (skipped, pitch) = (seen.start % BLOCK, keys.len() / dim);
-    scores.resize(HEADS * pitch, 0.0);
-    let heads = queries.chunks(HEADS * dim).zip(out.chunks_mut(HEADS * dim));
-    for (queries, out) in heads {
-        if queries.len() == HEADS * dim {
-            score::<FUSED, E, HEADS>(queries, keys, scores, pitch);
-        } else {
-            score::<FUSED, E, 1>(queries, keys, scores, pitch);
-        }
-        let mut sums = [0.0; HEADS];
-        for (head, sum_of) in (0..queries.len() / dim).zip(&mut sums) {
-            let scores = &mut scores[head * pitch..][skipped..skipped + seen.len()];
-            let most = scale * largest(scores);
-            for score in &mut *scores {
-                *score = exp::<FUSED>(multiply_add::<FUSED>(*score, scale, -most));
-            }
-            *sum_of = sum(scores);
-        }
-        let chances = (&scores[skipped..], pitch, sums);
-        if queries.len() == HEADS * dim {
-            mix::<FUSED, E, HEADS>(chances, values, dim, out);
-        } else {
-            mix::<FUSED, E, 1>(chances, values, dim, out);
+    let count = queries.len() / dim;
+    // Evenly: three and three rather than four and two.
+    let heads = count.div_ceil(count.div_ceil(HEADS).max(1)).max(1);
+    for (queries, out) in queries.chunks(heads * dim).zip(out.chunks_mut(heads * dim)) {
+        let cached = (keys, values);
+        match queries.len() / dim {
+            1 => attend_some::<FUSED, E, 1>(queries, cached, seen, scale, scores, out),
+            2 => attend_some::<FUSED, E, 2>(queries, cached, seen, scale, scores, out),
+            3 => attend_some::<FUSED, E, 3>(queries, cached, seen, scale, scores, out),
+            _ => attend_some::<FUSED, E, HEADS>(queries, cached, seen, scale, scores, out),
         }
     }
+}
+
+/// [`attend`] of so many heads.
+#[expect(clippy::inline_always, reason = "takes on the caller's target features")]
+#[inline(always)]
+fn attend_some<const FUSED: bool, E: Element, const H: usize>(
+    queries: &[f32],
+    (keys, values): (&[E], &[E]),
+    seen: &Range<usize>,
+    scale: f32,
+    scores: &mut Vec<f32>,
+    out: &mut [f32],
+) {
+    let dim = queries.len() / H;
+    let (skipped, pitch) = (seen.start % BLOCK, keys.len() / dim);
+    scores.resize(H * pitch, 0.0);
+    score::<FUSED, E, H>(queries, keys, scores, pitch);
+    let mut sums = [0.0; H];
+    for (head, sum_of) in sums.iter_mut().enumerate() {
+        let scores = &mut scores[head * pitch..][skipped..skipped + seen.len()];
+        let most = scale * largest(scores);
+        for score in &mut *scores {
+            *score = exp::<FUSED>(multiply_add::<FUSED>(*score, scale, -most));
+        }
+        *sum_of = sum(scores);
+    }
+    mix::<FUSED, E, H>((&scores[skipped..], pitch, sums), values, dim, out);
 }
 
 #[expect(clippy::inline_always, reason = "takes on the caller's target features")]
@@ -297,7 +311,7 @@ fn score<const FUSED: bool, E: Element, const H: usize>(
 #[expect(clippy::inline_always, reason = "takes on the caller's target features")]
 #[inline(always)]
 fn mix<const FUSED: bool, E: Element, const H: usize>(
-    (chances, pitch, sums): (&[f32], usize, [f32; HEADS]),
+    (chances, pitch, sums): (&[f32], usize, [f32; H]),
     values: &[E],
     dim: usize,
     out: &mut [f32],
