@@ -76,7 +76,7 @@ impl Forward {
         base: &Base,
         adapter: Option<&Adapter>,
         packed: &Packed,
-        mut on_layer: impl FnMut(usize, &[f32], usize),
+        mut on_layer: impl FnMut(usize, &[f32], usize) + Send,
     ) -> &[f32] {
         let config = base.config();
         self.rotary.reach(config, packed.longest());
@@ -84,14 +84,17 @@ impl Forward {
         base.embed(&packed.ids, fit(&mut self.x, width));
         let context = Context { base, adapter, packed, rotary: &self.rotary };
         let (weights, kept, scratch) = (&mut self.weights, &mut self.kept, &mut self.scratch);
-        for layer in 0..config.layers {
-            block::forward_front(context, weights, layer, &self.x[..width], kept, scratch);
-            let (rows, pitch) = kept.qkv(context, scratch);
-            on_layer(layer, rows, pitch);
-            let next = fit(&mut self.next, width);
-            block::forward_back(context, weights, layer, kept, scratch, next, &mut self.down_u);
-            std::mem::swap(&mut self.x, &mut self.next);
-        }
+        // On a thread of the pool: it would otherwise sleep and be woken around each product.
+        rayon::scope(|_| {
+            for layer in 0..config.layers {
+                block::forward_front(context, weights, layer, &self.x[..width], kept, scratch);
+                let (rows, pitch) = kept.qkv(context, scratch);
+                on_layer(layer, rows, pitch);
+                let next = fit(&mut self.next, width);
+                block::forward_back(context, weights, layer, kept, scratch, next, &mut self.down_u);
+                std::mem::swap(&mut self.x, &mut self.next);
+            }
+        });
         &self.x[..width]
     }
 }
