@@ -13,7 +13,7 @@ use crate::engine::pack::{self, Segment};
 
 /// Lanes from which on a tree is cut into one piece more. What is laid out for a piece (keys and values of
 /// all that it sees) takes as long as some tens of lanes.
-const LANES: usize = 512;
+const LANES: usize = 256;
 
 /// Tokens of a segment whose queries are worked on together.
 #[derive(Debug, Clone, PartialEq, Eq)]
