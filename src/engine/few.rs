@@ -32,6 +32,9 @@ const BLOCK: usize = 4;
 /// are multiplied with them.
 const PANEL_VALUES: usize = 1 << 15;
 
+/// Panels that are handed out at a time, at most: few enough that threads of cores that are not equally fast end together.
+const PANELS: usize = 4;
+
 /// Fewest products that are worth a second thread.
 const PARALLEL: usize = 1 << 15;
 
@@ -229,11 +232,14 @@ fn products(
         .flat_map(|source| (0..source.rows).step_by(height).map(move |first| (source, first)))
         .collect();
     let values = Shared::new(out);
-    tasks.into_par_iter().for_each_init(Vec::new, |buffer, (source, first)| {
-        let rows = height.min(source.rows - first);
-        let out = Out { values, first: source.output + first, pitch };
-        panel(tokens, source, (first, rows), (x, count, inputs), buffer, out);
-    });
+    tasks.into_par_iter().with_max_len(PANELS).for_each_init(
+        Vec::new,
+        |buffer, (source, first)| {
+            let rows = height.min(source.rows - first);
+            let out = Out { values, first: source.output + first, pitch };
+            panel(tokens, source, (first, rows), (x, count, inputs), buffer, out);
+        },
+    );
 }
 
 /// Takes `x` for [`panel`]s of weights like these.

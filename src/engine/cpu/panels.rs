@@ -76,7 +76,7 @@ impl<E: Element> Aligned<E> {
     }
 }
 
-/// A thread's buffer for packed rows and sums beside them.
+/// A buffer for packed rows and sums beside them.
 #[derive(Debug, Default)]
 pub(in crate::engine) struct Scratch {
     lines: Vec<Line>,

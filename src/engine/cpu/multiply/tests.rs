@@ -1,3 +1,4 @@
+use crate::engine::cpu::panels::Element as _;
 use crate::engine::cpu::values::Values;
 use half::bf16;
 
@@ -177,25 +178,58 @@ fn products_in_f32_match_the_gemm_crate() {
     }
 }
 
+/// Rows that threads share by columns, by blocks, and in several rounds of those.
+fn check_threads<E: Multiplied>() {
+    for (rows, depth, columns) in [(300, 96, 400), (90, 700, 70), (1200, 1780, 96)] {
+        let side_columns = 24;
+        let (pitch, total) = (columns + side_columns, depth + side_columns);
+        let left: Vec<f32> = (0..rows * depth).map(wave).collect();
+        let (mut side, mut panels) = (Panels::<E>::default(), Panels::<E>::default());
+        side.fill_columns(depth, side_columns, |n, out| {
+            out.iter_mut().enumerate().for_each(|(k, out)| *out = E::one(wave(n * depth + k)));
+        });
+        panels.fill_columns(total, columns, |n, out| {
+            out.iter_mut().enumerate().for_each(|(k, out)| *out = E::one(wave(n * total + k)));
+        });
+        let run = |threads: usize| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            let mut out = vec![0.0f32; rows * pitch];
+            let left = Rows { data: left[..].into(), count: rows, columns: depth, pitch: depth };
+            pool.install(|| {
+                multiply(left, Some(&side), &panels, ((&mut out[..]).into(), pitch), false);
+            });
+            out
+        };
+        let one = run(1);
+        assert!(one == run(3) && one == run(7), "{rows} {depth} {columns}");
+    }
+}
+
 #[test]
 fn a_result_does_not_depend_on_the_number_of_threads() {
-    let (rows, depth, columns) = (300, 96, 400);
-    let left: Vec<f32> = (0..rows * depth).map(wave).collect();
-    let mut panels = Panels::<bf16>::default();
-    panels.fill_columns(depth, columns, |n, out| {
-        (0..depth).for_each(|k| out[k] = bf16::one(wave(n * depth + k)));
-    });
-    let run = |threads: usize| {
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+    check_threads::<f32>();
+    check_threads::<bf16>();
+}
+
+/// Products that run at the same time on one pool, whose threads help each other.
+#[test]
+fn products_beside_each_other_do_not_mix() {
+    let (rows, depth, columns) = (200, 130, 300);
+    let run = |seed: usize| {
+        let left: Vec<f32> = (seed..seed + rows * depth).map(wave).collect();
+        let mut panels = Panels::<bf16>::default();
+        panels.fill_columns(depth, columns, |n, out| {
+            out.iter_mut().enumerate().for_each(|(k, out)| *out = bf16::one(wave(n * depth + k)));
+        });
         let mut out = vec![0.0f32; rows * columns];
         let left = Rows { data: left[..].into(), count: rows, columns: depth, pitch: depth };
-        pool.install(|| {
-            multiply(left, None, &panels, ((&mut out[..]).into(), columns), false);
-        });
+        multiply(left, None, &panels, ((&mut out[..]).into(), columns), false);
         out
     };
-    let one = run(1);
-    assert!(one == run(3) && one == run(7));
+    let alone: Vec<_> = (0..16).map(run).collect();
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(3).build().unwrap();
+    let beside: Vec<_> = pool.install(|| (0..16).into_par_iter().map(run).collect());
+    assert!(alone == beside);
 }
 
 /// Prints how fast the parts of a product are: `cargo test --release --lib measure_ -- --ignored
