@@ -23,8 +23,11 @@ pub(in crate::engine) use super::tile::Multiplied;
 use super::tile::{STEP, Tile, Work};
 use super::values::ValuesMut;
 
-/// Products of two numbers that a task has about: long beside handing it out, short beside the whole, so that threads
-/// of cores that are not equally fast end together.
+/// Tasks of a product for each thread. With more, threads of cores that are not equally fast end closer together; but
+/// where one is put aside for another program, all wait for the task that it holds, and it holds one more of the time.
+const TASKS: usize = 4;
+
+/// Products of two numbers that a task has at least: long beside handing it out.
 const TASK: usize = 8 << 20;
 
 /// Values of rows that a task makes ready.
@@ -151,7 +154,9 @@ impl<E: Multiplied> Job<'_, E> {
     fn panels(&self, rows: Range<usize>, block: usize, chunk: Range<usize>, packed: &[E]) {
         let (depth, panels) = (chunk.len(), self.right.count());
         let blocks = rows.len().div_ceil(block);
-        let group = (TASK / (block.min(rows.len()) * depth * WIDTH)).clamp(1, panels);
+        let least = TASK / (block.min(rows.len()) * depth * WIDTH);
+        let tasks = (TASKS * rayon::current_num_threads()).div_ceil(blocks);
+        let group = panels.div_ceil(tasks).max(least).min(panels);
         let groups = panels.div_ceil(group);
         (0..blocks * groups).into_par_iter().with_max_len(1).for_each(|task| {
             let first = rows.start + task / groups * block;
