@@ -13,7 +13,8 @@ use half::bf16;
 use rayon::prelude::*;
 
 use super::base::{Base, Group, Precision};
-use super::cpu::multiply::{self, Multiplied, Rows};
+use super::cpu::lay::{ByColumn, ByDepth, Lay};
+use super::cpu::multiply::{self, Multiplied, Right, Rows};
 use super::cpu::panels::{Element as _, Panels};
 use super::cpu::values::{Values, ValuesMut};
 use super::dropout::Masks;
@@ -217,13 +218,13 @@ impl Weights {
     }
 }
 
-/// Decodes the operands of products forward.
-fn fill<E: Multiplied + Decoded>(place: Place<'_>, right: &mut Panels<E>, side: &mut Panels<E>) {
+/// `[W | s B]^T`, to be laid out.
+fn forward<E: Multiplied + Decoded>(place: Place<'_>) -> impl Lay<E> {
     let Place { base, adapter, layer, group } = place;
     let matrix = base.matrix(layer, group);
-    let (inputs, outputs, columns) = (place.inputs(), place.outputs(), place.columns());
+    let inputs = place.inputs();
     let parts = adapter.map_or_else(Vec::new, |adapter| parts(adapter, group));
-    right.fill_columns(inputs + columns, outputs, |n, row| {
+    let row = move |n: usize, row: &mut [E]| {
         let (weights, update) = row.split_at_mut(inputs);
         matrix.row(n, weights);
         update.fill(E::default());
@@ -238,15 +239,41 @@ fn fill<E: Multiplied + Decoded>(place: Place<'_>, right: &mut Panels<E>, side: 
                 *value = E::one(scale * b);
             }
         }
+    };
+    ByColumn { depth: inputs + place.columns(), columns: place.outputs(), row }
+}
+
+/// `A^T`, of a group's projections side by side.
+fn fill_side<E: Multiplied>(place: Place<'_>, side: &mut Panels<E>) {
+    let Place { adapter, layer, group, .. } = place;
+    let Some(adapter) = adapter else { return };
+    let Some(first) = parts(adapter, group).first().copied() else { return };
+    let (inputs, columns) = (place.inputs(), place.columns());
+    // The As of a group lie side by side.
+    let start = layer * adapter.layer_len() + first.slot.a;
+    let a = &adapter.values()[start..][..columns * inputs];
+    side.fill_columns(inputs, columns, |i, row| {
+        E::narrow(&a[i * inputs..][..inputs], row);
     });
-    if let Some((adapter, first)) = adapter.zip(parts.first()) {
-        // The As of a group lie side by side.
-        let start = layer * adapter.layer_len() + first.slot.a;
-        let a = &adapter.values()[start..][..columns * inputs];
-        side.fill_columns(inputs, columns, |i, row| {
-            E::narrow(&a[i * inputs..][..inputs], row);
-        });
-    }
+}
+
+/// `[W; A]`, to be laid out.
+fn backward<E: Multiplied + Decoded>(place: Place<'_>) -> impl Lay<E> {
+    let Place { base, adapter, layer, group } = place;
+    let matrix = base.matrix(layer, group);
+    let (inputs, outputs) = (place.inputs(), place.outputs());
+    let first = adapter.and_then(|adapter| {
+        parts(adapter, group).first().map(|part| layer * adapter.layer_len() + part.slot.a)
+    });
+    let part = move |k: usize, n: usize, row: &mut [E]| {
+        if k < outputs {
+            matrix.part(k, n, row);
+        } else if let Some((adapter, first)) = adapter.zip(first) {
+            let a = &adapter.values()[first + (k - outputs) * inputs + n..][..row.len()];
+            E::narrow(a, row);
+        }
+    };
+    ByDepth { depth: outputs + place.columns(), columns: inputs, part }
 }
 
 impl<E: Multiplied + Decoded> Operands<E> {
@@ -287,12 +314,13 @@ impl<E: Multiplied + Decoded> Operands<E> {
         (out, pitch): (ValuesMut<'_>, usize),
     ) {
         let mut watch = Watch::start();
-        fill(place, &mut self.right, &mut self.side);
-        let (inputs, side) = (place.inputs(), place.columns());
+        fill_side(place, &mut self.side);
+        let (inputs, side, weights) = (place.inputs(), place.columns(), forward(place));
+        let right = Right::of((tokens, out.is_half()), &weights, &mut self.right);
         self.phases.lap(&mut watch, Phase::Decode);
         let rows = Rows { data: x, count: tokens, columns: inputs, pitch: inputs };
-        let side_panels = (side > 0).then_some(&self.side);
-        multiply::multiply(rows, side_panels, &self.right, (out, pitch), false);
+        let side = (side > 0).then_some(&self.side);
+        multiply::multiply_right(rows, side, right, (out, pitch));
         self.phases.lap(&mut watch, Phase::Product);
     }
 
@@ -314,7 +342,8 @@ impl<E: Multiplied + Decoded> Operands<E> {
         let tokens = x.len() / inputs;
         let mut watch = Watch::start();
         if !keep || kept.right.columns() == 0 {
-            fill(place, &mut kept.right, &mut kept.side);
+            forward(place).fill(&mut kept.right);
+            fill_side(place, &mut kept.side);
         }
         self.phases.lap(&mut watch, Phase::Decode);
         let rows = Rows { data: x.into(), count: tokens, columns: inputs, pitch: inputs };
@@ -437,25 +466,13 @@ impl<E: Multiplied + Decoded> Operands<E> {
         (out, width): (ValuesMut<'_>, usize),
     ) {
         let mut watch = Watch::start();
-        let Place { base, adapter, layer, group } = place;
-        let matrix = base.matrix(layer, group);
-        let (inputs, outputs, side) = (place.inputs(), place.outputs(), place.columns());
+        let (outputs, side, weights) = (place.outputs(), place.columns(), backward(place));
         self.fill_side_back(place);
-        let first = adapter.and_then(|adapter| {
-            parts(adapter, group).first().map(|part| layer * adapter.layer_len() + part.slot.a)
-        });
-        self.right.fill_depths(outputs + side, inputs, |k, row| {
-            if k < outputs {
-                matrix.row(k, row);
-            } else if let Some((adapter, first)) = adapter.zip(first) {
-                let a = &adapter.values()[first + (k - outputs) * inputs..][..inputs];
-                E::narrow(a, row);
-            }
-        });
+        let right = Right::of((tokens, out.is_half()), &weights, &mut self.right);
         self.phases.lap(&mut watch, Phase::Decode);
         let rows = Rows { data: dy, count: tokens, columns: outputs, pitch };
-        let side_panels = (side > 0).then_some(&self.side);
-        multiply::multiply(rows, side_panels, &self.right, (out, width), false);
+        let side = (side > 0).then_some(&self.side);
+        multiply::multiply_right(rows, side, right, (out, width));
         self.phases.lap(&mut watch, Phase::Product);
     }
 

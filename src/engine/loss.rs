@@ -5,7 +5,8 @@ use rayon::prelude::*;
 
 use super::base::{Base, Precision};
 use super::block::fit;
-use super::cpu::multiply::{self, Multiplied, Rows};
+use super::cpu::lay::ByColumn;
+use super::cpu::multiply::{self, Multiplied, Right, Rows};
 use super::cpu::panels::Panels;
 use super::cpu::vector;
 use super::norm;
@@ -88,8 +89,10 @@ fn slice<E: Multiplied>(
     (first, count): (usize, usize),
     (out, pitch): (&mut [f32], usize),
 ) {
-    panels.fill_columns(x.columns, count, |n, row| base.head().part(first + n, 0, row));
-    multiply::multiply(x, None, panels, (out.into(), pitch), false);
+    let row = |n: usize, row: &mut [E]| base.head().part(first + n, 0, row);
+    let weights = ByColumn { depth: x.columns, columns: count, row };
+    let right = Right::of((x.count, false), &weights, panels);
+    multiply::multiply_right(x, None, right, (out.into(), pitch));
 }
 
 fn slice_back<E: Multiplied>(

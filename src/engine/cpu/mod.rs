@@ -1,7 +1,7 @@
 //! Kernels for the processor, chosen at run time.
 //!
 //! [`multiply`] is the one large product of training and of reading prompts: activations in f32
-//! times weights laid out in [`panels`], by the [`tile`] kernel of this machine, in bf16 where
+//! times weights laid out in [`panels`] (before, or where they are multiplied with: [`lay`]), by the [`tile`] kernel of this machine, in bf16 where
 //! that is faster (AMX, some AVX-512) and in f32 elsewhere. [`multiply`] also has small
 //! products on one thread, as attention needs them; [`few`] multiplies stored weights with a few tokens,
 //! as decoding does; [`vector`] has the passes over slices.
@@ -10,6 +10,7 @@ mod cache;
 mod element;
 pub(in crate::engine) mod few;
 mod kernel;
+pub(in crate::engine) mod lay;
 pub(in crate::engine) mod multiply;
 pub(in crate::engine) mod outer;
 pub(in crate::engine) mod pages;

@@ -6,6 +6,8 @@
 
 mod left;
 mod out;
+mod right;
+mod way;
 
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
@@ -13,9 +15,11 @@ use std::sync::{Mutex, PoisonError};
 use rayon::prelude::*;
 
 use out::{Buffer, Out, narrow_tile};
+pub(in crate::engine) use right::Right;
+use way::Way;
 
-use super::cache;
 use super::kernel::{Kernel, kernel};
+use super::lay::Lay;
 pub(in crate::engine) use super::panels::Rows;
 use super::panels::{Panels, Scratch, WIDTH};
 pub(in crate::engine) use super::small::{LeftRows, small, small_add};
@@ -49,11 +53,32 @@ pub(in crate::engine) fn multiply<E: Multiplied>(
     multiply_with(kernel(), left, side, right, (out, pitch), add);
 }
 
+/// [`multiply`] with an operand that may still lie apart, to the same bits.
+pub(in crate::engine) fn multiply_right<E: Multiplied>(
+    left: Rows<'_>,
+    side: Option<&Panels<E>>,
+    right: Right<'_, E>,
+    (out, pitch): (ValuesMut<'_>, usize),
+) {
+    run(kernel(), left, side, right, (out, pitch), false);
+}
+
 fn multiply_with<E: Multiplied>(
     kernel: Kernel,
     left: Rows<'_>,
     side: Option<&Panels<E>>,
     right: &Panels<E>,
+    (out, pitch): (ValuesMut<'_>, usize),
+    add: bool,
+) {
+    run(kernel, left, side, Right::Ready(right), (out, pitch), add);
+}
+
+fn run<E: Multiplied>(
+    kernel: Kernel,
+    left: Rows<'_>,
+    side: Option<&Panels<E>>,
+    right: Right<'_, E>,
     (out, pitch): (ValuesMut<'_>, usize),
     add: bool,
 ) {
@@ -66,35 +91,18 @@ fn multiply_with<E: Multiplied>(
     }
     assert!((left.count - 1) * left.pitch + left.columns <= left.data.len(), "left rows");
     assert!((left.count - 1) * pitch + right.columns() + side_columns <= out.len(), "out rows");
+    let tile = E::tile(kernel);
+    let way = Way::of(&tile, left.count, right.depth(), out.is_half());
+    assert!(way.once || matches!(right, Right::Ready(_)), "an operand apart is laid out once");
     let out = match out {
         ValuesMut::Full(out) => Out::Full(out.as_mut_ptr()),
         ValuesMut::Half(out) => Out::Half(out.as_mut_ptr()),
     };
     assert!(!add || matches!(out, Out::Full(_)), "sums are kept in f32");
-    let tile = E::tile(kernel);
-    // Sums in f32 can be stored and taken up again, after chunks of one size; rounded ones take all depths at once.
-    let padded = right.padded_depth();
-    let chunks = match out {
-        Out::Full(_) => padded.div_ceil(tile.chunk).max(1),
-        Out::Half(_) => 1,
-    };
-    let chunk = padded.div_ceil(chunks).next_multiple_of(E::STEP).max(E::STEP);
-    let job = Job { left, side, right, tile, out, pitch, add, chunk };
-    let threads = rayon::current_num_threads();
-    // Packed rows stay in the second-level cache, beside panels that stream through it: the more rows
-    // a task has, the fewer times the panels are read.
-    let bytes = cache::second_level() / 8 * 3;
-    let fits = (bytes / (chunk * size_of::<E>())).max(job.tile.rows);
-    // Few rows: threads take columns, so that each panel is read by one of them.
-    let columns_first = fits >= left.count.next_multiple_of(job.tile.rows);
-    // Blocks of one size, as many for each thread.
-    let rounds = left.count.div_ceil(threads * fits);
-    let block = if columns_first { left.count } else { left.count.div_ceil(threads * rounds) };
-    let block = block.next_multiple_of(job.tile.rows);
-    let round = if columns_first { block } else { threads * block };
+    let job = Job { left, side, right, tile, out, pitch, add, chunk: way.chunk };
     lend(|scratch| {
-        for first in (0..left.count).step_by(round) {
-            job.round(first..(first + round).min(left.count), block, scratch);
+        for first in (0..left.count).step_by(way.round) {
+            job.round(first..(first + way.round).min(left.count), way.block, scratch);
         }
     });
 }
@@ -113,7 +121,7 @@ fn lend(run: impl FnOnce(&mut Scratch)) {
 struct Job<'a, E> {
     left: Rows<'a>,
     side: Option<&'a Panels<E>>,
-    right: &'a Panels<E>,
+    right: Right<'a, E>,
     tile: Tile<E>,
     out: Out,
     pitch: usize,
@@ -152,11 +160,11 @@ impl<E: Multiplied> Job<'_, E> {
 
     /// Multiplies depths `chunk` of some rows, which are ready, with all panels.
     fn panels(&self, rows: Range<usize>, block: usize, chunk: Range<usize>, packed: &[E]) {
-        let (depth, panels) = (chunk.len(), self.right.count());
+        let (depth, panels) = (chunk.len(), self.right.columns().div_ceil(WIDTH));
         let blocks = rows.len().div_ceil(block);
         let least = TASK / (block.min(rows.len()) * depth * WIDTH);
         let tasks = (TASKS * rayon::current_num_threads()).div_ceil(blocks);
-        let group = panels.div_ceil(tasks).max(least).min(panels);
+        let group = panels.div_ceil(tasks).max(least).next_multiple_of(self.right.at_once());
         let groups = panels.div_ceil(group);
         (0..blocks * groups).into_par_iter().with_max_len(1).for_each(|task| {
             let first = rows.start + task / groups * block;
@@ -168,17 +176,39 @@ impl<E: Multiplied> Job<'_, E> {
             // SAFETY: the first row of this task lies within the output.
             #[expect(unsafe_code, reason = "a place in the shared output")]
             let out = unsafe { self.out.at(first * self.pitch) };
-            (self.tile.begin)();
-            for panel in panel..(panel + group).min(panels) {
+            let multiply = |index: usize, panel: &[E]| {
                 self.tiles(
                     ready,
-                    (self.right, panel, chunk.clone()),
+                    panel,
                     count,
-                    (out, self.pitch, panel * WIDTH, self.right.columns()),
+                    (out, self.pitch, index * WIDTH, self.right.columns()),
                     self.add || chunk.start > 0,
                 );
+            };
+            let these = panel..(panel + group).min(panels);
+            (self.tile.begin)();
+            match &self.right {
+                Right::Ready(panels) => these.for_each(|index| {
+                    multiply(index, &panels.panel(index)[chunk.start * WIDTH..chunk.end * WIDTH]);
+                }),
+                Right::Apart(right) => self.lay(*right, these, multiply),
             }
             (self.tile.end)();
+        });
+    }
+
+    /// Lays panels out and lends each.
+    fn lay(&self, right: &dyn Lay<E>, panels: Range<usize>, each: impl Fn(usize, &[E])) {
+        let size = self.right.padded_depth() * WIDTH;
+        lend(|scratch| {
+            for first in panels.clone().step_by(right.at_once()) {
+                let these = first..(first + right.at_once()).min(panels.end);
+                let (laid, _) = scratch.views::<E>(these.len() * size, 0);
+                right.lay(these.clone(), laid);
+                for (index, panel) in these.zip(laid.chunks_exact(size)) {
+                    each(index, panel);
+                }
+            }
         });
     }
 
@@ -186,12 +216,11 @@ impl<E: Multiplied> Job<'_, E> {
     fn tiles(
         &self,
         (packed, a_pitch): (&[E], usize),
-        (right, panel, depths): (&Panels<E>, usize, Range<usize>),
+        panel: &[E],
         count: usize,
         (out, c_pitch, column, columns): (Out, usize, usize, usize),
         add: bool,
     ) {
-        let b = &right.panel(panel)[depths.start * WIDTH..depths.end * WIDTH];
         let width = WIDTH.min(columns - column);
         let mut buffer = Buffer([0.0; 32 * WIDTH]);
         for first in (0..count).step_by(self.tile.rows) {
@@ -203,8 +232,8 @@ impl<E: Multiplied> Job<'_, E> {
                 a_pitch: a_row,
                 a_step,
                 rows,
-                b: b.as_ptr(),
-                depth: depths.len(),
+                b: panel.as_ptr(),
+                depth: panel.len() / WIDTH,
                 c: std::ptr::null_mut(),
                 c_pitch,
                 add,

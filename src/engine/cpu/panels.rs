@@ -185,11 +185,24 @@ impl<E: Element> Panels<E> {
         columns: usize,
         row: impl Fn(usize, &mut [E]) + Sync,
     ) {
-        let pitch = depth.next_multiple_of(E::STEP);
+        let size = depth.next_multiple_of(E::STEP) * WIDTH;
         let data = self.resize(depth, columns);
-        data.par_chunks_exact_mut((pitch * WIDTH).max(1)).enumerate().for_each(|(index, panel)| {
-            with_scratch(|scratch| {
-                let (rows, _) = scratch.views::<E>(WIDTH * pitch, 0);
+        data.par_chunks_exact_mut(size.max(1)).enumerate().for_each(|(index, panel)| {
+            Self::lay_columns((depth, columns), index..index + 1, &row, panel);
+        });
+    }
+
+    /// Some panels of what [`Self::fill_columns`] fills, one after the other.
+    pub(super) fn lay_columns(
+        (depth, columns): (usize, usize),
+        panels: Range<usize>,
+        row: impl Fn(usize, &mut [E]),
+        to: &mut [E],
+    ) {
+        let pitch = depth.next_multiple_of(E::STEP);
+        with_scratch(|scratch| {
+            let (rows, _) = scratch.views::<E>(WIDTH * pitch, 0);
+            for (index, panel) in panels.zip(to.chunks_exact_mut((pitch * WIDTH).max(1))) {
                 for (n, to) in (index * WIDTH..).zip(rows.chunks_exact_mut(pitch)) {
                     let (inside, rest) = to.split_at_mut(depth);
                     rest.fill(E::default());
@@ -200,7 +213,7 @@ impl<E: Element> Panels<E> {
                     }
                 }
                 E::turn(rows, pitch, panel);
-            });
+            }
         });
     }
 
@@ -241,6 +254,38 @@ impl<E: Element> Panels<E> {
                     }
                 }
             });
+        });
+    }
+
+    /// Some panels of what [`Self::fill_depths`] fills, one after the other, on this thread. `part(k, n, out)` writes
+    /// values of row `k` from column `n` on.
+    pub(super) fn lay_depths(
+        (depth, columns): (usize, usize),
+        panels: Range<usize>,
+        part: impl Fn(usize, usize, &mut [E]),
+        to: &mut [E],
+    ) {
+        let padded = depth.next_multiple_of(E::STEP);
+        let (first, width) = (panels.start * WIDTH, panels.len() * WIDTH);
+        let inside = width.min(columns - first);
+        with_scratch(|scratch| {
+            let (rows, _) = scratch.views::<E>(2 * width, 0);
+            let (a, b) = rows.split_at_mut(width);
+            for k in (0..padded).step_by(E::GROUP) {
+                for (k, row) in (k..).zip([&mut *a, &mut *b]).take(E::GROUP) {
+                    let (inside, rest) = row.split_at_mut(inside);
+                    rest.fill(E::default());
+                    if k < depth {
+                        part(k, first, inside);
+                    } else {
+                        inside.fill(E::default());
+                    }
+                }
+                let rows = a.chunks_exact(WIDTH).zip(b.chunks_exact(WIDTH));
+                for ((a, b), to) in rows.zip(to.chunks_exact_mut(padded * WIDTH)) {
+                    E::lay(a, b, &mut to[k * WIDTH..][..E::GROUP * WIDTH]);
+                }
+            }
         });
     }
 

@@ -47,6 +47,10 @@ impl ValuesMut<'_> {
             Self::Half(values) => values.len(),
         }
     }
+
+    pub(in crate::engine) fn is_half(&self) -> bool {
+        matches!(self, Self::Half(_))
+    }
 }
 
 impl<'a> From<&'a [f32]> for Values<'a> {

@@ -37,7 +37,7 @@ impl<E: Multiplied> Job<'_, E> {
                 for panel in 0..side.count() {
                     self.tiles(
                         (packed, chunk.len()),
-                        (side, panel, chunk.start..last),
+                        &side.panel(panel)[chunk.start * WIDTH..last * WIDTH],
                         rows.len(),
                         (Out::Full(sums.as_mut_ptr()), pitch, panel * WIDTH, pitch),
                         chunk.start > 0,

@@ -1,3 +1,4 @@
+use crate::engine::cpu::lay::{ByColumn, ByDepth};
 use crate::engine::cpu::panels::Element as _;
 use crate::engine::cpu::values::Values;
 use half::bf16;
@@ -209,6 +210,59 @@ fn check_threads<E: Multiplied>() {
 fn a_result_does_not_depend_on_the_number_of_threads() {
     check_threads::<f32>();
     check_threads::<bf16>();
+}
+
+/// An operand that tasks lay out for themselves, by its columns and by its depths.
+fn check_apart<E: Multiplied>(kernel: Kernel) {
+    let (rows, depth, side_columns) = (45, 70, 3);
+    let total = depth + side_columns;
+    let left: Vec<f32> = (0..rows * depth).map(wave).collect();
+    let left = Rows { data: left[..].into(), count: rows, columns: depth, pitch: depth };
+    let mut side = Panels::<E>::default();
+    side.fill_columns(depth, side_columns, |n, out| {
+        out.iter_mut().enumerate().for_each(|(k, out)| *out = E::one(wave(n * depth + k)));
+    });
+    // The last panel is not whole; nor, on two threads, is the last of four at once.
+    let columns = 40 * WIDTH + 7;
+    let pitch = columns + side_columns;
+    let value = |k: usize, n: usize| E::one(wave(k * columns + n));
+    let row = |n: usize, out: &mut [E]| {
+        out.iter_mut().enumerate().for_each(|(k, out)| *out = value(k, n));
+    };
+    let part = |k: usize, first: usize, out: &mut [E]| {
+        out.iter_mut().zip(first..).for_each(|(out, n)| *out = value(k, n));
+    };
+    let mut panels = Panels::<E>::default();
+    panels.fill_columns(total, columns, row);
+    let mut want = vec![0.0f32; rows * pitch];
+    multiply_with(kernel, left, Some(&side), &panels, ((&mut want[..]).into(), pitch), false);
+    let by_column = ByColumn { depth: total, columns, row };
+    let by_depth = ByDepth { depth: total, columns, part };
+    let ways: [&dyn Lay<E>; 2] = [&by_column, &by_depth];
+    for (threads, way) in [1, 2, 16].into_iter().flat_map(|threads| ways.map(|way| (threads, way)))
+    {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        let mut out = vec![0.0f32; rows * pitch];
+        pool.install(|| {
+            let mut empty = Panels::default();
+            let right = Right::with(kernel, (rows, false), way, &mut empty);
+            // Many threads have too few panels each, so that all of it is laid out before.
+            assert_eq!(matches!(right, Right::Apart(_)), threads < 16);
+            run(kernel, left, Some(&side), right, ((&mut out[..]).into(), pitch), false);
+        });
+        assert!(out == want, "{kernel:?} {threads}");
+    }
+    let mut empty = Panels::default();
+    let many = Right::with(kernel, (100_000, false), &by_column, &mut empty);
+    assert!(matches!(many, Right::Ready(_)), "rows beyond a cache");
+}
+
+#[test]
+fn operands_laid_out_by_tasks_give_the_same_bits() {
+    for kernel in Kernel::ALL.into_iter().filter(|kernel| kernel.is_supported()) {
+        check_apart::<f32>(kernel);
+        check_apart::<bf16>(kernel);
+    }
 }
 
 /// Products that run at the same time on one pool, whose threads help each other.
