@@ -63,7 +63,98 @@ unsafe fn by_rows(work: Work<f32>) {
         match work.rows {
             1 => tile::<1, 4>(work),
             2 => tile::<2, 4>(work),
-            _ => tile::<3, 4>(work),
+            _ => three(work),
+        }
+    }
+}
+
+/// Depths that a turn of [`three`]'s loop adds.
+const TURN: usize = 4;
+
+/// The products of one depth, which is so many bytes on in the rows and in the panel: 19 instructions.
+macro_rules! depth {
+    ($row:literal, $panel:literal) => {
+        concat!(
+            depth!(@load "12", "", $row),
+            depth!(@load "13", " + {p}", $row),
+            depth!(@load "14", " + 2 * {p}", $row),
+            depth!(@part "0", "4", "8", $panel, "0"),
+            depth!(@part "1", "5", "9", $panel, "32"),
+            depth!(@part "2", "6", "10", $panel, "64"),
+            depth!(@part "3", "7", "11", $panel, "96"),
+        )
+    };
+    (@load $to:literal, $row:literal, $at:literal) => {
+        concat!("vbroadcastss ymm", $to, ", dword ptr [{a}", $row, " + ", $at, "]\n")
+    };
+    (@part $first:literal, $second:literal, $third:literal, $panel:literal, $part:literal) => {
+        concat!(
+            "vmovups ymm15, ymmword ptr [{b} + ", $panel, " + ", $part, "]\n",
+            "vfmadd231ps ymm", $first, ", ymm12, ymm15\n",
+            "vfmadd231ps ymm", $second, ", ymm13, ymm15\n",
+            "vfmadd231ps ymm", $third, ", ymm14, ymm15\n",
+        )
+    };
+}
+
+/// `tile::<3, 4>`, the one that nearly all of a product is, in the same order. All 16 registers are taken, and a
+/// compiler that sees several depths at once loads early and runs out of them; one by one, every eighth instruction
+/// only counts, and threads that share a core are short of instructions first.
+// SAFETY of a call: as for `Tile::run`, 3 rows.
+#[target_feature(enable = "avx2,fma")]
+#[expect(unsafe_code, reason = "vector instructions")]
+unsafe fn three(work: Work<f32>) {
+    // SAFETY: `c` has 3 rows of 32 values.
+    unsafe { ask::<3, 4>(&work) };
+    let mut sums = [[_mm256_setzero_ps(); 4]; 3];
+    let turns = work.depth / TURN;
+    if turns > 0 {
+        let [[s0, s1, s2, s3], [s4, s5, s6, s7], [s8, s9, s10, s11]] = &mut sums;
+        // SAFETY: reads `TURN` times as many depths as there are turns, of 3 rows and of the panel, whose depths lie 32
+        // values apart; writes registers only.
+        unsafe {
+            std::arch::asm!(
+                "2:",
+                depth!("0", "0"),
+                depth!("4", "128"),
+                depth!("8", "256"),
+                depth!("12", "384"),
+                "add {a}, 16",
+                "add {b}, 512",
+                "dec {n}",
+                "jnz 2b",
+                a = inout(reg) work.a => _,
+                b = inout(reg) work.b => _,
+                n = inout(reg) turns => _,
+                p = in(reg) work.a_pitch * size_of::<f32>(),
+                inout("ymm0") *s0, inout("ymm1") *s1, inout("ymm2") *s2, inout("ymm3") *s3,
+                inout("ymm4") *s4, inout("ymm5") *s5, inout("ymm6") *s6, inout("ymm7") *s7,
+                inout("ymm8") *s8, inout("ymm9") *s9, inout("ymm10") *s10, inout("ymm11") *s11,
+                out("ymm12") _, out("ymm13") _, out("ymm14") _, out("ymm15") _,
+                options(nostack, readonly),
+            );
+        }
+    }
+    for k in turns * TURN..work.depth {
+        // SAFETY: a depth of this work.
+        unsafe { add(&work, k, &mut sums) };
+    }
+    // SAFETY: `c` has 3 rows of 32 values.
+    unsafe { store(sums, work) };
+}
+
+/// Asks for sums: they lie rows apart, where nothing reads ahead; asked for before the products, they are there after.
+// SAFETY of a call: R rows of 8 N values of `c`.
+#[target_feature(enable = "avx2,fma")]
+#[expect(unsafe_code, reason = "hints to the processor")]
+unsafe fn ask<const R: usize, const N: usize>(work: &Work<f32>) {
+    for r in 0..R {
+        for line in (0..N).step_by(2) {
+            // SAFETY: the caller's.
+            unsafe {
+                let c = work.c.add(r * work.c_pitch + line * 8);
+                _mm_prefetch::<_MM_HINT_T0>(c.cast());
+            }
         }
     }
 }
@@ -72,49 +163,55 @@ unsafe fn by_rows(work: Work<f32>) {
 #[target_feature(enable = "avx2,fma")]
 #[expect(unsafe_code, reason = "vector loads and stores")]
 unsafe fn tile<const R: usize, const N: usize>(work: Work<f32>) {
-    for r in 0..R {
-        // Sums lie rows apart, where nothing reads ahead: asked for before the products, they are there after.
-        for line in (0..N).step_by(2) {
-            // SAFETY: `c` has R rows of 8 N values.
-            unsafe {
-                let c = work.c.add(r * work.c_pitch + line * 8);
-                _mm_prefetch::<_MM_HINT_T0>(c.cast());
-            }
-        }
-    }
+    // SAFETY: `c` has R rows of 8 N values.
+    unsafe { ask::<R, N>(&work) };
     let mut sums = [[_mm256_setzero_ps(); N]; R];
     for k in 0..work.depth {
-        // SAFETY: depths of the panel lie 32 values apart, 8 N of each are read; each row has `depth` values.
-        unsafe {
-            let b = work.b.add(k * 32);
-            // The fewer of both stay in registers, the others come and go.
-            if R < N {
-                let mut a = [_mm256_setzero_ps(); R];
-                for (r, a) in a.iter_mut().enumerate() {
-                    *a = _mm256_broadcast_ss(&*work.a.add(r * work.a_pitch + k));
-                }
-                for part in 0..N {
-                    let b = _mm256_loadu_ps(b.add(part * 8));
-                    for (sums, a) in sums.iter_mut().zip(a) {
-                        sums[part] = _mm256_fmadd_ps(a, b, sums[part]);
-                    }
-                }
-            } else {
-                let mut right = [_mm256_setzero_ps(); N];
-                for (part, right) in right.iter_mut().enumerate() {
-                    *right = _mm256_loadu_ps(b.add(part * 8));
-                }
-                for (r, sums) in sums.iter_mut().enumerate() {
-                    let a = _mm256_broadcast_ss(&*work.a.add(r * work.a_pitch + k));
-                    for (sum, b) in sums.iter_mut().zip(right) {
-                        *sum = _mm256_fmadd_ps(a, b, *sum);
-                    }
-                }
-            }
-        }
+        // SAFETY: a depth of this work.
+        unsafe { add(&work, k, &mut sums) };
     }
     // SAFETY: `c` has R rows of 8 N values.
     unsafe { store(sums, work) };
+}
+
+/// Adds the products of depth `k`.
+// SAFETY of a call: as for [`tile`], and there is such a depth.
+#[inline]
+#[target_feature(enable = "avx2,fma")]
+#[expect(unsafe_code, reason = "vector loads")]
+unsafe fn add<const R: usize, const N: usize>(
+    work: &Work<f32>,
+    k: usize,
+    sums: &mut [[__m256; N]; R],
+) {
+    // SAFETY: depths of the panel lie 32 values apart, 8 N of each are read; each row has `depth` values.
+    unsafe {
+        let b = work.b.add(k * 32);
+        // The fewer of both stay in registers, the others come and go.
+        if R < N {
+            let mut a = [_mm256_setzero_ps(); R];
+            for (r, a) in a.iter_mut().enumerate() {
+                *a = _mm256_broadcast_ss(&*work.a.add(r * work.a_pitch + k));
+            }
+            for part in 0..N {
+                let b = _mm256_loadu_ps(b.add(part * 8));
+                for (sums, a) in sums.iter_mut().zip(a) {
+                    sums[part] = _mm256_fmadd_ps(a, b, sums[part]);
+                }
+            }
+        } else {
+            let mut right = [_mm256_setzero_ps(); N];
+            for (part, right) in right.iter_mut().enumerate() {
+                *right = _mm256_loadu_ps(b.add(part * 8));
+            }
+            for (r, sums) in sums.iter_mut().enumerate() {
+                let a = _mm256_broadcast_ss(&*work.a.add(r * work.a_pitch + k));
+                for (sum, b) in sums.iter_mut().zip(right) {
+                    *sum = _mm256_fmadd_ps(a, b, *sum);
+                }
+            }
+        }
+    }
 }
 
 // SAFETY of a call: as for `Tile::run`, with the features named here, rows of 8 N values.
