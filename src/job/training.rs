@@ -158,7 +158,13 @@ pub(super) fn train(desk: &mut Desk<'_>, request: &Request<'_>) -> Result<JobOut
         if let Ok(line) = serde_json::to_string(&event) {
             let _ = writeln!(events, "{line}");
         }
-        let saves = matches!(event, TrainEvent::Checkpoint { .. } | TrainEvent::Validation { .. });
+        // What is planned is saved too: a run that is killed before its first checkpoint then tells how far it was to go.
+        let saves = matches!(
+            event,
+            TrainEvent::Planned { .. }
+                | TrainEvent::Checkpoint { .. }
+                | TrainEvent::Validation { .. }
+        );
         (desk.on_event)(JobEvent::Train(event));
         if saves && store.save_run(&record).is_ok() {
             (desk.on_event)(JobEvent::DataChanged);

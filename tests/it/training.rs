@@ -85,6 +85,37 @@ fn a_run_killed_and_resumed_ends_with_the_same_bits_as_one_that_ran_through() {
     assert!(list.contains("finished"), "{list}");
 }
 
+#[test]
+fn a_run_killed_before_its_first_checkpoint_tells_how_far_it_was_to_go() {
+    let place = Place::new();
+    place.add_toy_model();
+    project(&place, "killed");
+    let late = RECIPE
+        .replace("6.0", "400.0")
+        .replace("checkpoint_every = 2", "checkpoint_every = 30000")
+        .replace("validate_every = 6", "validate_every = 30000");
+    fs::write(place.path("recipe.toml"), late).unwrap();
+    let mut child = place
+        .hone()
+        .args(["-p", "killed", "train", "--model", "toy", "--recipe", "recipe.toml"])
+        .stderr(Stdio::null())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    let events = place.path("killed/runs/0001/events.jsonl");
+    let started = Instant::now();
+    while !fs::read_to_string(&events).unwrap_or_default().contains("\"event\":\"step\"") {
+        assert!(started.elapsed() < Duration::from_mins(2), "no step was made");
+        sleep(Duration::from_millis(1));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let list = place.ok(&["-p", "killed", "train", "--list", "--json"]);
+    let runs: serde_json::Value = serde_json::from_str(&list).unwrap();
+    assert_eq!(runs[0]["steps"], planned(&events)["steps"], "{list}");
+    assert_eq!(runs[0]["step"], 0, "nothing of it is kept: {list}");
+}
+
 #[cfg(unix)]
 #[test]
 fn an_interrupted_run_keeps_a_checkpoint_and_says_how_to_go_on() {
