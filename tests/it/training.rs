@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::Stdio;
+use std::process::{Child, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -24,8 +24,15 @@ fn adapter(place: &Place, name: &str) -> Vec<u8> {
     fs::read(place.path(name).join("runs/0001/adapter-last/adapter_model.safetensors")).unwrap()
 }
 
-fn steps_told(events: &Path) -> usize {
-    fs::read_to_string(events).unwrap_or_default().matches("\"event\":\"checkpoint\"").count()
+/// Waits until a run has told of `count` events of a kind.
+fn wait_for(run: &mut Child, events: &Path, kind: &str, count: usize) {
+    let wanted = format!("\"event\":\"{kind}\"");
+    let started = Instant::now();
+    while fs::read_to_string(events).unwrap_or_default().matches(&wanted).count() < count {
+        assert!(started.elapsed() < Duration::from_mins(2), "no {kind} was told of");
+        assert!(run.try_wait().unwrap().is_none(), "the run ended before it could be stopped");
+        sleep(Duration::from_millis(1));
+    }
 }
 
 /// The training loss of every step.
@@ -53,13 +60,7 @@ fn kill_after_checkpoints(place: &Place, name: &str) {
         .stdout(Stdio::null())
         .spawn()
         .unwrap();
-    let events = place.path(name).join("runs/0001/events.jsonl");
-    let started = Instant::now();
-    while steps_told(&events) < 2 {
-        assert!(started.elapsed() < Duration::from_mins(2), "no checkpoint was written");
-        assert!(child.try_wait().unwrap().is_none(), "the run ended before it could be killed");
-        sleep(Duration::from_millis(1));
-    }
+    wait_for(&mut child, &place.path(name).join("runs/0001/events.jsonl"), "checkpoint", 2);
     child.kill().unwrap();
     child.wait().unwrap();
 }
@@ -103,11 +104,7 @@ fn a_run_killed_before_its_first_checkpoint_tells_how_far_it_was_to_go() {
         .spawn()
         .unwrap();
     let events = place.path("killed/runs/0001/events.jsonl");
-    let started = Instant::now();
-    while !fs::read_to_string(&events).unwrap_or_default().contains("\"event\":\"step\"") {
-        assert!(started.elapsed() < Duration::from_mins(2), "no step was made");
-        sleep(Duration::from_millis(1));
-    }
+    wait_for(&mut child, &events, "step", 1);
     child.kill().unwrap();
     child.wait().unwrap();
     let list = place.ok(&["-p", "killed", "train", "--list", "--json"]);
@@ -124,19 +121,14 @@ fn an_interrupted_run_keeps_a_checkpoint_and_says_how_to_go_on() {
     project(&place, "stopped");
     let long = RECIPE.replace("6.0", "400.0");
     fs::write(place.path("recipe.toml"), long).unwrap();
-    let child = place
+    let mut child = place
         .hone()
         .args(["-p", "stopped", "train", "--model", "toy", "--recipe", "recipe.toml"])
         .stderr(Stdio::null())
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
-    let events = place.path("stopped/runs/0001/events.jsonl");
-    let started = Instant::now();
-    while steps_told(&events) < 1 {
-        assert!(started.elapsed() < Duration::from_mins(2), "no checkpoint was written");
-        sleep(Duration::from_millis(5));
-    }
+    wait_for(&mut child, &place.path("stopped/runs/0001/events.jsonl"), "checkpoint", 1);
     rustix::process::kill_process(
         rustix::process::Pid::from_child(&child),
         rustix::process::Signal::INT,

@@ -50,7 +50,7 @@ pub(in crate::engine) fn multiply<E: Multiplied>(
     (out, pitch): (ValuesMut<'_>, usize),
     add: bool,
 ) {
-    multiply_with(kernel(), left, side, right, (out, pitch), add);
+    run(kernel(), left, side, Right::Ready(right), (out, pitch), add);
 }
 
 /// [`multiply`] with an operand that may still lie apart, to the same bits.
@@ -61,17 +61,6 @@ pub(in crate::engine) fn multiply_right<E: Multiplied>(
     (out, pitch): (ValuesMut<'_>, usize),
 ) {
     run(kernel(), left, side, right, (out, pitch), false);
-}
-
-fn multiply_with<E: Multiplied>(
-    kernel: Kernel,
-    left: Rows<'_>,
-    side: Option<&Panels<E>>,
-    right: &Panels<E>,
-    (out, pitch): (ValuesMut<'_>, usize),
-    add: bool,
-) {
-    run(kernel, left, side, Right::Ready(right), (out, pitch), add);
 }
 
 fn run<E: Multiplied>(

@@ -236,15 +236,7 @@ impl<E: Element> Panels<E> {
                 let (rows, _) = scratch.views::<E>(2 * width, 0);
                 let (a, b) = rows.split_at_mut(width);
                 for k in (task * each..padded.min((task + 1) * each)).step_by(E::GROUP) {
-                    for (i, to) in [&mut *a, &mut *b].into_iter().take(E::GROUP).enumerate() {
-                        let (inside, rest) = to.split_at_mut(columns);
-                        rest.fill(E::default());
-                        if k + i < depth {
-                            row(k + i, inside);
-                        } else {
-                            inside.fill(E::default());
-                        }
-                    }
+                    Self::group(k, (depth, columns), &row, [&mut *a, &mut *b]);
                     for (panel, first) in (0..width).step_by(WIDTH).enumerate() {
                         // SAFETY: depths from k on belong to this task, in every panel.
                         #[expect(unsafe_code, reason = "tasks write to places of their own")]
@@ -272,21 +264,32 @@ impl<E: Element> Panels<E> {
             let (rows, _) = scratch.views::<E>(2 * width, 0);
             let (a, b) = rows.split_at_mut(width);
             for k in (0..padded).step_by(E::GROUP) {
-                for (k, row) in (k..).zip([&mut *a, &mut *b]).take(E::GROUP) {
-                    let (inside, rest) = row.split_at_mut(inside);
-                    rest.fill(E::default());
-                    if k < depth {
-                        part(k, first, inside);
-                    } else {
-                        inside.fill(E::default());
-                    }
-                }
+                let row = |k: usize, out: &mut [E]| part(k, first, out);
+                Self::group(k, (depth, inside), row, [&mut *a, &mut *b]);
                 let rows = a.chunks_exact(WIDTH).zip(b.chunks_exact(WIDTH));
                 for ((a, b), to) in rows.zip(to.chunks_exact_mut(padded * WIDTH)) {
                     E::lay(a, b, &mut to[k * WIDTH..][..E::GROUP * WIDTH]);
                 }
             }
         });
+    }
+
+    /// The rows of the group of depths from `k` on: `row(k, out)` writes what lies inside the matrix, the rest is zero.
+    fn group(
+        k: usize,
+        (depth, columns): (usize, usize),
+        row: impl Fn(usize, &mut [E]),
+        to: [&mut [E]; 2],
+    ) {
+        for (k, to) in (k..).zip(to).take(E::GROUP) {
+            let (inside, rest) = to.split_at_mut(columns);
+            rest.fill(E::default());
+            if k < depth {
+                row(k, inside);
+            } else {
+                inside.fill(E::default());
+            }
+        }
     }
 
     /// Room for `depth` depths of `columns` columns, in panels a stride apart, to be filled whole.

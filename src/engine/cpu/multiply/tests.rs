@@ -35,11 +35,11 @@ fn check<E: Multiplied>(kernel: Kernel, widen: &impl Fn(E) -> f64, tolerance: f6
             E::narrow(&right[k * columns..][..columns], out);
         });
         let mut out = vec![7.0f32; rows * out_pitch];
-        multiply_with(
+        run(
             kernel,
             Rows { data: left[..].into(), count: rows, columns: depth, pitch },
             (side_columns > 0).then_some(&side_panels),
-            &panels,
+            Right::Ready(&panels),
             ((&mut out[..]).into(), out_pitch),
             false,
         );
@@ -94,16 +94,16 @@ fn rounded_operands_and_outputs_are_the_others_rounded() {
         out.iter_mut().enumerate().for_each(|(n, out)| *out = bf16::one(wave(9 + k * columns + n)));
     });
     for kernel in Kernel::ALL.into_iter().filter(|kernel| kernel.is_supported()) {
-        let run = |data: Values<'_>, out: ValuesMut<'_>| {
+        let product = |data: Values<'_>, out: ValuesMut<'_>| {
             let from = Rows { data, count: rows, columns: depth, pitch: depth };
-            multiply_with(kernel, from, Some(&side), &panels, (out, pitch), false);
+            run(kernel, from, Some(&side), Right::Ready(&panels), (out, pitch), false);
         };
         let (mut want, mut same) = (vec![0.0f32; rows * pitch], vec![0.0f32; rows * pitch]);
-        run(left[..].into(), (&mut want[..]).into());
-        run(Values::Half(&half), (&mut same[..]).into());
+        product(left[..].into(), (&mut want[..]).into());
+        product(Values::Half(&half), (&mut same[..]).into());
         assert_eq!(want, same, "{kernel:?}");
         let mut rounded = vec![bf16::ZERO; rows * pitch];
-        run(Values::Half(&half), ValuesMut::Half(&mut rounded));
+        product(Values::Half(&half), ValuesMut::Half(&mut rounded));
         for (got, want) in rounded.iter().zip(&want) {
             let got = got.to_f32();
             assert!((got - want).abs() <= want.abs() / 200.0 + 2e-3, "{kernel:?} {got} {want}");
@@ -133,17 +133,24 @@ fn check_blocks<E: Multiplied>(kernel: Kernel) {
                 *out = E::one(wave(k * columns + n));
             }
         });
-        let run = |side: &Panels<E>| {
+        let product = |side: &Panels<E>| {
             let pitch = columns + side_columns;
             let mut out = vec![0.0f32; rows * pitch];
             let from = Rows { data: left[..].into(), count: rows, columns: depth, pitch: depth };
-            multiply_with(kernel, from, Some(side), &panels, ((&mut out[..]).into(), pitch), false);
+            run(
+                kernel,
+                from,
+                Some(side),
+                Right::Ready(&panels),
+                ((&mut out[..]).into(), pitch),
+                false,
+            );
             out
         };
-        let all = run(&side);
+        let all = product(&side);
         let inside: Vec<_> = bounds.windows(2).map(|ends| ends[0]..ends[1]).collect();
         side.set_inside(width, &inside);
-        assert_eq!(run(&side), all, "{kernel:?} {width}");
+        assert_eq!(product(&side), all, "{kernel:?} {width}");
     }
 }
 
@@ -235,7 +242,7 @@ fn check_apart<E: Multiplied>(kernel: Kernel) {
     let mut panels = Panels::<E>::default();
     panels.fill_columns(total, columns, row);
     let mut want = vec![0.0f32; rows * pitch];
-    multiply_with(kernel, left, Some(&side), &panels, ((&mut want[..]).into(), pitch), false);
+    run(kernel, left, Some(&side), Right::Ready(&panels), ((&mut want[..]).into(), pitch), false);
     let by_column = ByColumn { depth: total, columns, row };
     let by_depth = ByDepth { depth: total, columns, part };
     let ways: [&dyn Lay<E>; 2] = [&by_column, &by_depth];
