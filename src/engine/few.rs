@@ -12,6 +12,7 @@ use rayon::prelude::*;
 
 use super::base::{Base, Group, Precision};
 use super::coarse::{self, Coarse};
+use super::cpu::ahead;
 use super::cpu::few::{self, Out, Tail, Tokens};
 use super::cpu::kernel;
 use super::cpu::shared::Shared;
@@ -278,7 +279,7 @@ fn panel(
             weights.decode_magnitudes(first * blocks, buffer);
             // Those of the panel after it: short reads far apart would wait for memory.
             let next = &weights.magnitudes[((first + rows) * blocks)..];
-            few::fetch(&next[..next.len().min(rows * blocks)]);
+            ahead::near(&next[..next.len().min(rows * blocks)]);
             let codes = &weights.codes[first * inputs / 2..(first + rows) * inputs / 2];
             Some(few::Weights::Coded(codes, buffer))
         }

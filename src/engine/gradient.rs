@@ -8,7 +8,7 @@ use half::bf16;
 use super::base::Precision;
 use super::cpu::multiply::{LeftRows, Rows};
 use super::cpu::outer;
-use super::cpu::panels::Aligned;
+use super::cpu::panels::{Aligned, Panels};
 use super::cpu::shared::Shared;
 use super::cpu::strips::{self, Stripped};
 use super::cpu::values::Values;
@@ -38,8 +38,9 @@ pub(super) enum GradientBuffers {
 
 #[derive(Debug, Default)]
 pub(super) struct Buffers<E> {
-    /// `v` or `u`, turned.
+    /// `v` or `u`, turned, by way of panels.
     left: LeftRows<E>,
+    deep: Panels<E>,
     /// The same, laid out for sums of outer products, which need nothing else.
     laid: Aligned<f32>,
     masks: Option<Masks>,
@@ -66,7 +67,7 @@ impl GradientBuffers {
     /// Bytes of buffers for `tokens` tokens and at most `columns` adapter columns of a group.
     pub(super) fn bytes(precision: Precision, tokens: usize, columns: usize) -> usize {
         let element = precision.bytes();
-        columns.next_multiple_of(32) * tokens.next_multiple_of(32) * element
+        2 * columns.next_multiple_of(32) * tokens.next_multiple_of(32) * element
             + rayon::current_num_threads() * strips::bytes(element, tokens, columns)
     }
 
@@ -124,7 +125,7 @@ impl<E: Stripped> Buffers<E> {
                 let v = rows((flows.v.0.tail(part.column), flows.v.1), tokens, rank);
                 let x = rows((self.masked[..].into(), inputs), tokens, inputs);
                 if !outer_a(kernel, x, v, &mut self.laid, (&grads, part.slot.a)) {
-                    self.left.set_turned(v);
+                    self.left.set_columns(v, &mut self.deep);
                     strips::multiply(&self.left, x, add_a(part.slot.a, rank));
                 }
             }
@@ -132,7 +133,7 @@ impl<E: Stripped> Buffers<E> {
             // The As of a group lie side by side, so they are one matrix.
             let (x, v) = (rows(flows.x, tokens, inputs), rows(flows.v, tokens, columns));
             if !outer_a(kernel, x, v, &mut self.laid, (&grads, first.slot.a)) {
-                self.left.set_turned(v);
+                self.left.set_columns(v, &mut self.deep);
                 strips::multiply(&self.left, x, add_a(first.slot.a, columns));
             }
         }
@@ -147,7 +148,7 @@ impl<E: Stripped> Buffers<E> {
             return;
         }
         // `u^T dy` of all projections; only the blocks along the diagonal are gradients.
-        self.left.set_turned(rows(flows.u, tokens, columns));
+        self.left.set_columns(rows(flows.u, tokens, columns), &mut self.deep);
         strips::multiply(&self.left, rows(flows.dy, tokens, outputs), |from, width, sums| {
             for part in &parts {
                 let start = part.output.max(from);

@@ -8,8 +8,12 @@ use half::bf16;
 use super::pieces::Part;
 use super::softmax::Softened;
 use super::{BLOCK, Heads};
+use crate::engine::cpu::ahead;
 use crate::engine::cpu::multiply::{LeftRows, Multiplied};
 use crate::engine::cpu::panels::{Element as _, Panels, Rows, WIDTH};
+
+/// Lanes from one that is read to the one that is asked for.
+const AHEAD: usize = 8;
 
 /// A thread's buffers, kept from head to head.
 #[derive(Debug, Default)]
@@ -95,9 +99,16 @@ pub(super) fn gather_lanes<'a>(
 ) -> Rows<'a> {
     let dim = heads.dim;
     gathered.clear();
-    for lane in lanes.clone() {
+    let row = |lane: usize| {
         let (token, head) = heads.lane(key_head, part, lane);
-        gathered.extend_from_slice(&rows[token * pitch + head * dim..][..dim]);
+        &rows[token * pitch + head * dim..][..dim]
+    };
+    for lane in lanes.clone() {
+        // Those of the next tokens lie too far apart to be read ahead.
+        if lane + AHEAD < lanes.end {
+            ahead::near(row(lane + AHEAD));
+        }
+        gathered.extend_from_slice(row(lane));
     }
     Rows { data: gathered[..].into(), count: lanes.len(), columns: dim, pitch: dim }
 }

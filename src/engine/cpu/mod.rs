@@ -6,6 +6,7 @@
 //! products on one thread, as attention needs them; [`few`] multiplies stored weights with a few tokens,
 //! as decoding does; [`vector`] has the passes over slices.
 
+pub(in crate::engine) mod ahead;
 mod cache;
 mod element;
 pub(in crate::engine) mod few;

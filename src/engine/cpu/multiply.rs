@@ -18,6 +18,7 @@ use out::{Buffer, Out, narrow_tile};
 pub(in crate::engine) use right::Right;
 use way::Way;
 
+use super::ahead;
 use super::kernel::{Kernel, kernel};
 use super::lay::Lay;
 pub(in crate::engine) use super::panels::Rows;
@@ -165,10 +166,10 @@ impl<E: Multiplied> Job<'_, E> {
             // SAFETY: the first row of this task lies within the output.
             #[expect(unsafe_code, reason = "a place in the shared output")]
             let out = unsafe { self.out.at(first * self.pitch) };
-            let multiply = |index: usize, panel: &[E]| {
+            let multiply = |index: usize, panel: &[E], next: &[E]| {
                 self.tiles(
                     ready,
-                    panel,
+                    (panel, next),
                     count,
                     (out, self.pitch, index * WIDTH, self.right.columns()),
                     self.add || chunk.start > 0,
@@ -177,10 +178,17 @@ impl<E: Multiplied> Job<'_, E> {
             let these = panel..(panel + group).min(panels);
             (self.tile.begin)();
             match &self.right {
-                Right::Ready(panels) => these.for_each(|index| {
-                    multiply(index, &panels.panel(index)[chunk.start * WIDTH..chunk.end * WIDTH]);
-                }),
-                Right::Apart(right) => self.lay(*right, these, multiply),
+                Right::Ready(panels) => {
+                    let part = |index| &panels.panel(index)[chunk.start * WIDTH..chunk.end * WIDTH];
+                    let end = these.end;
+                    these.for_each(|index| {
+                        let next = if index + 1 < end { part(index + 1) } else { &[] };
+                        multiply(index, part(index), next);
+                    });
+                }
+                Right::Apart(right) => {
+                    self.lay(*right, these, |index, panel| multiply(index, panel, &[]));
+                }
             }
             (self.tile.end)();
         });
@@ -201,19 +209,25 @@ impl<E: Multiplied> Job<'_, E> {
         });
     }
 
-    /// All rows of one panel over the depths of a chunk.
+    /// All rows of one panel over the depths of a chunk. The `next` one is in memory, from where it would come too
+    /// slowly: each tile asks for its part of it.
     fn tiles(
         &self,
         (packed, a_pitch): (&[E], usize),
-        panel: &[E],
+        (panel, next): (&[E], &[E]),
         count: usize,
         (out, c_pitch, column, columns): (Out, usize, usize, usize),
         add: bool,
     ) {
         let width = WIDTH.min(columns - column);
         let mut buffer = Buffer([0.0; 32 * WIDTH]);
+        let mut parts = next.chunks(next.len().div_ceil(count.div_ceil(self.tile.rows)).max(1));
         for first in (0..count).step_by(self.tile.rows) {
             let rows = self.tile.rows.min(count - first);
+            let asked = parts.next().unwrap_or(panel);
+            if !self.tile.blocked && !next.is_empty() {
+                ahead::far(asked);
+            }
             let (a_row, a_step) =
                 if self.tile.blocked { (STEP, STEP * self.tile.rows) } else { (a_pitch, STEP) };
             let mut work = Work {
@@ -226,6 +240,7 @@ impl<E: Multiplied> Job<'_, E> {
                 c: std::ptr::null_mut(),
                 c_pitch,
                 add,
+                ahead: asked.as_ptr(),
             };
             #[expect(unsafe_code, reason = "kernels write to this task's part of the output")]
             // SAFETY: rows `first..first + rows` and columns `column..column + width` are this

@@ -16,6 +16,8 @@ use super::values::Values;
 
 /// Columns of a panel.
 pub(in crate::engine) const WIDTH: usize = 32;
+/// Rows from one that is read to the one that is asked for.
+const AHEAD: usize = 8;
 /// Depths that one task of [`Panels::fill_depths`] lays out, at most and at least.
 const DEPTHS: (usize, usize) = (64, 16);
 
@@ -33,6 +35,14 @@ impl<'a> Rows<'a> {
     pub(in crate::engine) fn row(&self, index: usize) -> Values<'a> {
         let first = index * self.pitch;
         self.data.part(first..first + self.columns)
+    }
+
+    /// Asks for the row that comes some rows after one that is about to be read: where rows lie apart, nothing else
+    /// reads ahead from one to the next.
+    pub(in crate::engine) fn ask_after(&self, index: usize) {
+        if self.pitch > self.columns && index + AHEAD < self.count {
+            self.row(index + AHEAD).ask();
+        }
     }
 }
 
@@ -336,6 +346,7 @@ impl<E: Element> Panels<E> {
         }
         let stride = (padded * WIDTH).max(1);
         for k in (0..whole).step_by(E::GROUP) {
+            (k..k + E::GROUP).for_each(|k| from.ask_after(k));
             E::lay_rows(from.row(k), from.row(k + E::GROUP - 1), &mut data[k * WIDTH..], stride);
         }
         if whole < depth {

@@ -2,12 +2,9 @@
 
 use std::ops::Range;
 
-use rayon::prelude::*;
-
 use super::kernel::kernel;
 use super::panels::{Aligned, Element, Panels, Rows, WIDTH};
 use super::tile::{Multiplied, STEP, Work};
-use super::values::Values;
 
 /// Rows are padded to a multiple of it, for kernels that read whole tiles.
 const ROWS: usize = WIDTH;
@@ -46,6 +43,7 @@ impl<E: Element> LeftRows<E> {
         let (data, pitch) = self.resize(from.count, from.columns);
         for (i, to) in data.chunks_exact_mut(pitch).enumerate() {
             if i < from.count {
+                from.ask_after(i);
                 let (to, rest) = to.split_at_mut(from.columns);
                 E::take(from.row(i), to);
                 rest.fill(E::default());
@@ -67,32 +65,6 @@ impl<E: Element> LeftRows<E> {
     /// Room for `rows` rows of `depth` values, with padding and all, to be filled whole.
     pub(in crate::engine) fn space(&mut self, rows: usize, depth: usize) -> &mut [E] {
         self.resize(rows, depth).0
-    }
-}
-
-impl<E: Element> LeftRows<E> {
-    /// Takes columns as rows, on the current pool; for few columns of many rows.
-    pub(in crate::engine) fn set_turned(&mut self, from: Rows<'_>) {
-        let (data, pitch) = self.resize(from.columns, from.count);
-        data.par_chunks_exact_mut(pitch.max(1)).enumerate().for_each(|(column, to)| {
-            let (to, rest) = to.split_at_mut(from.count);
-            rest.fill(E::default());
-            if column >= from.columns {
-                to.fill(E::default());
-                return;
-            }
-            match from.data {
-                Values::Full(values) => column_of(&values[column..], from.pitch, to),
-                Values::Half(values) => column_of(&values[column..], from.pitch, to),
-            }
-        });
-    }
-}
-
-/// Every `pitch`th value, rounded.
-fn column_of<S: Element, E: Element>(values: &[S], pitch: usize, to: &mut [E]) {
-    for (to, value) in to.iter_mut().zip(values.iter().step_by(pitch)) {
-        *to = E::one(value.widen());
     }
 }
 
@@ -147,6 +119,7 @@ fn run<E: Multiplied>(
                 c: out[first * c_pitch + panel * WIDTH..].as_mut_ptr(),
                 c_pitch,
                 add,
+                ahead: b.as_ptr(),
             };
             // SAFETY: sizes as asserted; `left` is padded to whole tiles and steps.
             #[expect(unsafe_code, reason = "call of a kernel")]

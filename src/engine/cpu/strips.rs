@@ -11,7 +11,7 @@ use super::small::{LeftRows, small};
 use super::tile::Multiplied;
 
 /// Columns of a strip, at most.
-const COLUMNS: usize = 4 * WIDTH;
+const COLUMNS: usize = 8 * WIDTH;
 
 /// A thread's buffers.
 #[derive(Debug, Default)]
@@ -89,7 +89,8 @@ mod tests {
         let turned: Vec<f32> = (0..depth * rows).map(wave).collect();
         let right: Vec<f32> = (5..5 + depth * pitch).map(wave).collect();
         let mut left = LeftRows::<E>::default();
-        left.set_turned(Rows { data: turned[..].into(), count: depth, columns: rows, pitch: rows });
+        let from = Rows { data: turned[..].into(), count: depth, columns: rows, pitch: rows };
+        left.set_columns(from, &mut Panels::default());
         let out = Mutex::new(vec![0.0f32; rows * columns]);
         let from = Rows { data: right[..].into(), count: depth, columns, pitch };
         multiply(&left, from, |first, width, sums| {

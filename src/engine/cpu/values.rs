@@ -5,6 +5,8 @@ use std::ops::Range;
 
 use half::bf16;
 
+use super::ahead;
+
 /// Values to read.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::engine) enum Values<'a> {
@@ -31,6 +33,14 @@ impl Values<'_> {
         match self {
             Self::Full(values) => Self::Full(&values[range]),
             Self::Half(values) => Self::Half(&values[range]),
+        }
+    }
+
+    /// Asks for them, for they are read soon.
+    pub(in crate::engine) fn ask(self) {
+        match self {
+            Self::Full(values) => ahead::near(values),
+            Self::Half(values) => ahead::near(values),
         }
     }
 

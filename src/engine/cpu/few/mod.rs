@@ -150,23 +150,6 @@ impl Weights<'_> {
     }
 }
 
-/// Starts to fetch bytes that are read soon after.
-#[cfg(target_arch = "x86_64")]
-pub(in crate::engine) fn fetch(bytes: &[u8]) {
-    use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-    for line in bytes.chunks(64) {
-        // SAFETY: no access, and within the slice.
-        #[expect(unsafe_code, reason = "a hint to the processor")]
-        unsafe {
-            _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().cast());
-        }
-    }
-}
-
-/// Starts to fetch bytes that are read soon after.
-#[cfg(not(target_arch = "x86_64"))]
-pub(in crate::engine) fn fetch(_: &[u8]) {}
-
 /// Whether the kernels can read rows of this width.
 pub(in crate::engine) fn fits(width: usize) -> bool {
     width.is_multiple_of(nf4::BLOCK)

@@ -37,7 +37,7 @@ impl<E: Multiplied> Job<'_, E> {
                 for panel in 0..side.count() {
                     self.tiles(
                         (packed, chunk.len()),
-                        &side.panel(panel)[chunk.start * WIDTH..last * WIDTH],
+                        (&side.panel(panel)[chunk.start * WIDTH..last * WIDTH], &[]),
                         rows.len(),
                         (Out::Full(sums.as_mut_ptr()), pitch, panel * WIDTH, pitch),
                         chunk.start > 0,
@@ -103,6 +103,7 @@ impl<E: Multiplied> Job<'_, E> {
                     c: sums[first * c_pitch + column..].as_mut_ptr(),
                     c_pitch,
                     add: true,
+                    ahead: b.as_ptr(),
                 };
                 // SAFETY: `sums` has whole panels of columns for each row, and is this task's alone; rows and
                 // the panel have these depths, the panel half of its columns from `b` on; kernels with halves

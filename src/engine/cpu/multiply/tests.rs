@@ -331,6 +331,7 @@ fn measure<E: Multiplied>(one: E) {
                     c: c[first * WIDTH..].as_mut_ptr(),
                     c_pitch: WIDTH,
                     add: false,
+                    ahead: b.as_ptr(),
                 };
                 // SAFETY: the buffers have the sizes that `work` tells.
                 #[expect(unsafe_code, reason = "call of a kernel")]

@@ -42,6 +42,9 @@ pub(super) struct Work<E> {
     pub(super) c_pitch: usize,
     /// Whether to add to what is there.
     pub(super) add: bool,
+    /// What will be read after the panel: `blocked` kernels ask for an eighth of a panel's length from here on, into
+    /// the second-level cache. It may be what is there already.
+    pub(super) ahead: *const E,
 }
 
 /// A kernel for one kind of element.
@@ -150,6 +153,7 @@ pub(super) fn probe<E: Multiplied>(kernel: Kernel) {
             c: c.as_mut_ptr(),
             c_pitch: WIDTH,
             add: true,
+            ahead: b.as_ptr(),
         };
         // SAFETY: the buffers have the sizes that `work` tells; the caller saw that the machine runs
         // the kernel.
@@ -197,6 +201,7 @@ mod tests {
                             c: c.as_mut_ptr(),
                             c_pitch,
                             add,
+                            ahead: b.as_ptr(),
                         };
                         // SAFETY: sizes as above, and the kernel is supported.
                         #[expect(unsafe_code, reason = "call of a kernel")]
@@ -258,6 +263,7 @@ mod tests {
                         c: c.as_mut_ptr(),
                         c_pitch: WIDTH,
                         add,
+                        ahead: b.as_ptr(),
                     };
                     // SAFETY: sizes as above, and the kernel is supported.
                     #[expect(unsafe_code, reason = "call of a kernel")]
@@ -309,6 +315,7 @@ mod tests {
                     c: c.as_mut_ptr(),
                     c_pitch: WIDTH,
                     add: false,
+                    ahead: panel.as_ptr(),
                 };
                 (tile.begin)();
                 // SAFETY: sizes as above, and the kernel is supported.
