@@ -103,7 +103,7 @@ impl Multiplied for f32 {
         match kernel {
             #[cfg(target_arch = "x86_64")]
             Kernel::Amx | Kernel::Avx512Bf16 | Kernel::Avx512 => {
-                Tile::plain(avx512::ROWS, avx512::f32)
+                Tile { chunk: avx512::CHUNK, ..Tile::plain(avx512::ROWS, avx512::f32) }
             }
             #[cfg(target_arch = "x86_64")]
             Kernel::Avx2 => Tile {
@@ -281,6 +281,45 @@ mod tests {
         }
         if !ran {
             eprintln!("skipped: no kernel of this machine takes halves");
+        }
+    }
+
+    /// Kernels have loops of their own for the rows that nearly all of a product is.
+    #[test]
+    fn a_row_has_the_same_bits_alone_and_beside_others() {
+        for kernel in Kernel::ALL.into_iter().filter(|kernel| kernel.is_supported()) {
+            let tile = f32::tile(kernel);
+            for depth in [1, 3, 4, 7, 70, 320] {
+                let wave = |i: usize| ((i * 37 % 101) as f32 - 50.0) * 0.021;
+                let pitch = depth + 5;
+                let a: Vec<f32> = (0..tile.rows * pitch).map(wave).collect();
+                let b: Vec<f32> = (3..3 + WIDTH * depth).map(wave).collect();
+                let run = |first: usize, rows: usize| {
+                    let mut c = vec![0.5f32; rows * WIDTH];
+                    let work = Work {
+                        a: a[first * pitch..].as_ptr(),
+                        a_pitch: pitch,
+                        a_step: STEP,
+                        rows,
+                        b: b.as_ptr(),
+                        depth,
+                        c: c.as_mut_ptr(),
+                        c_pitch: WIDTH,
+                        add: true,
+                        ahead: b.as_ptr(),
+                    };
+                    // SAFETY: sizes as above, and the kernel is supported.
+                    #[expect(unsafe_code, reason = "call of a kernel")]
+                    unsafe {
+                        (tile.run)(work);
+                    }
+                    c
+                };
+                let alone: Vec<f32> = (0..tile.rows).flat_map(|row| run(row, 1)).collect();
+                for rows in 2..=tile.rows {
+                    assert_eq!(run(0, rows), alone[..rows * WIDTH], "{kernel:?} {rows} {depth}");
+                }
+            }
         }
     }
 
