@@ -1,39 +1,33 @@
 //! Hints to the processor to fetch what is read soon: nothing but time depends on them.
 
+#[cfg(target_arch = "x86_64")]
+use std::arch::x86_64::{_MM_HINT_T0, _MM_HINT_T1, _mm_prefetch};
+
+#[cfg(not(target_arch = "x86_64"))]
+const _MM_HINT_T0: i32 = 0;
+#[cfg(not(target_arch = "x86_64"))]
+const _MM_HINT_T1: i32 = 1;
+
 /// Into the first-level cache.
 pub(in crate::engine) fn near<T>(values: &[T]) {
-    lines(values, |line| {
-        #[cfg(target_arch = "x86_64")]
-        // SAFETY: no access.
-        #[expect(unsafe_code, reason = "a hint to the processor")]
-        unsafe {
-            use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-            _mm_prefetch::<_MM_HINT_T0>(line);
-        }
-        #[cfg(not(target_arch = "x86_64"))]
-        let _ = line;
-    });
+    fetch::<_MM_HINT_T0>(values.as_ptr().cast(), size_of_val(values));
 }
 
 /// Into the second-level cache.
 pub(in crate::engine) fn far<T>(values: &[T]) {
-    lines(values, |line| {
-        #[cfg(target_arch = "x86_64")]
+    fetch::<_MM_HINT_T1>(values.as_ptr().cast(), size_of_val(values));
+}
+
+/// Every line of so many bytes that begin at a line.
+fn fetch<const HINT: i32>(first: *const i8, bytes: usize) {
+    #[cfg(target_arch = "x86_64")]
+    for at in (0..bytes).step_by(64) {
         // SAFETY: no access.
         #[expect(unsafe_code, reason = "a hint to the processor")]
         unsafe {
-            use std::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
-            _mm_prefetch::<_MM_HINT_T1>(line);
+            _mm_prefetch::<HINT>(first.wrapping_add(at));
         }
-        #[cfg(not(target_arch = "x86_64"))]
-        let _ = line;
-    });
-}
-
-/// One address of each line that the values lie in, if they begin at a line.
-fn lines<T>(values: &[T], each: impl Fn(*const i8)) {
-    let first = values.as_ptr().cast::<i8>();
-    for at in (0..size_of_val(values)).step_by(64) {
-        each(first.wrapping_add(at));
     }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = (first, bytes);
 }
