@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -22,6 +22,14 @@ fn project(place: &Place, name: &str) {
 
 fn adapter(place: &Place, name: &str) -> Vec<u8> {
     fs::read(place.path(name).join("runs/0001/adapter-last/adapter_model.safetensors")).unwrap()
+}
+
+/// Trains the toy model by the recipe of a project; says nothing unless told to.
+fn train(place: &Place, name: &str) -> Command {
+    let mut command = place.hone();
+    command.args(["-p", name, "train", "--model", "toy", "--recipe", "recipe.toml"]);
+    command.stderr(Stdio::null()).stdout(Stdio::null());
+    command
 }
 
 /// Waits until a run has told of `count` events of a kind.
@@ -52,14 +60,7 @@ const KERNEL: &str = "portable";
 
 /// Begins a run on the toy model and kills it when it has written two checkpoints.
 fn kill_after_checkpoints(place: &Place, name: &str) {
-    let mut child = place
-        .hone()
-        .env("HONE_CPU", KERNEL)
-        .args(["-p", name, "train", "--model", "toy", "--recipe", "recipe.toml"])
-        .stderr(Stdio::null())
-        .stdout(Stdio::null())
-        .spawn()
-        .unwrap();
+    let mut child = train(place, name).env("HONE_CPU", KERNEL).spawn().unwrap();
     wait_for(&mut child, &place.path(name).join("runs/0001/events.jsonl"), "checkpoint", 2);
     child.kill().unwrap();
     child.wait().unwrap();
@@ -71,9 +72,8 @@ fn a_run_killed_and_resumed_ends_with_the_same_bits_as_one_that_ran_through() {
     place.add_toy_model();
     project(&place, "through");
     // The resumed run is left to find its kernel in the checkpoint.
-    let run = ["train", "--model", "toy", "--recipe", "recipe.toml"];
-    let through = place.hone().env("HONE_CPU", KERNEL).args(["-p", "through"]).args(run).output();
-    assert!(through.unwrap().status.success());
+    let through = train(&place, "through").env("HONE_CPU", KERNEL).status();
+    assert!(through.unwrap().success());
 
     project(&place, "killed");
     kill_after_checkpoints(&place, "killed");
@@ -96,13 +96,7 @@ fn a_run_killed_before_its_first_checkpoint_tells_how_far_it_was_to_go() {
         .replace("checkpoint_every = 2", "checkpoint_every = 30000")
         .replace("validate_every = 6", "validate_every = 30000");
     fs::write(place.path("recipe.toml"), late).unwrap();
-    let mut child = place
-        .hone()
-        .args(["-p", "killed", "train", "--model", "toy", "--recipe", "recipe.toml"])
-        .stderr(Stdio::null())
-        .stdout(Stdio::null())
-        .spawn()
-        .unwrap();
+    let mut child = train(&place, "killed").spawn().unwrap();
     let events = place.path("killed/runs/0001/events.jsonl");
     wait_for(&mut child, &events, "step", 1);
     child.kill().unwrap();
@@ -121,13 +115,7 @@ fn an_interrupted_run_keeps_a_checkpoint_and_says_how_to_go_on() {
     project(&place, "stopped");
     let long = RECIPE.replace("6.0", "400.0");
     fs::write(place.path("recipe.toml"), long).unwrap();
-    let mut child = place
-        .hone()
-        .args(["-p", "stopped", "train", "--model", "toy", "--recipe", "recipe.toml"])
-        .stderr(Stdio::null())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut child = train(&place, "stopped").stdout(Stdio::piped()).spawn().unwrap();
     wait_for(&mut child, &place.path("stopped/runs/0001/events.jsonl"), "checkpoint", 1);
     rustix::process::kill_process(
         rustix::process::Pid::from_child(&child),

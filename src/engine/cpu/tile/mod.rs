@@ -170,6 +170,26 @@ pub(super) fn probe<E: Multiplied>(kernel: Kernel) {
 mod tests {
     use super::*;
 
+    /// Runs a kernel of this machine on so many rows of `a`, a panel of so many depths, and rows of `c`.
+    fn run<E>(
+        kernel: unsafe fn(Work<E>),
+        (a, a_pitch, a_step): (&[E], usize, usize),
+        (rows, depth): (usize, usize),
+        b: &[E],
+        (c, c_pitch): (&mut [f32], usize),
+        add: bool,
+    ) {
+        assert!(a.len() > (rows - 1) * a_pitch + (depth - 1) / STEP * a_step, "rows");
+        assert!(b.len() >= WIDTH * depth && c.len() >= (rows - 1) * c_pitch + WIDTH, "columns");
+        let (a, b, c) = (a.as_ptr(), b.as_ptr(), c.as_mut_ptr());
+        let work = Work { a, a_pitch, a_step, rows, b, depth, c, c_pitch, add, ahead: b };
+        // SAFETY: sizes as asserted, and callers ask whether the kernel is supported.
+        #[expect(unsafe_code, reason = "call of a kernel")]
+        unsafe {
+            kernel(work);
+        }
+    }
+
     /// Every kernel that this machine runs against sums in f64 of the same rounded operands.
     fn check<E: Multiplied>(widen: impl Fn(E) -> f64) {
         let mut seen = 0;
@@ -191,23 +211,8 @@ mod tests {
                         E::narrow(&wide, &mut b);
                         let mut c = vec![0.5f32; rows * c_pitch];
                         (tile.begin)();
-                        let work = Work {
-                            a: a.as_ptr(),
-                            a_pitch: pitch,
-                            a_step: STEP,
-                            rows,
-                            b: b.as_ptr(),
-                            depth,
-                            c: c.as_mut_ptr(),
-                            c_pitch,
-                            add,
-                            ahead: b.as_ptr(),
-                        };
-                        // SAFETY: sizes as above, and the kernel is supported.
-                        #[expect(unsafe_code, reason = "call of a kernel")]
-                        unsafe {
-                            (tile.run)(work);
-                        }
+                        let out = (&mut c[..], c_pitch);
+                        run(tile.run, (&a, pitch, STEP), (rows, depth), &b, out, add);
                         (tile.end)();
                         for r in 0..rows {
                             for n in 0..WIDTH {
@@ -251,28 +256,12 @@ mod tests {
             let a: Vec<f32> = (0..tile.rows * depth).map(wave).collect();
             let b: Vec<f32> = (3..3 + WIDTH * depth).map(wave).collect();
             for (rows, add) in (1..=tile.rows).flat_map(|rows| [(rows, false), (rows, true)]) {
-                let run = |run: unsafe fn(Work<f32>)| {
+                let by = |kernel: unsafe fn(Work<f32>)| {
                     let mut c = vec![0.5f32; rows * WIDTH];
-                    let work = Work {
-                        a: a.as_ptr(),
-                        a_pitch: depth,
-                        a_step: STEP,
-                        rows,
-                        b: b.as_ptr(),
-                        depth,
-                        c: c.as_mut_ptr(),
-                        c_pitch: WIDTH,
-                        add,
-                        ahead: b.as_ptr(),
-                    };
-                    // SAFETY: sizes as above, and the kernel is supported.
-                    #[expect(unsafe_code, reason = "call of a kernel")]
-                    unsafe {
-                        run(work);
-                    }
+                    run(kernel, (&a, depth, STEP), (rows, depth), &b, (&mut c, WIDTH), add);
                     c
                 };
-                let (whole, part) = (run(tile.run), run(half));
+                let (whole, part) = (by(tile.run), by(half));
                 for (whole, part) in whole.chunks_exact(WIDTH).zip(part.chunks_exact(WIDTH)) {
                     assert_eq!(whole[..HALF], part[..HALF], "{kernel:?} {rows}");
                     assert_eq!(part[HALF..], [0.5; HALF], "{kernel:?} {rows}");
@@ -294,30 +283,15 @@ mod tests {
                 let pitch = depth + 5;
                 let a: Vec<f32> = (0..tile.rows * pitch).map(wave).collect();
                 let b: Vec<f32> = (3..3 + WIDTH * depth).map(wave).collect();
-                let run = |first: usize, rows: usize| {
+                let of = |first: usize, rows: usize| {
                     let mut c = vec![0.5f32; rows * WIDTH];
-                    let work = Work {
-                        a: a[first * pitch..].as_ptr(),
-                        a_pitch: pitch,
-                        a_step: STEP,
-                        rows,
-                        b: b.as_ptr(),
-                        depth,
-                        c: c.as_mut_ptr(),
-                        c_pitch: WIDTH,
-                        add: true,
-                        ahead: b.as_ptr(),
-                    };
-                    // SAFETY: sizes as above, and the kernel is supported.
-                    #[expect(unsafe_code, reason = "call of a kernel")]
-                    unsafe {
-                        (tile.run)(work);
-                    }
+                    let left = (&a[first * pitch..], pitch, STEP);
+                    run(tile.run, left, (rows, depth), &b, (&mut c, WIDTH), true);
                     c
                 };
-                let alone: Vec<f32> = (0..tile.rows).flat_map(|row| run(row, 1)).collect();
+                let alone: Vec<f32> = (0..tile.rows).flat_map(|row| of(row, 1)).collect();
                 for rows in 2..=tile.rows {
-                    assert_eq!(run(0, rows), alone[..rows * WIDTH], "{kernel:?} {rows} {depth}");
+                    assert_eq!(of(0, rows), alone[..rows * WIDTH], "{kernel:?} {rows} {depth}");
                 }
             }
         }
@@ -342,34 +316,16 @@ mod tests {
                 }
             }
             let panel: Vec<bf16> = (3..3 + WIDTH * depth).map(value).collect();
-            let run = |a: &[bf16], a_pitch: usize, a_step: usize| {
+            let by = |a: &[bf16], a_pitch: usize, a_step: usize| {
                 let mut c = vec![0.0f32; tile.rows * WIDTH];
-                let work = Work {
-                    a: a.as_ptr(),
-                    a_pitch,
-                    a_step,
-                    rows: tile.rows,
-                    b: panel.as_ptr(),
-                    depth,
-                    c: c.as_mut_ptr(),
-                    c_pitch: WIDTH,
-                    add: false,
-                    ahead: panel.as_ptr(),
-                };
                 (tile.begin)();
-                // SAFETY: sizes as above, and the kernel is supported.
-                #[expect(unsafe_code, reason = "call of a kernel")]
-                unsafe {
-                    (tile.run)(work);
-                }
+                let sizes = (tile.rows, depth);
+                run(tile.run, (a, a_pitch, a_step), sizes, &panel, (&mut c, WIDTH), false);
                 (tile.end)();
                 c
             };
-            assert_eq!(
-                run(&whole, depth, STEP),
-                run(&blocks, STEP, tile.rows * STEP),
-                "{kernel:?}"
-            );
+            let (whole, blocks) = (by(&whole, depth, STEP), by(&blocks, STEP, tile.rows * STEP));
+            assert_eq!(whole, blocks, "{kernel:?}");
         }
         if !ran {
             eprintln!("skipped: no kernel of this machine takes blocks");
