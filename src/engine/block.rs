@@ -10,6 +10,8 @@
 //! attention and the feed-forward layer give is normalized before it is added (and then kept, `H` each)
 //! or not, a layer has a window and a rotation of its own or not.
 
+use rayon::prelude::*;
+
 use super::attention::{self, Heads, Projected};
 use super::base::{Base, Group};
 use super::cpu::values::Values;
@@ -160,12 +162,19 @@ pub(super) fn post_width(base: &Base) -> usize {
     if config.architecture.has_post_norms() { config.hidden_size } else { 0 }
 }
 
-/// Copies the columns from `first` on out of rows `pitch` wide.
+/// Copies the columns from `first` on out of rows `pitch` wide, on the current pool: they lie in the caches of the
+/// threads that computed them.
 fn take_columns(rows: &[f32], pitch: usize, first: usize, out: &mut Vec<f32>) {
-    out.clear();
-    if first < pitch {
-        out.extend(rows.chunks_exact(pitch).flat_map(|row| &row[first..]));
-    }
+    /// Rows of a task.
+    const ROWS: usize = 64;
+    let columns = pitch - first;
+    out.resize(rows.len() / pitch * columns, 0.0);
+    let parts = out.par_chunks_mut((ROWS * columns).max(1)).zip(rows.par_chunks(ROWS * pitch));
+    parts.for_each(|(to, from)| {
+        for (to, row) in to.chunks_exact_mut(columns).zip(from.chunks_exact(pitch)) {
+            to.copy_from_slice(&row[first..]);
+        }
+    });
 }
 
 /// The block up to gate and up; fills `kept`.
@@ -240,8 +249,10 @@ pub(super) fn forward_front(
     let pitch = place.outputs() + place.columns();
     let gate = kept.gate.space(tokens * pitch, precision);
     weights.project(place, (&*normed).into(), tokens, gate);
-    kept.qkv.keep(qkv_len, precision, &scratch.qkv);
-    kept.mixed.keep(mixed_len, precision, &scratch.mixed);
+    rayon::join(
+        || kept.qkv.keep(qkv_len, precision, &scratch.qkv),
+        || kept.mixed.keep(mixed_len, precision, &scratch.mixed),
+    );
 }
 
 /// The rest of the block: its output into `out`, and the down projection's `u` into `down_u`, with the

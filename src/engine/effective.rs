@@ -276,6 +276,27 @@ fn backward<E: Multiplied + Decoded>(place: Place<'_>) -> impl Lay<E> {
     ByDepth { depth: outputs + place.columns(), columns: inputs, part }
 }
 
+/// `s B` of a group, block after block along the diagonal: `[n, c]`.
+fn fill_side_back<E: Multiplied>(place: Place<'_>, side: &mut Panels<E>) {
+    let Some(adapter) = place.adapter else { return };
+    let (rank, scale) = (adapter.config().rank, adapter.config().scale());
+    let parts = parts(adapter, place.group);
+    side.fill_depths(place.outputs(), place.columns(), |n, out| {
+        out.fill(E::default());
+        let part =
+            parts.iter().find(|part| (part.output..part.output + part.slot.outputs).contains(&n));
+        let Some(part) = part else { return };
+        let (_, b) = adapter.pair(place.layer, part.slot);
+        let b = &b[(n - part.output) * rank..][..rank];
+        for (out, b) in out[part.column..].iter_mut().zip(b) {
+            *out = E::one(scale * b);
+        }
+    });
+    let inside = parts.iter().map(|part| part.output..part.output + part.slot.outputs);
+    let inside: Vec<_> = inside.collect();
+    side.set_inside(rank, &inside);
+}
+
 impl<E: Multiplied + Decoded> Operands<E> {
     fn project(&mut self, place: Place<'_>, x: Values<'_>, tokens: usize, out: ValuesMut<'_>) {
         let pitch = place.outputs() + place.columns();
@@ -314,9 +335,11 @@ impl<E: Multiplied + Decoded> Operands<E> {
         (out, pitch): (ValuesMut<'_>, usize),
     ) {
         let mut watch = Watch::start();
-        fill_side(place, &mut self.side);
         let (inputs, side, weights) = (place.inputs(), place.columns(), forward(place));
-        let right = Right::of((tokens, out.is_half()), &weights, &mut self.right);
+        let ((), right) = rayon::join(
+            || fill_side(place, &mut self.side),
+            || Right::of((tokens, out.is_half()), &weights, &mut self.right),
+        );
         self.phases.lap(&mut watch, Phase::Decode);
         let rows = Rows { data: x, count: tokens, columns: inputs, pitch: inputs };
         let side = (side > 0).then_some(&self.side);
@@ -467,8 +490,10 @@ impl<E: Multiplied + Decoded> Operands<E> {
     ) {
         let mut watch = Watch::start();
         let (outputs, side, weights) = (place.outputs(), place.columns(), backward(place));
-        self.fill_side_back(place);
-        let right = Right::of((tokens, out.is_half()), &weights, &mut self.right);
+        let ((), right) = rayon::join(
+            || fill_side_back(place, &mut self.side),
+            || Right::of((tokens, out.is_half()), &weights, &mut self.right),
+        );
         self.phases.lap(&mut watch, Phase::Decode);
         let rows = Rows { data: dy, count: tokens, columns: outputs, pitch };
         let side = (side > 0).then_some(&self.side);
@@ -484,32 +509,10 @@ impl<E: Multiplied + Decoded> Operands<E> {
         out: &mut [f32],
     ) {
         let (inputs, outputs, side) = (place.inputs(), place.outputs(), place.columns());
-        self.fill_side_back(place);
+        fill_side_back(place, &mut self.side);
         let rows = Rows { data: dy, count: tokens, columns: outputs, pitch };
         let out = &mut out[inputs..];
         multiply::multiply(rows, None, &self.side, (out.into(), inputs + side), false);
-    }
-
-    /// `s B` of a group, block after block along the diagonal: `[n, c]`.
-    fn fill_side_back(&mut self, place: Place<'_>) {
-        let Some(adapter) = place.adapter else { return };
-        let (rank, scale) = (adapter.config().rank, adapter.config().scale());
-        let parts = parts(adapter, place.group);
-        self.side.fill_depths(place.outputs(), place.columns(), |n, out| {
-            out.fill(E::default());
-            let part = parts
-                .iter()
-                .find(|part| (part.output..part.output + part.slot.outputs).contains(&n));
-            let Some(part) = part else { return };
-            let (_, b) = adapter.pair(place.layer, part.slot);
-            let b = &b[(n - part.output) * rank..][..rank];
-            for (out, b) in out[part.column..].iter_mut().zip(b) {
-                *out = E::one(scale * b);
-            }
-        });
-        let inside = parts.iter().map(|part| part.output..part.output + part.slot.outputs);
-        let inside: Vec<_> = inside.collect();
-        self.side.set_inside(rank, &inside);
     }
 }
 

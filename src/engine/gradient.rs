@@ -8,7 +8,7 @@ use half::bf16;
 use super::base::Precision;
 use super::cpu::multiply::{LeftRows, Rows};
 use super::cpu::outer;
-use super::cpu::panels::{Aligned, Panels};
+use super::cpu::panels::Aligned;
 use super::cpu::shared::Shared;
 use super::cpu::strips::{self, Stripped};
 use super::cpu::values::Values;
@@ -38,9 +38,9 @@ pub(super) enum GradientBuffers {
 
 #[derive(Debug, Default)]
 pub(super) struct Buffers<E> {
-    /// `v` or `u`, turned, by way of panels.
-    left: LeftRows<E>,
-    deep: Panels<E>,
+    /// `v` and `u`, turned.
+    v: LeftRows<E>,
+    u: LeftRows<E>,
     /// The same, laid out for sums of outer products, which need nothing else.
     laid: Aligned<f32>,
     masks: Option<Masks>,
@@ -116,7 +116,7 @@ impl<E: Stripped> Buffers<E> {
                 }
             }
         };
-        if let Some(masks) = self.masks {
+        let a_is_added = if let Some(masks) = self.masks {
             // Each projection reads an input of its own.
             for part in &parts {
                 self.masked.resize(tokens * inputs, 0.0);
@@ -125,31 +125,24 @@ impl<E: Stripped> Buffers<E> {
                 let v = rows((flows.v.0.tail(part.column), flows.v.1), tokens, rank);
                 let x = rows((self.masked[..].into(), inputs), tokens, inputs);
                 if !outer_a(kernel, x, v, &mut self.laid, (&grads, part.slot.a)) {
-                    self.left.set_columns(v, &mut self.deep);
-                    strips::multiply(&self.left, x, add_a(part.slot.a, rank));
+                    strips::turn(v, &mut self.v);
+                    strips::multiply(&self.v, x, add_a(part.slot.a, rank));
                 }
             }
+            true
         } else {
-            // The As of a group lie side by side, so they are one matrix.
             let (x, v) = (rows(flows.x, tokens, inputs), rows(flows.v, tokens, columns));
-            if !outer_a(kernel, x, v, &mut self.laid, (&grads, first.slot.a)) {
-                self.left.set_columns(v, &mut self.deep);
-                strips::multiply(&self.left, x, add_a(first.slot.a, columns));
-            }
-        }
+            outer_a(kernel, x, v, &mut self.laid, (&grads, first.slot.a))
+        };
         // For each projection its own part of both; all of them go this way, or none.
-        let outer = parts.iter().all(|part| {
+        let b_is_added = parts.iter().all(|part| {
             let dy = (flows.dy.0.tail(part.output), flows.dy.1);
             let u = (flows.u.0.tail(part.column), flows.u.1);
             let (dy, u) = (rows(dy, tokens, part.slot.outputs), rows(u, tokens, rank));
             outer_b(kernel, dy, u, &mut self.laid, (&grads, part, scale))
         });
-        if outer {
-            return;
-        }
         // `u^T dy` of all projections; only the blocks along the diagonal are gradients.
-        self.left.set_columns(rows(flows.u, tokens, columns), &mut self.deep);
-        strips::multiply(&self.left, rows(flows.dy, tokens, outputs), |from, width, sums| {
+        let add_b = |from: usize, width: usize, sums: &[f32]| {
             for part in &parts {
                 let start = part.output.max(from);
                 let end = (part.output + part.slot.outputs).min(from + width);
@@ -164,7 +157,25 @@ impl<E: Stripped> Buffers<E> {
                     }
                 }
             }
-        });
+        };
+        // Side by side, so that many threads have enough to do.
+        let Self { v, u, .. } = self;
+        rayon::join(
+            || {
+                if !a_is_added {
+                    // The As of a group lie side by side, so they are one matrix.
+                    strips::turn(rows(flows.v, tokens, columns), v);
+                    let x = rows(flows.x, tokens, inputs);
+                    strips::multiply(v, x, add_a(first.slot.a, columns));
+                }
+            },
+            || {
+                if !b_is_added {
+                    strips::turn(rows(flows.u, tokens, columns), u);
+                    strips::multiply(u, rows(flows.dy, tokens, outputs), add_b);
+                }
+            },
+        );
     }
 }
 

@@ -125,8 +125,8 @@ fn attend<'a, E: Buffered>(
             *log_sum = kept.log_sums[head * tokens + token];
             *through = vector::dot(grad, &kept.out[(token * heads.query + head) * dim..][..dim]);
         }
-        let chances = buffers.chances.space(seen, BLOCK);
-        let dscores = buffers.dscores.space(seen, BLOCK);
+        let chances = buffers.chances.space(seen, BLOCK).0;
+        let dscores = buffers.dscores.space(seen, BLOCK).0;
         let (deep, stride) = buffers.deep.space(seen, BLOCK);
         let (scores, dchances) = (&mut buffers.scores[..], &mut buffers.dchances[..]);
         // Some keys at a time: their scores never leave the first-level cache.

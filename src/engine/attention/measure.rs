@@ -73,7 +73,7 @@ fn measure<E: Buffered>() {
         show("mixed values", 1, best(product));
         let (chances, dscores) = (&mut buffers.chances, &mut buffers.dscores);
         let pass = &mut || {
-            let rows = (chances.space(KEYS, BLOCK), dscores.space(KEYS, BLOCK));
+            let rows = (chances.space(KEYS, BLOCK).0, dscores.space(KEYS, BLOCK).0);
             let (sums, deep) = ((&most, &lanes), deep.space(KEYS, BLOCK));
             E::backward(0..KEYS, (&scores, &dchances), sight, scale, sums, rows, deep);
         };

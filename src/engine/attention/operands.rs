@@ -12,9 +12,6 @@ use crate::engine::cpu::ahead;
 use crate::engine::cpu::multiply::{LeftRows, Multiplied};
 use crate::engine::cpu::panels::{Element as _, Panels, Rows, WIDTH};
 
-/// Lanes from one that is read to the one that is asked for.
-const AHEAD: usize = 8;
-
 /// A thread's buffers, kept from head to head.
 #[derive(Debug, Default)]
 pub(super) struct Buffers<E> {
@@ -105,8 +102,8 @@ pub(super) fn gather_lanes<'a>(
     };
     for lane in lanes.clone() {
         // Those of the next tokens lie too far apart to be read ahead.
-        if lane + AHEAD < lanes.end {
-            ahead::near(row(lane + AHEAD));
+        if lane + ahead::ROWS < lanes.end {
+            ahead::near(row(lane + ahead::ROWS));
         }
         gathered.extend_from_slice(row(lane));
     }

@@ -9,6 +9,7 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
+use super::ahead;
 pub(in crate::engine) use super::element::{Element, widen, words};
 use super::shared::Shared;
 use super::tile::HALF;
@@ -16,8 +17,6 @@ use super::values::Values;
 
 /// Columns of a panel.
 pub(in crate::engine) const WIDTH: usize = 32;
-/// Rows from one that is read to the one that is asked for.
-const AHEAD: usize = 8;
 /// Depths that one task of [`Panels::fill_depths`] lays out, at most and at least.
 const DEPTHS: (usize, usize) = (64, 16);
 
@@ -40,8 +39,8 @@ impl<'a> Rows<'a> {
     /// Asks for the row that comes some rows after one that is about to be read: where rows lie apart, nothing else
     /// reads ahead from one to the next.
     pub(in crate::engine) fn ask_after(&self, index: usize) {
-        if self.pitch > self.columns && index + AHEAD < self.count {
-            self.row(index + AHEAD).ask();
+        if self.pitch > self.columns && index + ahead::ROWS < self.count {
+            self.row(index + ahead::ROWS).ask();
         }
     }
 }
@@ -238,20 +237,24 @@ impl<E: Element> Panels<E> {
         let padded = depth.next_multiple_of(E::STEP);
         let data = Shared::new(self.resize(depth, columns));
         let (most, least) = DEPTHS;
-        let each = padded.div_ceil(2 * rayon::current_num_threads());
+        let each = padded.div_ceil(4 * rayon::current_num_threads());
         let each = each.next_multiple_of(least).min(most);
         (0..padded.div_ceil(each.max(1))).into_par_iter().for_each(|task| {
             with_scratch(|scratch| {
                 let width = columns.next_multiple_of(WIDTH);
                 let (rows, _) = scratch.views::<E>(2 * width, 0);
                 let (a, b) = rows.split_at_mut(width);
-                for k in (task * each..padded.min((task + 1) * each)).step_by(E::GROUP) {
+                let end = padded.min((task + 1) * each);
+                for k in (task * each..end).step_by(E::GROUP) {
                     Self::group(k, (depth, columns), &row, [&mut *a, &mut *b]);
                     for (panel, first) in (0..width).step_by(WIDTH).enumerate() {
+                        let at = (panel * padded + k) * WIDTH;
                         // SAFETY: depths from k on belong to this task, in every panel.
                         #[expect(unsafe_code, reason = "tasks write to places of their own")]
-                        let to =
-                            unsafe { data.part((panel * padded + k) * WIDTH, E::GROUP * WIDTH) };
+                        let these = unsafe { data.part(at, (end - k) * WIDTH) };
+                        let (to, rest) = these.split_at_mut(E::GROUP * WIDTH);
+                        let next = to.len().min(rest.len());
+                        ahead::owned(&mut rest[..next]);
                         E::lay(&a[first..][..WIDTH], &b[first..][..WIDTH], to);
                     }
                 }

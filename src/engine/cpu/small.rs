@@ -28,6 +28,11 @@ impl<E: Element> LeftRows<E> {
         self.rows.next_multiple_of(ROWS)
     }
 
+    /// All values, with padding.
+    pub(super) fn values(&self) -> &[E] {
+        self.data.get(self.padded_rows() * self.pitch())
+    }
+
     fn pitch(&self) -> usize {
         self.depth.next_multiple_of(E::STEP)
     }
@@ -62,9 +67,9 @@ impl<E: Element> LeftRows<E> {
         }
     }
 
-    /// Room for `rows` rows of `depth` values, with padding and all, to be filled whole.
-    pub(in crate::engine) fn space(&mut self, rows: usize, depth: usize) -> &mut [E] {
-        self.resize(rows, depth).0
+    /// Room for `rows` rows of `depth` values, with padding and all, to be filled whole, and the pitch of rows.
+    pub(in crate::engine) fn space(&mut self, rows: usize, depth: usize) -> (&mut [E], usize) {
+        self.resize(rows, depth)
     }
 }
 
@@ -104,7 +109,7 @@ fn run<E: Multiplied>(
     assert!(rows.start.is_multiple_of(ROWS), "whole tiles");
     assert!(right.count() * WIDTH <= c_pitch, "columns of the output");
     assert!(rows.len().next_multiple_of(tile.step()) * c_pitch <= out.len(), "rows of the output");
-    let data = left.data.get(left.padded_rows() * pitch);
+    let data = left.values();
     (tile.begin)();
     for panel in 0..right.count() {
         let b = right.panel(panel);

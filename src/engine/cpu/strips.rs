@@ -7,8 +7,12 @@ use half::bf16;
 use rayon::prelude::*;
 
 use super::panels::{Panels, Rows, WIDTH};
+use super::shared::Shared;
 use super::small::{LeftRows, small};
 use super::tile::Multiplied;
+
+/// Rows that a task of [`turn`] turns.
+const TURNED: usize = 2 * WIDTH;
 
 /// Columns of a strip, at most.
 const COLUMNS: usize = 8 * WIDTH;
@@ -70,6 +74,32 @@ pub(in crate::engine) fn multiply<E: Stripped>(
     });
 }
 
+/// Takes columns as the rows of a left operand, on the current pool.
+pub(in crate::engine) fn turn<E: Stripped>(from: Rows<'_>, left: &mut LeftRows<E>) {
+    let (data, pitch) = left.space(from.columns, from.count);
+    let data = Shared::new(data);
+    (0..pitch.div_ceil(TURNED)).into_par_iter().for_each(|index| {
+        let first = index * TURNED;
+        let count = TURNED.min(from.count - first);
+        let these = Rows { data: from.data.tail(first * from.pitch), count, ..from };
+        E::with_strip(|Strip { right: panels, .. }| {
+            panels.set_depths(these);
+            let mut turned = [E::default(); WIDTH * TURNED];
+            for panel in 0..panels.count() {
+                let depth = panels.padded_depth();
+                let turned = &mut turned[..WIDTH * depth];
+                E::turn_back(panels.panel(panel), depth, turned, depth);
+                for (n, row) in turned.chunks_exact(depth).enumerate() {
+                    let at = (panel * WIDTH + n) * pitch + first;
+                    // SAFETY: these depths belong to this task, in every row.
+                    #[expect(unsafe_code, reason = "tasks write to places of their own")]
+                    unsafe { data.part(at, depth) }.copy_from_slice(row);
+                }
+            }
+        });
+    });
+}
+
 /// Values between the rows of the sums that [`multiply`] gives.
 pub(in crate::engine) const PITCH: usize = COLUMNS;
 
@@ -84,13 +114,16 @@ mod tests {
     use std::sync::Mutex;
 
     fn check<E: Stripped>() {
-        let (rows, depth, columns, pitch) = (19, 77, 300, 310);
+        let (rows, depth, columns, pitch) = (43, 157, 300, 310);
         let wave = |i: usize| ((i * 7919 % 1009) as f32 - 504.0) * 0.001_3;
         let turned: Vec<f32> = (0..depth * rows).map(wave).collect();
         let right: Vec<f32> = (5..5 + depth * pitch).map(wave).collect();
         let mut left = LeftRows::<E>::default();
         let from = Rows { data: turned[..].into(), count: depth, columns: rows, pitch: rows };
-        left.set_columns(from, &mut Panels::default());
+        turn(from, &mut left);
+        let mut alone = LeftRows::<E>::default();
+        alone.set_columns(from, &mut Panels::default());
+        assert_eq!(left.values(), alone.values());
         let out = Mutex::new(vec![0.0f32; rows * columns]);
         let from = Rows { data: right[..].into(), count: depth, columns, pitch };
         multiply(&left, from, |first, width, sums| {

@@ -1,5 +1,6 @@
 //! Transposing pairs of bf16 as 32-bit words, for panels whose columns are rows of a matrix.
 
+use super::ahead;
 use super::panels::WIDTH;
 
 /// Writes word `k` of row `n` to `panel[k * WIDTH + n]`, for [`WIDTH`] rows `pitch` words apart.
@@ -9,6 +10,9 @@ pub(super) fn words(rows: &[u32], pitch: usize, panel: &mut [u32]) {
     let side = square.side();
     let done = pitch / side * side;
     for first in (0..done).step_by(side) {
+        if first + 3 * side <= done {
+            ahead::owned(&mut panel[(first + 2 * side) * WIDTH..][..side * WIDTH]);
+        }
         for n in (0..WIDTH).step_by(side) {
             // SAFETY: `side` rows of `side` words lie within `rows`, as many lines of the panel within `panel`; the machine
             // has what the square takes.
