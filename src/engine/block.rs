@@ -14,6 +14,7 @@ use rayon::prelude::*;
 
 use super::attention::{self, Heads, Projected};
 use super::base::{Base, Group};
+use super::cpu::team::{self, Together as _};
 use super::cpu::values::Values;
 use super::effective::{self, Place, Weights};
 use super::gate;
@@ -170,7 +171,7 @@ fn take_columns(rows: &[f32], pitch: usize, first: usize, out: &mut Vec<f32>) {
     let columns = pitch - first;
     out.resize(rows.len() / pitch * columns, 0.0);
     let parts = out.par_chunks_mut((ROWS * columns).max(1)).zip(rows.par_chunks(ROWS * pitch));
-    parts.for_each(|(to, from)| {
+    parts.together(|(to, from)| {
         for (to, row) in to.chunks_exact_mut(columns).zip(from.chunks_exact(pitch)) {
             to.copy_from_slice(&row[first..]);
         }
@@ -249,7 +250,7 @@ pub(super) fn forward_front(
     let pitch = place.outputs() + place.columns();
     let gate = kept.gate.space(tokens * pitch, precision);
     weights.project(place, (&*normed).into(), tokens, gate);
-    rayon::join(
+    team::both(
         || kept.qkv.keep(qkv_len, precision, &scratch.qkv),
         || kept.mixed.keep(mixed_len, precision, &scratch.mixed),
     );

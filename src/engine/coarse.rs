@@ -26,6 +26,7 @@ use super::cpu::few::{self, Kind, Out, Tokens};
 use super::cpu::kernel;
 use super::cpu::pages::Region;
 use super::cpu::shared::Shared;
+use super::cpu::team::Together as _;
 use super::cpu::vector::{multiply_add, vectorized};
 use super::nf4::{BLOCK, CODE};
 use super::table::Table;
@@ -150,7 +151,7 @@ impl Coarse {
         sums.resize(rows * count, 0.0);
         best.resize(rows.div_ceil(panel) * count, Best::default());
         let parts = sums.par_chunks_mut(panel * count).zip(best.par_chunks_mut(count)).enumerate();
-        parts.for_each_init(Vec::new, |decoded, (task, (sums, best))| {
+        parts.together_init(Vec::new, |decoded, (task, (sums, best))| {
             let rows = task * panel..task * panel + sums.len() / count;
             let blocks = rows.start * blocks..rows.end * blocks;
             decoded.resize(blocks.len(), 0.0);

@@ -8,6 +8,7 @@ use super::base::{Base, Group};
 use super::block::fit;
 use super::cache::Cache;
 use super::coarse::Profile;
+use super::cpu::team::Together as _;
 use super::cpu::vector;
 use super::effective::{Place, Weights};
 use super::few::{Adapted, Few};
@@ -127,7 +128,7 @@ impl Decoder {
         let norm_rows = |x: &[f32], weight: &[f32], normed: &mut [f32]| {
             let rows = normed.par_chunks_exact_mut(hidden).zip(x.par_chunks_exact(hidden));
             rows.with_min_len(ROWS)
-                .for_each(|(normed, x)| norm::row(normed, x, weight, config.norm_eps));
+                .together(|(normed, x)| norm::row(normed, x, weight, config.norm_eps));
         };
         // As many heads as share keys, where that leaves work for all threads.
         let shared = config.heads / config.kv_heads;
@@ -142,7 +143,7 @@ impl Decoder {
             let norms = parameters.head_norms.as_ref().map(|norms| HeadNorms::new(config, norms));
             let width = query + 2 * kv;
             let rows = qkv.par_chunks_exact_mut(width).zip(&places).with_min_len(ROWS);
-            rows.for_each_init(Vec::new, |turned, (row, (_, position))| {
+            rows.together_init(Vec::new, |turned, (row, (_, position))| {
                 if let Some(bias) = &parameters.bias {
                     vector::add_scaled(row, bias, 1.0);
                 }
@@ -158,13 +159,13 @@ impl Decoder {
             });
             let qkv = &*qkv;
             let each = caches.par_iter_mut().zip(ranges).with_min_len(ROWS);
-            each.for_each(|(cache, range)| {
+            each.together(|(cache, range)| {
                 let rows = &qkv[range.start * width..range.end * width];
                 cache.append(base, (layer, cache.length()), rows, width);
             });
             let caches = &*caches;
             let tasks = mixed.par_chunks_mut(together * dim).enumerate();
-            tasks.for_each_init(Vec::new, |scores, (task, out)| {
+            tasks.together_init(Vec::new, |scores, (task, out)| {
                 let first = task * together;
                 let (row, head) = (first / config.heads, first % config.heads);
                 let asked = &qkv[row * width + head * dim..][..together * dim];
@@ -182,7 +183,7 @@ impl Decoder {
             let both = fit(&mut self.wide, count * 2 * ffn);
             products.group(base, adapter, (layer, Group::Ffn), normed, count, both);
             let rows = inner.par_chunks_exact_mut(ffn).zip(both.par_chunks_exact(2 * ffn));
-            rows.with_min_len(ROWS).for_each(|(inner, both)| {
+            rows.with_min_len(ROWS).together(|(inner, both)| {
                 let (e, g) = both.split_at(ffn);
                 gate::apply(config.architecture.activation(), inner, e, g);
             });

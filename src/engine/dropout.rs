@@ -8,6 +8,7 @@
 use rayon::prelude::*;
 
 use super::cpu::panels::Element as _;
+use super::cpu::team::Together as _;
 use super::cpu::values::Values;
 use super::lora::Target;
 
@@ -65,7 +66,7 @@ impl Masks {
         width: usize,
         out: &mut [f32],
     ) {
-        out.par_chunks_exact_mut(width).enumerate().for_each(|(token, out)| {
+        out.par_chunks_exact_mut(width).enumerate().together(|(token, out)| {
             f32::take(x.part(token * pitch..token * pitch + width), out);
             self.apply(place, token, out);
         });

@@ -16,6 +16,7 @@ use super::base::{Base, Group, Precision};
 use super::cpu::lay::{ByColumn, ByDepth, Lay};
 use super::cpu::multiply::{self, Multiplied, Right, Rows};
 use super::cpu::panels::{Element as _, Panels};
+use super::cpu::team::{self, Together as _};
 use super::cpu::values::{Values, ValuesMut};
 use super::dropout::Masks;
 use super::lora::{Adapter, Slot};
@@ -336,7 +337,7 @@ impl<E: Multiplied + Decoded> Operands<E> {
     ) {
         let mut watch = Watch::start();
         let (inputs, side, weights) = (place.inputs(), place.columns(), forward(place));
-        let ((), right) = rayon::join(
+        let ((), right) = team::both(
             || fill_side(place, &mut self.side),
             || Right::of((tokens, out.is_half()), &weights, &mut self.right),
         );
@@ -477,7 +478,7 @@ impl<E: Multiplied + Decoded> Operands<E> {
             out.par_chunks_mut(width)
                 .zip(self.masked.par_chunks_exact(inputs))
                 .enumerate()
-                .for_each(|(token, (out, x))| masks.add(at, token, x, &mut out[..inputs]));
+                .together(|(token, (out, x))| masks.add(at, token, x, &mut out[..inputs]));
         }
     }
 
@@ -490,7 +491,7 @@ impl<E: Multiplied + Decoded> Operands<E> {
     ) {
         let mut watch = Watch::start();
         let (outputs, side, weights) = (place.outputs(), place.columns(), backward(place));
-        let ((), right) = rayon::join(
+        let ((), right) = team::both(
             || fill_side_back(place, &mut self.side),
             || Right::of((tokens, out.is_half()), &weights, &mut self.right),
         );

@@ -16,6 +16,7 @@ use super::cpu::ahead;
 use super::cpu::few::{self, Out, Tail, Tokens};
 use super::cpu::kernel;
 use super::cpu::shared::Shared;
+use super::cpu::team::Together as _;
 use super::cpu::vector::{multiply_add, vectorized};
 use super::effective;
 use super::lora::Adapter;
@@ -193,7 +194,7 @@ fn some_rows(
         panel(tokens, source, (*row, 1), (x, 1, width), buffer, out);
     };
     let all = rows.par_iter().enumerate().with_min_len((PARALLEL / width).max(1));
-    all.for_each_init(Vec::new, one);
+    all.together_init(Vec::new, one);
 }
 
 impl<'a> Source<'a> {
@@ -210,7 +211,7 @@ fn reduce(x: &[f32], a: &[f32], inputs: usize, out: &mut [f32]) {
     }
     let rows =
         (a.len() / inputs).div_ceil(2 * rayon::current_num_threads()).next_multiple_of(BLOCK);
-    out.par_chunks_mut(rows * count).zip(a.par_chunks(rows * inputs)).for_each(|(out, a)| {
+    out.par_chunks_mut(rows * count).zip(a.par_chunks(rows * inputs)).together(|(out, a)| {
         multiply(x, a, inputs, out);
     });
 }
@@ -233,7 +234,7 @@ fn products(
         .flat_map(|source| (0..source.rows).step_by(height).map(move |first| (source, first)))
         .collect();
     let values = Shared::new(out);
-    tasks.into_par_iter().with_max_len(PANELS).for_each_init(
+    tasks.into_par_iter().with_max_len(PANELS).together_init(
         Vec::new,
         |buffer, (source, first)| {
             let rows = height.min(source.rows - first);

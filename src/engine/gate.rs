@@ -8,6 +8,7 @@ use half::bf16;
 use rayon::prelude::*;
 
 use super::cpu::panels::{Element, WIDTH};
+use super::cpu::team::Together as _;
 use super::cpu::values::{Values, ValuesMut};
 use super::cpu::vector::{exp, vectorized};
 use crate::model::Activation;
@@ -44,7 +45,7 @@ fn by_rows<T: Send + Sync>(
     width: usize,
     apply: impl Fn(&mut [T], &[T], &[T]) + Sync,
 ) {
-    hidden.par_chunks_mut(ROWS * width).zip(rows.par_chunks(ROWS * pitch)).for_each(
+    hidden.par_chunks_mut(ROWS * width).zip(rows.par_chunks(ROWS * pitch)).together(
         |(hidden, rows)| {
             for (hidden, row) in hidden.chunks_exact_mut(width).zip(rows.chunks_exact(pitch)) {
                 let (e, g) = row[..2 * width].split_at(width);
@@ -82,7 +83,7 @@ fn by_rows_back<T: Send>(
     width: usize,
     apply: impl Fn(&mut [T], &mut [T], &mut [T]) + Sync,
 ) {
-    hidden.par_chunks_mut(ROWS * hidden_pitch).zip(rows.par_chunks_mut(ROWS * pitch)).for_each(
+    hidden.par_chunks_mut(ROWS * hidden_pitch).zip(rows.par_chunks_mut(ROWS * pitch)).together(
         |(hidden, rows)| {
             let rows = rows.chunks_exact_mut(pitch);
             for (hidden, row) in hidden.chunks_exact_mut(hidden_pitch).zip(rows) {

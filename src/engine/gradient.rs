@@ -11,6 +11,7 @@ use super::cpu::outer;
 use super::cpu::panels::Aligned;
 use super::cpu::shared::Shared;
 use super::cpu::strips::{self, Stripped};
+use super::cpu::team;
 use super::cpu::values::Values;
 use super::cpu::{Kernel, kernel, vector};
 use super::dropout::Masks;
@@ -160,7 +161,7 @@ impl<E: Stripped> Buffers<E> {
         };
         // Side by side, so that many threads have enough to do.
         let Self { v, u, .. } = self;
-        rayon::join(
+        team::both(
             || {
                 if !a_is_added {
                     // The As of a group lie side by side, so they are one matrix.

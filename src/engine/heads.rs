@@ -3,6 +3,7 @@
 
 use rayon::prelude::*;
 
+use super::cpu::team::Together as _;
 use super::norm;
 use super::rope::Rotary;
 use crate::model::DecoderConfig;
@@ -69,7 +70,7 @@ impl<'a> HeadNorms<'a> {
         out.par_chunks_mut(ROWS * width)
             .zip(raw.par_chunks(ROWS * pitch))
             .zip(positions.par_chunks(ROWS))
-            .for_each(|((out, raw), positions)| {
+            .together(|((out, raw), positions)| {
                 let rows = out.chunks_exact_mut(width).zip(raw.chunks_exact(pitch));
                 for ((out, raw), position) in rows.zip(positions) {
                     self.row(raw, rotary, *position as usize, out);
@@ -81,7 +82,7 @@ impl<'a> HeadNorms<'a> {
     /// place, in rows without a gap.
     pub(super) fn backward(self, (raw, pitch): (&[f32], usize), grads: &mut [f32]) {
         let (dim, width) = (self.dim(), self.width());
-        grads.par_chunks_mut(ROWS * width).zip(raw.par_chunks(ROWS * pitch)).for_each_init(
+        grads.par_chunks_mut(ROWS * width).zip(raw.par_chunks(ROWS * pitch)).together_init(
             || vec![0.0; dim],
             |dx, (grads, raw)| {
                 for (grads, raw) in grads.chunks_exact_mut(width).zip(raw.chunks_exact(pitch)) {

@@ -8,6 +8,7 @@ use super::block::fit;
 use super::cpu::lay::ByColumn;
 use super::cpu::multiply::{self, Multiplied, Right, Rows};
 use super::cpu::panels::Panels;
+use super::cpu::team::Together as _;
 use super::cpu::vector;
 use super::norm;
 use super::pack::Packed;
@@ -273,12 +274,12 @@ fn by_slices(
             factor
         };
         if weight.is_none() {
-            rows.for_each(|((row, seen), id)| {
+            rows.together(|((row, seen), id)| {
                 look(row, seen, *id);
             });
             continue;
         }
-        rows.zip(grads.par_chunks_exact_mut(hidden)).for_each(|(((row, seen), id), grad)| {
+        rows.zip(grads.par_chunks_exact_mut(hidden)).together(|(((row, seen), id), grad)| {
             let factor = look(row, seen, *id);
             // The first slice sets the gradients.
             if first > 0 && factor < 1.0 {
@@ -292,7 +293,7 @@ fn by_slices(
         *nats = seen.sum.ln() + (seen.most - seen.given);
     }
     let Some(weight) = weight else { return };
-    grads.par_chunks_exact_mut(hidden).zip(&seen).zip(ids).for_each_init(
+    grads.par_chunks_exact_mut(hidden).zip(&seen).zip(ids).together_init(
         || vec![0.0; hidden],
         |label, ((grad, seen), id)| {
             base.head().part(*id as usize, 0, label);

@@ -2,6 +2,7 @@
 
 use rayon::prelude::*;
 
+use super::cpu::team::Together as _;
 use super::cpu::vector::{self, multiply_add, vectorized};
 
 /// Rows that one task takes.
@@ -20,7 +21,7 @@ pub(super) fn forward(
         .par_chunks_mut(ROWS * width)
         .zip(x.par_chunks(ROWS * width))
         .zip(inverse.par_chunks_mut(ROWS))
-        .for_each(|((normed, x), inverse)| {
+        .together(|((normed, x), inverse)| {
             let rows = normed.chunks_exact_mut(width).zip(x.chunks_exact(width));
             for ((normed, x), inverse) in rows.zip(inverse) {
                 *inverse = inverse_rms(x, epsilon);
@@ -45,7 +46,7 @@ pub(super) fn add_forward(
         .zip(y.par_chunks(ROWS * pitch))
         .zip(normed.par_chunks_mut(ROWS * width))
         .zip(inverse.par_chunks_mut(ROWS))
-        .for_each(|((((sum, x), y), normed), inverse)| {
+        .together(|((((sum, x), y), normed), inverse)| {
             let rows = sum.chunks_exact_mut(width).zip(x.chunks_exact(width));
             let rows = rows.zip(y.chunks_exact(pitch));
             let rows = rows.zip(normed.chunks_exact_mut(width)).zip(inverse);
@@ -62,7 +63,7 @@ pub(super) fn add(x: &[f32], (y, pitch): (&[f32], usize), width: usize, sum: &mu
     sum.par_chunks_mut(ROWS * width)
         .zip(x.par_chunks(ROWS * width))
         .zip(y.par_chunks(ROWS * pitch))
-        .for_each(|((sum, x), y)| {
+        .together(|((sum, x), y)| {
             let rows = sum.chunks_exact_mut(width).zip(x.chunks_exact(width));
             for ((sum, x), y) in rows.zip(y.chunks_exact(pitch)) {
                 vector::add(sum, x, &y[..width]);
@@ -85,7 +86,7 @@ pub(super) fn backward(
         .zip(inverse.par_chunks(ROWS))
         .zip(dn.par_chunks(ROWS * pitch))
         .zip(normed.par_chunks_mut(ROWS * width))
-        .for_each(|((((dx, x), inverse), dn), normed)| {
+        .together(|((((dx, x), inverse), dn), normed)| {
             let rows = dx.chunks_exact_mut(width).zip(x.chunks_exact(width));
             let rows = rows.zip(inverse).zip(dn.chunks_exact(pitch));
             for ((((dx, x), inverse), dn), normed) in rows.zip(normed.chunks_exact_mut(width)) {
@@ -97,7 +98,7 @@ pub(super) fn backward(
 
 /// Normalizes rows in place. Rows lie `pitch` apart; what follows their `weight.len()` values stays.
 pub(super) fn in_place((rows, pitch): (&mut [f32], usize), weight: &[f32], epsilon: f32) {
-    rows.par_chunks_mut(ROWS * pitch).for_each(|rows| {
+    rows.par_chunks_mut(ROWS * pitch).together(|rows| {
         for row in rows.chunks_exact_mut(pitch) {
             let row = &mut row[..weight.len()];
             let inverse = inverse_rms(row, epsilon);
@@ -119,7 +120,7 @@ pub(super) fn backward_alone(
     dx.par_chunks_mut(ROWS * width)
         .zip(x.par_chunks(ROWS * pitch))
         .zip(dn.par_chunks(ROWS * width))
-        .for_each(|((dx, x), dn)| {
+        .together(|((dx, x), dn)| {
             let rows = dx.chunks_exact_mut(width).zip(x.chunks_exact(pitch));
             for ((dx, x), dn) in rows.zip(dn.chunks_exact(width)) {
                 dx.fill(0.0);
@@ -140,7 +141,7 @@ pub(super) fn again((x, inverse): (&[f32], &[f32]), weight: &[f32], normed: &mut
         .par_chunks_mut(ROWS * width)
         .zip(x.par_chunks(ROWS * width))
         .zip(inverse.par_chunks(ROWS))
-        .for_each(|((normed, x), inverse)| {
+        .together(|((normed, x), inverse)| {
             let rows = normed.chunks_exact_mut(width).zip(x.chunks_exact(width));
             for ((normed, x), inverse) in rows.zip(inverse) {
                 apply(normed, x, weight, *inverse);

@@ -3,6 +3,7 @@
 
 use rayon::prelude::*;
 
+use super::cpu::team::Together as _;
 use super::cpu::vector::vectorized;
 use crate::model::DecoderConfig;
 
@@ -89,7 +90,7 @@ impl Rotary {
         positions: &[u32],
     ) {
         let dim = 2 * self.half;
-        rows.par_chunks_mut(ROWS * pitch).zip(positions.par_chunks(ROWS)).for_each(
+        rows.par_chunks_mut(ROWS * pitch).zip(positions.par_chunks(ROWS)).together(
             |(rows, positions)| {
                 for (row, position) in rows.chunks_exact_mut(pitch).zip(positions) {
                     if let Some(bias) = bias {

@@ -2,6 +2,7 @@
 
 use super::base::Base;
 use super::block::{self, Context, Kept, Scratch, fit};
+use super::cpu::team;
 use super::effective::Weights;
 use super::lora::Adapter;
 use super::loss::{self, HeadScratch};
@@ -87,11 +88,14 @@ impl Forward {
         // On a thread of the pool: it would otherwise sleep and be woken around each product.
         rayon::scope(|_| {
             for layer in 0..config.layers {
-                block::forward_front(context, weights, layer, &self.x[..width], kept, scratch);
-                let (rows, pitch) = kept.qkv(context, scratch);
-                on_layer(layer, rows, pitch);
-                let next = fit(&mut self.next, width);
-                block::forward_back(context, weights, layer, kept, scratch, next, &mut self.down_u);
+                let (x, next) = (&self.x[..width], fit(&mut self.next, width));
+                let (on_layer, down_u) = (&mut on_layer, &mut self.down_u);
+                team::gather(|| {
+                    block::forward_front(context, weights, layer, x, kept, scratch);
+                    let (rows, pitch) = kept.qkv(context, scratch);
+                    on_layer(layer, rows, pitch);
+                    block::forward_back(context, weights, layer, kept, scratch, next, down_u);
+                });
                 std::mem::swap(&mut self.x, &mut self.next);
             }
         });

@@ -5,6 +5,7 @@ use rayon::prelude::*;
 
 use super::base::Precision;
 use super::cpu::panels::{Aligned, Element as _, widen};
+use super::cpu::team::Together as _;
 use super::cpu::values::{Values, ValuesMut};
 
 /// Values that one task rounds or widens.
@@ -56,7 +57,7 @@ impl Stored {
         if precision == Precision::Bf16 {
             self.half.resize(len, bf16::ZERO);
             let chunks = self.half.par_chunks_mut(CHUNK).zip(shared[..len].par_chunks(CHUNK));
-            chunks.for_each(|(to, from)| bf16::narrow(from, to));
+            chunks.together(|(to, from)| bf16::narrow(from, to));
         }
     }
 
@@ -74,7 +75,7 @@ impl Stored {
                     shared.resize(len, 0.0);
                 }
                 let chunks = shared[..len].par_chunks_mut(CHUNK).zip(self.half.par_chunks(CHUNK));
-                chunks.for_each(|(to, from)| widen(from, to));
+                chunks.together(|(to, from)| widen(from, to));
                 &mut shared[..len]
             }
         }

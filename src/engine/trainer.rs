@@ -6,6 +6,7 @@ use half::bf16;
 
 use super::base::{Base, Group, Precision};
 use super::block::{self, Context, Kept, Scratch, fit};
+use super::cpu::team;
 use super::cuda::{Device, Session};
 use super::dropout::Dropout;
 use super::effective::{self, Weights};
@@ -439,17 +440,19 @@ impl<'a> Trainer<'a> {
             for layer in 0..layers {
                 let (before, after) = self.inputs.split_at_mut(layer + 1);
                 let (x, out) = (&before[layer][..width], fit(&mut after[0], width));
-                let kept = &mut self.kept[slot(layer)];
-                block::forward_front(context, weights, layer, x, kept, scratch);
-                let down_u = &mut self.down_u[layer];
-                block::forward_back(context, weights, layer, kept, scratch, out, down_u);
+                let (kept, down_u) = (&mut self.kept[slot(layer)], &mut self.down_u[layer]);
+                team::gather(|| {
+                    block::forward_front(context, weights, layer, x, kept, scratch);
+                    block::forward_back(context, weights, layer, kept, scratch, out, down_u);
+                });
             }
 
             let dx = fit(&mut self.dx, width);
             let last = &self.inputs[layers][..width];
             let back = Some((&mut *dx, weight));
             let mut watch = Watch::start();
-            let nats = loss::cross_entropy(self.base, last, packed, back, &mut self.head);
+            let nats =
+                team::gather(|| loss::cross_entropy(self.base, last, packed, back, &mut self.head));
             self.phases.lap(&mut watch, Phase::Head);
             nats.iter().map(|x| f64::from(*x)).sum::<f64>()
         });
@@ -462,14 +465,16 @@ impl<'a> Trainer<'a> {
             for layer in (0..layers).rev() {
                 let x = &self.inputs[layer][..width];
                 let kept = &mut self.kept[slot(layer)];
-                if layer < first_kept {
-                    block::forward_front(context, weights, layer, x, kept, scratch);
-                }
                 let grads = &mut self.grads[layer * layer_len..(layer + 1) * layer_len];
-                let kept = (kept, &self.down_u[layer][..]);
-                let buffers = (&mut *weights, &mut self.gradients);
-                let dx = &mut self.dx[..width];
-                block::backward(context, buffers, layer, x, kept, dx, grads, scratch);
+                let (gradients, dx) = (&mut self.gradients, &mut self.dx[..width]);
+                let down_u = &self.down_u[layer][..];
+                team::gather(|| {
+                    if layer < first_kept {
+                        block::forward_front(context, weights, layer, x, kept, scratch);
+                    }
+                    let (kept, buffers) = ((kept, down_u), (&mut *weights, gradients));
+                    block::backward(context, buffers, layer, x, kept, dx, grads, scratch);
+                });
             }
         });
         Ok(nats)

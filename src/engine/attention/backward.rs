@@ -11,6 +11,7 @@ use super::{BLOCK, Heads, Kept, Projected};
 use crate::engine::cpu::multiply;
 use crate::engine::cpu::panels::WIDTH;
 use crate::engine::cpu::shared::Shared;
+use crate::engine::cpu::team::Together as _;
 use crate::engine::cpu::vector;
 use crate::engine::pack::Segment;
 use crate::engine::rope::Rotary;
@@ -34,7 +35,7 @@ pub(super) fn run<E: Buffered>(
     let tokens = kept.log_sums.len() / heads.query;
     let pieces = pieces(heads, segments, heads.share());
     let (shared, out) = (Shared::new(scratch), Shared::new(grads));
-    (0..pieces.len() * heads.shared).into_par_iter().with_max_len(1).for_each(|index| {
+    (0..pieces.len() * heads.shared).into_par_iter().with_max_len(1).together(|index| {
         let (piece, key_head) = (&pieces[index / heads.shared], index % heads.shared);
         let (all, dim) = (&piece.tokens, heads.dim);
         let place = |kind| (heads.slot(key_head, piece.index, kind) * tokens + all.start) * dim;
@@ -182,7 +183,7 @@ fn sum(
     // Where the tree of each piece ends.
     let mut ends: Vec<usize> = pieces.iter().map(|piece| piece.tokens.end).collect();
     ends.sort_unstable();
-    grads.par_chunks_mut(width).enumerate().with_min_len(16).for_each(|(token, grads)| {
+    grads.par_chunks_mut(width).enumerate().with_min_len(16).together(|(token, grads)| {
         let ends = &ends[ends.partition_point(|end| *end <= token)..];
         let count = ends.iter().take_while(|end| **end == ends[0]).count();
         let places = grads[heads.query * dim..].chunks_exact_mut(dim).enumerate();

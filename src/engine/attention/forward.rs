@@ -8,6 +8,7 @@ use super::softmax::{self, Sight};
 use super::{BLOCK, Heads, Projected};
 use crate::engine::cpu::multiply;
 use crate::engine::cpu::shared::Shared;
+use crate::engine::cpu::team::Together as _;
 use crate::engine::cpu::vector;
 use crate::engine::pack::Segment;
 
@@ -21,7 +22,7 @@ pub(super) fn run<E: Buffered>(
     let tokens = log_sums.len() / heads.query;
     let (out, log_sums) = (Shared::new(out), Shared::new(log_sums));
     let pieces = pieces(heads, segments, usize::MAX);
-    (0..pieces.len() * heads.shared).into_par_iter().with_max_len(1).for_each(|index| {
+    (0..pieces.len() * heads.shared).into_par_iter().with_max_len(1).together(|index| {
         let (piece, key_head) = (&pieces[index / heads.shared], index % heads.shared);
         let place = |(token, head): (usize, usize), log_sum| {
             let dim = heads.dim;

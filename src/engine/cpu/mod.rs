@@ -4,7 +4,7 @@
 //! times weights laid out in [`panels`] (before, or where they are multiplied with: [`lay`]), by the [`tile`] kernel of this machine, in bf16 where
 //! that is faster (AMX, some AVX-512) and in f32 elsewhere. [`multiply`] also has small
 //! products on one thread, as attention needs them; [`few`] multiplies stored weights with a few tokens,
-//! as decoding does; [`vector`] has the passes over slices.
+//! as decoding does; [`vector`] has the passes over slices. Passes are shared out among threads by [`team`].
 
 pub(in crate::engine) mod ahead;
 mod cache;
@@ -22,6 +22,7 @@ pub(in crate::engine) mod rounding;
 pub(in crate::engine) mod shared;
 mod small;
 pub(in crate::engine) mod strips;
+pub(in crate::engine) mod team;
 mod tile;
 mod turn;
 pub(in crate::engine) mod values;

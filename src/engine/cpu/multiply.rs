@@ -24,6 +24,7 @@ use super::lay::Lay;
 pub(in crate::engine) use super::panels::Rows;
 use super::panels::{Panels, Scratch, WIDTH};
 pub(in crate::engine) use super::small::{LeftRows, small, small_add};
+use super::team::Together as _;
 pub(in crate::engine) use super::tile::Multiplied;
 use super::tile::{STEP, Tile, Work};
 use super::values::ValuesMut;
@@ -139,7 +140,7 @@ impl<E: Multiplied> Job<'_, E> {
                 let slice = (PACKED / chunk.len()).max(1).next_multiple_of(self.tile.rows);
                 let slices = packed.par_chunks_mut(slice * chunk.len());
                 let slices = slices.zip(sums.par_chunks_mut(slice * pitch)).enumerate();
-                slices.for_each(|(index, (packed, sums))| {
+                slices.together(|(index, (packed, sums))| {
                     let first = rows.start + index * slice;
                     self.ready(first..(first + slice).min(rows.end), chunk.clone(), packed, sums);
                 });
@@ -156,7 +157,7 @@ impl<E: Multiplied> Job<'_, E> {
         let tasks = (TASKS * rayon::current_num_threads()).div_ceil(blocks);
         let group = panels.div_ceil(tasks).max(least).next_multiple_of(self.right.at_once());
         let groups = panels.div_ceil(group);
-        (0..blocks * groups).into_par_iter().with_max_len(1).for_each(|task| {
+        (0..blocks * groups).into_par_iter().with_max_len(1).together(|task| {
             let first = rows.start + task / groups * block;
             let count = block.min(rows.end - first);
             let ready = self

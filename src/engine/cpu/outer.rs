@@ -7,6 +7,7 @@ use rayon::prelude::*;
 
 use super::kernel::Kernel;
 use super::panels::{Aligned, Rows};
+use super::team::Together as _;
 use super::values::Values;
 
 /// Columns of `v` that are worked on at a time.
@@ -40,7 +41,7 @@ pub(in crate::engine) fn outer(
     // `[r / LANES][k][LANES]`
     let size = x.count * LANES;
     let laid = laid.fit(v.columns.div_ceil(LANES) * size);
-    laid.par_chunks_exact_mut(size).enumerate().for_each(|(group, laid)| {
+    laid.par_chunks_exact_mut(size).enumerate().together(|(group, laid)| {
         let columns = group * LANES..v.columns.min((group + 1) * LANES);
         for (k, laid) in laid.chunks_exact_mut(LANES).enumerate() {
             let (inside, rest) = laid.split_at_mut(columns.len());
@@ -49,7 +50,7 @@ pub(in crate::engine) fn outer(
         }
     });
     let laid = &*laid;
-    (0..x.columns.div_ceil(COLUMNS)).into_par_iter().with_max_len(1).for_each(|index| {
+    (0..x.columns.div_ceil(COLUMNS)).into_par_iter().with_max_len(1).together(|index| {
         let first = index * COLUMNS;
         let columns = COLUMNS.min(x.columns - first);
         for (group, v) in laid.chunks_exact(size).enumerate() {

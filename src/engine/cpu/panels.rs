@@ -12,6 +12,7 @@ use rayon::prelude::*;
 use super::ahead;
 pub(in crate::engine) use super::element::{Element, widen, words};
 use super::shared::Shared;
+use super::team::Together as _;
 use super::tile::HALF;
 use super::values::Values;
 
@@ -196,7 +197,7 @@ impl<E: Element> Panels<E> {
     ) {
         let size = depth.next_multiple_of(E::STEP) * WIDTH;
         let data = self.resize(depth, columns);
-        data.par_chunks_exact_mut(size.max(1)).enumerate().for_each(|(index, panel)| {
+        data.par_chunks_exact_mut(size.max(1)).enumerate().together(|(index, panel)| {
             Self::lay_columns((depth, columns), index..index + 1, &row, panel);
         });
     }
@@ -239,7 +240,7 @@ impl<E: Element> Panels<E> {
         let (most, least) = DEPTHS;
         let each = padded.div_ceil(4 * rayon::current_num_threads());
         let each = each.next_multiple_of(least).min(most);
-        (0..padded.div_ceil(each.max(1))).into_par_iter().for_each(|task| {
+        (0..padded.div_ceil(each.max(1))).into_par_iter().together(|task| {
             with_scratch(|scratch| {
                 let width = columns.next_multiple_of(WIDTH);
                 let (rows, _) = scratch.views::<E>(2 * width, 0);

@@ -9,6 +9,7 @@ use rayon::prelude::*;
 use super::panels::{Panels, Rows, WIDTH};
 use super::shared::Shared;
 use super::small::{LeftRows, small};
+use super::team::Together as _;
 use super::tile::Multiplied;
 
 /// Rows that a task of [`turn`] turns.
@@ -59,7 +60,7 @@ pub(in crate::engine) fn multiply<E: Stripped>(
     // Many threads have strips enough where they are narrower.
     let each = right.columns.div_ceil(2 * rayon::current_num_threads());
     let each = each.next_multiple_of(WIDTH).min(COLUMNS);
-    (0..right.columns.div_ceil(each.max(1))).into_par_iter().with_max_len(1).for_each(|index| {
+    (0..right.columns.div_ceil(each.max(1))).into_par_iter().with_max_len(1).together(|index| {
         let first = index * each;
         let columns = each.min(right.columns - first);
         E::with_strip(|Strip { right: panels, sums }| {
@@ -78,7 +79,7 @@ pub(in crate::engine) fn multiply<E: Stripped>(
 pub(in crate::engine) fn turn<E: Stripped>(from: Rows<'_>, left: &mut LeftRows<E>) {
     let (data, pitch) = left.space(from.columns, from.count);
     let data = Shared::new(data);
-    (0..pitch.div_ceil(TURNED)).into_par_iter().for_each(|index| {
+    (0..pitch.div_ceil(TURNED)).into_par_iter().together(|index| {
         let first = index * TURNED;
         let count = TURNED.min(from.count - first);
         let these = Rows { data: from.data.tail(first * from.pitch), count, ..from };

@@ -8,6 +8,7 @@ use super::super::base::Base;
 use super::super::cache::{Cache, cache_bytes};
 use super::super::coarse::Profile;
 use super::super::cpu::few;
+use super::super::cpu::team::{self, Together as _};
 use super::super::decode::Decoder;
 use super::super::few::Adapted;
 use super::super::lookup::Lookup;
@@ -198,7 +199,7 @@ impl<'a, 'b> Run<'a, 'b> {
         let paths: Vec<_> = packed.label_rows.iter().map(|token| packed.path(*token)).collect();
         let adapter = self.adapter.filter(|_| tuned);
         let x = self.forward.run(base, adapter, packed, |layer, rows, pitch| {
-            caches.par_iter_mut().zip(&paths).for_each(|(cache, path)| {
+            caches.par_iter_mut().zip(&paths).together(|(cache, path)| {
                 let mut first = 0;
                 for part in path {
                     let rows = &rows[part.start * pitch..part.end * pitch];
@@ -255,7 +256,7 @@ impl<'a, 'b> Run<'a, 'b> {
         let is_greedy = sample::is_greedy(self.config.temperature);
         let (logits, likeliest) = (&mut self.logits, &mut self.likeliest);
         let profile = &self.profile;
-        self.step.is_found = rayon::scope(|_| {
+        self.step.is_found = team::gather(|| {
             decoder.step(base, adapter, (ids, ranges), &mut caches);
             let is_found = is_greedy && decoder.likeliest(base, (coarse_from, profile), likeliest);
             if !is_found {
@@ -364,7 +365,7 @@ impl<'a, 'b> Run<'a, 'b> {
         let vocabulary = self.base.config().vocab_size;
         let logits = if self.step.is_found {
             let (base, logits, decoder) = (self.base, &mut self.logits, &mut self.decoder);
-            rayon::scope(|_| decoder.logits_of(base, row, logits));
+            team::gather(|| decoder.logits_of(base, row, logits));
             &self.logits[..vocabulary]
         } else {
             &self.logits[row * vocabulary..(row + 1) * vocabulary]
