@@ -7,9 +7,11 @@ use crate::engine::cpu::panels::Element;
 #[cfg(target_arch = "x86_64")]
 use crate::engine::cpu::vector::{self, Level};
 
-/// Magnitudes decoded at a time.
-#[cfg(target_arch = "x86_64")]
-const MAGNITUDES: usize = 16;
+/// Blocks whose magnitudes are decoded at a time.
+const GROUP: usize = 16;
+
+/// The codes of a block.
+type Codes = [u8; BLOCK / 2];
 
 /// Numbers that are decoded to.
 pub(in crate::engine) trait Decoded: Element {
@@ -38,24 +40,27 @@ fn one_by_one<E: Element>(from: &Quantized, start: usize, out: &mut [E]) {
     }
 }
 
-/// The bytes of a whole block.
-#[expect(clippy::inline_always, reason = "takes on the caller's target features")]
-#[inline(always)]
-fn codes(from: &Quantized, block: usize) -> &[u8; BLOCK / 2] {
-    &from.codes.as_chunks::<{ BLOCK / 2 }>().0[block]
+/// Hands the codes, magnitudes and places of whole blocks from `first` on to `run`, some at a time.
+fn in_groups<E>(
+    from: &Quantized,
+    first: usize,
+    out: &mut [[E; BLOCK]],
+    run: impl Fn(&[Codes], &[f32], &mut [[E; BLOCK]]),
+) {
+    let codes = &from.codes.as_chunks().0[first..first + out.len()];
+    let mut magnitudes = [0.0; GROUP];
+    for (group, (codes, out)) in codes.chunks(GROUP).zip(out.chunks_mut(GROUP)).enumerate() {
+        let magnitudes = &mut magnitudes[..out.len()];
+        from.decode_magnitudes(first + group * GROUP, magnitudes);
+        run(codes, magnitudes, out);
+    }
 }
 
-/// The 16 values of a block: the same product, rounded once, that each value by itself would be.
-#[expect(clippy::inline_always, reason = "takes on the caller's target features")]
-#[inline(always)]
-fn table<E: Element>(magnitude: f32) -> [E; 16] {
-    CODE.map(|code| E::one(code * magnitude))
-}
-
-fn plain<E: Element>(from: &Quantized, first: usize, out: &mut [[E; BLOCK]]) {
-    for (block, out) in (first..).zip(out) {
-        let table = table::<E>(from.magnitude(block));
-        for (pair, byte) in out.chunks_exact_mut(2).zip(codes(from, block)) {
+/// The 16 values of a block are the same products, rounded once, that each value by itself would be.
+fn plain<E: Element>(codes: &[Codes], magnitudes: &[f32], out: &mut [[E; BLOCK]]) {
+    for ((codes, magnitude), out) in codes.iter().zip(magnitudes).zip(out) {
+        let table = CODE.map(|code| E::one(code * magnitude));
+        for (pair, byte) in out.chunks_exact_mut(2).zip(codes) {
             pair[0] = table[usize::from(byte >> 4)];
             pair[1] = table[usize::from(byte & 15)];
         }
@@ -67,18 +72,26 @@ impl Decoded for f32 {
         #[cfg(target_arch = "x86_64")]
         match vector::level() {
             Level::Rounding | Level::Wide => {
-                // SAFETY: `level` saw AVX-512 F, BW and VL.
-                #[expect(unsafe_code, reason = "call of a target-feature function")]
-                return unsafe { wide(from, first, out) };
+                return in_groups(from, first, out, |codes, magnitudes, out| {
+                    // SAFETY: `level` saw AVX-512 F, BW and VL.
+                    #[expect(unsafe_code, reason = "call of a target-feature function")]
+                    unsafe {
+                        wide(codes, magnitudes, out);
+                    }
+                });
             }
             Level::Middle => {
-                // SAFETY: `level` saw AVX2.
-                #[expect(unsafe_code, reason = "call of a target-feature function")]
-                return unsafe { middle(from, first, out) };
+                return in_groups(from, first, out, |codes, magnitudes, out| {
+                    // SAFETY: `level` saw AVX2.
+                    #[expect(unsafe_code, reason = "call of a target-feature function")]
+                    unsafe {
+                        middle(codes, magnitudes, out);
+                    }
+                });
             }
             Level::Baseline => {}
         }
-        plain(from, first, out);
+        in_groups(from, first, out, plain);
     }
 }
 
@@ -86,11 +99,15 @@ impl Decoded for bf16 {
     fn blocks(from: &Quantized, first: usize, out: &mut [[Self; BLOCK]]) {
         #[cfg(target_arch = "x86_64")]
         if vector::level().is_wide() {
-            // SAFETY: `level` saw AVX-512 F, BW and VL.
-            #[expect(unsafe_code, reason = "call of a target-feature function")]
-            return unsafe { wide_half(from, first, out) };
+            return in_groups(from, first, out, |codes, magnitudes, out| {
+                // SAFETY: `level` saw AVX-512 F, BW and VL.
+                #[expect(unsafe_code, reason = "call of a target-feature function")]
+                unsafe {
+                    wide_half(codes, magnitudes, out);
+                }
+            });
         }
-        plain(from, first, out);
+        in_groups(from, first, out, plain);
     }
 }
 
@@ -98,17 +115,17 @@ impl Decoded for bf16 {
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
 #[expect(unsafe_code, reason = "vector loads and stores")]
-fn wide(from: &Quantized, first: usize, out: &mut [[f32; BLOCK]]) {
+fn wide(codes: &[Codes], magnitudes: &[f32], out: &mut [[f32; BLOCK]]) {
     use std::arch::x86_64::{
         _mm_and_si128, _mm_loadu_si128, _mm_set1_epi8, _mm_srli_epi16, _mm_unpackhi_epi8,
-        _mm_unpacklo_epi8, _mm512_cvtepu8_epi32, _mm512_loadu_ps, _mm512_permutexvar_ps,
-        _mm512_storeu_ps,
+        _mm_unpacklo_epi8, _mm512_cvtepu8_epi32, _mm512_loadu_ps, _mm512_mul_ps,
+        _mm512_permutexvar_ps, _mm512_set1_ps, _mm512_storeu_ps,
     };
     let low_bits = _mm_set1_epi8(15);
-    for (block, out) in (first..).zip(out) {
-        let (codes, table) = (codes(from, block), table::<f32>(from.magnitude(block)));
-        // SAFETY: `table` has 16 values.
-        let table = unsafe { _mm512_loadu_ps(table.as_ptr()) };
+    // SAFETY: 16 values.
+    let values = unsafe { _mm512_loadu_ps(CODE.as_ptr()) };
+    for ((codes, magnitude), out) in codes.iter().zip(magnitudes).zip(out) {
+        let table = _mm512_mul_ps(values, _mm512_set1_ps(*magnitude));
         for half in 0..2 {
             // SAFETY: 16 bytes at 0 and at 16 of 32.
             let bytes = unsafe { _mm_loadu_si128(codes.as_ptr().add(half * 16).cast()) };
@@ -130,35 +147,34 @@ fn wide(from: &Quantized, first: usize, out: &mut [[f32; BLOCK]]) {
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
 #[expect(unsafe_code, reason = "vector loads and stores")]
-fn wide_half(from: &Quantized, first: usize, out: &mut [[bf16; BLOCK]]) {
+fn wide_half(codes: &[Codes], magnitudes: &[f32], out: &mut [[bf16; BLOCK]]) {
     use std::arch::x86_64::{
-        _mm_loadu_si128, _mm256_loadu_si256, _mm512_broadcast_i64x4, _mm512_cvtepu8_epi32,
-        _mm512_or_si512, _mm512_permutexvar_epi16, _mm512_slli_epi32, _mm512_srli_epi32,
-        _mm512_storeu_si512,
+        _mm_loadu_si128, _mm512_add_epi32, _mm512_and_si512, _mm512_broadcast_i64x4,
+        _mm512_castps_si512, _mm512_cvtepi32_epi16, _mm512_cvtepu8_epi32, _mm512_loadu_ps,
+        _mm512_mul_ps, _mm512_or_si512, _mm512_permutexvar_epi16, _mm512_set1_epi32,
+        _mm512_set1_ps, _mm512_slli_epi32, _mm512_srli_epi32, _mm512_storeu_si512,
     };
-    let mut magnitudes = [0.0; MAGNITUDES];
-    for (group, out) in out.chunks_mut(MAGNITUDES).enumerate() {
-        let first = first + group * MAGNITUDES;
-        let magnitudes = &mut magnitudes[..out.len()];
-        from.decode_magnitudes(first, magnitudes);
-        for ((block, magnitude), out) in (first..).zip(magnitudes).zip(out) {
-            let (codes, table) = (codes(from, block), table::<bf16>(*magnitude));
-            // SAFETY: `table` has 16 values of 16 bits.
-            let table = unsafe { _mm256_loadu_si256(table.as_ptr().cast()) };
-            let table = _mm512_broadcast_i64x4(table);
-            for half in 0..2 {
-                // SAFETY: 16 bytes at 0 and at 16 of 32.
-                let bytes = unsafe { _mm_loadu_si128(codes.as_ptr().add(half * 16).cast()) };
-                let bytes = _mm512_cvtepu8_epi32(bytes);
-                // The high code in the low half of a word, the whole byte in the high half: of an index
-                // five bits count, and the table repeats after four.
-                let indices =
-                    _mm512_or_si512(_mm512_srli_epi32::<4>(bytes), _mm512_slli_epi32::<16>(bytes));
-                let values = _mm512_permutexvar_epi16(indices, table);
-                // SAFETY: 32 values at 0 and at 32 of 64.
-                unsafe {
-                    _mm512_storeu_si512(out.as_mut_ptr().add(half * 32).cast(), values);
-                }
+    let (half, one) = (_mm512_set1_epi32(0x7fff), _mm512_set1_epi32(1));
+    // SAFETY: 16 values.
+    let values = unsafe { _mm512_loadu_ps(CODE.as_ptr()) };
+    for ((codes, magnitude), out) in codes.iter().zip(magnitudes).zip(out) {
+        let table = _mm512_castps_si512(_mm512_mul_ps(values, _mm512_set1_ps(*magnitude)));
+        // As `rounding::round` does.
+        let even = _mm512_and_si512(_mm512_srli_epi32::<16>(table), one);
+        let table = _mm512_srli_epi32::<16>(_mm512_add_epi32(_mm512_add_epi32(table, half), even));
+        let table = _mm512_broadcast_i64x4(_mm512_cvtepi32_epi16(table));
+        for half in 0..2 {
+            // SAFETY: 16 bytes at 0 and at 16 of 32.
+            let bytes = unsafe { _mm_loadu_si128(codes.as_ptr().add(half * 16).cast()) };
+            let bytes = _mm512_cvtepu8_epi32(bytes);
+            // The high code in the low half of a word, the whole byte in the high half: of an index
+            // five bits count, and the table repeats after four.
+            let indices =
+                _mm512_or_si512(_mm512_srli_epi32::<4>(bytes), _mm512_slli_epi32::<16>(bytes));
+            let values = _mm512_permutexvar_epi16(indices, table);
+            // SAFETY: 32 values at 0 and at 32 of 64.
+            unsafe {
+                _mm512_storeu_si512(out.as_mut_ptr().add(half * 32).cast(), values);
             }
         }
     }
@@ -168,21 +184,20 @@ fn wide_half(from: &Quantized, first: usize, out: &mut [[bf16; BLOCK]]) {
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2")]
 #[expect(unsafe_code, reason = "vector loads and stores")]
-fn middle(from: &Quantized, first: usize, out: &mut [[f32; BLOCK]]) {
+fn middle(codes: &[Codes], magnitudes: &[f32], out: &mut [[f32; BLOCK]]) {
     use std::arch::x86_64::{
         _mm_and_si128, _mm_loadu_si128, _mm_set1_epi8, _mm_srli_epi16, _mm_srli_si128,
         _mm_unpackhi_epi8, _mm_unpacklo_epi8, _mm256_blendv_ps, _mm256_castsi256_ps,
-        _mm256_cvtepu8_epi32, _mm256_loadu_ps, _mm256_permutevar8x32_ps, _mm256_slli_epi32,
-        _mm256_storeu_ps,
+        _mm256_cvtepu8_epi32, _mm256_loadu_ps, _mm256_mul_ps, _mm256_permutevar8x32_ps,
+        _mm256_set1_ps, _mm256_slli_epi32, _mm256_storeu_ps,
     };
     let low_bits = _mm_set1_epi8(15);
-    for (block, out) in (first..).zip(out) {
-        let (codes, table) = (codes(from, block), table::<f32>(from.magnitude(block)));
-        // SAFETY: 8 values at 0 and at 8 of 16.
-        let (lower, upper) = unsafe {
-            let table = table.as_ptr();
-            (_mm256_loadu_ps(table), _mm256_loadu_ps(table.add(8)))
-        };
+    // SAFETY: 8 values at 0 and at 8 of 16.
+    let (lower, upper) =
+        unsafe { (_mm256_loadu_ps(CODE.as_ptr()), _mm256_loadu_ps(CODE.as_ptr().add(8))) };
+    for ((codes, magnitude), out) in codes.iter().zip(magnitudes).zip(out) {
+        let magnitude = _mm256_set1_ps(*magnitude);
+        let (lower, upper) = (_mm256_mul_ps(lower, magnitude), _mm256_mul_ps(upper, magnitude));
         for half in 0..2 {
             // SAFETY: 16 bytes at 0 and at 16 of 32.
             let bytes = unsafe { _mm_loadu_si128(codes.as_ptr().add(half * 16).cast()) };
@@ -218,16 +233,18 @@ mod tests {
             (0..BLOCK * 300).map(|i| ((i * 7919 % 1009) as f32 - 504.0) * 0.001_3).collect();
         let quantized = quantize(&values);
         let mut want = vec![[0.0f32; BLOCK]; 290];
-        plain(&quantized, 7, &mut want);
+        in_groups(&quantized, 7, &mut want, plain);
         let mut out = want.clone();
         #[cfg(target_arch = "x86_64")]
         if is_x86_feature_detected!("avx2") {
             out.fill([0.0; BLOCK]);
-            // SAFETY: just detected.
-            #[expect(unsafe_code, reason = "call of a target-feature function")]
-            unsafe {
-                middle(&quantized, 7, &mut out);
-            }
+            in_groups(&quantized, 7, &mut out, |codes, magnitudes, out| {
+                // SAFETY: just detected.
+                #[expect(unsafe_code, reason = "call of a target-feature function")]
+                unsafe {
+                    middle(codes, magnitudes, out);
+                }
+            });
             assert_eq!(out, want);
         }
         out.fill([0.0; BLOCK]);
@@ -235,7 +252,7 @@ mod tests {
         assert_eq!(out, want);
         let mut half = vec![[bf16::ONE; BLOCK]; 290];
         let mut want = vec![[bf16::ZERO; BLOCK]; 290];
-        plain(&quantized, 7, &mut want);
+        in_groups(&quantized, 7, &mut want, plain);
         bf16::blocks(&quantized, 7, &mut half);
         assert_eq!(half, want);
     }
