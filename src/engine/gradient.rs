@@ -10,8 +10,7 @@ use super::cpu::multiply::{LeftRows, Rows};
 use super::cpu::outer;
 use super::cpu::panels::Aligned;
 use super::cpu::shared::Shared;
-use super::cpu::strips::{self, Stripped};
-use super::cpu::team;
+use super::cpu::strips::{self, Product, Stripped};
 use super::cpu::values::Values;
 use super::cpu::{Kernel, kernel, vector};
 use super::dropout::Masks;
@@ -126,8 +125,9 @@ impl<E: Stripped> Buffers<E> {
                 let v = rows((flows.v.0.tail(part.column), flows.v.1), tokens, rank);
                 let x = rows((self.masked[..].into(), inputs), tokens, inputs);
                 if !outer_a(kernel, x, v, &mut self.laid, (&grads, part.slot.a)) {
-                    strips::turn(v, &mut self.v);
-                    strips::multiply(&self.v, x, add_a(part.slot.a, rank));
+                    strips::turn(&mut [(v, &mut self.v)]);
+                    let put = &add_a(part.slot.a, rank);
+                    strips::multiply(&[Product { left: &self.v, right: x, put }]);
                 }
             }
             true
@@ -159,26 +159,23 @@ impl<E: Stripped> Buffers<E> {
                 }
             }
         };
-        // Side by side, so that many threads have enough to do.
-        let Self { v, u, .. } = self;
-        team::both(
-            || {
-                if !a_is_added {
-                    // The As of a group lie side by side, so they are one matrix.
-                    strips::turn(rows(flows.v, tokens, columns), v);
-                    let x = rows(flows.x, tokens, inputs);
-                    strips::multiply(v, x, add_a(first.slot.a, columns));
-                }
-            },
-            || {
-                if !b_is_added {
-                    strips::turn(rows(flows.u, tokens, columns), u);
-                    strips::multiply(u, rows(flows.dy, tokens, outputs), add_b);
-                }
-            },
-        );
+        // Side by side, so that many threads have enough to do. The As of a group lie side by side, so they are one
+        // matrix.
+        let (v, u) = (rows(flows.v, tokens, columns), rows(flows.u, tokens, columns));
+        let (x, dy) = (rows(flows.x, tokens, inputs), rows(flows.dy, tokens, outputs));
+        let add_a = add_a(first.slot.a, columns);
+        let of_a = (!a_is_added).then_some(((v, &mut self.v), (x, &add_a as Put<'_>)));
+        let of_b = (!b_is_added).then_some(((u, &mut self.u), (dy, &add_b as Put<'_>)));
+        let (mut lefts, rights): (Vec<_>, Vec<_>) = of_a.into_iter().chain(of_b).unzip();
+        strips::turn(&mut lefts);
+        let lefts = lefts.iter().map(|(_, left)| &**left);
+        let products = lefts.zip(rights).map(|(left, (right, put))| Product { left, right, put });
+        strips::multiply(&products.collect::<Vec<_>>());
     }
 }
+
+/// Where strips of sums go.
+type Put<'a> = &'a (dyn Fn(usize, usize, &[f32]) + Sync);
 
 /// `dA += v^T x` where outer products are there, to the `A` from `start` on; `false` where not.
 fn outer_a(

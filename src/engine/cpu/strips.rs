@@ -49,22 +49,31 @@ impl Stripped for bf16 {
     }
 }
 
-/// `left right`, whose depths are the rows of `right`. `put(first, columns, sums)` gets
-/// `columns` columns from `first` on, rows of `sums` [`PITCH`] apart; strips come in any order, on the
-/// current pool.
-pub(in crate::engine) fn multiply<E: Stripped>(
-    left: &LeftRows<E>,
-    right: Rows<'_>,
-    put: impl Fn(usize, usize, &[f32]) + Sync,
-) {
-    // Many threads have strips enough where they are narrower.
-    let each = right.columns.div_ceil(2 * rayon::current_num_threads());
-    let each = each.next_multiple_of(WIDTH).min(COLUMNS);
-    (0..right.columns.div_ceil(each.max(1))).into_par_iter().with_max_len(1).together(|index| {
-        let first = index * each;
-        let columns = each.min(right.columns - first);
+/// `left right`, whose depths are the rows of `right`: `put(first, columns, sums)` gets `columns` columns from `first` on,
+/// rows of `sums` [`PITCH`] apart; strips come in any order.
+pub(in crate::engine) struct Product<'a, E> {
+    pub(in crate::engine) left: &'a LeftRows<E>,
+    pub(in crate::engine) right: Rows<'a>,
+    pub(in crate::engine) put: &'a (dyn Fn(usize, usize, &[f32]) + Sync),
+}
+
+impl<E: Stripped> Product<'_, E> {
+    /// Columns of each strip: where there are many threads they are narrower, so that there are enough.
+    fn width(&self) -> usize {
+        let each = self.right.columns.div_ceil(2 * rayon::current_num_threads());
+        each.next_multiple_of(WIDTH).clamp(WIDTH, COLUMNS)
+    }
+
+    fn strips(&self) -> usize {
+        self.right.columns.div_ceil(self.width())
+    }
+
+    fn strip(&self, index: usize) {
+        let Self { left, right, put } = self;
+        let first = index * self.width();
+        let columns = self.width().min(right.columns - first);
         E::with_strip(|Strip { right: panels, sums }| {
-            panels.set_depths(Rows { data: right.data.tail(first), columns, ..right });
+            panels.set_depths(Rows { data: right.data.tail(first), columns, ..*right });
             let len = left.padded_rows() * COLUMNS;
             if sums.len() < len {
                 sums.resize(len, 0.0);
@@ -72,17 +81,31 @@ pub(in crate::engine) fn multiply<E: Stripped>(
             small(left, 0..left.rows(), panels, sums, COLUMNS);
             put(first, columns, sums);
         });
+    }
+}
+
+/// Computes products beside each other, on the current pool.
+pub(in crate::engine) fn multiply<E: Stripped>(products: &[Product<'_, E>]) {
+    let count = products.iter().map(Product::strips).sum::<usize>();
+    (0..count).into_par_iter().with_max_len(1).together(|index| {
+        let (product, index) = place(products, Product::strips, index);
+        product.strip(index);
     });
 }
 
-/// Takes columns as the rows of a left operand, on the current pool.
-pub(in crate::engine) fn turn<E: Stripped>(from: Rows<'_>, left: &mut LeftRows<E>) {
-    let (data, pitch) = left.space(from.columns, from.count);
-    let data = Shared::new(data);
-    (0..pitch.div_ceil(TURNED)).into_par_iter().together(|index| {
+/// Takes columns as the rows of left operands, beside each other on the current pool.
+pub(in crate::engine) fn turn<E: Stripped>(operands: &mut [(Rows<'_>, &mut LeftRows<E>)]) {
+    let turning = operands.iter_mut().map(|(from, left)| {
+        let (data, pitch) = left.space(from.columns, from.count);
+        (*from, Shared::new(data), pitch)
+    });
+    let turning: Vec<_> = turning.collect();
+    let tasks = |(_, _, pitch): &(Rows<'_>, Shared<'_, E>, usize)| pitch.div_ceil(TURNED);
+    (0..turning.iter().map(tasks).sum::<usize>()).into_par_iter().together(|index| {
+        let ((from, data, pitch), index) = place(&turning, tasks, index);
         let first = index * TURNED;
         let count = TURNED.min(from.count - first);
-        let these = Rows { data: from.data.tail(first * from.pitch), count, ..from };
+        let these = Rows { data: from.data.tail(first * from.pitch), count, ..*from };
         E::with_strip(|Strip { right: panels, .. }| {
             panels.set_depths(these);
             let mut turned = [E::default(); WIDTH * TURNED];
@@ -99,6 +122,18 @@ pub(in crate::engine) fn turn<E: Stripped>(from: Rows<'_>, left: &mut LeftRows<E
             }
         });
     });
+}
+
+/// Whose task that is, and which of its own, where those of each follow one another.
+fn place<T>(all: &[T], tasks: impl Fn(&T) -> usize, index: usize) -> (&T, usize) {
+    let mut index = index;
+    for one in all {
+        match index.checked_sub(tasks(one)) {
+            None => return (one, index),
+            Some(rest) => index = rest,
+        }
+    }
+    unreachable!("a task of one of them")
 }
 
 /// Values between the rows of the sums that [`multiply`] gives.
@@ -121,18 +156,19 @@ mod tests {
         let right: Vec<f32> = (5..5 + depth * pitch).map(wave).collect();
         let mut left = LeftRows::<E>::default();
         let from = Rows { data: turned[..].into(), count: depth, columns: rows, pitch: rows };
-        turn(from, &mut left);
+        turn(&mut [(from, &mut left)]);
         let mut alone = LeftRows::<E>::default();
         alone.set_columns(from, &mut Panels::default());
         assert_eq!(left.values(), alone.values());
         let out = Mutex::new(vec![0.0f32; rows * columns]);
         let from = Rows { data: right[..].into(), count: depth, columns, pitch };
-        multiply(&left, from, |first, width, sums| {
+        let put = |first: usize, width: usize, sums: &[f32]| {
             let mut out = out.lock().unwrap();
             for r in 0..rows {
                 out[r * columns + first..][..width].copy_from_slice(&sums[r * PITCH..][..width]);
             }
-        });
+        };
+        multiply(&[Product { left: &left, right: from, put: &put }]);
         for (i, got) in out.into_inner().unwrap().into_iter().enumerate() {
             let (r, n) = (i / columns, i % columns);
             let want: f32 = (0..depth).map(|k| turned[k * rows + r] * right[k * pitch + n]).sum();
