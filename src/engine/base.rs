@@ -118,21 +118,15 @@ impl Matrix {
         self.outputs
     }
 
-    /// Decodes one row.
-    pub(super) fn row<E: Decoded>(&self, row: usize, out: &mut [E]) {
-        self.part(row, 0, out);
-    }
-
     /// Decodes the values of a row from column `first` on.
     pub(super) fn part<E: Decoded>(&self, row: usize, first: usize, out: &mut [E]) {
-        let mut row = row;
+        let mut at = row * self.inputs + first;
         for part in &self.parts {
-            let rows = part.len / self.inputs;
-            if row < rows {
-                nf4::decode(part, row * self.inputs + first, out);
+            if at < part.len {
+                nf4::decode(part, at, out);
                 return;
             }
-            row -= rows;
+            at -= part.len;
         }
     }
 
@@ -140,7 +134,7 @@ impl Matrix {
     #[cfg(test)]
     pub(super) fn rows(&self, first: usize, out: &mut [f32]) {
         for (i, out) in out.chunks_exact_mut(self.inputs).enumerate() {
-            self.row(first + i, out);
+            self.part(first + i, 0, out);
         }
     }
 

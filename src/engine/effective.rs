@@ -9,6 +9,9 @@
 //! The weights are decoded from NF4 for each product; W and B stay apart, so that rounding to bf16
 //! does not swallow the small update.
 
+#[cfg(test)]
+mod measure;
+
 use half::bf16;
 use rayon::prelude::*;
 
@@ -225,23 +228,31 @@ fn forward<E: Multiplied + Decoded>(place: Place<'_>) -> impl Lay<E> {
     let matrix = base.matrix(layer, group);
     let inputs = place.inputs();
     let parts = adapter.map_or_else(Vec::new, |adapter| parts(adapter, group));
-    let row = move |n: usize, row: &mut [E]| {
-        let (weights, update) = row.split_at_mut(inputs);
-        matrix.row(n, weights);
+    let part = move |n: usize, first: usize, row: &mut [E]| {
+        let (weights, update) = row.split_at_mut(inputs.saturating_sub(first).min(row.len()));
+        if !weights.is_empty() {
+            matrix.part(n, first, weights);
+        }
         update.fill(E::default());
-        let Some(adapter) = adapter else { return };
+        let Some(adapter) = adapter.filter(|_| !update.is_empty()) else { return };
         let (rank, scale) = (adapter.config().rank, adapter.config().scale());
         let part =
             parts.iter().find(|part| (part.output..part.output + part.slot.outputs).contains(&n));
         if let Some(part) = part {
             let (_, b) = adapter.pair(layer, part.slot);
             let b = &b[(n - part.output) * rank..][..rank];
-            for (value, b) in update[part.column..].iter_mut().zip(b) {
+            // Of the adapter's columns, those that these depths begin with and the projection's own.
+            let begin = first.saturating_sub(inputs);
+            let (column, b) = match part.column.checked_sub(begin) {
+                Some(column) => (column, b),
+                None => (0, b.get(begin - part.column..).unwrap_or_default()),
+            };
+            for (value, b) in update.iter_mut().skip(column).zip(b) {
                 *value = E::one(scale * b);
             }
         }
     };
-    ByColumn { depth: inputs + place.columns(), columns: place.outputs(), row }
+    ByColumn { depth: inputs + place.columns(), columns: place.outputs(), part }
 }
 
 /// `A^T`, of a group's projections side by side.
@@ -253,8 +264,8 @@ fn fill_side<E: Multiplied>(place: Place<'_>, side: &mut Panels<E>) {
     // The As of a group lie side by side.
     let start = layer * adapter.layer_len() + first.slot.a;
     let a = &adapter.values()[start..][..columns * inputs];
-    side.fill_columns(inputs, columns, |i, row| {
-        E::narrow(&a[i * inputs..][..inputs], row);
+    side.fill_columns(inputs, columns, |i, k, row| {
+        E::narrow(&a[i * inputs + k..][..row.len()], row);
     });
 }
 
@@ -414,8 +425,8 @@ impl<E: Multiplied + Decoded> Operands<E> {
             let at = (place.layer, part.slot.target);
             self.masked.resize(tokens * inputs, 0.0);
             masks.apply_rows(at, (x, inputs), inputs, &mut self.masked);
-            self.side.fill_columns(inputs, rank, |i, row| {
-                E::narrow(&a[i * inputs..][..inputs], row);
+            self.side.fill_columns(inputs, rank, |i, k, row| {
+                E::narrow(&a[i * inputs + k..][..row.len()], row);
             });
             let data = self.masked[..].into();
             let rows = Rows { data, count: tokens, columns: inputs, pitch: inputs };
@@ -424,8 +435,8 @@ impl<E: Multiplied + Decoded> Operands<E> {
 
             let first = outputs + part.column;
             take(out, (first, pitch), (tokens, rank), &mut self.columns);
-            self.side.fill_columns(rank, part.slot.outputs, |n, row| {
-                for (value, b) in row.iter_mut().zip(&b[n * rank..]) {
+            self.side.fill_columns(rank, part.slot.outputs, |n, k, row| {
+                for (value, b) in row.iter_mut().zip(&b[n * rank + k..]) {
                     *value = E::one(scale * b);
                 }
             });

@@ -90,8 +90,8 @@ fn slice<E: Multiplied>(
     (first, count): (usize, usize),
     (out, pitch): (&mut [f32], usize),
 ) {
-    let row = |n: usize, row: &mut [E]| base.head().part(first + n, 0, row);
-    let weights = ByColumn { depth: x.columns, columns: count, row };
+    let part = |n: usize, k: usize, row: &mut [E]| base.head().part(first + n, k, row);
+    let weights = ByColumn { depth: x.columns, columns: count, part };
     let right = Right::of((x.count, false), &weights, panels);
     multiply::multiply_right(x, None, right, (out.into(), pitch));
 }
@@ -141,7 +141,7 @@ impl KeptHead {
 fn whole<E: Multiplied>(panels: &mut Panels<E>, base: &Base, x: Rows<'_>, out: &mut [f32]) {
     let vocab = base.config().vocab_size;
     if panels.columns() == 0 {
-        panels.fill_columns(x.columns, vocab, |n, row| base.head().part(n, 0, row));
+        panels.fill_columns(x.columns, vocab, |n, k, row| base.head().part(n, k, row));
     }
     multiply::multiply(x, None, panels, (out.into(), vocab), false);
 }

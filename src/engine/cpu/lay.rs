@@ -16,19 +16,21 @@ pub(in crate::engine) trait Lay<E: Element>: Sync {
     /// Lays all of it out, on the current pool.
     fn fill(&self, panels: &mut Panels<E>);
 
-    /// Lays some panels out whole, one after the other, on this thread.
-    fn lay(&self, panels: Range<usize>, to: &mut [E]);
+    /// Lays some depths of some panels out, one panel after the other, on this thread. The first depth and, but where
+    /// the operand ends, the number of depths are multiples of [`Element::STEP`].
+    fn lay(&self, panels: Range<usize>, depths: Range<usize>, to: &mut [E]);
 }
 
-/// A matrix whose rows are the columns of the operand: `row(n, out)` writes row `n`, `depth` values, rounded.
+/// A matrix whose rows are the columns of the operand: `part(n, k, out)` writes values of row `n` from depth `k` on,
+/// rounded.
 #[derive(Debug)]
 pub(in crate::engine) struct ByColumn<F> {
     pub(in crate::engine) depth: usize,
     pub(in crate::engine) columns: usize,
-    pub(in crate::engine) row: F,
+    pub(in crate::engine) part: F,
 }
 
-impl<E: Element, F: Fn(usize, &mut [E]) + Sync> Lay<E> for ByColumn<F> {
+impl<E: Element, F: Fn(usize, usize, &mut [E]) + Sync> Lay<E> for ByColumn<F> {
     fn size(&self) -> (usize, usize) {
         (self.depth, self.columns)
     }
@@ -38,11 +40,11 @@ impl<E: Element, F: Fn(usize, &mut [E]) + Sync> Lay<E> for ByColumn<F> {
     }
 
     fn fill(&self, panels: &mut Panels<E>) {
-        panels.fill_columns(self.depth, self.columns, &self.row);
+        panels.fill_columns(self.depth, self.columns, &self.part);
     }
 
-    fn lay(&self, panels: Range<usize>, to: &mut [E]) {
-        Panels::lay_columns((self.depth, self.columns), panels, &self.row, to);
+    fn lay(&self, panels: Range<usize>, depths: Range<usize>, to: &mut [E]) {
+        Panels::lay_columns((self.depth, self.columns), (panels, depths), &self.part, to);
     }
 }
 
@@ -69,7 +71,7 @@ impl<E: Element, F: Fn(usize, usize, &mut [E]) + Sync> Lay<E> for ByDepth<F> {
         panels.fill_depths(self.depth, self.columns, |k, row| (self.part)(k, 0, row));
     }
 
-    fn lay(&self, panels: Range<usize>, to: &mut [E]) {
-        Panels::lay_depths((self.depth, self.columns), panels, &self.part, to);
+    fn lay(&self, panels: Range<usize>, depths: Range<usize>, to: &mut [E]) {
+        Panels::lay_depths((self.depth, self.columns), (panels, depths), &self.part, to);
     }
 }

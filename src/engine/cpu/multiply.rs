@@ -4,37 +4,32 @@
 //! `x`, so that one product with a right operand of `depth + c` depths gives `x W + u M`: an
 //! adapter costs no pass of its own over the output. `u` is left in the output's last columns.
 
+mod cells;
 mod left;
+mod lend;
 mod out;
 mod right;
 mod way;
 
 use std::ops::Range;
-use std::sync::{Mutex, PoisonError};
 
 use rayon::prelude::*;
 
+use cells::Cells;
+use lend::Lent;
 use out::{Buffer, Out, narrow_tile};
 pub(in crate::engine) use right::Right;
 use way::Way;
 
 use super::ahead;
 use super::kernel::{Kernel, kernel};
-use super::lay::Lay;
 pub(in crate::engine) use super::panels::Rows;
-use super::panels::{Panels, Scratch, WIDTH};
+use super::panels::{Panels, WIDTH};
 pub(in crate::engine) use super::small::{LeftRows, small, small_add};
 use super::team::Together as _;
 pub(in crate::engine) use super::tile::Multiplied;
 use super::tile::{STEP, Tile, Work};
 use super::values::ValuesMut;
-
-/// Tasks of a product for each thread. With more, threads of cores that are not equally fast end closer together; but
-/// where one is put aside for another program, all wait for the task that it holds, and it holds one more of the time.
-const TASKS: usize = 4;
-
-/// Products of two numbers that a task has at least: long beside handing it out.
-const TASK: usize = 8 << 20;
 
 /// Values of rows that a task makes ready.
 const PACKED: usize = 1 << 15;
@@ -83,29 +78,16 @@ fn run<E: Multiplied>(
     assert!((left.count - 1) * left.pitch + left.columns <= left.data.len(), "left rows");
     assert!((left.count - 1) * pitch + right.columns() + side_columns <= out.len(), "out rows");
     let tile = E::tile(kernel);
-    let way = Way::of(&tile, left.count, right.depth(), out.is_half());
-    assert!(way.once || matches!(right, Right::Ready(_)), "an operand apart is laid out once");
+    let way = right.way(kernel, left.count, out.is_half());
     let out = match out {
         ValuesMut::Full(out) => Out::Full(out.as_mut_ptr()),
         ValuesMut::Half(out) => Out::Half(out.as_mut_ptr()),
     };
     assert!(!add || matches!(out, Out::Full(_)), "sums are kept in f32");
-    let job = Job { left, side, right, tile, out, pitch, add, chunk: way.chunk };
-    lend(|scratch| {
-        for first in (0..left.count).step_by(way.round) {
-            job.round(first..(first + way.round).min(left.count), way.block, scratch);
-        }
-    });
-}
-
-/// Lends a buffer that no other product uses.
-fn lend(run: impl FnOnce(&mut Scratch)) {
-    static FREE: Mutex<Vec<Scratch>> = Mutex::new(Vec::new());
-    // What is lent is never left half done, so a panic beside it does not matter.
-    let free = || FREE.lock().unwrap_or_else(PoisonError::into_inner);
-    let mut scratch = free().pop().unwrap_or_default();
-    run(&mut scratch);
-    free().push(scratch);
+    let job = Job { left, side, right, tile, out, pitch, add, way };
+    for first in (0..left.count).step_by(way.round) {
+        job.round(first..(first + way.round).min(left.count));
+    }
 }
 
 /// A product.
@@ -117,8 +99,7 @@ struct Job<'a, E> {
     out: Out,
     pitch: usize,
     add: bool,
-    /// Depths that are packed at a time.
-    chunk: usize,
+    way: Way,
 }
 
 impl<E: Multiplied> Job<'_, E> {
@@ -129,12 +110,13 @@ impl<E: Multiplied> Job<'_, E> {
 
     /// Computes some rows: those made ready, blocks of them are multiplied with a few panels at a time. A thread
     /// that is done with its own goes on with another's, since cores are not always equally fast.
-    fn round(&self, rows: Range<usize>, block: usize, scratch: &mut Scratch) {
-        let (padded, pitch) = (self.right.padded_depth(), self.side_pitch());
+    fn round(&self, rows: Range<usize>) {
+        let (padded, pitch, most) = (self.right.padded_depth(), self.side_pitch(), self.way.chunk);
         let count = rows.len().next_multiple_of(self.tile.rows);
-        let (packed, sums) = scratch.views::<E>(count * self.chunk, count * pitch);
-        for start in (0..padded).step_by(self.chunk) {
-            let chunk = start..(start + self.chunk).min(padded);
+        let mut buffer = Lent::rows();
+        let (packed, sums) = buffer.views::<E>(count * most, count * pitch);
+        for start in (0..padded).step_by(most) {
+            let chunk = start..(start + most).min(padded);
             let packed = &mut packed[..count * chunk.len()];
             if self.side.is_some() || self.own_rows(rows.start, chunk.clone()).is_none() {
                 let slice = (PACKED / chunk.len()).max(1).next_multiple_of(self.tile.rows);
@@ -145,69 +127,73 @@ impl<E: Multiplied> Job<'_, E> {
                     self.ready(first..(first + slice).min(rows.end), chunk.clone(), packed, sums);
                 });
             }
-            self.panels(rows.clone(), block, chunk, packed);
+            self.panels(rows.clone(), chunk, packed);
         }
     }
 
     /// Multiplies depths `chunk` of some rows, which are ready, with all panels.
-    fn panels(&self, rows: Range<usize>, block: usize, chunk: Range<usize>, packed: &[E]) {
-        let (depth, panels) = (chunk.len(), self.right.columns().div_ceil(WIDTH));
-        let blocks = rows.len().div_ceil(block);
-        let least = TASK / (block.min(rows.len()) * depth * WIDTH);
-        let tasks = (TASKS * rayon::current_num_threads()).div_ceil(blocks);
-        let group = panels.div_ceil(tasks).max(least).next_multiple_of(self.right.at_once());
-        let groups = panels.div_ceil(group);
-        (0..blocks * groups).into_par_iter().with_max_len(1).together(|task| {
-            let first = rows.start + task / groups * block;
-            let count = block.min(rows.end - first);
-            let ready = self
-                .own_rows(first, chunk.clone())
-                .unwrap_or((&packed[(first - rows.start) * depth..], depth));
-            let panel = task % groups * group;
-            // SAFETY: the first row of this task lies within the output.
-            #[expect(unsafe_code, reason = "a place in the shared output")]
-            let out = unsafe { self.out.at(first * self.pitch) };
-            let multiply = |index: usize, panel: &[E], next: &[E]| {
-                self.tiles(
-                    ready,
-                    (panel, next),
-                    count,
-                    (out, self.pitch, index * WIDTH, self.right.columns()),
-                    self.add || chunk.start > 0,
-                );
-            };
-            let these = panel..(panel + group).min(panels);
-            (self.tile.begin)();
-            match &self.right {
-                Right::Ready(panels) => {
-                    let part = |index| &panels.panel(index)[chunk.start * WIDTH..chunk.end * WIDTH];
-                    let end = these.end;
-                    these.for_each(|index| {
+    fn panels(&self, rows: Range<usize>, chunk: Range<usize>, packed: &[E]) {
+        let Way { block, group, .. } = self.way;
+        let panels = self.right.columns().div_ceil(WIDTH);
+        let (blocks, groups) = (rows.len().div_ceil(block), panels.div_ceil(group));
+        let multiply = |block: usize, (index, panel): (usize, &[E]), next: &[E]| {
+            self.block(rows.clone(), block, chunk.clone(), packed, (index, panel, next));
+        };
+        match &self.right {
+            Right::Ready(right) => {
+                let part = |index| &right.panel(index)[chunk.start * WIDTH..chunk.end * WIDTH];
+                // Threads stay at their rows.
+                (0..blocks * groups).into_par_iter().with_max_len(1).together(|task| {
+                    let (block, first) = (task / groups, task % groups * group);
+                    let end = panels.min(first + group);
+                    (self.tile.begin)();
+                    for index in first..end {
                         let next = if index + 1 < end { part(index + 1) } else { &[] };
-                        multiply(index, part(index), next);
-                    });
-                }
-                Right::Apart(right) => {
-                    self.lay(*right, these, |index, panel| multiply(index, panel, &[]));
-                }
+                        multiply(block, (index, part(index)), next);
+                    }
+                    (self.tile.end)();
+                });
             }
-            (self.tile.end)();
-        });
+            Right::Apart(right) => {
+                let cells = Cells::new(*right, chunk.clone(), &self.way, blocks);
+                // Threads stay at their panels.
+                (0..cells.tasks()).into_par_iter().with_max_len(1).together(|task| {
+                    cells.with(task, |block, these, laid| {
+                        (self.tile.begin)();
+                        for (index, panel) in these.zip(laid.chunks_exact(chunk.len() * WIDTH)) {
+                            multiply(block, (index, panel), &[]);
+                        }
+                        (self.tile.end)();
+                    });
+                });
+            }
+        }
     }
 
-    /// Lays panels out and lends each.
-    fn lay(&self, right: &dyn Lay<E>, panels: Range<usize>, each: impl Fn(usize, &[E])) {
-        let size = self.right.padded_depth() * WIDTH;
-        lend(|scratch| {
-            for first in panels.clone().step_by(right.at_once()) {
-                let these = first..(first + right.at_once()).min(panels.end);
-                let (laid, _) = scratch.views::<E>(these.len() * size, 0);
-                right.lay(these.clone(), laid);
-                for (index, panel) in these.zip(laid.chunks_exact(size)) {
-                    each(index, panel);
-                }
-            }
-        });
+    /// A block of rows times one panel over the depths of a chunk.
+    fn block(
+        &self,
+        rows: Range<usize>,
+        block: usize,
+        chunk: Range<usize>,
+        packed: &[E],
+        (index, panel, next): (usize, &[E], &[E]),
+    ) {
+        let first = rows.start + block * self.way.block;
+        let count = self.way.block.min(rows.end - first);
+        let ready = self
+            .own_rows(first, chunk.clone())
+            .unwrap_or((&packed[(first - rows.start) * chunk.len()..], chunk.len()));
+        // SAFETY: the first row of the block lies within the output.
+        #[expect(unsafe_code, reason = "a place in the shared output")]
+        let out = unsafe { self.out.at(first * self.pitch) };
+        self.tiles(
+            ready,
+            (panel, next),
+            count,
+            (out, self.pitch, index * WIDTH, self.right.columns()),
+            self.add || chunk.start > 0,
+        );
     }
 
     /// All rows of one panel over the depths of a chunk. The `next` one is in memory, from where it would come too

@@ -115,6 +115,14 @@ impl Scratch {
             )
         }
     }
+
+    /// The first `count` elements that [`Self::views`] gave before.
+    #[expect(unsafe_code, reason = "a view of plain numbers on aligned bytes")]
+    pub(in crate::engine) fn elements<E: Element>(&self, count: usize) -> &[E] {
+        assert!(count * size_of::<E>() <= self.lines.len() * size_of::<Line>());
+        // SAFETY: as above.
+        unsafe { std::slice::from_raw_parts(self.lines.as_ptr().cast(), count) }
+    }
 }
 
 /// A right operand.
@@ -187,37 +195,42 @@ impl<E: Element> Panels<E> {
         self.data.fit(size)
     }
 
-    /// Fills from a matrix whose rows are the columns of this operand: `row(n, out)` writes row
-    /// `n`, `depth` values, rounded.
+    /// Fills from a matrix whose rows are the columns of this operand: `part(n, k, out)` writes values of row `n` from
+    /// depth `k` on, rounded.
     pub(in crate::engine) fn fill_columns(
         &mut self,
         depth: usize,
         columns: usize,
-        row: impl Fn(usize, &mut [E]) + Sync,
+        part: impl Fn(usize, usize, &mut [E]) + Sync,
     ) {
-        let size = depth.next_multiple_of(E::STEP) * WIDTH;
+        let padded = depth.next_multiple_of(E::STEP);
         let data = self.resize(depth, columns);
-        data.par_chunks_exact_mut(size.max(1)).enumerate().together(|(index, panel)| {
-            Self::lay_columns((depth, columns), index..index + 1, &row, panel);
-        });
+        data.par_chunks_exact_mut((padded * WIDTH).max(1)).enumerate().together(
+            |(index, panel)| {
+                let these = (index..index + 1, 0..padded);
+                Self::lay_columns((depth, columns), these, &part, panel);
+            },
+        );
     }
 
-    /// Some panels of what [`Self::fill_columns`] fills, one after the other.
+    /// Some depths of some panels of what [`Self::fill_columns`] fills, one panel after the other, on this thread.
+    /// `part(n, k, out)` writes values of row `n` from depth `k` on.
     pub(super) fn lay_columns(
         (depth, columns): (usize, usize),
-        panels: Range<usize>,
-        row: impl Fn(usize, &mut [E]),
+        (panels, depths): (Range<usize>, Range<usize>),
+        part: impl Fn(usize, usize, &mut [E]),
         to: &mut [E],
     ) {
-        let pitch = depth.next_multiple_of(E::STEP);
+        let pitch = depths.len().next_multiple_of(E::STEP);
+        let inside = depth.min(depths.end) - depths.start;
         with_scratch(|scratch| {
             let (rows, _) = scratch.views::<E>(WIDTH * pitch, 0);
             for (index, panel) in panels.zip(to.chunks_exact_mut((pitch * WIDTH).max(1))) {
                 for (n, to) in (index * WIDTH..).zip(rows.chunks_exact_mut(pitch)) {
-                    let (inside, rest) = to.split_at_mut(depth);
+                    let (inside, rest) = to.split_at_mut(inside);
                     rest.fill(E::default());
                     if n < columns {
-                        row(n, inside);
+                        part(n, depths.start, inside);
                     } else {
                         inside.fill(E::default());
                     }
@@ -263,26 +276,26 @@ impl<E: Element> Panels<E> {
         });
     }
 
-    /// Some panels of what [`Self::fill_depths`] fills, one after the other, on this thread. `part(k, n, out)` writes
-    /// values of row `k` from column `n` on.
+    /// Some depths of some panels of what [`Self::fill_depths`] fills, one panel after the other, on this thread.
+    /// `part(k, n, out)` writes values of row `k` from column `n` on.
     pub(super) fn lay_depths(
         (depth, columns): (usize, usize),
-        panels: Range<usize>,
+        (panels, depths): (Range<usize>, Range<usize>),
         part: impl Fn(usize, usize, &mut [E]),
         to: &mut [E],
     ) {
-        let padded = depth.next_multiple_of(E::STEP);
+        let pitch = depths.len().next_multiple_of(E::STEP);
         let (first, width) = (panels.start * WIDTH, panels.len() * WIDTH);
         let inside = width.min(columns - first);
         with_scratch(|scratch| {
             let (rows, _) = scratch.views::<E>(2 * width, 0);
             let (a, b) = rows.split_at_mut(width);
-            for k in (0..padded).step_by(E::GROUP) {
+            for at in (0..pitch).step_by(E::GROUP) {
                 let row = |k: usize, out: &mut [E]| part(k, first, out);
-                Self::group(k, (depth, inside), row, [&mut *a, &mut *b]);
+                Self::group(depths.start + at, (depth, inside), row, [&mut *a, &mut *b]);
                 let rows = a.chunks_exact(WIDTH).zip(b.chunks_exact(WIDTH));
-                for ((a, b), to) in rows.zip(to.chunks_exact_mut(padded * WIDTH)) {
-                    E::lay(a, b, &mut to[k * WIDTH..][..E::GROUP * WIDTH]);
+                for ((a, b), to) in rows.zip(to.chunks_exact_mut(pitch * WIDTH)) {
+                    E::lay(a, b, &mut to[at * WIDTH..][..E::GROUP * WIDTH]);
                 }
             }
         });
@@ -383,8 +396,8 @@ mod tests {
         let (depth, columns) = (70, 101);
         let value = |k: usize, n: usize| ((k * 131 + n * 17) % 251) as f32;
         let mut by_column = Panels::<E>::default();
-        by_column.fill_columns(depth, columns, |n, out| {
-            (0..depth).for_each(|k| out[k] = E::one(value(k, n)));
+        by_column.fill_columns(depth, columns, |n, first, out| {
+            out.iter_mut().zip(first..).for_each(|(out, k)| *out = E::one(value(k, n)));
         });
         let mut by_depth = Panels::<E>::default();
         by_depth.fill_depths(depth, columns, |k, out| {

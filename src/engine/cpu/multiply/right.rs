@@ -4,20 +4,19 @@ use super::super::kernel::{Kernel, kernel};
 use super::super::lay::Lay;
 use super::super::panels::{Panels, WIDTH};
 use super::super::tile::Multiplied;
-use super::TASKS;
-use super::way::Way;
+use super::way::{Size, Way};
 
 /// The right operand of a product.
 pub(in crate::engine) enum Right<'a, E> {
     /// All of it is laid out.
     Ready(&'a Panels<E>),
-    /// Each task lays out what it multiplies with: one block of rows and one chunk of depths only.
+    /// Tasks lay out what they multiply with.
     Apart(&'a dyn Lay<E>),
 }
 
 impl<'a, E: Multiplied> Right<'a, E> {
-    /// An operand for a product of `count` rows, in bf16 or not: left apart where tasks lay out each panel but once, or
-    /// else laid out in `panels`.
+    /// An operand for a product of `count` rows, in bf16 or not: left apart where tasks had better lay it out, or else laid
+    /// out in `panels`.
     pub(in crate::engine) fn of(
         (count, half): (usize, bool),
         from: &'a dyn Lay<E>,
@@ -28,18 +27,32 @@ impl<'a, E: Multiplied> Right<'a, E> {
 
     pub(super) fn with(
         kernel: Kernel,
-        (count, half): (usize, bool),
+        (rows, half): (usize, bool),
         from: &'a dyn Lay<E>,
         panels: &'a mut Panels<E>,
     ) -> Self {
-        let (depth, columns) = from.size();
-        let tasks = TASKS * rayon::current_num_threads();
-        let way = Way::of(&E::tile(kernel), count, depth, half);
-        if way.once && columns.div_ceil(WIDTH) >= from.at_once() * tasks {
-            return Self::Apart(from);
+        let apart = Self::Apart(from);
+        if apart.by_panels(kernel, (rows, half)).is_some() {
+            return apart;
         }
         from.fill(panels);
         Self::Ready(panels)
+    }
+
+    /// How tasks go through a product with it if they lay it out.
+    fn by_panels(&self, kernel: Kernel, (rows, half): (usize, bool)) -> Option<Way> {
+        let Self::Apart(from) = self else { return None };
+        Way::by_panels(&E::tile(kernel), self.size(rows, half), from.at_once())
+    }
+
+    fn size(&self, rows: usize, half: bool) -> Size {
+        Size { rows, depth: self.depth(), panels: self.columns().div_ceil(WIDTH), half }
+    }
+
+    /// How a product of `rows` rows with it goes.
+    pub(super) fn way(&self, kernel: Kernel, rows: usize, half: bool) -> Way {
+        let by_panels = self.by_panels(kernel, (rows, half));
+        by_panels.unwrap_or_else(|| Way::by_rows(&E::tile(kernel), self.size(rows, half)))
     }
 
     pub(super) fn depth(&self) -> usize {
@@ -57,14 +70,6 @@ impl<'a, E: Multiplied> Right<'a, E> {
         match self {
             Self::Ready(panels) => panels.columns(),
             Self::Apart(right) => right.size().1,
-        }
-    }
-
-    /// Panels that are laid out together.
-    pub(super) fn at_once(&self) -> usize {
-        match self {
-            Self::Ready(_) => 1,
-            Self::Apart(right) => right.at_once(),
         }
     }
 }

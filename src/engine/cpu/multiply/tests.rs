@@ -1,4 +1,4 @@
-use crate::engine::cpu::lay::{ByColumn, ByDepth};
+use crate::engine::cpu::lay::{ByColumn, ByDepth, Lay};
 use crate::engine::cpu::panels::Element as _;
 use crate::engine::cpu::values::Values;
 use half::bf16;
@@ -193,11 +193,11 @@ fn check_threads<E: Multiplied>() {
         let (pitch, total) = (columns + side_columns, depth + side_columns);
         let left: Vec<f32> = (0..rows * depth).map(wave).collect();
         let (mut side, mut panels) = (Panels::<E>::default(), Panels::<E>::default());
-        side.fill_columns(depth, side_columns, |n, out| {
-            out.iter_mut().enumerate().for_each(|(k, out)| *out = E::one(wave(n * depth + k)));
+        side.fill_columns(depth, side_columns, |n, first, out| {
+            out.iter_mut().zip(first..).for_each(|(out, k)| *out = E::one(wave(n * depth + k)));
         });
-        panels.fill_columns(total, columns, |n, out| {
-            out.iter_mut().enumerate().for_each(|(k, out)| *out = E::one(wave(n * total + k)));
+        panels.fill_columns(total, columns, |n, first, out| {
+            out.iter_mut().zip(first..).for_each(|(out, k)| *out = E::one(wave(n * total + k)));
         });
         let run = |threads: usize| {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
@@ -219,49 +219,51 @@ fn a_result_does_not_depend_on_the_number_of_threads() {
     check_threads::<bf16>();
 }
 
-/// An operand that tasks lay out for themselves, by its columns and by its depths.
+/// An operand that tasks lay out for themselves, by its columns and by its depths: in one chunk and in several, of blocks
+/// of rows and of one, on threads that there are panels for and on too many.
 fn check_apart<E: Multiplied>(kernel: Kernel) {
-    let (rows, depth, side_columns) = (45, 70, 3);
-    let total = depth + side_columns;
-    let left: Vec<f32> = (0..rows * depth).map(wave).collect();
-    let left = Rows { data: left[..].into(), count: rows, columns: depth, pitch: depth };
-    let mut side = Panels::<E>::default();
-    side.fill_columns(depth, side_columns, |n, out| {
-        out.iter_mut().enumerate().for_each(|(k, out)| *out = E::one(wave(n * depth + k)));
-    });
-    // The last panel is not whole; nor, on two threads, is the last of four at once.
-    let columns = 40 * WIDTH + 7;
-    let pitch = columns + side_columns;
-    let value = |k: usize, n: usize| E::one(wave(k * columns + n));
-    let row = |n: usize, out: &mut [E]| {
-        out.iter_mut().enumerate().for_each(|(k, out)| *out = value(k, n));
-    };
-    let part = |k: usize, first: usize, out: &mut [E]| {
-        out.iter_mut().zip(first..).for_each(|(out, n)| *out = value(k, n));
-    };
-    let mut panels = Panels::<E>::default();
-    panels.fill_columns(total, columns, row);
-    let mut want = vec![0.0f32; rows * pitch];
-    run(kernel, left, Some(&side), Right::Ready(&panels), ((&mut want[..]).into(), pitch), false);
-    let by_column = ByColumn { depth: total, columns, row };
-    let by_depth = ByDepth { depth: total, columns, part };
-    let ways: [&dyn Lay<E>; 2] = [&by_column, &by_depth];
-    for (threads, way) in [1, 2, 16].into_iter().flat_map(|threads| ways.map(|way| (threads, way)))
-    {
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-        let mut out = vec![0.0f32; rows * pitch];
-        pool.install(|| {
-            let mut empty = Panels::default();
-            let right = Right::with(kernel, (rows, false), way, &mut empty);
-            // Many threads have too few panels each, so that all of it is laid out before.
-            assert_eq!(matches!(right, Right::Apart(_)), threads < 16);
-            run(kernel, left, Some(&side), right, ((&mut out[..]).into(), pitch), false);
+    for (rows, depth, wide) in [(45, 70, 40), (300, 2100, 5)] {
+        let side_columns = 3;
+        let total = depth + side_columns;
+        let left: Vec<f32> = (0..rows * depth).map(wave).collect();
+        let left = Rows { data: left[..].into(), count: rows, columns: depth, pitch: depth };
+        let mut side = Panels::<E>::default();
+        side.fill_columns(depth, side_columns, |n, first, out| {
+            out.iter_mut().zip(first..).for_each(|(out, k)| *out = E::one(wave(n * depth + k)));
         });
-        assert!(out == want, "{kernel:?} {threads}");
+        // The last panel is not whole; nor, on some threads, is the last of several at once.
+        let columns = wide * WIDTH + 7;
+        let pitch = columns + side_columns;
+        let value = |k: usize, n: usize| E::one(wave(k * columns + n));
+        let by_column = |n: usize, first: usize, out: &mut [E]| {
+            out.iter_mut().zip(first..).for_each(|(out, k)| *out = value(k, n));
+        };
+        let by_depth = |k: usize, first: usize, out: &mut [E]| {
+            out.iter_mut().zip(first..).for_each(|(out, n)| *out = value(k, n));
+        };
+        let mut panels = Panels::<E>::default();
+        panels.fill_columns(total, columns, by_column);
+        let by_column = ByColumn { depth: total, columns, part: by_column };
+        let by_depth = ByDepth { depth: total, columns, part: by_depth };
+        let ways: [&dyn Lay<E>; 2] = [&by_column, &by_depth];
+        let mut want = vec![0.0f32; rows * pitch];
+        let ready = Right::Ready(&panels);
+        run(kernel, left, Some(&side), ready, ((&mut want[..]).into(), pitch), false);
+        for (threads, way) in [1, 2, 6, 64].into_iter().flat_map(|n| ways.map(|way| (n, way))) {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            let mut out = vec![0.0f32; rows * pitch];
+            pool.install(|| {
+                let mut empty = Panels::default();
+                let right = Right::with(kernel, (rows, false), way, &mut empty);
+                // There are panels for all threads, and few rows where the kernel is fast.
+                let enough = way.at_once().div_ceil(2) * threads <= columns.div_ceil(WIDTH);
+                let is_apart = matches!(right, Right::Apart(_));
+                assert!(is_apart == enough || E::tile(kernel).blocked && rows > 100 && !is_apart);
+                run(kernel, left, Some(&side), right, ((&mut out[..]).into(), pitch), false);
+            });
+            assert!(out == want, "{kernel:?} {rows} {threads}");
+        }
     }
-    let mut empty = Panels::default();
-    let many = Right::with(kernel, (100_000, false), &by_column, &mut empty);
-    assert!(matches!(many, Right::Ready(_)), "rows beyond a cache");
 }
 
 #[test]
@@ -279,8 +281,8 @@ fn products_beside_each_other_do_not_mix() {
     let run = |seed: usize| {
         let left: Vec<f32> = (seed..seed + rows * depth).map(wave).collect();
         let mut panels = Panels::<bf16>::default();
-        panels.fill_columns(depth, columns, |n, out| {
-            out.iter_mut().enumerate().for_each(|(k, out)| *out = bf16::one(wave(n * depth + k)));
+        panels.fill_columns(depth, columns, |n, first, out| {
+            out.iter_mut().zip(first..).for_each(|(out, k)| *out = bf16::one(wave(n * depth + k)));
         });
         let mut out = vec![0.0f32; rows * columns];
         let left = Rows { data: left[..].into(), count: rows, columns: depth, pitch: depth };
@@ -357,7 +359,7 @@ fn measure<E: Multiplied>(one: E) {
                 pool.install(|| panels.fill_depths(depth, columns, |_, o| row(o)));
             });
             let by_column = best(&mut || {
-                pool.install(|| panels.fill_columns(depth, columns, |_, o| row(o)));
+                pool.install(|| panels.fill_columns(depth, columns, |_, _, o| row(o)));
             });
             let from = Rows { data: left[..].into(), count: rows, columns: depth, pitch: depth };
             let seconds = best(&mut || {

@@ -1,10 +1,36 @@
-//! How a product goes through its rows and depths, by the size of the second-level cache.
+//! How a product goes through its rows, depths and panels, by the size of the second-level cache.
 
 use super::super::cache;
+use super::super::panels::WIDTH;
 use super::super::tile::{Multiplied, Tile};
 
-/// How a product goes through its rows and depths.
+/// Tasks of a product for each thread. With more, threads of cores that are not equally fast end closer together; but
+/// where one is put aside for another program, all wait for the task that it holds, and it holds one more of the time.
+const TASKS: usize = 4;
+
+/// Products of two numbers that a task has at least: long beside handing it out.
+const TASK: usize = 8 << 20;
+
+/// As above, where tasks share what one of them laid out.
+const PART: usize = 2 << 20;
+
+/// Threads of which half read one half of the rows and half the other, as rows come from caches that all share.
+const MANY: usize = 8;
+
+/// Depths of a chunk are a multiple of it where they are decoded: of a block of codes.
+const BLOCK: usize = 64;
+
+/// A product: its rows, depths without padding, panels, and whether its output is in bf16.
 #[derive(Debug, Clone, Copy)]
+pub(super) struct Size {
+    pub(super) rows: usize,
+    pub(super) depth: usize,
+    pub(super) panels: usize,
+    pub(super) half: bool,
+}
+
+/// How a product goes through its rows, depths and panels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Way {
     /// Depths that are packed at a time.
     pub(super) chunk: usize,
@@ -12,34 +38,78 @@ pub(super) struct Way {
     pub(super) block: usize,
     /// Rows that are packed at a time.
     pub(super) round: usize,
-    /// Whether each panel is multiplied with by one task, once.
-    pub(super) once: bool,
+    /// Panels of a task.
+    pub(super) group: usize,
+    /// Parts of a round, of as many blocks each, that panels are laid out for anew.
+    pub(super) parts: usize,
 }
 
 impl Way {
-    pub(super) fn of<E: Multiplied>(
-        tile: &Tile<E>,
-        count: usize,
-        depth: usize,
-        half: bool,
-    ) -> Self {
-        // Sums in f32 can be stored and taken up again, after chunks of one size; rounded ones take all depths at once.
-        let padded = depth.next_multiple_of(E::STEP);
-        let chunks = if half { 1 } else { padded.div_ceil(tile.chunk).max(1) };
-        let chunk = padded.div_ceil(chunks).next_multiple_of(E::STEP).max(E::STEP);
+    /// Where the right operand is laid out already: the rows of a task stay in a thread's second-level cache, panels go
+    /// through it.
+    pub(super) fn by_rows<E: Multiplied>(tile: &Tile<E>, size: Size) -> Self {
         let threads = rayon::current_num_threads();
-        // Packed rows stay in the second-level cache, beside panels that stream through it: the more rows
-        // a task has, the fewer times the panels are read.
-        let bytes = cache::second_level() / 8 * 3;
-        let fits = (bytes / (chunk * size_of::<E>())).max(tile.rows);
-        if fits >= count.next_multiple_of(tile.rows) {
-            // Few rows: threads take columns, so that each panel is read by one of them.
-            let block = count.next_multiple_of(tile.rows);
-            return Self { chunk, block, round: block, once: chunks == 1 };
-        }
-        // Blocks of one size, as many for each thread.
-        let rounds = count.div_ceil(threads * fits);
-        let block = count.div_ceil(threads * rounds).next_multiple_of(tile.rows);
-        Self { chunk, block, round: threads * block, once: false }
+        let chunk = chunk(tile, size);
+        let fits = fitting::<E>(chunk).max(tile.rows);
+        let padded = size.rows.next_multiple_of(tile.rows);
+        // Few rows: threads take columns, so that each panel is read by one of them. Else blocks of one size, as many
+        // for each thread.
+        let (block, round) = if fits >= padded {
+            (padded, padded)
+        } else {
+            let rounds = size.rows.div_ceil(threads * fits);
+            let block = size.rows.div_ceil(threads * rounds).next_multiple_of(tile.rows);
+            (block, threads * block)
+        };
+        let least = TASK / (block.min(size.rows) * chunk * WIDTH);
+        let tasks = (TASKS * threads).div_ceil(size.rows.min(round).div_ceil(block));
+        let group = size.panels.div_ceil(tasks).max(least).max(1);
+        Self { chunk, block, round, group, parts: 1 }
     }
+
+    /// Where tasks lay the right operand out, by preference at least `at_once` panels together: those of a task stay in a
+    /// thread's second-level cache, beside a block of rows. Nothing where there are not panels for all threads, or where
+    /// rows would come from memory to a kernel that multiplies faster than they come.
+    pub(super) fn by_panels<E: Multiplied>(
+        tile: &Tile<E>,
+        size: Size,
+        at_once: usize,
+    ) -> Option<Self> {
+        let threads = rayon::current_num_threads();
+        // Many threads take fewer together.
+        let at_once = [at_once, at_once / 2]
+            .into_iter()
+            .find(|at_once| *at_once > 0 && size.panels >= at_once * threads)?;
+        let chunk = chunk(tile, size);
+        let fits = fitting::<E>(chunk).max(tile.rows);
+        if tile.blocked && fits < size.rows.next_multiple_of(tile.rows) {
+            return None;
+        }
+        // As many groups for each thread, and at least so many.
+        let most = (fits / WIDTH).max(1);
+        let groups = size.panels.div_ceil(most * threads) * threads;
+        let group = (size.panels / groups / at_once).max(1) * at_once;
+        let groups = size.panels.div_ceil(group);
+        let parts = if tile.blocked || threads < MANY { 1 } else { 2 };
+        let blocks = size.rows.div_ceil(fits).max((TASKS * threads).div_ceil(groups));
+        let block = size.rows.div_ceil(blocks.next_multiple_of(parts));
+        let block = block.max(PART.div_ceil(group * chunk * WIDTH)).next_multiple_of(tile.rows);
+        let parts = if size.rows.div_ceil(block).is_multiple_of(parts) { parts } else { 1 };
+        Some(Self { chunk, block, round: size.rows, group, parts })
+    }
+}
+
+/// Depths that are packed at a time: sums in f32 can be stored and taken up again, after chunks of one size; rounded ones
+/// take all depths at once.
+fn chunk<E: Multiplied>(tile: &Tile<E>, size: Size) -> usize {
+    let padded = size.depth.next_multiple_of(E::STEP).max(E::STEP);
+    if size.half || padded <= tile.chunk {
+        return padded;
+    }
+    padded.div_ceil(padded.div_ceil(tile.chunk)).next_multiple_of(E::STEP.max(BLOCK))
+}
+
+/// Rows or columns of so many depths that take three eighths of a second-level cache.
+fn fitting<E: Multiplied>(depths: usize) -> usize {
+    cache::second_level() / 8 * 3 / (depths * size_of::<E>())
 }
