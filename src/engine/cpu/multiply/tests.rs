@@ -219,10 +219,10 @@ fn a_result_does_not_depend_on_the_number_of_threads() {
     check_threads::<bf16>();
 }
 
-/// An operand that tasks lay out for themselves, by its columns and by its depths: in one chunk and in several, of blocks
-/// of rows and of one, on threads that there are panels for and on too many.
+/// An operand that tasks lay out for themselves, by its columns and by its depths: in one chunk and in several, for one
+/// block of rows and for parts of several, on threads that there are panels for and on too many.
 fn check_apart<E: Multiplied>(kernel: Kernel) {
-    for (rows, depth, wide) in [(45, 70, 40), (300, 2100, 5)] {
+    for (rows, depth, wide) in [(45, 70, 40), (110, 2100, 20)] {
         let side_columns = 3;
         let total = depth + side_columns;
         let left: Vec<f32> = (0..rows * depth).map(wave).collect();
@@ -249,20 +249,25 @@ fn check_apart<E: Multiplied>(kernel: Kernel) {
         let mut want = vec![0.0f32; rows * pitch];
         let ready = Right::Ready(&panels);
         run(kernel, left, Some(&side), ready, ((&mut want[..]).into(), pitch), false);
-        for (threads, way) in [1, 2, 6, 64].into_iter().flat_map(|n| ways.map(|way| (n, way))) {
+        for (threads, way) in [1, 2, 8, 64].into_iter().flat_map(|n| ways.map(|way| (n, way))) {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
             let mut out = vec![0.0f32; rows * pitch];
             pool.install(|| {
                 let mut empty = Panels::default();
                 let right = Right::with(kernel, (rows, false), way, &mut empty);
-                // There are panels for all threads, and few rows where the kernel is fast.
                 let enough = way.at_once().div_ceil(2) * threads <= columns.div_ceil(WIDTH);
-                let is_apart = matches!(right, Right::Apart(_));
-                assert!(is_apart == enough || E::tile(kernel).blocked && rows > 100 && !is_apart);
+                assert_eq!(matches!(right, Right::Apart(_)), enough);
+                let parts = right.way(kernel, rows, false).parts;
+                let are_many = threads == 8 && rows > 100 && !E::tile(kernel).blocked;
+                assert_eq!(parts, if are_many { 2 } else { 1 }, "{kernel:?} {threads}");
                 run(kernel, left, Some(&side), right, ((&mut out[..]).into(), pitch), false);
             });
             assert!(out == want, "{kernel:?} {rows} {threads}");
         }
+        // A kernel that multiplies faster than rows come gets what lies ready.
+        let mut empty = Panels::default();
+        let many = Right::with(kernel, (100_000, false), &by_column, &mut empty);
+        assert_eq!(matches!(many, Right::Ready(_)), E::tile(kernel).blocked);
     }
 }
 
