@@ -11,6 +11,8 @@
 
 #[cfg(test)]
 mod measure;
+#[cfg(test)]
+mod tests;
 
 use half::bf16;
 use rayon::prelude::*;
