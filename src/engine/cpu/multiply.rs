@@ -1,8 +1,10 @@
 //! The large product: rows of activations times [`Panels`], with a low-rank side product folded in.
 //!
-//! With a side operand `L` of `c` columns, `u = x L` is computed first, rounded, and laid beside
+//! With a side operand `L` of `c` columns, `u = x L` is computed first, and its columns follow those of
 //! `x`, so that one product with a right operand of `depth + c` depths gives `x W + u M`: an
 //! adapter costs no pass of its own over the output. `u` is left in the output's last columns.
+//!
+//! Kernels in bf16 get rows rounded and packed, `u` beside them; those in f32 read both where they are.
 
 mod cells;
 mod left;
@@ -16,6 +18,7 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use cells::Cells;
+use left::{Left, Own, Piece};
 use lend::Lent;
 use out::{Buffer, Out, narrow_tile};
 pub(in crate::engine) use right::Right;
@@ -29,7 +32,7 @@ pub(in crate::engine) use super::small::{LeftRows, small, small_add};
 use super::team::Together as _;
 pub(in crate::engine) use super::tile::Multiplied;
 use super::tile::{STEP, Tile, Work};
-use super::values::ValuesMut;
+use super::values::{Values, ValuesMut};
 
 /// Values of rows that a task makes ready.
 const PACKED: usize = 1 << 15;
@@ -84,7 +87,8 @@ fn run<E: Multiplied>(
         ValuesMut::Half(out) => Out::Half(out.as_mut_ptr()),
     };
     assert!(!add || matches!(out, Out::Full(_)), "sums are kept in f32");
-    let job = Job { left, side, right, tile, out, pitch, add, way };
+    let own = tile.half.and_then(|half| Some((E::own(left.data)?, half)));
+    let job = Job { left, own, side, right, tile, out, pitch, add, way };
     for first in (0..left.count).step_by(way.round) {
         job.round(first..(first + way.round).min(left.count));
     }
@@ -93,6 +97,8 @@ fn run<E: Multiplied>(
 /// A product.
 struct Job<'a, E> {
     left: Rows<'a>,
+    /// Where rows need not be made ready.
+    own: Option<Own<'a, E>>,
     side: Option<&'a Panels<E>>,
     right: Right<'a, E>,
     tile: Tile<E>,
@@ -114,30 +120,42 @@ impl<E: Multiplied> Job<'_, E> {
         let (padded, pitch, most) = (self.right.padded_depth(), self.side_pitch(), self.way.chunk);
         let count = rows.len().next_multiple_of(self.tile.rows);
         let mut buffer = Lent::rows();
-        let (packed, sums) = buffer.views::<E>(count * most, count * pitch);
+        let packed = if self.own.is_some() { 0 } else { count * most };
+        let (packed, sums) = buffer.views::<E>(packed, count * pitch);
+        let slices = |columns: usize| (PACKED / columns).max(1).next_multiple_of(self.tile.rows);
+        if let (Some(own), Some(side)) = (self.own, self.side) {
+            let slice = slices(self.left.columns);
+            sums.par_chunks_mut(slice * pitch).enumerate().together(|(index, sums)| {
+                let first = rows.start + index * slice;
+                self.beside(first..(first + slice).min(rows.end), own, side, sums);
+            });
+        }
         for start in (0..padded).step_by(most) {
             let chunk = start..(start + most).min(padded);
-            let packed = &mut packed[..count * chunk.len()];
-            if self.side.is_some() || self.own_rows(rows.start, chunk.clone()).is_none() {
-                let slice = (PACKED / chunk.len()).max(1).next_multiple_of(self.tile.rows);
-                let slices = packed.par_chunks_mut(slice * chunk.len());
-                let slices = slices.zip(sums.par_chunks_mut(slice * pitch)).enumerate();
-                slices.together(|(index, (packed, sums))| {
-                    let first = rows.start + index * slice;
-                    self.ready(first..(first + slice).min(rows.end), chunk.clone(), packed, sums);
-                });
+            if let Some((own, _)) = self.own {
+                let side = E::own(Values::Full(sums)).unwrap_or_default();
+                self.panels(rows.clone(), chunk, Left::Own(own, side));
+                continue;
             }
-            self.panels(rows.clone(), chunk, packed);
+            let packed = &mut packed[..count * chunk.len()];
+            let slice = slices(chunk.len());
+            let slices = packed.par_chunks_mut(slice * chunk.len());
+            let slices = slices.zip(sums.par_chunks_mut(slice * pitch)).enumerate();
+            slices.together(|(index, (packed, sums))| {
+                let first = rows.start + index * slice;
+                self.ready(first..(first + slice).min(rows.end), chunk.clone(), packed, sums);
+            });
+            self.panels(rows.clone(), chunk, Left::Packed(packed));
         }
     }
 
     /// Multiplies depths `chunk` of some rows, which are ready, with all panels.
-    fn panels(&self, rows: Range<usize>, chunk: Range<usize>, packed: &[E]) {
+    fn panels(&self, rows: Range<usize>, chunk: Range<usize>, left: Left<'_, E>) {
         let Way { block, group, .. } = self.way;
         let panels = self.right.columns().div_ceil(WIDTH);
         let (blocks, groups) = (rows.len().div_ceil(block), panels.div_ceil(group));
         let multiply = |block: usize, (index, panel): (usize, &[E]), next: &[E]| {
-            self.block(rows.clone(), block, chunk.clone(), packed, (index, panel, next));
+            self.block(rows.clone(), block, chunk.clone(), left, (index, panel, next));
         };
         match &self.right {
             Right::Ready(right) => {
@@ -176,19 +194,16 @@ impl<E: Multiplied> Job<'_, E> {
         rows: Range<usize>,
         block: usize,
         chunk: Range<usize>,
-        packed: &[E],
+        left: Left<'_, E>,
         (index, panel, next): (usize, &[E], &[E]),
     ) {
         let first = rows.start + block * self.way.block;
         let count = self.way.block.min(rows.end - first);
-        let ready = self
-            .own_rows(first, chunk.clone())
-            .unwrap_or((&packed[(first - rows.start) * chunk.len()..], chunk.len()));
         // SAFETY: the first row of the block lies within the output.
         #[expect(unsafe_code, reason = "a place in the shared output")]
         let out = unsafe { self.out.at(first * self.pitch) };
         self.tiles(
-            ready,
+            self.pieces(left, (rows.start, first), chunk.clone()),
             (panel, next),
             count,
             (out, self.pitch, index * WIDTH, self.right.columns()),
@@ -196,16 +211,17 @@ impl<E: Multiplied> Job<'_, E> {
         );
     }
 
-    /// All rows of one panel over the depths of a chunk. The `next` one is in memory, from where it would come too
-    /// slowly: each tile asks for its part of it.
+    /// All rows of one panel over the depths of a chunk, those of one piece after the other's. The `next` one is in memory, from where it
+    /// would come too slowly: each tile asks for its part of it.
     fn tiles(
         &self,
-        (packed, a_pitch): (&[E], usize),
+        [left, then]: [Piece<'_, E>; 2],
         (panel, next): (&[E], &[E]),
         count: usize,
         (out, c_pitch, column, columns): (Out, usize, usize, usize),
         add: bool,
     ) {
+        debug_assert_eq!(panel.len(), (left.depth + then.depth) * WIDTH, "depth");
         let width = WIDTH.min(columns - column);
         let mut buffer = Buffer([0.0; 32 * WIDTH]);
         let mut parts = next.chunks(next.len().div_ceil(count.div_ceil(self.tile.rows)).max(1));
@@ -215,15 +231,16 @@ impl<E: Multiplied> Job<'_, E> {
             if !self.tile.blocked && !next.is_empty() {
                 ahead::far(asked);
             }
-            let (a_row, a_step) =
-                if self.tile.blocked { (STEP, STEP * self.tile.rows) } else { (a_pitch, STEP) };
+            let (a_pitch, a_step) =
+                if self.tile.blocked { (STEP, STEP * self.tile.rows) } else { (left.pitch, STEP) };
             let mut work = Work {
-                a: packed[first * a_pitch..].as_ptr(),
-                a_pitch: a_row,
+                a: left.rows[first * left.pitch..].as_ptr(),
+                a_pitch,
                 a_step,
                 rows,
                 b: panel.as_ptr(),
-                depth: panel.len() / WIDTH,
+                depth: left.depth,
+                then: then.at(first),
                 c: std::ptr::null_mut(),
                 c_pitch,
                 add,
@@ -231,8 +248,8 @@ impl<E: Multiplied> Job<'_, E> {
             };
             #[expect(unsafe_code, reason = "kernels write to this task's part of the output")]
             // SAFETY: rows `first..first + rows` and columns `column..column + width` are this
-            // task's; whole tiles go there directly, others through a buffer of a whole tile. Rows are
-            // packed and padded for kernels that read whole tiles, and depths are padded.
+            // task's; whole tiles go there directly, others through a buffer of a whole tile. Packed rows are padded for
+            // kernels that read whole tiles, and depths are padded; rows as they are go to kernels that read no others.
             unsafe {
                 let place = out.at(first * c_pitch + column);
                 if let Out::Full(c) = place {

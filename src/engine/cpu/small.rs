@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::kernel::kernel;
 use super::panels::{Aligned, Element, Panels, Rows, WIDTH};
-use super::tile::{Multiplied, STEP, Work};
+use super::tile::{Multiplied, STEP, Then, Work};
 
 /// Rows are padded to a multiple of it, for kernels that read whole tiles.
 const ROWS: usize = WIDTH;
@@ -121,6 +121,7 @@ fn run<E: Multiplied>(
                 rows: tile.rows.min(rows.len() - first),
                 b: b.as_ptr(),
                 depth,
+                then: Then::NONE,
                 c: out[first * c_pitch + panel * WIDTH..].as_mut_ptr(),
                 c_pitch,
                 add,

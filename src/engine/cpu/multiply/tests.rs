@@ -3,6 +3,7 @@ use crate::engine::cpu::panels::Element as _;
 use crate::engine::cpu::values::Values;
 use half::bf16;
 
+use super::super::tile::Then;
 use super::*;
 
 fn wave(i: usize) -> f32 {
@@ -16,11 +17,11 @@ fn rounded<E: Multiplied>(values: &[f32], widen: &impl Fn(E) -> f64) -> Vec<f64>
 }
 
 fn check<E: Multiplied>(kernel: Kernel, widen: &impl Fn(E) -> f64, tolerance: f64) {
-    // Sizes around those of tiles, chunks and panels; one of few rows, whose columns threads share; the last
-    // has a side that straddles chunks.
-    for (rows, depth, columns, side_columns) in
-        [(1, 5, 7, 0), (37, 70, 101, 3), (21, 70, 301, 0), (130, 64, 32, 48), (45, 1780, 70, 40)]
-    {
+    // Sizes around those of tiles, chunks and panels; one of few rows, whose columns threads share; the last but one
+    // has a side that straddles chunks, the last one that is a chunk in f32.
+    let few = [(1, 5, 7, 0), (37, 70, 101, 3), (21, 70, 301, 0), (130, 64, 32, 48)];
+    let deep = [(45, 1780, 70, 40), (13, 5760, 40, 40)];
+    for (rows, depth, columns, side_columns) in few.into_iter().chain(deep) {
         let (pitch, out_pitch) = (depth + 3, columns + side_columns + 2);
         let left: Vec<f32> = (0..rows * pitch).map(wave).collect();
         let side: Vec<f32> = (5..5 + depth * side_columns).map(wave).collect();
@@ -335,6 +336,7 @@ fn measure<E: Multiplied>(one: E) {
                     rows: tile.rows,
                     b: b.as_ptr(),
                     depth,
+                    then: Then::NONE,
                     c: c[first * WIDTH..].as_mut_ptr(),
                     c_pitch: WIDTH,
                     add: false,

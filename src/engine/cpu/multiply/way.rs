@@ -17,6 +17,9 @@ const PART: usize = 2 << 20;
 /// Threads of which half read one half of the rows and half the other, as rows come from caches that all share.
 const MANY: usize = 8;
 
+/// Panels that take half of a second-level cache where tasks lay them out: as many as codes are decoded for together.
+const LAID: usize = 4;
+
 /// Depths of a chunk are a multiple of it where they are decoded: of a block of codes.
 const BLOCK: usize = 64;
 
@@ -32,11 +35,11 @@ pub(super) struct Size {
 /// How a product goes through its rows, depths and panels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Way {
-    /// Depths that are packed at a time.
+    /// Depths that are multiplied at a time.
     pub(super) chunk: usize,
     /// Rows of a task.
     pub(super) block: usize,
-    /// Rows that are packed at a time.
+    /// Rows that are multiplied at a time.
     pub(super) round: usize,
     /// Panels of a task.
     pub(super) group: usize,
@@ -49,7 +52,7 @@ impl Way {
     /// through it.
     pub(super) fn by_rows<E: Multiplied>(tile: &Tile<E>, size: Size) -> Self {
         let threads = rayon::current_num_threads();
-        let chunk = chunk(tile, size);
+        let chunk = chunk::<E>(tile.chunk, size);
         let fits = fitting::<E>(chunk).max(tile.rows);
         let padded = size.rows.next_multiple_of(tile.rows);
         // Few rows: threads take columns, so that each panel is read by one of them. Else blocks of one size, as many
@@ -80,7 +83,9 @@ impl Way {
         let at_once = [at_once, at_once / 2]
             .into_iter()
             .find(|at_once| *at_once > 0 && size.panels >= at_once * threads)?;
-        let chunk = chunk(tile, size);
+        // Sums are stored and loaded as seldom as panels can be laid out together.
+        let most = cache::second_level() / (2 * LAID * WIDTH * size_of::<E>());
+        let chunk = chunk::<E>(if tile.blocked { tile.chunk } else { most.max(tile.chunk) }, size);
         let fits = fitting::<E>(chunk).max(tile.rows);
         if tile.blocked && fits < size.rows.next_multiple_of(tile.rows) {
             return None;
@@ -99,14 +104,14 @@ impl Way {
     }
 }
 
-/// Depths that are packed at a time: sums in f32 can be stored and taken up again, after chunks of one size; rounded ones
-/// take all depths at once.
-fn chunk<E: Multiplied>(tile: &Tile<E>, size: Size) -> usize {
+/// Depths that are multiplied at a time, `most` of them: sums in f32 can be stored and taken up again, after chunks of one
+/// size; rounded ones take all depths at once.
+fn chunk<E: Multiplied>(most: usize, size: Size) -> usize {
     let padded = size.depth.next_multiple_of(E::STEP).max(E::STEP);
-    if size.half || padded <= tile.chunk {
+    if size.half || padded <= most {
         return padded;
     }
-    padded.div_ceil(padded.div_ceil(tile.chunk)).next_multiple_of(E::STEP.max(BLOCK))
+    padded.div_ceil(padded.div_ceil(most)).next_multiple_of(E::STEP.max(BLOCK))
 }
 
 /// Rows or columns of so many depths that take three eighths of a second-level cache.

@@ -5,11 +5,11 @@
 //! a panel is read from end to end, line after line, once for all its columns.
 
 use std::arch::x86_64::{
-    __m256, _MM_HINT_T0, _mm_prefetch, _mm256_add_ps, _mm256_broadcast_ss, _mm256_fmadd_ps,
-    _mm256_loadu_ps, _mm256_setzero_ps, _mm256_storeu_ps,
+    __m256, _MM_HINT_T0, _mm_prefetch, _mm256_broadcast_ss, _mm256_fmadd_ps, _mm256_loadu_ps,
+    _mm256_setzero_ps, _mm256_storeu_ps,
 };
 
-use super::Work;
+use super::{Then, Work};
 
 /// Rows of a tile: two times three of whole panels, six of halves; 12 registers of sums either way.
 pub(super) const ROWS: usize = 6;
@@ -31,7 +31,8 @@ pub(super) unsafe fn f32(work: Work<f32>) {
         by_rows(Work { rows: first, ..work });
         if work.rows > first {
             let (a, c) = (work.a.add(first * work.a_pitch), work.c.add(first * work.c_pitch));
-            by_rows(Work { a, c, rows: work.rows - first, ..work });
+            let then = Then { a: work.then.a.wrapping_add(first * work.then.a_pitch), ..work.then };
+            by_rows(Work { a, then, c, rows: work.rows - first, ..work });
         }
     }
 }
@@ -69,31 +70,42 @@ unsafe fn by_rows(work: Work<f32>) {
 }
 
 /// Depths that a turn of [`three`]'s loop adds.
-const TURN: usize = 4;
+const TURN: usize = 8;
 
-/// The products of one depth, which is so many bytes on in the rows and in the panel: 19 instructions.
+/// The products of one depth, which is so many bytes on in the rows and in the panel: 19 instructions. A row's value is
+/// read just before its first product, so that reads are spread evenly.
 macro_rules! depth {
     ($row:literal, $panel:literal) => {
         concat!(
+            depth!(@part $panel, "0"),
             depth!(@load "12", "", $row),
+            depth!(@add "0", "12"),
             depth!(@load "13", " + {p}", $row),
+            depth!(@add "4", "13"),
             depth!(@load "14", " + 2 * {p}", $row),
-            depth!(@part "0", "4", "8", $panel, "0"),
-            depth!(@part "1", "5", "9", $panel, "32"),
-            depth!(@part "2", "6", "10", $panel, "64"),
-            depth!(@part "3", "7", "11", $panel, "96"),
+            depth!(@add "8", "14"),
+            depth!(@part $panel, "32"),
+            depth!(@add "1", "12"),
+            depth!(@add "5", "13"),
+            depth!(@add "9", "14"),
+            depth!(@part $panel, "64"),
+            depth!(@add "2", "12"),
+            depth!(@add "6", "13"),
+            depth!(@add "10", "14"),
+            depth!(@part $panel, "96"),
+            depth!(@add "3", "12"),
+            depth!(@add "7", "13"),
+            depth!(@add "11", "14"),
         )
     };
     (@load $to:literal, $row:literal, $at:literal) => {
         concat!("vbroadcastss ymm", $to, ", dword ptr [{a}", $row, " + ", $at, "]\n")
     };
-    (@part $first:literal, $second:literal, $third:literal, $panel:literal, $part:literal) => {
-        concat!(
-            "vmovups ymm15, ymmword ptr [{b} + ", $panel, " + ", $part, "]\n",
-            "vfmadd231ps ymm", $first, ", ymm12, ymm15\n",
-            "vfmadd231ps ymm", $second, ", ymm13, ymm15\n",
-            "vfmadd231ps ymm", $third, ", ymm14, ymm15\n",
-        )
+    (@part $panel:literal, $part:literal) => {
+        concat!("vmovups ymm15, ymmword ptr [{b} + ", $panel, " + ", $part, "]\n")
+    };
+    (@add $sum:literal, $row:literal) => {
+        concat!("vfmadd231ps ymm", $sum, ", ymm", $row, ", ymm15\n")
     };
 }
 
@@ -106,41 +118,49 @@ macro_rules! depth {
 unsafe fn three(work: Work<f32>) {
     // SAFETY: `c` has 3 rows of 32 values.
     unsafe { ask::<3, 4>(&work) };
-    let mut sums = [[_mm256_setzero_ps(); 4]; 3];
-    let turns = work.depth / TURN;
-    if turns > 0 {
-        let [[s0, s1, s2, s3], [s4, s5, s6, s7], [s8, s9, s10, s11]] = &mut sums;
-        // SAFETY: reads `TURN` times as many depths as there are turns, of 3 rows and of the panel, whose depths lie 32
-        // values apart; writes registers only.
-        unsafe {
-            std::arch::asm!(
-                "2:",
-                depth!("0", "0"),
-                depth!("4", "128"),
-                depth!("8", "256"),
-                depth!("12", "384"),
-                "add {a}, 16",
-                "add {b}, 512",
-                "dec {n}",
-                "jnz 2b",
-                a = inout(reg) work.a => _,
-                b = inout(reg) work.b => _,
-                n = inout(reg) turns => _,
-                p = in(reg) work.a_pitch * size_of::<f32>(),
-                inout("ymm0") *s0, inout("ymm1") *s1, inout("ymm2") *s2, inout("ymm3") *s3,
-                inout("ymm4") *s4, inout("ymm5") *s5, inout("ymm6") *s6, inout("ymm7") *s7,
-                inout("ymm8") *s8, inout("ymm9") *s9, inout("ymm10") *s10, inout("ymm11") *s11,
-                out("ymm12") _, out("ymm13") _, out("ymm14") _, out("ymm15") _,
-                options(nostack, readonly),
-            );
+    // SAFETY: `c` has 3 rows of 32 values.
+    let mut sums: [[__m256; 4]; 3] = unsafe { begun(&work) };
+    // SAFETY: the caller's panel.
+    for piece in unsafe { work.pieces() } {
+        let turns = piece.depth / TURN;
+        if turns > 0 {
+            let [[s0, s1, s2, s3], [s4, s5, s6, s7], [s8, s9, s10, s11]] = &mut sums;
+            // SAFETY: reads `TURN` times as many depths as there are turns, of 3 rows and of the panel, whose depths lie 32
+            // values apart; writes registers only.
+            unsafe {
+                std::arch::asm!(
+                    "2:",
+                    depth!("0", "0"),
+                    depth!("4", "128"),
+                    depth!("8", "256"),
+                    depth!("12", "384"),
+                    depth!("16", "512"),
+                    depth!("20", "640"),
+                    depth!("24", "768"),
+                    depth!("28", "896"),
+                    "add {a}, 32",
+                    "add {b}, 1024",
+                    "dec {n}",
+                    "jnz 2b",
+                    a = inout(reg) piece.a => _,
+                    b = inout(reg) piece.b => _,
+                    n = inout(reg) turns => _,
+                    p = in(reg) piece.a_pitch * size_of::<f32>(),
+                    inout("ymm0") *s0, inout("ymm1") *s1, inout("ymm2") *s2, inout("ymm3") *s3,
+                    inout("ymm4") *s4, inout("ymm5") *s5, inout("ymm6") *s6, inout("ymm7") *s7,
+                    inout("ymm8") *s8, inout("ymm9") *s9, inout("ymm10") *s10, inout("ymm11") *s11,
+                    out("ymm12") _, out("ymm13") _, out("ymm14") _, out("ymm15") _,
+                    options(nostack, readonly),
+                );
+            }
+        }
+        for k in turns * TURN..piece.depth {
+            // SAFETY: a depth of this piece.
+            unsafe { add(&piece, k, &mut sums) };
         }
     }
-    for k in turns * TURN..work.depth {
-        // SAFETY: a depth of this work.
-        unsafe { add(&work, k, &mut sums) };
-    }
     // SAFETY: `c` has 3 rows of 32 values.
-    unsafe { store(sums, work) };
+    unsafe { store(sums, &work) };
 }
 
 /// Asks for sums: they lie rows apart, where nothing reads ahead; asked for before the products, they are there after.
@@ -165,13 +185,17 @@ unsafe fn ask<const R: usize, const N: usize>(work: &Work<f32>) {
 unsafe fn tile<const R: usize, const N: usize>(work: Work<f32>) {
     // SAFETY: `c` has R rows of 8 N values.
     unsafe { ask::<R, N>(&work) };
-    let mut sums = [[_mm256_setzero_ps(); N]; R];
-    for k in 0..work.depth {
-        // SAFETY: a depth of this work.
-        unsafe { add(&work, k, &mut sums) };
+    // SAFETY: `c` has R rows of 8 N values.
+    let mut sums: [[__m256; N]; R] = unsafe { begun(&work) };
+    // SAFETY: the caller's panel.
+    for piece in unsafe { work.pieces() } {
+        for k in 0..piece.depth {
+            // SAFETY: a depth of this piece.
+            unsafe { add(&piece, k, &mut sums) };
+        }
     }
     // SAFETY: `c` has R rows of 8 N values.
-    unsafe { store(sums, work) };
+    unsafe { store(sums, &work) };
 }
 
 /// Adds the products of depth `k`.
@@ -214,18 +238,31 @@ unsafe fn add<const R: usize, const N: usize>(
     }
 }
 
+/// Sums to go on with.
 // SAFETY of a call: as for `Tile::run`, with the features named here, rows of 8 N values.
 #[target_feature(enable = "avx2,fma")]
-#[expect(unsafe_code, reason = "vector loads and stores")]
-unsafe fn store<const R: usize, const N: usize>(sums: [[__m256; N]; R], work: Work<f32>) {
+#[expect(unsafe_code, reason = "vector loads")]
+unsafe fn begun<const R: usize, const N: usize>(work: &Work<f32>) -> [[__m256; N]; R] {
+    let mut sums = [[_mm256_setzero_ps(); N]; R];
+    if work.add {
+        for (r, sums) in sums.iter_mut().enumerate() {
+            for (part, sum) in sums.iter_mut().enumerate() {
+                // SAFETY: 8 values at each of N places of each row.
+                *sum = unsafe { _mm256_loadu_ps(work.c.add(r * work.c_pitch + part * 8)) };
+            }
+        }
+    }
+    sums
+}
+
+// SAFETY of a call: as for `Tile::run`, with the features named here, rows of 8 N values.
+#[target_feature(enable = "avx2,fma")]
+#[expect(unsafe_code, reason = "vector stores")]
+unsafe fn store<const R: usize, const N: usize>(sums: [[__m256; N]; R], work: &Work<f32>) {
     for (r, sums) in sums.into_iter().enumerate() {
         for (part, sum) in sums.into_iter().enumerate() {
             // SAFETY: 8 values at each of N places of each row.
-            unsafe {
-                let c = work.c.add(r * work.c_pitch + part * 8);
-                let sum = if work.add { _mm256_add_ps(_mm256_loadu_ps(c), sum) } else { sum };
-                _mm256_storeu_ps(c, sum);
-            }
+            unsafe { _mm256_storeu_ps(work.c.add(r * work.c_pitch + part * 8), sum) };
         }
     }
 }

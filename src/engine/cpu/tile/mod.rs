@@ -1,7 +1,7 @@
 //! Inner kernels: a few rows times one panel.
 //!
 //! Each computes `c[r][n] (+)= sum_k a[r][k] b[k][n]` for at most `rows` rows and
-//! [`WIDTH`](super::panels::WIDTH) columns, sums in f32, in an order that depends on the depth only.
+//! [`WIDTH`](super::panels::WIDTH) columns, sums in f32, depth after depth.
 
 #[cfg(target_arch = "x86_64")]
 pub(super) mod amx;
@@ -37,14 +37,41 @@ pub(super) struct Work<E> {
     pub(super) b: *const E,
     /// Depths, a multiple of the element's step.
     pub(super) depth: usize,
+    /// More depths of the same rows, which lie elsewhere; only for kernels with [halves](Tile::half).
+    pub(super) then: Then<E>,
     /// Where the sums go, rows `c_pitch` apart.
     pub(super) c: *mut f32,
     pub(super) c_pitch: usize,
-    /// Whether to add to what is there.
+    /// Whether to go on with the sums that are there.
     pub(super) add: bool,
     /// What will be read after the panel: `blocked` kernels ask for an eighth of a panel's length from here on, into
     /// the second-level cache. It may be what is there already.
     pub(super) ahead: *const E,
+}
+
+/// Depths of rows that follow others, in the panel too.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Then<E> {
+    pub(super) a: *const E,
+    pub(super) a_pitch: usize,
+    pub(super) depth: usize,
+}
+
+impl<E> Then<E> {
+    /// No depths.
+    pub(super) const NONE: Self = Self { a: std::ptr::null(), a_pitch: 0, depth: 0 };
+}
+
+impl<E> Work<E> {
+    /// The depths of `a`, then those that lie elsewhere.
+    // SAFETY of a call: the panel has them all.
+    #[expect(unsafe_code, reason = "a place in the panel")]
+    unsafe fn pieces(self) -> [Self; 2] {
+        let Then { a, a_pitch, depth } = self.then;
+        // SAFETY: the caller's.
+        let b = unsafe { self.b.add(self.depth * WIDTH) };
+        [Self { then: Then::NONE, ..self }, Self { a, a_pitch, b, depth, then: Then::NONE, ..self }]
+    }
 }
 
 /// A kernel for one kind of element.
@@ -55,11 +82,11 @@ pub(super) struct Tile<E> {
     /// Whether it always reads and writes all of them, and reads large left operands best as blocks of
     /// all its rows by [`STEP`] depths, one after the other.
     pub(super) blocked: bool,
-    /// Depths that are multiplied before sums, if they are kept in f32, are stored and loaded again.
+    /// Depths that are multiplied before sums, if they are kept in f32, are stored and loaded again. They go on as if
+    /// there had been no break, so nothing but time depends on it.
     pub(super) chunk: usize,
-    /// The same work on [`HALF`] columns of a panel alone, where the kernel can: `b` is the first of them, `c` has
-    /// rows of so many values. Such a kernel, which is never `blocked`, also reads rows where they are, if they
-    /// are such numbers already.
+    /// The same work on [`HALF`] columns of a panel alone, for f32: `b` is the first of them, `c` has rows of so many
+    /// values. Such a kernel, which is never `blocked`, also reads rows where they are.
     pub(super) half: Option<unsafe fn(Work<E>)>,
     /// Does the work.
     ///
@@ -102,16 +129,21 @@ impl Multiplied for f32 {
     fn tile(kernel: Kernel) -> Tile<Self> {
         match kernel {
             #[cfg(target_arch = "x86_64")]
-            Kernel::Amx | Kernel::Avx512Bf16 | Kernel::Avx512 => {
-                Tile { chunk: avx512::CHUNK, ..Tile::plain(avx512::ROWS, avx512::f32) }
-            }
+            Kernel::Amx | Kernel::Avx512Bf16 | Kernel::Avx512 => Tile {
+                chunk: avx512::CHUNK,
+                half: Some(avx512::half),
+                ..Tile::plain(avx512::ROWS, avx512::f32)
+            },
             #[cfg(target_arch = "x86_64")]
             Kernel::Avx2 => Tile {
                 chunk: avx2::CHUNK,
                 half: Some(avx2::half),
                 ..Tile::plain(avx2::ROWS, avx2::f32)
             },
-            _ => Tile::plain(portable::ROWS, portable::run::<f32>),
+            _ => Tile {
+                half: Some(portable::half),
+                ..Tile::plain(portable::ROWS, portable::run::<f32>)
+            },
         }
     }
 }
@@ -150,6 +182,7 @@ pub(super) fn probe<E: Multiplied>(kernel: Kernel) {
             rows: tile.rows,
             b: b.as_ptr(),
             depth: DEPTH,
+            then: Then::NONE,
             c: c.as_mut_ptr(),
             c_pitch: WIDTH,
             add: true,
@@ -182,7 +215,8 @@ mod tests {
         assert!(a.len() > (rows - 1) * a_pitch + (depth - 1) / STEP * a_step, "rows");
         assert!(b.len() >= WIDTH * depth && c.len() >= (rows - 1) * c_pitch + WIDTH, "columns");
         let (a, b, c) = (a.as_ptr(), b.as_ptr(), c.as_mut_ptr());
-        let work = Work { a, a_pitch, a_step, rows, b, depth, c, c_pitch, add, ahead: b };
+        let then = Then::NONE;
+        let work = Work { a, a_pitch, a_step, rows, b, depth, then, c, c_pitch, add, ahead: b };
         // SAFETY: sizes as asserted, and callers ask whether the kernel is supported.
         #[expect(unsafe_code, reason = "call of a kernel")]
         unsafe {
@@ -246,11 +280,9 @@ mod tests {
     /// Half a panel gives the bits of the whole one's first columns, and leaves the others alone.
     #[test]
     fn halves_give_what_whole_panels_give() {
-        let mut ran = false;
         for kernel in Kernel::ALL.into_iter().filter(|kernel| kernel.is_supported()) {
             let tile = f32::tile(kernel);
-            let Some(half) = tile.half else { continue };
-            ran = true;
+            let half = tile.half.expect("kernels for f32 take halves");
             let depth = 70;
             let wave = |i: usize| ((i * 37 % 101) as f32 - 50.0) * 0.021;
             let a: Vec<f32> = (0..tile.rows * depth).map(wave).collect();
@@ -267,9 +299,6 @@ mod tests {
                     assert_eq!(part[HALF..], [0.5; HALF], "{kernel:?} {rows}");
                 }
             }
-        }
-        if !ran {
-            eprintln!("skipped: no kernel of this machine takes halves");
         }
     }
 
@@ -292,6 +321,58 @@ mod tests {
                 let alone: Vec<f32> = (0..tile.rows).flat_map(|row| of(row, 1)).collect();
                 for rows in 2..=tile.rows {
                     assert_eq!(of(0, rows), alone[..rows * WIDTH], "{kernel:?} {rows} {depth}");
+                }
+            }
+        }
+    }
+
+    /// Depths in two pieces, of rows that lie apart, and in two runs give the bits of all of them at once.
+    #[test]
+    fn sums_go_on_where_they_left_off() {
+        for kernel in Kernel::ALL.into_iter().filter(|kernel| kernel.is_supported()) {
+            let tile = f32::tile(kernel);
+            let half = tile.half.expect("kernels for f32 take halves");
+            let wave = |i: usize| ((i * 37 % 101) as f32 - 50.0) * 0.021;
+            for (run, width) in [(tile.run, WIDTH), (half, HALF)] {
+                for (first, then) in [(70, 16), (9, 3), (64, 0), (0, 7), (5, 48)] {
+                    let depth = first + then;
+                    let a: Vec<f32> = (0..tile.rows * depth).map(wave).collect();
+                    let b: Vec<f32> = (3..3 + WIDTH * depth).map(wave).collect();
+                    let (mut left, mut right) = (Vec::new(), Vec::new());
+                    for row in a.chunks_exact(depth) {
+                        left.extend_from_slice(&row[..first]);
+                        right.extend_from_slice(&row[first..]);
+                    }
+                    for rows in 1..=tile.rows {
+                        let start = || vec![0.5f32; tile.rows * WIDTH];
+                        let (mut whole, mut pieces, mut runs) = (start(), start(), start());
+                        let of = |a: &[f32], a_pitch, depth, b: &[f32], c: &mut [f32]| Work {
+                            a: a.as_ptr(),
+                            a_pitch,
+                            a_step: STEP,
+                            rows,
+                            b: b.as_ptr(),
+                            depth,
+                            then: Then::NONE,
+                            c: c.as_mut_ptr(),
+                            c_pitch: WIDTH,
+                            add: true,
+                            ahead: b.as_ptr(),
+                        };
+                        let beside = Then { a: right.as_ptr(), a_pitch: then, depth: then };
+                        let one = of(&left, first, first, &b, &mut pieces);
+                        // SAFETY: the buffers have the sizes that each work tells; the machine runs the kernel.
+                        #[expect(unsafe_code, reason = "calls of a kernel")]
+                        unsafe {
+                            run(of(&a, depth, depth, &b, &mut whole));
+                            run(Work { then: beside, ..one });
+                            run(of(&left, first, first, &b, &mut runs));
+                            run(of(&right, then, then, &b[first * WIDTH..], &mut runs));
+                        }
+                        assert_eq!(whole, pieces, "{kernel:?} {width} {rows} {first} {then}");
+                        assert_eq!(whole, runs, "{kernel:?} {width} {rows} {first} {then}");
+                        assert!(whole[..width].iter().any(|sum| *sum != 0.5), "{kernel:?}");
+                    }
                 }
             }
         }
