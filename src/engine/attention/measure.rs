@@ -1,29 +1,19 @@
 //! Prints how long the parts of attention take: `cargo test --release --lib measure_attention --
 //! --ignored --nocapture`.
 
-use std::time::Instant;
-
 use half::bf16;
 
 use super::operands::{Buffered, Buffers};
 use super::softmax::Sight;
 use super::{BLOCK, softmax};
 use crate::engine::base::Precision;
+use crate::engine::cpu::clock::best;
 use crate::engine::cpu::multiply;
 use crate::engine::cpu::panels::Rows;
 
 /// Keys of one head, all of them seen, and values a head.
 const KEYS: usize = 1024;
 const DIM: usize = 64;
-
-fn best(run: &mut dyn FnMut()) -> f64 {
-    let once = |run: &mut dyn FnMut()| {
-        let started = Instant::now();
-        run();
-        started.elapsed().as_secs_f64()
-    };
-    (0..31).map(|_| once(run)).fold(f64::INFINITY, f64::min)
-}
 
 fn measure<E: Buffered>() {
     let wave = |i: usize| ((i * 7919 % 1009) as f32 - 504.0) * 0.001_3;
@@ -39,12 +29,12 @@ fn measure<E: Buffered>() {
         println!("{what}: {:.1} us, {:.0} GFLOP/s", seconds * 1e6, flops / seconds / 1e9);
     };
     E::with_buffers(|buffers: &mut Buffers<E>| {
-        show("keys as rows", 0, best(&mut || buffers.keys.set_rows(all)));
+        show("keys as rows", 0, best(31, &mut || buffers.keys.set_rows(all)));
         let turned = &mut buffers.turned;
-        show("keys turned", 0, best(&mut || turned.set_columns(all, &mut buffers.deep)));
+        show("keys turned", 0, best(31, &mut || turned.set_columns(all, &mut buffers.deep)));
         buffers.values.set_rows(all);
-        show("queries as columns", 0, best(&mut || buffers.queries.set_columns(asked, BLOCK)));
-        show("queries as depths", 0, best(&mut || buffers.queries_deep.set_depths(asked)));
+        show("queries as columns", 0, best(31, &mut || buffers.queries.set_columns(asked, BLOCK)));
+        show("queries as depths", 0, best(31, &mut || buffers.queries_deep.set_depths(asked)));
         buffers.douts.set_columns(asked, BLOCK);
         buffers.douts_deep.set_depths(asked);
         let padded = buffers.keys.padded_rows();
@@ -53,13 +43,13 @@ fn measure<E: Buffered>() {
         let mut result = vec![0.0; DIM * BLOCK];
         let Buffers { keys, values, turned, queries, douts, deep, .. } = buffers;
         let product = &mut || multiply::small(keys, 0..KEYS, queries, &mut scores, BLOCK);
-        show("scores", 1, best(product));
+        show("scores", 1, best(31, product));
         multiply::small(values, 0..KEYS, douts, &mut dchances, BLOCK);
         let most = softmax::most(&scores, sight, scale);
         show(
             "largest",
             0,
-            best(&mut || {
+            best(31, &mut || {
                 std::hint::black_box(softmax::most(&scores, sight, scale));
             }),
         );
@@ -68,20 +58,20 @@ fn measure<E: Buffered>() {
             lanes = [0.0; BLOCK];
             E::forward(&scores, sight, scale, &most, &mut lanes, deep.space(KEYS, BLOCK));
         };
-        show("softmax", 0, best(pass));
+        show("softmax", 0, best(31, pass));
         let product = &mut || multiply::small(turned, 0..DIM, deep, &mut result, BLOCK);
-        show("mixed values", 1, best(product));
+        show("mixed values", 1, best(31, product));
         let (chances, dscores) = (&mut buffers.chances, &mut buffers.dscores);
         let pass = &mut || {
             let rows = (chances.space(KEYS, BLOCK).0, dscores.space(KEYS, BLOCK).0);
             let (sums, deep) = ((&most, &lanes), deep.space(KEYS, BLOCK));
             E::backward(0..KEYS, (&scores, &dchances), sight, scale, sums, rows, deep);
         };
-        show("softmax backward", 0, best(pass));
+        show("softmax backward", 0, best(31, pass));
         let product = &mut || {
             multiply::small_add(chances, 0..KEYS, &buffers.douts_deep, &mut sums, DIM);
         };
-        show("gradient of keys or values", 1, best(product));
+        show("gradient of keys or values", 1, best(31, product));
     });
 }
 

@@ -8,6 +8,8 @@
 
 pub(in crate::engine) mod ahead;
 mod cache;
+#[cfg(test)]
+pub(in crate::engine) mod clock;
 mod element;
 pub(in crate::engine) mod few;
 mod kernel;

@@ -122,7 +122,8 @@ impl<E: Multiplied> Job<'_, E> {
         let mut buffer = Lent::rows();
         let packed = if self.own.is_some() { 0 } else { count * most };
         let (packed, sums) = buffer.views::<E>(packed, count * pitch);
-        let slices = |columns: usize| (PACKED / columns).max(1).next_multiple_of(self.tile.rows);
+        let slices =
+            |columns: usize| (PACKED / columns.max(1)).max(1).next_multiple_of(self.tile.rows);
         if let (Some(own), Some(side)) = (self.own, self.side) {
             let slice = slices(self.left.columns);
             sums.par_chunks_mut(slice * pitch).enumerate().together(|(index, sums)| {

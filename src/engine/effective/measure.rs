@@ -1,8 +1,7 @@
 //! How fast weights are laid out, in a thread's own cache.
 
-use std::time::Instant;
-
 use super::*;
+use crate::engine::cpu::clock::best;
 use crate::engine::cpu::panels::WIDTH;
 use crate::engine::lora::Target;
 use crate::engine::toy;
@@ -33,7 +32,7 @@ fn measure_laying_out() {
 fn measure<E: Multiplied + Decoded>(place: Place<'_>) {
     let (matrix, inputs) = (place.base.matrix(0, place.group), place.inputs());
     let mut rows = vec![E::default(); 32 * inputs];
-    let decoded = best(&mut || {
+    let decoded = best(20, &mut || {
         rows.chunks_exact_mut(inputs).enumerate().for_each(|(n, row)| matrix.part(n, 0, row));
     });
     let per = |seconds: f64, count: usize| seconds * 1e9 / count as f64;
@@ -48,17 +47,8 @@ fn measure<E: Multiplied + Decoded>(place: Place<'_>) {
         let depth = lay.size().0.next_multiple_of(E::STEP);
         for panels in [2, 4, 8] {
             let mut to = vec![E::default(); panels * WIDTH * depth];
-            let seconds = best(&mut || lay.lay(0..panels, 0..depth, &mut to));
+            let seconds = best(20, &mut || lay.lay(0..panels, 0..depth, &mut to));
             println!("  by {name}, {panels} panels: {:.2} ns a weight", per(seconds, to.len()));
         }
     }
-}
-
-fn best(run: &mut dyn FnMut()) -> f64 {
-    let once = |run: &mut dyn FnMut()| {
-        let started = Instant::now();
-        run();
-        started.elapsed().as_secs_f64()
-    };
-    (0..20).map(|_| once(run)).fold(f64::INFINITY, f64::min)
 }

@@ -7,8 +7,9 @@ use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
 
 use super::super::lay::Lay;
 use super::super::panels::WIDTH;
+use super::super::team::lock;
 use super::super::tile::Multiplied;
-use super::lend::{self, Lent};
+use super::lend::Lent;
 use super::way::Way;
 
 /// Turns of waiting for another task to lay out, before this one sleeps: some tens of microseconds.
@@ -87,6 +88,6 @@ impl Cell {
                 Err(TryLockError::Poisoned(laid)) => return laid.into_inner(),
             }
         }
-        lend::lock(&self.laid)
+        lock(&self.laid)
     }
 }

@@ -1,9 +1,10 @@
 //! Buffers that products borrow and give back.
 
 use std::ops::{Deref, DerefMut};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::Mutex;
 
 use super::super::panels::Scratch;
+use super::super::team::lock;
 
 /// Buffers that nobody uses, each with the thread of the pool that used it last.
 type Free = Mutex<Vec<(Option<usize>, Scratch)>>;
@@ -60,9 +61,4 @@ impl DerefMut for Lent {
     fn deref_mut(&mut self) -> &mut Scratch {
         &mut self.scratch
     }
-}
-
-/// Nothing is left half done under these locks, so a panic beside them does not matter.
-pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,3 +1,4 @@
+use crate::engine::cpu::clock::best;
 use crate::engine::cpu::lay::{ByColumn, ByDepth, Lay};
 use crate::engine::cpu::panels::Element as _;
 use crate::engine::cpu::values::Values;
@@ -310,22 +311,12 @@ fn measure_products() {
 }
 
 fn measure<E: Multiplied>(one: E) {
-    use std::time::Instant;
-    let best = |run: &mut dyn FnMut()| {
-        run();
-        let once = |run: &mut dyn FnMut()| {
-            let started = Instant::now();
-            run();
-            started.elapsed().as_secs_f64()
-        };
-        (0..7).map(|_| once(run)).fold(f64::INFINITY, f64::min)
-    };
     let tile = E::tile(kernel());
     for (depth, blocks) in [(256, 1), (640, 1), (640, 8), (1568, 4)] {
         let a = vec![one; blocks * tile.rows * depth];
         let b = vec![one; WIDTH * depth];
         let mut c = vec![0.0f32; blocks * tile.rows * WIDTH];
-        let seconds = best(&mut || {
+        let seconds = best(7, &mut || {
             (tile.begin)();
             for i in 0..1000 {
                 let first = i % blocks * tile.rows;
@@ -362,20 +353,20 @@ fn measure<E: Multiplied>(one: E) {
             let mut panels = Panels::<E>::default();
             let mut out = vec![0.0f32; rows * columns];
             let row = |out: &mut [E]| out.fill(one);
-            let by_depth = best(&mut || {
+            let by_depth = best(7, &mut || {
                 pool.install(|| panels.fill_depths(depth, columns, |_, o| row(o)));
             });
-            let by_column = best(&mut || {
+            let by_column = best(7, &mut || {
                 pool.install(|| panels.fill_columns(depth, columns, |_, _, o| row(o)));
             });
             let from = Rows { data: left[..].into(), count: rows, columns: depth, pitch: depth };
-            let seconds = best(&mut || {
+            let seconds = best(7, &mut || {
                 pool.install(|| {
                     multiply(from, None, &panels, ((&mut out[..]).into(), columns), false);
                 });
             });
             let mut narrow = vec![one; left.len()];
-            let narrowed = best(&mut || E::narrow(&left, &mut narrow));
+            let narrowed = best(7, &mut || E::narrow(&left, &mut narrow));
             println!(
                 "{threads} threads, {rows}x{columns}x{depth}: {:.0} GFLOP/s ({:.2} ms); filled by depth \
                  {:.2} ms, by column {:.2} ms; narrowed on one {:.2} ms",
