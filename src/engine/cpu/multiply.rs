@@ -212,8 +212,8 @@ impl<E: Multiplied> Job<'_, E> {
         );
     }
 
-    /// All rows of one panel over the depths of a chunk, those of one piece after the other's. The `next` one is in memory, from where it
-    /// would come too slowly: each tile asks for its part of it.
+    /// All rows of one panel over the depths of a chunk, those of one piece after the other's. The `next` one is in
+    /// memory, from where it would come too slowly: each tile asks for its part of it.
     fn tiles(
         &self,
         [left, then]: [Piece<'_, E>; 2],
