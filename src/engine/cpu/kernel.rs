@@ -79,22 +79,27 @@ impl Kernel {
 /// The kernel of this process: the one that `HONE_CPU` names where this machine can run it, or
 /// else the fastest. Whether bf16 pairs beat f32 is measured once, in about two milliseconds.
 pub fn kernel() -> Kernel {
-    *KERNEL.get_or_init(|| asked().ok().flatten().unwrap_or_else(fastest))
+    *KERNEL.get_or_init(|| forced().unwrap_or_else(fastest))
 }
 
 /// Takes the named kernel instead of measuring, unless the process has one already, `HONE_CPU`
 /// names another, or this machine cannot run it. A resumed run asks for the kernel it began with:
 /// two kernels sum in different orders, so only the same one goes on with the same bits.
 pub fn prefer(name: &str) {
-    let asked = asked().ok().flatten();
+    let forced = forced();
     if let Some(kernel) = Kernel::from_name(name).filter(|kernel| kernel.is_supported()) {
-        KERNEL.get_or_init(|| asked.unwrap_or(kernel));
+        KERNEL.get_or_init(|| forced.unwrap_or(kernel));
     }
 }
 
 /// Fails when `HONE_CPU` names no kernel, or one that this machine cannot run.
 pub fn check_environment() -> Result<()> {
     asked().map(|_| ())
+}
+
+/// The kernel that `HONE_CPU` names, where this machine can run it.
+pub(super) fn forced() -> Option<Kernel> {
+    asked().ok().flatten()
 }
 
 fn asked() -> Result<Option<Kernel>> {

@@ -6,6 +6,9 @@
 #[cfg(target_arch = "x86_64")]
 use std::sync::OnceLock;
 
+#[cfg(target_arch = "x86_64")]
+use super::kernel::{self, Kernel};
+
 /// Lanes of a sum: two AVX-512 registers.
 const LANES: usize = 32;
 
@@ -81,47 +84,46 @@ macro_rules! vectorized {
 }
 pub(in crate::engine) use vectorized;
 
-/// Instruction sets that passes are compiled for.
+/// Instruction sets that passes are compiled for, each with those before it.
 #[cfg(target_arch = "x86_64")]
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(in crate::engine) enum Level {
-    /// [`Self::Wide`] and AVX-512 BF16.
-    Rounding,
-    /// AVX-512 (F, BW, DQ, VL) and FMA.
-    Wide,
-    /// AVX2 and FMA.
-    Middle,
     /// Whatever the target guarantees.
     Baseline,
+    /// AVX2 and FMA.
+    Middle,
+    /// AVX-512 (F, BW, DQ, VL) and FMA.
+    Wide,
+    /// [`Self::Wide`] and AVX-512 BF16.
+    Rounding,
 }
 
 #[cfg(target_arch = "x86_64")]
 impl Level {
     /// Whether there is AVX-512.
     pub(in crate::engine) fn is_wide(self) -> bool {
-        matches!(self, Self::Rounding | Self::Wide)
+        self >= Self::Wide
     }
 }
 
-/// The widest instruction set of this machine.
+/// The widest instruction set of this machine, but none wider than the kernel that `HONE_CPU` forces.
 #[cfg(target_arch = "x86_64")]
 #[inline]
 pub(in crate::engine) fn level() -> Level {
     static LEVEL: OnceLock<Level> = OnceLock::new();
     *LEVEL.get_or_init(|| {
-        let fused = is_x86_feature_detected!("fma");
-        if fused
-            && is_x86_feature_detected!("avx512f")
-            && is_x86_feature_detected!("avx512bw")
-            && is_x86_feature_detected!("avx512dq")
-            && is_x86_feature_detected!("avx512vl")
-        {
-            if is_x86_feature_detected!("avx512bf16") { Level::Rounding } else { Level::Wide }
-        } else if fused && is_x86_feature_detected!("avx2") {
-            Level::Middle
-        } else {
-            Level::Baseline
-        }
+        let most = match kernel::forced() {
+            Some(Kernel::Portable) => Level::Baseline,
+            Some(Kernel::Avx2) => Level::Middle,
+            Some(Kernel::Amx | Kernel::Avx512Bf16 | Kernel::Avx512) | None => Level::Rounding,
+        };
+        let sets = [
+            (Level::Rounding, Kernel::Avx512Bf16),
+            (Level::Wide, Kernel::Avx512),
+            (Level::Middle, Kernel::Avx2),
+        ];
+        let here = sets.into_iter().find(|(level, with)| *level <= most && with.is_supported());
+        here.map_or(Level::Baseline, |(level, _)| level)
     })
 }
 
@@ -293,6 +295,18 @@ vectorized! {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[cfg(target_arch = "x86_64")]
+    #[test]
+    fn passes_are_as_wide_as_the_kernel() {
+        let (kernel, level) = (kernel::kernel(), level());
+        assert_eq!(
+            level >= Level::Wide,
+            kernel.is_half() || kernel == Kernel::Avx512,
+            "{kernel:?}"
+        );
+        assert_eq!(level >= Level::Middle, kernel != Kernel::Portable, "{kernel:?}");
+    }
 
     #[test]
     fn exp_is_close_everywhere() {
