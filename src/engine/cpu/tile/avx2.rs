@@ -9,7 +9,7 @@ use std::arch::x86_64::{
     _mm256_setzero_ps, _mm256_storeu_ps,
 };
 
-use super::{Then, Work};
+use super::Work;
 
 /// Rows of a tile: two times three of whole panels, six of halves; 12 registers of sums either way.
 pub(super) const ROWS: usize = 6;
@@ -26,13 +26,11 @@ pub(super) const CHUNK: usize = 640;
 pub(super) unsafe fn f32(work: Work<f32>) {
     // Two rows and two rather than three and one, whose sums would wait for each other.
     let first = if work.rows == 4 { 2 } else { work.rows.min(3) };
-    // SAFETY: the caller saw AVX2 and FMA; sizes as the caller promised, and parts of the rows are rows.
+    // SAFETY: the caller saw AVX2 and FMA; sizes as the caller promised.
     unsafe {
-        by_rows(Work { rows: first, ..work });
+        some(&work, 0, first);
         if work.rows > first {
-            let (a, c) = (work.a.add(first * work.a_pitch), work.c.add(first * work.c_pitch));
-            let then = Then { a: work.then.a.wrapping_add(first * work.then.a_pitch), ..work.then };
-            by_rows(Work { a, then, c, rows: work.rows - first, ..work });
+            some(&work, first, work.rows - first);
         }
     }
 }
@@ -46,25 +44,25 @@ pub(super) unsafe fn half(work: Work<f32>) {
     // SAFETY: the caller saw AVX2 and FMA; sizes as the caller promised.
     unsafe {
         match work.rows {
-            1 => tile::<1, 2>(work),
-            2 => tile::<2, 2>(work),
-            3 => tile::<3, 2>(work),
-            4 => tile::<4, 2>(work),
-            5 => tile::<5, 2>(work),
-            _ => tile::<6, 2>(work),
+            1 => tile::<1, 2>(&work, 0),
+            2 => tile::<2, 2>(&work, 0),
+            3 => tile::<3, 2>(&work, 0),
+            4 => tile::<4, 2>(&work, 0),
+            5 => tile::<5, 2>(&work, 0),
+            _ => tile::<6, 2>(&work, 0),
         }
     }
 }
 
-// SAFETY of a call: as for `Tile::run`, at most 3 rows.
+// SAFETY of a call: as for `Tile::run`, which has `rows` rows from `first` on; at most 3.
 #[expect(unsafe_code, reason = "calls of target-feature functions")]
-unsafe fn by_rows(work: Work<f32>) {
+unsafe fn some(work: &Work<f32>, first: usize, rows: usize) {
     // SAFETY: the caller's.
     unsafe {
-        match work.rows {
-            1 => tile::<1, 4>(work),
-            2 => tile::<2, 4>(work),
-            _ => three(work),
+        match rows {
+            1 => tile::<1, 4>(work, first),
+            2 => tile::<2, 4>(work, first),
+            _ => three(work, first),
         }
     }
 }
@@ -112,10 +110,12 @@ macro_rules! depth {
 /// `tile::<3, 4>`, the one that nearly all of a product is, in the same order. All 16 registers are taken, and a
 /// compiler that sees several depths at once loads early and runs out of them; one by one, every eighth instruction
 /// only counts, and threads that share a core are short of instructions first.
-// SAFETY of a call: as for `Tile::run`, 3 rows.
+// SAFETY of a call: as for `Tile::run`, which has 3 rows from `first` on.
 #[target_feature(enable = "avx2,fma")]
 #[expect(unsafe_code, reason = "vector instructions")]
-unsafe fn three(work: Work<f32>) {
+unsafe fn three(work: &Work<f32>, first: usize) {
+    // SAFETY: the caller's.
+    let work = unsafe { work.from(first) };
     // SAFETY: `c` has 3 rows of 32 values.
     unsafe { ask::<3, 4>(&work) };
     // SAFETY: `c` has 3 rows of 32 values.
@@ -179,10 +179,13 @@ unsafe fn ask<const R: usize, const N: usize>(work: &Work<f32>) {
     }
 }
 
-// SAFETY of a call: as for `Tile::run`, with the features named here, but for 8 N columns only.
+// SAFETY of a call: as for `Tile::run`, which has R rows from `first` on, with the features named here, but for 8 N
+// columns only.
 #[target_feature(enable = "avx2,fma")]
 #[expect(unsafe_code, reason = "vector loads and stores")]
-unsafe fn tile<const R: usize, const N: usize>(work: Work<f32>) {
+unsafe fn tile<const R: usize, const N: usize>(work: &Work<f32>, first: usize) {
+    // SAFETY: the caller's.
+    let work = unsafe { work.from(first) };
     // SAFETY: `c` has R rows of 8 N values.
     unsafe { ask::<R, N>(&work) };
     // SAFETY: `c` has R rows of 8 N values.

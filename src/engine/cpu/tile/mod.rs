@@ -63,6 +63,22 @@ impl<E> Then<E> {
 }
 
 impl<E> Work<E> {
+    /// The rows from `first` on. For kernels that use its fields at once: a whole copy would wait for the fields to be
+    /// written to memory, and they for the sums before them.
+    // SAFETY of a call: there are as many.
+    #[inline]
+    #[expect(unsafe_code, reason = "places in rows")]
+    unsafe fn from(&self, first: usize) -> Self
+    where
+        E: Copy,
+    {
+        let then = Then { a: self.then.a.wrapping_add(first * self.then.a_pitch), ..self.then };
+        // SAFETY: the caller's.
+        let (a, c) =
+            unsafe { (self.a.add(first * self.a_pitch), self.c.add(first * self.c_pitch)) };
+        Self { a, then, c, rows: self.rows - first, ..*self }
+    }
+
     /// The depths of `a`, then those that lie elsewhere.
     // SAFETY of a call: the panel has them all.
     #[expect(unsafe_code, reason = "a place in the panel")]
