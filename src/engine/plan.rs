@@ -140,7 +140,7 @@ fn bytes(
         + optimizer::bytes(adapter, options.eight_bit)
         + tokens * (inputs + kept + masked + trainer::buffer_bytes(base, adapter))
         + Weights::bytes(base, Some(adapter))
-        + GradientBuffers::bytes(precision, tokens, columns)
+        + GradientBuffers::bytes(precision, tokens, (columns, adapter.config().rank))
         + loss::bytes(config, precision, tokens)
 }
 

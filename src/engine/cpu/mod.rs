@@ -23,7 +23,6 @@ mod product;
 pub(in crate::engine) mod rounding;
 pub(in crate::engine) mod shared;
 mod small;
-pub(in crate::engine) mod strips;
 pub(in crate::engine) mod team;
 mod tile;
 mod turn;
