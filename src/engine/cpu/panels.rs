@@ -20,6 +20,8 @@ use super::values::Values;
 pub(in crate::engine) const WIDTH: usize = 32;
 /// Depths that one task of [`Panels::fill_depths`] lays out, at most and at least.
 const DEPTHS: (usize, usize) = (64, 16);
+/// Depths of a panel that one task of [`Panels::fill_columns`] lays out are a multiple of it: blocks of codes are whole.
+const PART: usize = 64;
 
 /// Rows of values `pitch` apart.
 #[derive(Debug, Clone, Copy)]
@@ -204,13 +206,21 @@ impl<E: Element> Panels<E> {
         part: impl Fn(usize, usize, &mut [E]) + Sync,
     ) {
         let padded = depth.next_multiple_of(E::STEP);
-        let data = self.resize(depth, columns);
-        data.par_chunks_exact_mut((padded * WIDTH).max(1)).enumerate().together(
-            |(index, panel)| {
-                let these = (index..index + 1, 0..padded);
-                Self::lay_columns((depth, columns), these, &part, panel);
-            },
-        );
+        let data = Shared::new(self.resize(depth, columns));
+        // Where there are few panels for many threads, parts of them, so that threads end together.
+        let panels = columns.div_ceil(WIDTH);
+        let parts = (4 * rayon::current_num_threads()).div_ceil(panels.max(1));
+        let each = padded.div_ceil(parts).next_multiple_of(PART).clamp(1, padded.max(1));
+        let parts = padded.div_ceil(each);
+        (0..panels * parts).into_par_iter().together(|task| {
+            let (panel, first) = (task / parts, task % parts * each);
+            let depths = first..padded.min(first + each);
+            let at = (panel * padded + first) * WIDTH;
+            // SAFETY: these depths of this panel belong to this task.
+            #[expect(unsafe_code, reason = "tasks write to places of their own")]
+            let to = unsafe { data.part(at, depths.len() * WIDTH) };
+            Self::lay_columns((depth, columns), (panel..panel + 1, depths), &part, to);
+        });
     }
 
     /// Some depths of some panels of what [`Self::fill_columns`] fills, one panel after the other, on this thread.

@@ -281,6 +281,36 @@ fn operands_laid_out_by_tasks_give_the_same_bits() {
     }
 }
 
+#[test]
+fn rows_that_fit_no_cache_give_the_same_bits_by_parts() {
+    let kernels = Kernel::ALL.into_iter().filter(|kernel| kernel.is_supported());
+    let Some(kernel) = kernels.into_iter().find(|kernel| bf16::tile(*kernel).blocked) else {
+        eprintln!("skipped: no kernel of this machine takes rows in blocks");
+        return;
+    };
+    let (rows, depth, columns) = (500, 2100, 64 * WIDTH);
+    let left: Vec<f32> = (0..rows * depth).map(wave).collect();
+    let left = Rows { data: left[..].into(), count: rows, columns: depth, pitch: depth };
+    let part = |n: usize, first: usize, out: &mut [bf16]| {
+        out.iter_mut().zip(first..).for_each(|(out, k)| *out = bf16::one(wave(n * depth + k)));
+    };
+    let mut panels = Panels::<bf16>::default();
+    panels.fill_columns(depth, columns, part);
+    let (mut want, mut half) = (vec![0.0f32; rows * columns], vec![bf16::ZERO; rows * columns]);
+    run(kernel, left, None, Right::Ready(&panels), ((&mut want[..]).into(), columns), false);
+    let from = ByColumn { depth, columns, part };
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(64).build().unwrap();
+    pool.install(|| {
+        let mut empty = Panels::default();
+        let right = Right::with(kernel, (rows, true), &from, &mut empty);
+        assert!(right.way(kernel, rows, true).parts > 1);
+        run(kernel, left, None, right, (ValuesMut::Half(&mut half), columns), false);
+    });
+    for (half, want) in half.iter().zip(&want) {
+        assert_eq!(*half, bf16::from_f32(*want));
+    }
+}
+
 /// Products that run at the same time on one pool, whose threads help each other.
 #[test]
 fn products_beside_each_other_do_not_mix() {

@@ -17,6 +17,13 @@ const PART: usize = 2 << 20;
 /// Threads of which half read one half of the rows and half the other, as rows come from caches that all share.
 const MANY: usize = 8;
 
+/// Threads at least for each part of the rows, where there are parts because not all rows fit into a cache. What all lay
+/// out together is written where all have read it, which takes six times as long on 16 threads as laying it out for oneself.
+const PARTED: usize = 5;
+
+/// The share of threads' time that may be lost where panels are no multiple of these threads is one in so many.
+const IDLE: usize = 8;
+
 /// Panels that take half of a second-level cache where tasks lay them out: as many as codes are decoded for together.
 const LAID: usize = 4;
 
@@ -72,34 +79,55 @@ impl Way {
 
     /// Where tasks lay the right operand out, by preference at least `at_once` panels together: those of a task stay in a
     /// thread's second-level cache, beside a block of rows. Nothing where there are not panels for all threads, or where
-    /// rows would come from memory to a kernel that multiplies faster than they come.
+    /// rows would come from memory to a kernel that multiplies faster than they come: such a kernel's go by parts that
+    /// stay in a cache, if there are threads enough for each.
     pub(super) fn by_panels<E: Multiplied>(
         tile: &Tile<E>,
         size: Size,
         at_once: usize,
     ) -> Option<Self> {
         let threads = rayon::current_num_threads();
-        // Many threads take fewer together.
-        let at_once = [at_once, at_once / 2]
-            .into_iter()
-            .find(|at_once| *at_once > 0 && size.panels >= at_once * threads)?;
         // Sums are stored and loaded as seldom as panels can be laid out together.
         let most = cache::second_level() / (2 * LAID * WIDTH * size_of::<E>());
         let chunk = chunk::<E>(if tile.blocked { tile.chunk } else { most.max(tile.chunk) }, size);
         let fits = fitting::<E>(chunk).max(tile.rows);
-        if tile.blocked && fits < size.rows.next_multiple_of(tile.rows) {
-            return None;
+        let parts = if tile.blocked {
+            size.rows.next_multiple_of(tile.rows).div_ceil(fits)
+        } else if threads < MANY {
+            1
+        } else {
+            2
+        };
+        if tile.blocked && parts > 1 {
+            // Laid out anew for each part, by some threads each, which end about together.
+            let all = size.panels * parts;
+            let idle = all.next_multiple_of(threads) - all;
+            if parts * PARTED > threads || idle > all / IDLE {
+                return None;
+            }
         }
+        // Threads that share the panels, and groups of them.
+        let sharing = if tile.blocked { threads / parts } else { threads };
+        // Many threads take fewer together.
+        let at_once = [at_once, at_once / 2]
+            .into_iter()
+            .find(|at_once| *at_once > 0 && size.panels >= at_once * sharing)?;
         // As many groups for each thread, and at least so many.
         let most = (fits / WIDTH).max(1);
-        let groups = size.panels.div_ceil(most * threads) * threads;
+        let groups = size.panels.div_ceil(most * sharing) * sharing;
         let group = (size.panels / groups / at_once).max(1) * at_once;
         let groups = size.panels.div_ceil(group);
-        let parts = if tile.blocked || threads < MANY { 1 } else { 2 };
         let blocks = size.rows.div_ceil(fits).max((TASKS * threads).div_ceil(groups));
-        let block = size.rows.div_ceil(blocks.next_multiple_of(parts));
-        let block = block.max(PART.div_ceil(group * chunk * WIDTH)).next_multiple_of(tile.rows);
-        let parts = if size.rows.div_ceil(block).is_multiple_of(parts) { parts } else { 1 };
+        // Parts have as many blocks each: if need be fewer than there are tasks for.
+        let block = |blocks: usize| {
+            let block = size.rows.div_ceil(blocks * parts);
+            block.max(PART.div_ceil(group * chunk * WIDTH)).next_multiple_of(tile.rows)
+        };
+        let blocks = blocks.div_ceil(parts);
+        let even = (1..=blocks).rev().map(block).find(|block| {
+            (*block <= fits || parts == 1) && size.rows.div_ceil(*block).is_multiple_of(parts)
+        });
+        let (block, parts) = even.map_or_else(|| (block(blocks), 1), |block| (block, parts));
         Some(Self { chunk, block, round: size.rows, group, parts })
     }
 }
@@ -117,4 +145,45 @@ fn chunk<E: Multiplied>(most: usize, size: Size) -> usize {
 /// Rows or columns of so many depths that take three eighths of a second-level cache.
 fn fitting<E: Multiplied>(depths: usize) -> usize {
     cache::second_level() / 8 * 3 / (depths * size_of::<E>())
+}
+
+#[cfg(test)]
+mod tests {
+    use half::bf16;
+
+    use super::super::super::kernel::Kernel;
+    use super::*;
+
+    #[test]
+    fn rows_beyond_a_cache_go_by_parts_where_threads_are_many() {
+        let tile = Tile { blocked: true, rows: 32, ..bf16::tile(Kernel::Portable) };
+        let fits = fitting::<bf16>(576);
+        let way = |threads: usize, rows: usize, panels: usize| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            let size = Size { rows, depth: 576, panels, half: true };
+            pool.install(|| Way::by_panels(&tile, size, 1))
+        };
+        let two = 2 * fits / 64 * 64;
+        for (threads, rows, panels, parts) in [
+            // All rows fit: one part, if there are panels for all threads.
+            (2, two / 2, 96, Some(1)),
+            (16, two / 2, 18, Some(1)),
+            (16, two / 2, 15, None),
+            // Half of them fit: two parts.
+            (2, two, 96, None),
+            (8, two, 96, None),
+            (16, two, 96, Some(2)),
+            (16, two, 30, Some(2)),
+            // Twelve of sixteen threads would have nothing to do at the end.
+            (16, two, 18, None),
+            (16, 2 * two, 96, None),
+            (32, 2 * two, 96, Some(4)),
+        ] {
+            let way = way(threads, rows, panels);
+            assert_eq!(way.map(|way| way.parts), parts, "{threads} {rows} {panels}");
+            let Some(way) = way else { continue };
+            assert!(way.block <= fits && way.block.is_multiple_of(32), "{way:?}");
+            assert!(rows.div_ceil(way.block).is_multiple_of(way.parts), "{way:?}");
+        }
+    }
 }
