@@ -97,9 +97,15 @@ pub fn check_environment() -> Result<()> {
     asked().map(|_| ())
 }
 
+/// The kernel of this process if it has one by now, or else the one that will be, if `HONE_CPU` names it.
+pub(super) fn chosen() -> Option<Kernel> {
+    KERNEL.get().copied().or_else(forced)
+}
+
 /// The kernel that `HONE_CPU` names, where this machine can run it.
-pub(super) fn forced() -> Option<Kernel> {
-    asked().ok().flatten()
+fn forced() -> Option<Kernel> {
+    static FORCED: OnceLock<Option<Kernel>> = OnceLock::new();
+    *FORCED.get_or_init(|| asked().ok().flatten())
 }
 
 fn asked() -> Result<Option<Kernel>> {

@@ -106,23 +106,30 @@ impl Level {
     }
 }
 
-/// The widest instruction set of this machine, but none wider than the kernel that `HONE_CPU` forces.
+/// The widest instruction set of this machine, but none wider than the kernel that is forced, or that a resumed run
+/// began with: passes by other sets would round otherwise.
 #[cfg(target_arch = "x86_64")]
 #[inline]
 pub(in crate::engine) fn level() -> Level {
-    static LEVEL: OnceLock<Level> = OnceLock::new();
-    *LEVEL.get_or_init(|| {
-        let most = match kernel::forced() {
-            Some(Kernel::Portable) => Level::Baseline,
-            Some(Kernel::Avx2) => Level::Middle,
-            Some(Kernel::Amx | Kernel::Avx512Bf16 | Kernel::Avx512) | None => Level::Rounding,
-        };
+    let most = match kernel::chosen() {
+        Some(Kernel::Portable) => Level::Baseline,
+        Some(Kernel::Avx2) => Level::Middle,
+        Some(Kernel::Amx | Kernel::Avx512Bf16 | Kernel::Avx512) | None => Level::Rounding,
+    };
+    widest().min(most)
+}
+
+/// The widest instruction set of this machine.
+#[cfg(target_arch = "x86_64")]
+fn widest() -> Level {
+    static WIDEST: OnceLock<Level> = OnceLock::new();
+    *WIDEST.get_or_init(|| {
         let sets = [
             (Level::Rounding, Kernel::Avx512Bf16),
             (Level::Wide, Kernel::Avx512),
             (Level::Middle, Kernel::Avx2),
         ];
-        let here = sets.into_iter().find(|(level, with)| *level <= most && with.is_supported());
+        let here = sets.into_iter().find(|(_, with)| with.is_supported());
         here.map_or(Level::Baseline, |(level, _)| level)
     })
 }
