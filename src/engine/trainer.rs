@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use half::bf16;
 
+use super::attention::Heads;
 use super::base::{Base, Group, Precision};
 use super::block::{self, Context, Kept, Scratch, fit};
 use super::cpu::team;
@@ -522,7 +523,8 @@ pub(super) fn buffer_bytes(base: &Base, adapter: &Adapter) -> usize {
     let post = block::post_width(base);
     // The last layer's output, its gradient, the norm's output and a product's; the gradient of
     // attention, what it works in, and that of query, key and value.
-    let buffers = 4 * hidden + 3 * query + qkv + 2 * all + turned + post;
+    let attention = Heads::new(config, 0, base.precision()).scratch(1);
+    let buffers = 4 * hidden + query + attention + qkv + 2 * all + turned + post;
     // What is kept rounded is worked on in f32.
     let working = match base.precision() {
         Precision::F32 => 0,

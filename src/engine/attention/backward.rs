@@ -1,13 +1,16 @@
 //! Gradients of attention.
 
+use std::ops::Range;
+
 use rayon::prelude::*;
 
 use super::operands::{
-    Buffered, Buffers, gather, gather_lanes, grow, lay_by_query, of_query, whole_panels,
+    Buffered, Buffers, gather, gather_lanes, lay_by_query, of_query, whole_panels,
 };
 use super::pieces::{Piece, Stretch, blocks, pieces};
 use super::softmax::Sight;
-use super::{BLOCK, Heads, Kept, Projected};
+use super::{BLOCK, Heads, Kept, Projected, TASKS};
+use crate::engine::cpu::ahead;
 use crate::engine::cpu::multiply;
 use crate::engine::cpu::panels::WIDTH;
 use crate::engine::cpu::shared::Shared;
@@ -20,7 +23,7 @@ use crate::engine::rope::Rotary;
 const KEYS: usize = 2 * WIDTH;
 
 /// See [`super::backward`]. Gradients of keys and values by piece, `[kv_heads, pieces, 2, tokens, dim]`, go into
-/// `scratch`; there are at most as many pieces of a token as query heads that share a key head.
+/// `scratch`.
 #[expect(clippy::too_many_arguments, reason = "each is a distinct part of the state of a pass")]
 pub(super) fn run<E: Buffered>(
     heads: Heads,
@@ -33,7 +36,7 @@ pub(super) fn run<E: Buffered>(
     grads: &mut [f32],
 ) {
     let tokens = kept.log_sums.len() / heads.query;
-    let pieces = pieces(heads, segments, heads.share());
+    let pieces = pieces(heads, segments, (TASKS, heads.pieces()));
     let (shared, out) = (Shared::new(scratch), Shared::new(grads));
     (0..pieces.len() * heads.shared).into_par_iter().with_max_len(1).together(|index| {
         let (piece, key_head) = (&pieces[index / heads.shared], index % heads.shared);
@@ -42,10 +45,7 @@ pub(super) fn run<E: Buffered>(
         // SAFETY: the tokens of a tree in one piece and key head belong to one task.
         #[expect(unsafe_code, reason = "tasks write to places of their own")]
         let grads = [0, 1].map(|kind| unsafe { shared.part(place(kind), all.len() * dim) });
-        let mut grads = grads.map(|grads| {
-            grads.fill(0.0);
-            grads
-        });
+        let mut grads = Grads { of: grads, origin: all.start, first: true };
         let query = |(token, head): (usize, usize)| {
             // SAFETY: each token and query head belongs to one task.
             #[expect(unsafe_code, reason = "tasks write to places of their own")]
@@ -55,26 +55,53 @@ pub(super) fn run<E: Buffered>(
         };
         E::with_buffers(|buffers| {
             for stretch in &piece.stretches {
-                let stretch = (all.start, segments, stretch);
-                attend(
-                    heads,
-                    key_head,
-                    rows,
-                    kept,
-                    dout,
-                    stretch,
-                    turn,
-                    buffers,
-                    (query, &mut grads),
-                );
+                let stretch = (segments, stretch);
+                let to = (query, &mut grads);
+                attend(heads, key_head, rows, kept, dout, stretch, turn, buffers, to);
             }
         });
     });
     sum(heads, &pieces, turn, scratch, grads);
 }
 
-/// Some lanes of one key head. `grads` are dk and dv of its tree, from the tree's first token `origin`
-/// on; `query` gives the place of a lane's gradient.
+/// Gradients of a piece's keys (0) and values (1) in one key head.
+struct Grads<'a> {
+    of: [&'a mut [f32]; 2],
+    /// The first of its tree's tokens.
+    origin: usize,
+    /// Whether none have been added: what is there is from another pass.
+    first: bool,
+}
+
+impl Grads<'_> {
+    /// Adds those of the tokens of some ranges, in order, `pitch` apart.
+    fn add(&mut self, ranges: &[Range<usize>], sums: [&[f32]; 2], dim: usize, pitch: usize) {
+        for (grads, sums) in self.of.iter_mut().zip(sums) {
+            let mut sums = sums.chunks_exact(pitch).map(|sums| &sums[..dim]);
+            let mut rest = &mut **grads;
+            let mut at = self.origin;
+            for range in ranges {
+                let (before, others) = rest.split_at_mut((range.start - at) * dim);
+                let (these, others) = others.split_at_mut(range.len() * dim);
+                (rest, at) = (others, range.end);
+                if self.first {
+                    before.fill(0.0);
+                    let these = these.chunks_exact_mut(dim);
+                    these.zip(&mut sums).for_each(|(grad, sums)| grad.copy_from_slice(sums));
+                } else {
+                    let these = these.chunks_exact_mut(dim);
+                    these.zip(&mut sums).for_each(|(grad, sums)| vector::add_scaled(grad, sums, 1.0));
+                }
+            }
+            if self.first {
+                rest.fill(0.0);
+            }
+        }
+        self.first = false;
+    }
+}
+
+/// Some lanes of one key head. `grads` gets dk and dv; `query` gives the place of a lane's gradient.
 #[expect(clippy::too_many_arguments, reason = "each is a distinct part of the state of a pass")]
 fn attend<'a, E: Buffered>(
     heads: Heads,
@@ -82,10 +109,10 @@ fn attend<'a, E: Buffered>(
     Projected { rows, pitch }: Projected<'_>,
     kept: Kept<'_>,
     dout: (&[f32], usize),
-    (origin, segments, Stretch { part, lanes }): (usize, &[Segment], &Stretch),
+    (segments, Stretch { part, lanes }): (&[Segment], &Stretch),
     (rotary, positions): (&Rotary, &[u32]),
     buffers: &mut Buffers<E>,
-    (query, [dk, dv]): (impl Fn((usize, usize)) -> &'a mut [f32], &mut [&mut [f32]; 2]),
+    (query, grads): (impl Fn((usize, usize)) -> &'a mut [f32], &mut Grads<'_>),
 ) {
     let (dim, scale, share) = (heads.dim, heads.scale, heads.share());
     let tokens = kept.log_sums.len() / heads.query;
@@ -98,14 +125,13 @@ fn attend<'a, E: Buffered>(
     buffers.values.set_rows(these);
     let padded = buffers.keys.padded_rows();
     let wide = whole_panels(dim);
-    for buffer in [&mut buffers.scores, &mut buffers.dchances] {
-        grow(buffer, KEYS * BLOCK);
-    }
-    for buffer in [&mut buffers.dkeys, &mut buffers.dvalues] {
-        grow(buffer, padded * wide);
-        buffer[..padded * wide].fill(0.0);
-    }
-    grow(&mut buffers.result, buffers.turned.padded_rows() * BLOCK);
+    let [scores, dchances] =
+        [&mut buffers.scores, &mut buffers.dchances].map(|buffer| buffer.fit(KEYS * BLOCK));
+    let [dkeys, dvalues] =
+        [&mut buffers.dkeys, &mut buffers.dvalues].map(|buffer| buffer.fit(padded * wide));
+    dkeys.fill(0.0);
+    dvalues.fill(0.0);
+    let result = buffers.result.fit(wide * BLOCK);
     for block in blocks(lanes) {
         let seen = part.seen(block.end, share);
         let (before, first) = (part.before, block.start);
@@ -123,13 +149,16 @@ fn attend<'a, E: Buffered>(
             block.clone().zip(buffers.dlanes.chunks_exact(dim)).zip(sums)
         {
             let (token, head) = heads.lane(key_head, part, lane);
+            let out = |(token, head)| &kept.out[(token * heads.query + head) * dim..][..dim];
+            if lane + ahead::ROWS < block.end {
+                ahead::near(out(heads.lane(key_head, part, lane + ahead::ROWS)));
+            }
             *log_sum = kept.log_sums[head * tokens + token];
-            *through = vector::dot(grad, &kept.out[(token * heads.query + head) * dim..][..dim]);
+            *through = vector::dot(grad, out((token, head)));
         }
         let chances = buffers.chances.space(seen, BLOCK).0;
         let dscores = buffers.dscores.space(seen, BLOCK).0;
         let (deep, stride) = buffers.deep.space(seen, BLOCK);
-        let (scores, dchances) = (&mut buffers.scores[..], &mut buffers.dchances[..]);
         // Some keys at a time: their scores never leave the first-level cache.
         for first in (0..seen).step_by(KEYS) {
             let keys = first..(first + KEYS).min(seen);
@@ -149,25 +178,24 @@ fn attend<'a, E: Buffered>(
         }
         // Depths of the next products are the block's lanes.
         let (chances, dscores) = (&buffers.chances, &buffers.dscores);
-        multiply::small_add(chances, 0..seen, &buffers.douts_deep, &mut buffers.dvalues, wide);
-        multiply::small_add(dscores, 0..seen, &buffers.queries_deep, &mut buffers.dkeys, wide);
+        multiply::small_add(chances, 0..seen, &buffers.douts_deep, dvalues, wide);
+        multiply::small_add(dscores, 0..seen, &buffers.queries_deep, dkeys, wide);
         let turned = &buffers.turned;
-        multiply::small(turned, 0..turned.rows(), &buffers.deep, &mut buffers.result, BLOCK);
-        lay_by_query(&buffers.result[..turned.padded_rows() * BLOCK], dim, &mut buffers.laid);
-        for (i, lane) in block.enumerate() {
+        multiply::small(turned, 0..turned.rows(), &buffers.deep, result, BLOCK);
+        let laid = lay_by_query(result, &mut buffers.laid);
+        for (i, lane) in block.clone().enumerate() {
+            if lane + ahead::ROWS < block.end {
+                ahead::owned(query(heads.lane(key_head, part, lane + ahead::ROWS)));
+            }
             let (token, head) = heads.lane(key_head, part, lane);
             let grad = query((token, head));
-            for (grad, from) in of_query(&buffers.laid, i, grad) {
+            for (grad, from) in of_query(laid, i, grad) {
                 grad.copy_from_slice(from);
             }
             rotary.turn(grad, positions[token] as usize, -1.0);
         }
     }
-    for (sums, grads) in [(&buffers.dkeys, dk), (&buffers.dvalues, dv)] {
-        for (token, sums) in buffers.ranges.iter().cloned().flatten().zip(sums.chunks_exact(wide)) {
-            vector::add_scaled(&mut grads[(token - origin) * dim..][..dim], &sums[..dim], 1.0);
-        }
-    }
+    grads.add(&buffers.ranges, [dkeys, dvalues], dim, wide);
 }
 
 /// Sums the gradients of keys and values over pieces, turns those of keys back, and lays them out by token.

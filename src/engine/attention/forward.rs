@@ -2,15 +2,18 @@
 
 use rayon::prelude::*;
 
-use super::operands::{Buffered, Buffers, gather, gather_lanes, grow, lay_by_query, of_query};
+use super::operands::{Buffered, Buffers, gather, gather_lanes, lay_by_query, of_query};
 use super::pieces::{Stretch, blocks, pieces};
 use super::softmax::{self, Sight};
 use super::{BLOCK, Heads, Projected};
 use crate::engine::cpu::multiply;
 use crate::engine::cpu::shared::Shared;
 use crate::engine::cpu::team::Together as _;
-use crate::engine::cpu::vector;
 use crate::engine::pack::Segment;
+
+/// Tasks of each thread, if there are queries enough: all threads end about together. What a query gets does not depend
+/// on them.
+const TASKS: usize = 6;
 
 pub(super) fn run<E: Buffered>(
     heads: Heads,
@@ -21,7 +24,8 @@ pub(super) fn run<E: Buffered>(
 ) {
     let tokens = log_sums.len() / heads.query;
     let (out, log_sums) = (Shared::new(out), Shared::new(log_sums));
-    let pieces = pieces(heads, segments, usize::MAX);
+    let tasks = TASKS * rayon::current_num_threads();
+    let pieces = pieces(heads, segments, (tasks, usize::MAX));
     (0..pieces.len() * heads.shared).into_par_iter().with_max_len(1).together(|index| {
         let (piece, key_head) = (&pieces[index / heads.shared], index % heads.shared);
         let place = |(token, head): (usize, usize), log_sum| {
@@ -61,8 +65,8 @@ fn attend<'a, E: Buffered>(
     keys.set_rows(gather((rows, pitch), ranges, (heads.key(key_head), dim), gathered));
     let values = gather((rows, pitch), ranges, (heads.value(key_head), dim), gathered);
     turned.set_columns(values, deep);
-    grow(scores, keys.padded_rows() * BLOCK);
-    grow(result, turned.padded_rows() * BLOCK);
+    let scores = scores.fit(keys.padded_rows() * BLOCK);
+    let result = result.fit(turned.padded_rows() * BLOCK);
     for block in blocks(lanes) {
         let seen = part.seen(block.end, share);
         let (before, first) = (part.before, block.start);
@@ -73,13 +77,12 @@ fn attend<'a, E: Buffered>(
         let (most, mut sums) = (softmax::most(scores, sight, scale), [0.0; BLOCK]);
         E::forward(scores, sight, scale, &most, &mut sums, deep.space(seen, BLOCK));
         multiply::small(turned, 0..turned.rows(), deep, result, BLOCK);
-        lay_by_query(&result[..turned.padded_rows() * BLOCK], dim, laid);
+        softmax::divide(result, &sums);
+        let laid = lay_by_query(result, laid);
         for (i, lane) in block.enumerate() {
-            let inverse = 1.0 / sums[i];
             let out = place(heads.lane(key_head, part, lane), most[i] + sums[i].ln());
             for (out, from) in of_query(laid, i, out) {
                 out.copy_from_slice(from);
-                vector::scale(out, inverse);
             }
         }
     }

@@ -26,6 +26,10 @@ use pieces::Part;
 /// Lanes of a block, each a query in one head: two panels.
 const BLOCK: usize = 2 * WIDTH;
 
+/// Tasks of a backward pass, if there are queries enough: of any number of threads that is usual, all end about together.
+/// How many there are does not depend on threads, since gradients are summed over them.
+const TASKS: usize = 12;
+
 /// Sizes of attention, and what its products are computed in.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Heads {
@@ -58,6 +62,11 @@ impl Heads {
         self.query / self.shared
     }
 
+    /// Pieces of a tree in a backward pass, at most: each has gradients of keys and values of its own.
+    fn pieces(self) -> usize {
+        self.share().max(TASKS / self.shared)
+    }
+
     /// First column of a key head in a row of query, key and value.
     fn key(self, key_head: usize) -> usize {
         (self.query + key_head) * self.dim
@@ -81,12 +90,12 @@ impl Heads {
 
     /// Where gradients of keys (0) and of values (1) of a piece lie, in matrices of all tokens.
     fn slot(self, key_head: usize, piece: usize, kind: usize) -> usize {
-        (key_head * self.share() + piece) * 2 + kind
+        (key_head * self.pieces() + piece) * 2 + kind
     }
 
     /// Values that [`backward`] needs for `tokens` tokens.
     pub(super) fn scratch(self, tokens: usize) -> usize {
-        tokens * self.query * 2 * self.dim
+        tokens * self.shared * self.pieces() * 2 * self.dim
     }
 }
 

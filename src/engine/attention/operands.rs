@@ -10,7 +10,7 @@ use super::softmax::Softened;
 use super::{BLOCK, Heads};
 use crate::engine::cpu::ahead;
 use crate::engine::cpu::multiply::{LeftRows, Multiplied};
-use crate::engine::cpu::panels::{Element as _, Panels, Rows, WIDTH};
+use crate::engine::cpu::panels::{Aligned, Element as _, Panels, Rows, WIDTH};
 
 /// A thread's buffers, kept from head to head.
 #[derive(Debug, Default)]
@@ -27,16 +27,16 @@ pub(super) struct Buffers<E> {
     pub(super) queries_deep: Panels<E>,
     pub(super) douts_deep: Panels<E>,
     pub(super) deep: Panels<E>,
-    /// `[keys, BLOCK]`
-    pub(super) scores: Vec<f32>,
-    pub(super) dchances: Vec<f32>,
+    /// `[keys, BLOCK]`. Kernels write whole lines, which take twice as long where they lie across two of the cache's.
+    pub(super) scores: Aligned<f32>,
+    pub(super) dchances: Aligned<f32>,
     /// `[dim, BLOCK]`
-    pub(super) result: Vec<f32>,
+    pub(super) result: Aligned<f32>,
     /// `[dim / 32][BLOCK][32]`
-    pub(super) laid: Vec<f32>,
+    pub(super) laid: Aligned<f32>,
     /// `[keys, dim]`, columns up to whole panels.
-    pub(super) dkeys: Vec<f32>,
-    pub(super) dvalues: Vec<f32>,
+    pub(super) dkeys: Aligned<f32>,
+    pub(super) dvalues: Aligned<f32>,
     /// Rows gathered from some ranges.
     pub(super) gathered: Vec<f32>,
     /// Queries and output gradients of a block, lane by lane.
@@ -111,12 +111,13 @@ pub(super) fn gather_lanes<'a>(
 }
 
 /// Lays `[dim, BLOCK]` out by query, 32 values of a query side by side.
-pub(super) fn lay_by_query(result: &[f32], dim: usize, laid: &mut Vec<f32>) {
-    grow(laid, whole_panels(dim) * BLOCK);
+pub(super) fn lay_by_query<'a>(result: &[f32], laid: &'a mut Aligned<f32>) -> &'a [f32] {
     let size = WIDTH * BLOCK;
+    let laid = laid.fit(result.len());
     for (from, to) in result.chunks_exact(size).zip(laid.chunks_exact_mut(size)) {
         f32::turn(from, BLOCK, to);
     }
+    laid
 }
 
 /// The values of one query of what [`lay_by_query`] laid out.
@@ -134,11 +135,4 @@ pub(super) fn of_query<'a>(
 /// Rounds up to whole panels.
 pub(super) fn whole_panels(columns: usize) -> usize {
     columns.next_multiple_of(WIDTH)
-}
-
-/// Grows a buffer to at least `len` values.
-pub(super) fn grow(buffer: &mut Vec<f32>, len: usize) {
-    if buffer.len() < len {
-        buffer.resize(len, 0.0);
-    }
 }

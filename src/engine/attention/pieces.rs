@@ -11,8 +11,8 @@ use std::ops::Range;
 use super::{BLOCK, Heads};
 use crate::engine::pack::{self, Segment};
 
-/// Lanes from which on a tree is cut into one piece more. What is laid out for a piece (keys and values of
-/// all that it sees) takes as long as some tens of lanes.
+/// Lanes of a piece, at least, where a tree has more. What is laid out for a piece (keys and values of all that it sees)
+/// takes as long as some tens of lanes, or a hundred where lanes are multiplied by AMX.
 const LANES: usize = 256;
 
 /// Tokens of a segment whose queries are worked on together.
@@ -98,10 +98,16 @@ pub(super) fn blocks(lanes: &Range<usize>) -> impl Iterator<Item = Range<usize>>
     lanes.clone().step_by(BLOCK).map(move |first| first..(first + BLOCK).min(end))
 }
 
-/// The pieces of all trees, at most `most` each, those with most work first, so that threads end together.
-///
-/// How many there are depends on lengths only, so that sums over them do not depend on threads.
-pub(super) fn pieces(heads: Heads, segments: &[Segment], most: usize) -> Vec<Piece> {
+/// The pieces of all trees, at most `most` each, those with most work first, so that threads end together. They give
+/// about `tasks` tasks, one for each of the heads that share queries, or one for each tree if that is more; fewer where
+/// there are few lanes.
+pub(super) fn pieces(
+    heads: Heads,
+    segments: &[Segment],
+    (tasks, most): (usize, usize),
+) -> Vec<Piece> {
+    let tokens = segments.last().map_or(0, |segment| segment.own.end);
+    let each = (tokens * heads.query / tasks).max(LANES);
     let mut pieces = Vec::new();
     let mut first = 0;
     for tree in pack::trees(segments) {
@@ -109,20 +115,20 @@ pub(super) fn pieces(heads: Heads, segments: &[Segment], most: usize) -> Vec<Pie
         first = indices.end;
         let parts = indices.flat_map(|index| parts(segments, index, heads.window));
         let tokens = tree[0].own.start..tree[tree.len() - 1].own.end;
-        pieces.extend(cut(parts, &tokens, heads.share(), most));
+        let count = (tokens.len() * heads.share() / each).clamp(1, most);
+        pieces.extend(cut(parts, &tokens, heads.share(), count));
     }
     pieces.sort_by_key(|piece| std::cmp::Reverse(piece.work));
     pieces
 }
 
-/// Cuts a tree between blocks, so that pieces have about the same work.
+/// Cuts a tree between blocks into so many pieces, which have about the same work.
 fn cut(
     parts: impl Iterator<Item = Part>,
     tokens: &Range<usize>,
     share: usize,
-    most: usize,
+    count: usize,
 ) -> Vec<Piece> {
-    let count = (tokens.len() * share / LANES).clamp(1, most);
     let mut done = 0;
     let blocks: Vec<Block> = parts
         .flat_map(|part| {
@@ -176,12 +182,17 @@ mod tests {
 
     #[test]
     fn each_lane_is_in_one_piece_and_pieces_are_alike() {
-        for (shared, window, most) in
-            [(3, usize::MAX, 3), (3, 70, 9), (9, usize::MAX, 9), (1, 8, 2)]
-        {
+        for (shared, window, tasks, most, count) in [
+            (3, usize::MAX, 30, 3, 3),
+            (3, 70, 30, 9, 5),
+            (3, 70, 12, 9, 3),
+            (9, usize::MAX, 30, 9, 1),
+            (1, 8, 30, 2, 2),
+            (1, 8, 8, 9, 7),
+        ] {
             let heads = heads(9, shared, window);
             let share = heads.share();
-            let pieces = pieces(heads, &segments(), most);
+            let pieces = pieces(heads, &segments(), (tasks, most));
             let mut lanes = vec![0; 500 * share];
             for piece in &pieces {
                 assert!(piece.index < most);
@@ -193,7 +204,7 @@ mod tests {
             }
             assert!(lanes.iter().all(|count| *count == 1), "{pieces:?}");
             let tree: Vec<&Piece> = pieces.iter().filter(|piece| piece.tokens.start == 0).collect();
-            assert_eq!(tree.len(), (460 * share / LANES).clamp(1, most));
+            assert_eq!(tree.len(), count);
             let [most, least] = [
                 tree.iter().map(|piece| piece.work).max().unwrap(),
                 tree.iter().map(|piece| piece.work).min().unwrap(),

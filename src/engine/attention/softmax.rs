@@ -100,6 +100,18 @@ vectorized! {
     }
 }
 
+vectorized! {
+    /// Divides each lane of rows `[_, BLOCK]` by its sum.
+    pub(super) fn divide(rows: &mut [f32], sums: &Lanes) {
+        let inverse = sums.map(|sum| 1.0 / sum);
+        for row in rows.as_chunks_mut::<BLOCK>().0 {
+            for lane in 0..BLOCK {
+                row[lane] *= inverse[lane];
+            }
+        }
+    }
+}
+
 #[expect(clippy::inline_always, reason = "takes on the caller's target features")]
 #[inline(always)]
 fn chances<const FUSED: bool>(
