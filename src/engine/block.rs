@@ -14,6 +14,7 @@ use rayon::prelude::*;
 
 use super::attention::{self, Heads, Projected};
 use super::base::{Base, Group};
+use super::cpu::aligned::Aligned;
 use super::cpu::team::{self, Together as _};
 use super::cpu::values::Values;
 use super::effective::{self, Place, Weights};
@@ -91,19 +92,19 @@ impl Kept {
 /// Buffers that all blocks share.
 #[derive(Debug, Default)]
 pub(super) struct Scratch {
-    normed: Vec<f32>,
-    wide: Vec<f32>,
+    normed: Aligned<f32>,
+    wide: Aligned<f32>,
     hidden: Rounded,
-    mixed_grad: Vec<f32>,
-    attention: Vec<f32>,
-    qkv_grad: Vec<f32>,
+    mixed_grad: Aligned<f32>,
+    attention: Aligned<f32>,
+    qkv_grad: Aligned<f32>,
     /// What is kept rounded, while it is worked on.
-    qkv: Vec<f32>,
-    mixed: Vec<f32>,
+    qkv: Aligned<f32>,
+    mixed: Aligned<f32>,
     /// Query and key normalized and rotated, value.
-    turned: Vec<f32>,
+    turned: Aligned<f32>,
     /// Gradient of what attention or the feed-forward layer gives, before its norm.
-    post_grad: Vec<f32>,
+    post_grad: Aligned<f32>,
     pub(super) phases: Phases,
 }
 
@@ -144,14 +145,6 @@ impl Scratch {
     }
 }
 
-/// The first `len` values of a buffer that grows as needed.
-pub(super) fn fit(buffer: &mut Vec<f32>, len: usize) -> &mut [f32] {
-    if buffer.len() < len {
-        buffer.resize(len, 0.0);
-    }
-    &mut buffer[..len]
-}
-
 fn qkv_width(context: Context<'_>) -> usize {
     let config = context.base.config();
     config.query_size() + 2 * config.kv_size()
@@ -190,7 +183,7 @@ pub(super) fn forward_front(
     let Context { base, packed, rotary, .. } = context;
     let (config, parameters) = (base.config(), base.layer(layer));
     let (tokens, hidden) = (packed.tokens(), config.hidden_size);
-    let normed = fit(&mut scratch.normed, tokens * hidden);
+    let normed = scratch.normed.fit(tokens * hidden);
     kept.attention_inverse.resize(tokens, 0.0);
     let inverse = &mut kept.attention_inverse;
     norm::forward(x, &parameters.attention_norm, config.norm_eps, normed, inverse);
@@ -204,7 +197,7 @@ pub(super) fn forward_front(
     let bias = parameters.bias.as_deref();
     let rotary = rotary.layer(config, layer);
     let rows = if let Some(norms) = &parameters.head_norms {
-        let out = fit(&mut scratch.turned, tokens * qkv_width(context));
+        let out = scratch.turned.fit(tokens * qkv_width(context));
         HeadNorms::new(config, norms).forward((&*qkv, pitch), (rotary, &packed.positions), out);
         Projected { rows: out, pitch: qkv_width(context) }
     } else {
@@ -228,7 +221,7 @@ pub(super) fn forward_front(
 
     let place = context.place(layer, Group::Output);
     let pitch = place.outputs() + place.columns();
-    let out = fit(&mut scratch.wide, tokens * pitch);
+    let out = scratch.wide.fit(tokens * pitch);
     weights.project(place, (&*mixed).into(), tokens, (&mut *out).into());
     take_columns(out, pitch, place.outputs() - post_width(base), &mut kept.output_u);
     if let Some([norm, _]) = &parameters.post_norms {
@@ -277,7 +270,7 @@ pub(super) fn forward_back(
     gate::forward(config.architecture.activation(), (both, pitch), hidden, config.ffn_size);
     let place = context.place(layer, Group::Down);
     let pitch = place.outputs() + place.columns();
-    let down = fit(&mut scratch.wide, tokens * pitch);
+    let down = scratch.wide.fit(tokens * pitch);
     let hidden = scratch.hidden.values(inner, precision);
     weights.project(place, hidden, tokens, (&mut *down).into());
     take_columns(down, pitch, place.outputs() - post_width(base), down_u);
@@ -303,7 +296,7 @@ pub(super) fn backward(
     let Context { base, adapter, packed, rotary } = context;
     let (config, parameters) = (base.config(), base.layer(layer));
     let (tokens, hidden) = (packed.tokens(), config.hidden_size);
-    let normed = fit(&mut scratch.normed, tokens * hidden);
+    let normed = scratch.normed.fit(tokens * hidden);
 
     // What is normalized before it is added has a gradient of its own, others have `dx`.
     let post = post_width(base);
@@ -316,7 +309,7 @@ pub(super) fn backward(
 
     // Down, then the gate: `inner` holds dh, then h; `kept.gate` holds de and dg.
     let place = context.place(layer, Group::Down);
-    let post_grad = fit(&mut scratch.post_grad, tokens * post);
+    let post_grad = scratch.post_grad.fit(tokens * post);
     through_post(down_u, place.columns(), 1, dx, post_grad);
     let dy: &[f32] = if post > 0 { post_grad } else { dx };
     let inner_pitch = place.inputs() + place.columns();
@@ -342,7 +335,7 @@ pub(super) fn backward(
     // Gate and up, then their norm.
     let place = context.place(layer, Group::Ffn);
     let pitch = place.inputs() + place.columns();
-    let out = fit(&mut scratch.wide, tokens * pitch);
+    let out = scratch.wide.fit(tokens * pitch);
     weights.project_back(place, (both, gate_pitch), tokens, (&mut *out).into());
     let before = (&kept.middle[..], &kept.ffn_inverse[..]);
     norm::backward(before, &parameters.ffn_norm, (out, pitch), dx, normed);
@@ -357,8 +350,8 @@ pub(super) fn backward(
     // Attention output.
     let place = context.place(layer, Group::Output);
     let pitch = place.inputs() + place.columns();
-    let dmixed = fit(&mut scratch.mixed_grad, tokens * pitch);
-    let post_grad = fit(&mut scratch.post_grad, tokens * post);
+    let dmixed = scratch.mixed_grad.fit(tokens * pitch);
+    let post_grad = scratch.post_grad.fit(tokens * post);
     through_post(&kept.output_u, place.columns(), 0, dx, post_grad);
     let dy: &[f32] = if post > 0 { post_grad } else { dx };
     weights.project_back(place, (dy.into(), hidden), tokens, (&mut *dmixed).into());
@@ -376,12 +369,12 @@ pub(super) fn backward(
     let rotary = rotary.layer(config, layer);
     let norms = parameters.head_norms.as_ref().map(|norms| HeadNorms::new(config, norms));
     let qkv_width = qkv_width(context);
-    let dqkv = fit(&mut scratch.qkv_grad, tokens * qkv_width);
+    let dqkv = scratch.qkv_grad.fit(tokens * qkv_width);
     let qkv_pitch = qkv_width + effective::columns(adapter, Group::Attention);
     let qkv = &*kept.qkv.open(precision, &mut scratch.qkv);
     let mut rows = Projected { rows: qkv, pitch: qkv_pitch };
     if let Some(norms) = norms {
-        let out = fit(&mut scratch.turned, tokens * qkv_width);
+        let out = scratch.turned.fit(tokens * qkv_width);
         norms.forward((qkv, qkv_pitch), (rotary, &packed.positions), out);
         rows = Projected { rows: out, pitch: qkv_width };
     }
@@ -393,7 +386,7 @@ pub(super) fn backward(
         (dmixed, pitch),
         &packed.segments,
         (rotary, &packed.positions),
-        fit(&mut scratch.attention, heads.scratch(tokens)),
+        scratch.attention.fit(heads.scratch(tokens)),
         dqkv,
     );
     scratch.phases.lap(&mut watch, Phase::Attention);
@@ -404,7 +397,7 @@ pub(super) fn backward(
     // Query, key and value, then their norm.
     let place = context.place(layer, Group::Attention);
     let pitch = place.inputs() + place.columns();
-    let out = fit(&mut scratch.wide, tokens * pitch);
+    let out = scratch.wide.fit(tokens * pitch);
     let before = (x, &kept.attention_inverse[..]);
     if layer > 0 {
         let dy = (Values::from(&*dqkv), qkv_width);

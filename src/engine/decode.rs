@@ -5,9 +5,9 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use super::base::{Base, Group};
-use super::block::fit;
 use super::cache::Cache;
 use super::coarse::Profile;
+use super::cpu::aligned::Aligned;
 use super::cpu::team::Together as _;
 use super::cpu::vector;
 use super::effective::{Place, Weights};
@@ -24,11 +24,11 @@ use super::rope::Rotaries;
 pub(super) struct Decoder {
     products: Products,
     rotary: Rotaries,
-    x: Vec<f32>,
-    normed: Vec<f32>,
-    wide: Vec<f32>,
-    mixed: Vec<f32>,
-    hidden: Vec<f32>,
+    x: Aligned<f32>,
+    normed: Aligned<f32>,
+    wide: Aligned<f32>,
+    mixed: Aligned<f32>,
+    hidden: Aligned<f32>,
     /// Tokens of the last step.
     count: usize,
     head: KeptHead,
@@ -120,10 +120,10 @@ impl Decoder {
         let reach = places.iter().map(|(_, position)| position + 1).max().unwrap_or_default();
         self.rotary.reach(config, reach);
         let products = &mut self.products;
-        let x = fit(&mut self.x, count * hidden);
-        let normed = fit(&mut self.normed, count * hidden);
-        let mixed = fit(&mut self.mixed, count * query);
-        let inner = fit(&mut self.hidden, count * ffn);
+        let x = self.x.fit(count * hidden);
+        let normed = self.normed.fit(count * hidden);
+        let mixed = self.mixed.fit(count * query);
+        let inner = self.hidden.fit(count * ffn);
         base.embed(ids, x);
         let norm_rows = |x: &[f32], weight: &[f32], normed: &mut [f32]| {
             let rows = normed.par_chunks_exact_mut(hidden).zip(x.par_chunks_exact(hidden));
@@ -137,18 +137,18 @@ impl Decoder {
         for layer in 0..config.layers {
             let parameters = base.layer(layer);
             norm_rows(x, &parameters.attention_norm, normed);
-            let qkv = fit(&mut self.wide, count * (query + 2 * kv));
+            let qkv = self.wide.fit(count * (query + 2 * kv));
             products.group(base, adapter, (layer, Group::Attention), normed, count, qkv);
             let rotary = self.rotary.layer(config, layer);
             let norms = parameters.head_norms.as_ref().map(|norms| HeadNorms::new(config, norms));
             let width = query + 2 * kv;
             let rows = qkv.par_chunks_exact_mut(width).zip(&places).with_min_len(ROWS);
-            rows.together_init(Vec::new, |turned, (row, (_, position))| {
+            rows.together_init(Aligned::default, |turned, (row, (_, position))| {
                 if let Some(bias) = &parameters.bias {
                     vector::add_scaled(row, bias, 1.0);
                 }
                 if let Some(norms) = norms {
-                    let out = fit(turned, query + 2 * kv);
+                    let out = turned.fit(query + 2 * kv);
                     norms.row(row, rotary, *position, out);
                     row.copy_from_slice(out);
                 } else {
@@ -173,21 +173,21 @@ impl Decoder {
                 let place = (layer, head, position + 1);
                 caches[sequence].attend(base, place, asked, scores, out);
             });
-            let out = fit(&mut self.wide, count * hidden);
+            let out = self.wide.fit(count * hidden);
             products.group(base, adapter, (layer, Group::Output), mixed, count, out);
             if let Some([norm, _]) = &parameters.post_norms {
                 norm::in_place((&mut *out, hidden), norm, config.norm_eps);
             }
             vector::add_scaled(x, out, 1.0);
             norm_rows(x, &parameters.ffn_norm, normed);
-            let both = fit(&mut self.wide, count * 2 * ffn);
+            let both = self.wide.fit(count * 2 * ffn);
             products.group(base, adapter, (layer, Group::Ffn), normed, count, both);
             let rows = inner.par_chunks_exact_mut(ffn).zip(both.par_chunks_exact(2 * ffn));
             rows.with_min_len(ROWS).together(|(inner, both)| {
                 let (e, g) = both.split_at(ffn);
                 gate::apply(config.architecture.activation(), inner, e, g);
             });
-            let out = fit(&mut self.wide, count * hidden);
+            let out = self.wide.fit(count * hidden);
             products.group(base, adapter, (layer, Group::Down), inner, count, out);
             if let Some([_, norm]) = &parameters.post_norms {
                 norm::in_place((&mut *out, hidden), norm, config.norm_eps);
@@ -199,9 +199,9 @@ impl Decoder {
     }
 
     /// The logits after the tokens of the last step, row by row.
-    pub(super) fn logits(&mut self, base: &Base, logits: &mut Vec<f32>) {
+    pub(super) fn logits(&mut self, base: &Base, logits: &mut Aligned<f32>) {
         let (count, config) = (self.count, base.config());
-        let logits = fit(logits, count * config.vocab_size);
+        let logits = logits.fit(count * config.vocab_size);
         let normed = &self.normed[..count * config.hidden_size];
         if self.products.keep && count >= self.products.many() {
             self.head.logits(base, normed, count, logits);
@@ -211,9 +211,9 @@ impl Decoder {
     }
 
     /// The logits after one token of the last step, as [`Decoder::logits`] has them.
-    pub(super) fn logits_of(&mut self, base: &Base, row: usize, logits: &mut Vec<f32>) {
+    pub(super) fn logits_of(&mut self, base: &Base, row: usize, logits: &mut Aligned<f32>) {
         let (hidden, vocabulary) = (base.config().hidden_size, base.config().vocab_size);
-        let logits = fit(logits, vocabulary);
+        let logits = logits.fit(vocabulary);
         self.products.few.head(base, &self.normed[row * hidden..(row + 1) * hidden], 1, logits);
     }
 

@@ -4,7 +4,7 @@ use half::bf16;
 use rayon::prelude::*;
 
 use super::base::{Base, Precision};
-use super::block::fit;
+use super::cpu::aligned::Aligned;
 use super::cpu::lay::ByColumn;
 use super::cpu::multiply::{self, Multiplied, Right, Rows};
 use super::cpu::panels::Panels;
@@ -23,12 +23,12 @@ const ROWS: usize = 2048;
 /// Buffers of the head.
 #[derive(Debug, Default)]
 pub(super) struct HeadScratch {
-    rows: Vec<f32>,
-    normed: Vec<f32>,
-    inverse: Vec<f32>,
-    logits: Vec<f32>,
-    grads: Vec<f32>,
-    row_grads: Vec<f32>,
+    rows: Aligned<f32>,
+    normed: Aligned<f32>,
+    inverse: Aligned<f32>,
+    logits: Aligned<f32>,
+    grads: Aligned<f32>,
+    row_grads: Aligned<f32>,
     weights: Option<HeadWeights>,
 }
 
@@ -162,7 +162,7 @@ pub(super) fn logits<'a>(
     let config = base.config();
     let (hidden, vocab, count) = (config.hidden_size, config.vocab_size, rows.len());
     gather(base, x, rows, scratch);
-    let logits = fit(&mut scratch.logits, count * vocab);
+    let logits = scratch.logits.fit(count * vocab);
     let weights = scratch.weights.get_or_insert_with(|| HeadWeights::new(base.precision()));
     let normed = Rows { data: scratch.normed[..].into(), count, columns: hidden, pitch: hidden };
     weights.forward(base, normed, logits);
@@ -173,12 +173,12 @@ pub(super) fn logits<'a>(
 fn gather(base: &Base, x: &[f32], rows: &[usize], scratch: &mut HeadScratch) {
     let (config, count) = (base.config(), rows.len());
     let hidden = config.hidden_size;
-    let gathered = fit(&mut scratch.rows, count * hidden);
+    let gathered = scratch.rows.fit(count * hidden);
     for (row, gathered) in rows.iter().zip(gathered.chunks_exact_mut(hidden)) {
         gathered.copy_from_slice(&x[row * hidden..][..hidden]);
     }
-    let normed = fit(&mut scratch.normed, count * hidden);
-    let inverse = fit(&mut scratch.inverse, count);
+    let normed = scratch.normed.fit(count * hidden);
+    let inverse = scratch.inverse.fit(count);
     norm::forward(gathered, base.final_norm(), config.norm_eps, normed, inverse);
 }
 
@@ -209,7 +209,7 @@ pub(super) fn cross_entropy(
         by_slices(base, ids, weight, scratch, nats, SLICE);
         let Some((dx, _)) = &mut back else { continue };
         let grads = &scratch.grads[..count * hidden];
-        let row_grads = fit(&mut scratch.row_grads, count * hidden);
+        let row_grads = scratch.row_grads.fit(count * hidden);
         row_grads.fill(0.0);
         norm::backward(
             (&scratch.rows[..count * hidden], &scratch.inverse[..count]),
@@ -254,8 +254,8 @@ fn by_slices(
     let count = ids.len();
     let normed = Rows { data: scratch.normed[..].into(), count, columns: hidden, pitch: hidden };
     let weights = scratch.weights.get_or_insert_with(|| HeadWeights::new(base.precision()));
-    let logits = fit(&mut scratch.logits, count * size.min(vocab));
-    let grads = fit(&mut scratch.grads, if weight.is_some() { count * hidden } else { 0 });
+    let logits = scratch.logits.fit(count * size.min(vocab));
+    let grads = scratch.grads.fit(if weight.is_some() { count * hidden } else { 0 });
     let mut seen = vec![Seen { most: f32::NEG_INFINITY, sum: 0.0, given: 0.0 }; count];
     for (first, width) in slices(vocab, size) {
         weights.slice(base, normed, (first, width), logits);
@@ -326,11 +326,13 @@ mod tests {
         let ids: Vec<u32> = (0..count).map(|i| (i * 11 % vocab) as u32).collect();
         let weight = 0.25;
         for size in [5, 16, vocab] {
-            let mut scratch = HeadScratch { normed: x.clone(), ..HeadScratch::default() };
+            let mut scratch = HeadScratch::default();
+            scratch.normed.fit(x.len()).copy_from_slice(&x);
             let mut nats = vec![0.0; count];
             by_slices(&base, &ids, Some(weight), &mut scratch, &mut nats, size);
             let mut alone = vec![0.0; count];
-            let mut other = HeadScratch { normed: x.clone(), ..HeadScratch::default() };
+            let mut other = HeadScratch::default();
+            other.normed.fit(x.len()).copy_from_slice(&x);
             by_slices(&base, &ids, None, &mut other, &mut alone, size);
             assert_eq!(nats, alone, "with and without gradients");
             for (i, id) in ids.iter().enumerate() {

@@ -1,7 +1,8 @@
 //! Likelihood of given tokens, without gradients: for validation and multiple choice.
 
 use super::base::Base;
-use super::block::{self, Context, Kept, Scratch, fit};
+use super::block::{self, Context, Kept, Scratch};
+use super::cpu::aligned::Aligned;
 use super::cpu::team;
 use super::effective::Weights;
 use super::lora::Adapter;
@@ -53,8 +54,8 @@ pub(super) struct Forward {
     kept: Kept,
     scratch: Scratch,
     down_u: Vec<f32>,
-    x: Vec<f32>,
-    next: Vec<f32>,
+    x: Aligned<f32>,
+    next: Aligned<f32>,
 }
 
 impl Forward {
@@ -65,8 +66,8 @@ impl Forward {
             kept: Kept::default(),
             scratch: Scratch::default(),
             down_u: Vec::new(),
-            x: Vec::new(),
-            next: Vec::new(),
+            x: Aligned::default(),
+            next: Aligned::default(),
         }
     }
 
@@ -82,13 +83,13 @@ impl Forward {
         let config = base.config();
         self.rotary.reach(config, packed.longest());
         let width = packed.tokens() * config.hidden_size;
-        base.embed(&packed.ids, fit(&mut self.x, width));
+        base.embed(&packed.ids, self.x.fit(width));
         let context = Context { base, adapter, packed, rotary: &self.rotary };
         let (weights, kept, scratch) = (&mut self.weights, &mut self.kept, &mut self.scratch);
         // On a thread of the pool: it would otherwise sleep and be woken around each product.
         rayon::scope(|_| {
             for layer in 0..config.layers {
-                let (x, next) = (&self.x[..width], fit(&mut self.next, width));
+                let (x, next) = (&self.x[..width], self.next.fit(width));
                 let (on_layer, down_u) = (&mut on_layer, &mut self.down_u);
                 team::gather(|| {
                     block::forward_front(context, weights, layer, x, kept, scratch);

@@ -4,7 +4,8 @@ use half::bf16;
 use rayon::prelude::*;
 
 use super::base::Precision;
-use super::cpu::panels::{Aligned, Element as _, widen};
+use super::cpu::aligned::Aligned;
+use super::cpu::panels::{Element as _, widen};
 use super::cpu::team::Together as _;
 use super::cpu::values::{Values, ValuesMut};
 
@@ -17,7 +18,7 @@ const CHUNK: usize = 1 << 15;
 /// and only half the bytes go to memory.
 #[derive(Debug, Default)]
 pub(super) struct Stored {
-    full: Vec<f32>,
+    full: Aligned<f32>,
     half: Vec<bf16>,
 }
 
@@ -27,16 +28,12 @@ impl Stored {
         &'a mut self,
         len: usize,
         precision: Precision,
-        shared: &'a mut Vec<f32>,
+        shared: &'a mut Aligned<f32>,
     ) -> &'a mut [f32] {
-        let buffer = match precision {
-            Precision::F32 => &mut self.full,
-            Precision::Bf16 => shared,
-        };
-        if buffer.len() < len {
-            buffer.resize(len, 0.0);
+        match precision {
+            Precision::F32 => self.full.fit(len),
+            Precision::Bf16 => shared.fit(len),
         }
-        &mut buffer[..len]
     }
 
     /// The values just computed.
@@ -65,18 +62,15 @@ impl Stored {
     pub(super) fn open<'a>(
         &'a mut self,
         precision: Precision,
-        shared: &'a mut Vec<f32>,
+        shared: &'a mut Aligned<f32>,
     ) -> &'a mut [f32] {
         match precision {
             Precision::F32 => &mut self.full,
             Precision::Bf16 => {
-                let len = self.half.len();
-                if shared.len() < len {
-                    shared.resize(len, 0.0);
-                }
-                let chunks = shared[..len].par_chunks_mut(CHUNK).zip(self.half.par_chunks(CHUNK));
+                let shared = shared.fit(self.half.len());
+                let chunks = shared.par_chunks_mut(CHUNK).zip(self.half.par_chunks(CHUNK));
                 chunks.together(|(to, from)| widen(from, to));
-                &mut shared[..len]
+                shared
             }
         }
     }
@@ -115,7 +109,7 @@ impl Rounded {
     /// Bytes held.
     #[cfg(test)]
     pub(super) fn held(&self) -> usize {
-        self.full.bytes() + self.half.bytes()
+        size_of_val(&self.full[..]) + size_of_val(&self.half[..])
     }
 }
 
@@ -127,7 +121,7 @@ mod tests {
     fn values_come_back_as_they_were_kept() {
         let values: Vec<f32> = (0..70_000).map(|i| (i as f32 * 0.37).sin()).collect();
         for precision in [Precision::F32, Precision::Bf16] {
-            let (mut stored, mut shared) = (Stored::default(), Vec::new());
+            let (mut stored, mut shared) = (Stored::default(), Aligned::default());
             stored.space(values.len(), precision, &mut shared).copy_from_slice(&values);
             assert_eq!(stored.fresh(values.len(), precision, &shared), values);
             stored.keep(values.len(), precision, &shared);

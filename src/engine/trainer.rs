@@ -6,7 +6,8 @@ use half::bf16;
 
 use super::attention::Heads;
 use super::base::{Base, Group, Precision};
-use super::block::{self, Context, Kept, Scratch, fit};
+use super::block::{self, Context, Kept, Scratch};
+use super::cpu::aligned::Aligned;
 use super::cpu::team;
 use super::cuda::{Device, Session};
 use super::dropout::Dropout;
@@ -71,11 +72,11 @@ pub struct Trainer<'a> {
     weights: Weights,
     gradients: GradientBuffers,
     /// Inputs of the layers, then the output of the last.
-    inputs: Vec<Vec<f32>>,
+    inputs: Vec<Aligned<f32>>,
     down_u: Vec<Vec<f32>>,
     /// One a layer, then one for all layers that are computed again.
     kept: Vec<Kept>,
-    dx: Vec<f32>,
+    dx: Aligned<f32>,
     scratch: Scratch,
     head: HeadScratch,
     phases: Phases,
@@ -114,10 +115,10 @@ impl<'a> Trainer<'a> {
             rotary: Rotaries::default(),
             weights: Weights::new(base.precision()),
             gradients: GradientBuffers::new(base.precision()),
-            inputs: vec![Vec::new(); layers + 1],
+            inputs: (0..=layers).map(|_| Aligned::default()).collect(),
             down_u: vec![Vec::new(); layers],
             kept,
-            dx: Vec::new(),
+            dx: Aligned::default(),
             scratch: Scratch::default(),
             head: HeadScratch::default(),
             phases: Phases::default(),
@@ -393,7 +394,8 @@ impl<'a> Trainer<'a> {
     /// Bytes of activations and buffers held, without weights and the head.
     #[cfg(test)]
     pub(super) fn held(&self) -> (usize, usize) {
-        let inputs = self.inputs.iter().chain(&self.down_u).map(|buffer| buffer.len() * 4);
+        let inputs = self.inputs.iter().map(|buffer| buffer.len());
+        let inputs = inputs.chain(self.down_u.iter().map(Vec::len)).map(|len| len * 4);
         let kept: usize = self.kept.iter().map(Kept::held).sum();
         (kept, inputs.sum::<usize>() + self.dx.len() * 4 + self.scratch.held())
     }
@@ -436,11 +438,11 @@ impl<'a> Trainer<'a> {
 
         // On a thread of the pool: it would otherwise sleep and be woken around each product.
         let nats = rayon::scope(|_| {
-            self.base.embed(&packed.ids, fit(&mut self.inputs[0], width));
+            self.base.embed(&packed.ids, self.inputs[0].fit(width));
             self.noise.add(packed, self.state.step, first_token, &mut self.inputs[0][..width]);
             for layer in 0..layers {
                 let (before, after) = self.inputs.split_at_mut(layer + 1);
-                let (x, out) = (&before[layer][..width], fit(&mut after[0], width));
+                let (x, out) = (&before[layer][..width], after[0].fit(width));
                 let (kept, down_u) = (&mut self.kept[slot(layer)], &mut self.down_u[layer]);
                 team::gather(|| {
                     block::forward_front(context, weights, layer, x, kept, scratch);
@@ -448,7 +450,7 @@ impl<'a> Trainer<'a> {
                 });
             }
 
-            let dx = fit(&mut self.dx, width);
+            let dx = self.dx.fit(width);
             let last = &self.inputs[layers][..width];
             let back = Some((&mut *dx, weight));
             let mut watch = Watch::start();

@@ -90,7 +90,9 @@ impl Grads<'_> {
                     these.zip(&mut sums).for_each(|(grad, sums)| grad.copy_from_slice(sums));
                 } else {
                     let these = these.chunks_exact_mut(dim);
-                    these.zip(&mut sums).for_each(|(grad, sums)| vector::add_scaled(grad, sums, 1.0));
+                    these
+                        .zip(&mut sums)
+                        .for_each(|(grad, sums)| vector::add_scaled(grad, sums, 1.0));
                 }
             }
             if self.first {

@@ -26,9 +26,9 @@ use pieces::Part;
 /// Lanes of a block, each a query in one head: two panels.
 const BLOCK: usize = 2 * WIDTH;
 
-/// Tasks of a backward pass, if there are queries enough: of any number of threads that is usual, all end about together.
-/// How many there are does not depend on threads, since gradients are summed over them.
-const TASKS: usize = 12;
+/// Tasks of a backward pass, if there are queries enough: few pieces to lay keys out for, and enough for many threads.
+/// It does not depend on how many there are, since gradients are summed over pieces.
+const TASKS: usize = 16;
 
 /// Sizes of attention, and what its products are computed in.
 #[derive(Debug, Clone, Copy)]
@@ -62,9 +62,10 @@ impl Heads {
         self.query / self.shared
     }
 
-    /// Pieces of a tree in a backward pass, at most: each has gradients of keys and values of its own.
+    /// Pieces of a tree in a backward pass, at most: each has gradients of keys and values of its own. An even number, so
+    /// that two threads have as many to do.
     fn pieces(self) -> usize {
-        self.share().max(TASKS / self.shared)
+        self.share().max(TASKS / self.shared / 2 * 2)
     }
 
     /// First column of a key head in a row of query, key and value.

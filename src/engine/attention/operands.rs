@@ -9,8 +9,9 @@ use super::pieces::Part;
 use super::softmax::Softened;
 use super::{BLOCK, Heads};
 use crate::engine::cpu::ahead;
+use crate::engine::cpu::aligned::Aligned;
 use crate::engine::cpu::multiply::{LeftRows, Multiplied};
-use crate::engine::cpu::panels::{Aligned, Element as _, Panels, Rows, WIDTH};
+use crate::engine::cpu::panels::{Element as _, Panels, Rows, WIDTH};
 
 /// A thread's buffers, kept from head to head.
 #[derive(Debug, Default)]
@@ -27,7 +28,7 @@ pub(super) struct Buffers<E> {
     pub(super) queries_deep: Panels<E>,
     pub(super) douts_deep: Panels<E>,
     pub(super) deep: Panels<E>,
-    /// `[keys, BLOCK]`. Kernels write whole lines, which take twice as long where they lie across two of the cache's.
+    /// `[keys, BLOCK]`
     pub(super) scores: Aligned<f32>,
     pub(super) dchances: Aligned<f32>,
     /// `[dim, BLOCK]`

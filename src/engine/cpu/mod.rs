@@ -7,6 +7,7 @@
 //! as decoding does; [`vector`] has the passes over slices. Passes are shared out among threads by [`team`].
 
 pub(in crate::engine) mod ahead;
+pub(in crate::engine) mod aligned;
 mod cache;
 #[cfg(test)]
 pub(in crate::engine) mod clock;

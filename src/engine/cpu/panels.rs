@@ -10,6 +10,7 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use super::ahead;
+use super::aligned::{Aligned, Scratch};
 pub(in crate::engine) use super::element::{Element, widen, words};
 use super::shared::Shared;
 use super::team::Together as _;
@@ -45,85 +46,6 @@ impl<'a> Rows<'a> {
         if self.pitch > self.columns && index + ahead::ROWS < self.count {
             self.row(index + ahead::ROWS).ask();
         }
-    }
-}
-
-/// 64 bytes, so that panels and packed rows start at cache lines.
-#[derive(Debug, Clone, Copy)]
-#[repr(C, align(64))]
-struct Line([u8; 64]);
-
-/// A buffer that starts at a cache line and grows as needed.
-#[derive(Debug, Default)]
-pub(in crate::engine) struct Aligned<E> {
-    lines: Vec<Line>,
-    element: std::marker::PhantomData<E>,
-}
-
-impl<E: Element> Aligned<E> {
-    /// The first `len` values, whatever they are.
-    #[expect(unsafe_code, reason = "a view of plain numbers on aligned bytes")]
-    pub(in crate::engine) fn fit(&mut self, len: usize) -> &mut [E] {
-        let lines = (len * size_of::<E>()).div_ceil(size_of::<Line>());
-        if self.lines.len() < lines {
-            self.lines.resize(lines, Line([0; 64]));
-        }
-        // SAFETY: the lines are initialized, aligned for E, and hold `len` values; every bit
-        // pattern is a number.
-        unsafe { std::slice::from_raw_parts_mut(self.lines.as_mut_ptr().cast(), len) }
-    }
-
-    /// Bytes held.
-    #[cfg(test)]
-    pub(in crate::engine) fn bytes(&self) -> usize {
-        self.lines.len() * size_of::<Line>()
-    }
-
-    /// The first `len` values that [`Self::fit`] gave before.
-    #[expect(unsafe_code, reason = "a view of plain numbers on aligned bytes")]
-    pub(in crate::engine) fn get(&self, len: usize) -> &[E] {
-        assert!(len * size_of::<E>() <= self.lines.len() * size_of::<Line>());
-        // SAFETY: as above.
-        unsafe { std::slice::from_raw_parts(self.lines.as_ptr().cast(), len) }
-    }
-}
-
-/// A buffer for packed rows and sums beside them.
-#[derive(Debug, Default)]
-pub(in crate::engine) struct Scratch {
-    lines: Vec<Line>,
-}
-
-impl Scratch {
-    /// `elements` values and `sums` values, whatever they are, both from cache lines on.
-    #[expect(unsafe_code, reason = "views of plain numbers on aligned bytes")]
-    pub(in crate::engine) fn views<E: Element>(
-        &mut self,
-        elements: usize,
-        sums: usize,
-    ) -> (&mut [E], &mut [f32]) {
-        let first = (elements * size_of::<E>()).div_ceil(size_of::<Line>());
-        let second = (sums * size_of::<f32>()).div_ceil(size_of::<Line>());
-        if self.lines.len() < first + second {
-            self.lines.resize(first + second, Line([0; 64]));
-        }
-        let (elements_at, sums_at) = self.lines.split_at_mut(first);
-        // SAFETY: the lines are initialized, aligned for both, and hold as many values; every bit
-        // pattern is a number; the two parts do not overlap.
-        unsafe {
-            (
-                std::slice::from_raw_parts_mut(elements_at.as_mut_ptr().cast(), elements),
-                std::slice::from_raw_parts_mut(sums_at.as_mut_ptr().cast(), sums),
-            )
-        }
-    }
-
-    /// The first `count` elements that [`Self::views`] gave before.
-    #[expect(unsafe_code, reason = "a view of plain numbers on aligned bytes")]
-    pub(in crate::engine) fn elements<E: Element>(&self, count: usize) -> &[E] {
-        assert!(count * size_of::<E>() <= self.lines.len() * size_of::<Line>());
-        // SAFETY: as above.
-        unsafe { std::slice::from_raw_parts(self.lines.as_ptr().cast(), count) }
     }
 }
 

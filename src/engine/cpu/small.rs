@@ -2,8 +2,9 @@
 
 use std::ops::Range;
 
+use super::aligned::Aligned;
 use super::kernel::kernel;
-use super::panels::{Aligned, Element, Panels, Rows, WIDTH};
+use super::panels::{Element, Panels, Rows, WIDTH};
 use super::tile::{Multiplied, STEP, Then, Work};
 
 /// Rows are padded to a multiple of it, for kernels that read whole tiles.

@@ -7,6 +7,7 @@ use rayon::prelude::*;
 use super::super::base::Base;
 use super::super::cache::{Cache, cache_bytes};
 use super::super::coarse::Profile;
+use super::super::cpu::aligned::Aligned;
 use super::super::cpu::few;
 use super::super::cpu::team::{self, Together as _};
 use super::super::decode::Decoder;
@@ -62,7 +63,7 @@ pub(super) struct Run<'a, 'b> {
     forward: Forward,
     head: HeadScratch,
     decoder: Decoder,
-    logits: Vec<f32>,
+    logits: Aligned<f32>,
     coarse_from: usize,
     /// Of the first prompts.
     profile: Profile,
@@ -111,7 +112,7 @@ impl<'a, 'b> Run<'a, 'b> {
             forward: Forward::new(base),
             head: HeadScratch::default(),
             decoder: Decoder::new(base, adapter, config.batch, config.keep_bytes),
-            logits: Vec::new(),
+            logits: Aligned::default(),
             coarse_from,
             profile: Profile::default(),
             step: Step::default(),

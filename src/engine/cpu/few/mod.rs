@@ -18,8 +18,9 @@ mod tests;
 
 use half::bf16;
 
+use super::aligned::Aligned;
 use super::kernel::Kernel;
-use super::panels::{Aligned, Element as _};
+use super::panels::Element as _;
 use super::shared::Shared;
 use super::vector::vectorized;
 use crate::engine::nf4;

@@ -3,7 +3,7 @@
 use std::ops::{Deref, DerefMut};
 use std::sync::Mutex;
 
-use super::super::panels::Scratch;
+use super::super::aligned::Scratch;
 use super::super::team::lock;
 
 /// Buffers that nobody uses, each with the thread of the pool that used it last.
