@@ -165,8 +165,9 @@ fn attend<'a, E: Buffered>(
         for first in (0..seen).step_by(KEYS) {
             let keys = first..(first + KEYS).min(seen);
             multiply::small(&buffers.keys, keys.clone(), &buffers.queries, scores, BLOCK);
-            multiply::small(&buffers.values, keys, &buffers.douts, dchances, BLOCK);
-            // Rows of operands up to whole tiles are filled, with zeros.
+            multiply::small(&buffers.values, keys.clone(), &buffers.douts, dchances, BLOCK);
+            // Rows of operands up to whole tiles are filled, with zeros: what is left there may not even be a number.
+            dchances[keys.len() * BLOCK..whole_panels(keys.len()) * BLOCK].fill(0.0);
             let keys = first..(first + KEYS).min(seen.next_multiple_of(WIDTH));
             E::backward(
                 keys,

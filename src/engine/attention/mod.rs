@@ -15,6 +15,8 @@ mod measure;
 mod operands;
 mod pieces;
 mod softmax;
+#[cfg(test)]
+mod tests;
 
 use super::base::Precision;
 use super::cpu::panels::WIDTH;
